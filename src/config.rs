@@ -1,0 +1,540 @@
+//! Settings: GitLab's own `gitlab.yml` where GitLab has the key, `gatehouse:` for what is ours, and the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::document::{self, Mistake};
+
+/// Everything that the file and the environment say, checked.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// How users reach this installation: clone URLs and links are made of it.
+    pub gitlab: GitLab,
+    /// What gitlab-shell and Gitaly share with us.
+    pub gitlab_shell: GitLabShell,
+    /// What kas shares with us.
+    pub gitlab_kas: GitLabKas,
+    /// Where repositories live.
+    pub repositories: Repositories,
+    /// What holds for every Gitaly that has no setting of its own.
+    pub gitaly: Gitaly,
+    /// Git LFS.
+    pub lfs: Lfs,
+    /// Our own settings.
+    pub gatehouse: Gatehouse,
+}
+
+/// `gitlab:`, the address of this installation as its users see it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GitLab {
+    /// The host name in clone URLs.
+    #[schemars(length(min = 1), extend("examples" = ["git.example.com"]))]
+    pub host: String,
+    /// The web port in clone URLs; left out of them where it is the scheme's own.
+    #[schemars(range(min = 1), extend("examples" = [443]))]
+    pub port: u16,
+    /// Whether clone URLs start with `https`.
+    pub https: bool,
+    /// The path under which everything is served, with or without slashes at its ends.
+    #[schemars(extend("examples" = ["/gitlab"]))]
+    pub relative_url_root: Option<String>,
+}
+
+impl Default for GitLab {
+    fn default() -> Self {
+        Self { host: "localhost".to_owned(), port: 80, https: false, relative_url_root: None }
+    }
+}
+
+impl GitLab {
+    /// The prefix of every path: empty, or with a slash at its beginning and none at its end.
+    #[must_use]
+    pub fn root(&self) -> String {
+        match self.relative_url_root.as_deref().unwrap_or_default().trim_matches('/') {
+            "" => String::new(),
+            root => format!("/{root}"),
+        }
+    }
+
+    /// The base of every link: `https://git.example.com/gitlab`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (scheme, own_port) = if self.https { ("https", 443) } else { ("http", 80) };
+        let port = if self.port == own_port { String::new() } else { format!(":{}", self.port) };
+        format!("{scheme}://{}{port}{}", self.host, self.root())
+    }
+}
+
+/// `gitlab_shell:`, the SSH side.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GitLabShell {
+    /// The file with the secret that gitlab-shell and Gitaly sign their requests with.
+    pub secret_file: PathBuf,
+    /// The host name in SSH clone URLs; `gitlab.host` where it is not set.
+    pub ssh_host: Option<String>,
+    /// The port in SSH clone URLs; left out of them where it is 22.
+    #[schemars(range(min = 1))]
+    pub ssh_port: u16,
+    /// The user name in SSH clone URLs.
+    #[schemars(length(min = 1))]
+    pub ssh_user: String,
+    /// Whether repositories may be pulled over HTTP.
+    pub upload_pack: bool,
+    /// Whether repositories may be pushed to over HTTP.
+    pub receive_pack: bool,
+}
+
+impl Default for GitLabShell {
+    fn default() -> Self {
+        Self {
+            secret_file: ".gitlab_shell_secret".into(),
+            ssh_host: None,
+            ssh_port: 22,
+            ssh_user: "git".to_owned(),
+            upload_pack: true,
+            receive_pack: true,
+        }
+    }
+}
+
+/// `gitlab_kas:`, the Kubernetes agent server.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GitLabKas {
+    /// The file with the secret (base64) that kas signs its requests with.
+    pub secret_file: PathBuf,
+}
+
+impl Default for GitLabKas {
+    fn default() -> Self {
+        Self { secret_file: ".gitlab_kas_secret".into() }
+    }
+}
+
+/// `repositories:`, the Gitaly storages by name.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Repositories {
+    /// Each storage and the Gitaly that serves it.
+    pub storages: BTreeMap<String, Storage>,
+}
+
+/// One storage, as clients reach it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Storage {
+    /// Where clients dial Gitaly.
+    #[schemars(
+        regex(pattern = r"^(unix:|tcp://|tls://|dns:|dns\+tls:).+"),
+        extend("examples" = ["unix:/var/opt/gitlab/gitaly/gitaly.socket"])
+    )]
+    pub gitaly_address: Option<String>,
+    /// The token of that Gitaly; `gitaly.token` where it is not set.
+    #[schemars(with = "Option<String>")]
+    pub gitaly_token: Option<SecretString>,
+}
+
+/// `gitaly:`, for every storage.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Gitaly {
+    /// The token for storages that name none.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<SecretString>,
+}
+
+/// `lfs:`, Git LFS.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Lfs {
+    /// Whether this installation offers LFS.
+    pub enabled: bool,
+}
+
+impl Default for Lfs {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// `gatehouse:`, what GitLab has no key for.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gatehouse {
+    /// The TCP address that answers clients; null for none.
+    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3001"]))]
+    pub listen: Option<SocketAddr>,
+    /// The Unix socket that answers clients; null for none.
+    #[schemars(extend("examples" = ["/var/run/gatehouse/gatehouse.socket"]))]
+    pub socket: Option<PathBuf>,
+    /// The TCP address of liveness, readiness and metrics; null for none.
+    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3002"]))]
+    pub metrics_listen: Option<SocketAddr>,
+    /// The database.
+    pub database: Database,
+    /// What a client may ask of us at most.
+    pub limits: Limits,
+    /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
+    pub legacy_shared_secret: bool,
+    /// The file with the instance's `db_key_base`: digests and ciphertexts in the database depend on it.
+    pub db_key_base_file: PathBuf,
+    /// The life of an LFS token, in seconds.
+    #[schemars(range(min = 60, max = 86400))]
+    pub lfs_token_lifetime: u32,
+    /// The git options that gitlab-shell hands to Gitaly.
+    #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
+    pub git_config_options: Vec<String>,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Gatehouse {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3001))),
+            socket: None,
+            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 3002))),
+            database: Database::default(),
+            limits: Limits::default(),
+            legacy_shared_secret: false,
+            db_key_base_file: ".gatehouse_db_key_base".into(),
+            lfs_token_lifetime: 1800,
+            git_config_options: vec![
+                "uploadpack.allowFilter=true".to_owned(),
+                "uploadpack.allowAnySHA1InWant=true".to_owned(),
+            ],
+            log: Log::default(),
+        }
+    }
+}
+
+/// `gatehouse.database:`, where and how much.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// The PostgreSQL database, as a URL. `DATABASE_URL` in the environment is another name of this key.
+    #[schemars(
+        with = "String",
+        regex(pattern = r"^postgres(ql)?://"),
+        extend("examples" = ["postgres://gatehouse@localhost/gatehouse"])
+    )]
+    pub url: SecretString,
+    /// Connections at most, besides those of `access_connections`.
+    #[schemars(range(min = 1, max = 1000))]
+    pub pool_size: u32,
+    /// Connections that answer `/allowed` alone. Attempts gather while all of them are busy.
+    #[schemars(range(min = 1, max = 64))]
+    pub access_connections: u32,
+    /// Seconds that a request waits for the database before it is answered 503.
+    #[schemars(range(min = 1, max = 60))]
+    pub acquire_timeout: u32,
+    /// Seconds after which PostgreSQL gives up a statement.
+    #[schemars(range(min = 1, max = 3600))]
+    pub statement_timeout: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "postgres://gatehouse@localhost/gatehouse".into(),
+            pool_size: 8,
+            access_connections: 2,
+            acquire_timeout: 3,
+            statement_timeout: 30,
+        }
+    }
+}
+
+impl Database {
+    /// How long a request waits for the database.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.acquire_timeout.into())
+    }
+}
+
+/// `gatehouse.limits:`, the bounds of a request.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request's body at most, where `push_body_bytes` does not apply.
+    #[schemars(range(min = 1024))]
+    pub body_bytes: usize,
+    /// Bytes of a body that lists the refs of a push, at most. A ref takes about 100 bytes.
+    #[schemars(range(min = 1024))]
+    pub push_body_bytes: usize,
+    /// Client connections at once, at most; further ones wait to be accepted.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections: usize,
+    /// Seconds that a client may take to send the head of a request.
+    #[schemars(range(min = 1, max = 600))]
+    pub header_timeout: u32,
+    /// Seconds that a request may take as a whole.
+    #[schemars(range(min = 1, max = 300))]
+    pub request_timeout: u32,
+    /// Seconds that requests under way are given when the server is asked to stop.
+    #[schemars(range(min = 0, max = 600))]
+    pub drain_timeout: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            push_body_bytes: 256 << 20,
+            connections: 10_000,
+            header_timeout: 30,
+            request_timeout: 60,
+            drain_timeout: 30,
+        }
+    }
+}
+
+/// `gatehouse.log:`, what is logged and how.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Lines for people, or one JSON object a line.
+    pub format: LogFormat,
+    /// The least level logged, or a filter such as `info,sqlx=warn`.
+    #[schemars(length(min = 1), extend("examples" = ["info"]))]
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// The two shapes of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Settings {
+    /// The settings that the file's text and the environment together make.
+    ///
+    /// A key is overridden by the variable that spells it in capitals with two underscores for each dot:
+    /// `GITLAB_SHELL__SECRET_FILE`, `REPOSITORIES__STORAGES__DEFAULT__GITALY_ADDRESS`, `GATEHOUSE__LISTEN`.
+    /// GitLab's own files keep everything below `production:`; such a file is read as it is.
+    ///
+    /// # Errors
+    /// Every mistake of both sources, sorted by key.
+    pub fn load(file: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
+        let mut value = document::read(file).map_err(|mistake| vec![mistake])?;
+        if let Some(production @ Value::Object(_)) = value.get_mut("production") {
+            value = production.take();
+        }
+        if !value.is_object() {
+            return Err(vec![Mistake::new("", "the settings must be a mapping of sections")]);
+        }
+        without_empty_sections(&mut value);
+        let schema = document::schema_of::<Self>();
+        let mut mistakes = override_with(&mut value, environment, &schema);
+        match document::check::<Self>(&value) {
+            Ok(settings) if mistakes.is_empty() => settings.coherent(),
+            Ok(_) => Err(mistakes),
+            Err(more) => {
+                mistakes.extend(more);
+                mistakes.sort();
+                Err(mistakes)
+            }
+        }
+    }
+
+    /// The Gitaly token of a storage.
+    #[must_use]
+    pub fn gitaly_token<'a>(&'a self, storage: &'a Storage) -> Option<&'a SecretString> {
+        storage.gitaly_token.as_ref().or(self.gitaly.token.as_ref())
+    }
+
+    fn coherent(self) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if self.gatehouse.listen.is_none() && self.gatehouse.socket.is_none() {
+            mistakes
+                .push(Mistake::new("gatehouse.listen", "null, and so is gatehouse.socket: nothing would be served"));
+        }
+        if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            mistakes
+                .push(Mistake::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
+        }
+        for (name, storage) in &self.repositories.storages {
+            if storage.gitaly_address.is_none() {
+                let place = format!("repositories.storages.{name}.gitaly_address");
+                mistakes.push(Mistake::new(place, "is missing, for example tcp://127.0.0.1:8075"));
+            }
+        }
+        if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
+    }
+}
+
+/// In YAML a section with no keys under it is null; it means the defaults.
+fn without_empty_sections(value: &mut Value) {
+    if let Value::Object(sections) = value {
+        sections.retain(|_, section| !section.is_null());
+        for key in ["gatehouse", "repositories"] {
+            if let Some(Value::Object(section)) = sections.get_mut(key) {
+                let optional = ["listen", "socket", "metrics_listen"];
+                section.retain(|name, inner| !inner.is_null() || optional.contains(&name.as_str()));
+            }
+        }
+    }
+}
+
+fn override_with(
+    value: &mut Value,
+    environment: impl IntoIterator<Item = (String, String)>,
+    schema: &Value,
+) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (name, text) in environment {
+        let path = match name.as_str() {
+            "DATABASE_URL" => "gatehouse.database.url".to_owned(),
+            name if name.contains("__") => name.to_lowercase().replace("__", "."),
+            _ => continue,
+        };
+        let keys: Vec<&str> = path.split('.').collect();
+        match schema_at(schema, &keys) {
+            Some(leaf) => put(value, &keys, typed(&text, leaf)),
+            None if keys[0] == "gatehouse" => {
+                mistakes.push(Mistake::new(name, "no such setting; see `gatehouse` in config/gitlab.yml"));
+            }
+            // Variables of other programs, and keys of GitLab's that mean nothing to us.
+            None => {}
+        }
+    }
+    mistakes
+}
+
+fn schema_at<'a>(schema: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().try_fold(schema, |node, key| {
+        let known = &node["properties"][key];
+        let any = &node["additionalProperties"];
+        [known, any].into_iter().find(|node| node.is_object())
+    })
+}
+
+/// The variable's text as the type that its key has.
+fn typed(text: &str, leaf: &Value) -> Value {
+    let is = |name: &str| match &leaf["type"] {
+        Value::Array(types) => types.iter().any(|one| one == name),
+        one => one == name,
+    };
+    if text.is_empty() && is("null") {
+        return Value::Null;
+    }
+    let parsed = || serde_json::from_str::<Value>(text).ok();
+    let taken = if is("boolean") || is("integer") || is("array") { parsed() } else { None };
+    taken.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn put(value: &mut Value, keys: &[&str], leaf: Value) {
+    let (last, sections) = keys.split_last().expect("a split text has a part");
+    let mut node = value;
+    for key in sections {
+        if !node[*key].is_object() {
+            node[*key] = Value::Object(Map::new());
+        }
+        node = &mut node[*key];
+    }
+    node[*last] = leaf;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Settings::load(file, environment).map_err(|mistakes| mistakes.iter().map(Mistake::to_string).collect())
+    }
+
+    #[test]
+    fn the_commented_file_equals_the_defaults() {
+        let file = load(include_str!("../config/gitlab.yml"), &[]).unwrap();
+        let mut defaults = Settings::default();
+        // The file shows one storage, because an installation without one serves nobody.
+        defaults.repositories = file.repositories.clone();
+        assert_eq!(format!("{file:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn the_commented_file_names_every_key() {
+        fn keys(node: &Value, out: &mut Vec<String>) {
+            for (name, node) in node["properties"].as_object().into_iter().flatten() {
+                out.push(name.clone());
+                keys(node, out);
+                keys(&node["additionalProperties"], out);
+            }
+        }
+        let mut names = Vec::new();
+        keys(&document::schema_of::<Settings>(), &mut names);
+        let file = include_str!("../config/gitlab.yml");
+        let missing: Vec<_> = names.iter().filter(|name| !file.contains(&format!("{name}:"))).collect();
+        assert!(missing.is_empty(), "config/gitlab.yml does not mention {missing:?}");
+    }
+
+    #[test]
+    fn a_file_of_gitlabs_own_is_read_below_production() {
+        let file = "production: &base\n  gitlab: {host: git.example.com, https: true, port: 443, email_enabled: true}\n  \
+                    omniauth: {providers: }\n  repositories:\n    storages:\n      default: {path: /x, gitaly_address: 'unix:/g.sock'}\n\
+                    test:\n  <<: *base\n  gitlab: {host: test}\n";
+        let settings = load(file, &[]).unwrap();
+        assert_eq!(settings.gitlab.url(), "https://git.example.com");
+        assert_eq!(settings.repositories.storages["default"].gitaly_address.as_deref(), Some("unix:/g.sock"));
+    }
+
+    #[test]
+    fn every_key_can_be_overridden_by_the_environment() {
+        let environment = [
+            ("GITLAB__RELATIVE_URL_ROOT", "gitlab/"),
+            ("GITLAB__PORT", "3001"),
+            ("REPOSITORIES__STORAGES__DEFAULT__GITALY_ADDRESS", "tcp://127.0.0.1:8075"),
+            ("REPOSITORIES__STORAGES__DEFAULT__GITALY_TOKEN", "12345"),
+            ("GATEHOUSE__LISTEN", ""),
+            ("GATEHOUSE__SOCKET", "/tmp/gatehouse.socket"),
+            ("GATEHOUSE__GIT_CONFIG_OPTIONS", "[]"),
+            ("DATABASE_URL", "postgres://db/x"),
+            ("SOMEBODY__ELSE", "1"),
+        ];
+        let settings = load("", &environment).unwrap();
+        assert_eq!(settings.gitlab.url(), "http://localhost:3001/gitlab");
+        assert_eq!(settings.gatehouse.listen, None);
+        assert!(settings.gatehouse.git_config_options.is_empty());
+        assert!(!format!("{settings:?}").contains("12345"), "a token was printed");
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once() {
+        let file = "gitlab: {port: http}\ngatehouse:\n  lisetn: 1\n  log: {format: xml}\n  database: {url: mysql://x, pool_size: 0}\n\
+                    repositories: {storages: {default: {gitaly_address: /just/a/path}}}\n";
+        let mistakes =
+            load(file, &[("GATEHOUSE__NO_SUCH", "1"), ("GATEHOUSE__LIMITS__CONNECTIONS", "many")]).unwrap_err();
+        insta::assert_snapshot!(mistakes.join("\n"), @r"
+        GATEHOUSE__NO_SUCH: no such setting; see `gatehouse` in config/gitlab.yml
+        gatehouse.database.pool_size: must be at least 1
+        gatehouse.database.url: must match ^postgres(ql)?://, for example postgres://gatehouse@localhost/gatehouse
+        gatehouse.limits.connections: must be integer
+        gatehouse.lisetn: unknown key; did you mean `listen`?
+        gatehouse.log.format: must be text or json
+        gitlab.port: must be integer, for example 443
+        repositories.storages.default.gitaly_address: must match ^(unix:|tcp://|tls://|dns:|dns\+tls:).+, for example unix:/var/opt/gitlab/gitaly/gitaly.socket
+        ");
+    }
+}

@@ -1,0 +1,3 @@
+//! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
+
+pub mod ids;
