@@ -77,7 +77,8 @@ fn version() -> &'static str {
 /// The settings of the file and the environment.
 fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
     let (path, text) = settings_text(config)?;
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Settings::load(&text, environment).or_else(|mistakes| bail!("{}", list(&path, &mistakes)))
 }
 

@@ -185,8 +185,18 @@ mod tests {
         }
         assert_eq!(GlRepository::parse("project-7-wiki").unwrap().to_string(), "wiki-7");
         for text in [
-            "", "bogus", "project-", "project-0", "project--7", "project-+7", "project-x", "project-7-x", "wiki-7-wiki",
-            "project-99999999999999999999", "project-7-wiki-x", "-7",
+            "",
+            "bogus",
+            "project-",
+            "project-0",
+            "project--7",
+            "project-+7",
+            "project-x",
+            "project-7-x",
+            "wiki-7-wiki",
+            "project-99999999999999999999",
+            "project-7-wiki-x",
+            "-7",
         ] {
             assert_eq!(GlRepository::parse(text), Err(InvalidGlRepository), "{text}");
         }
@@ -205,9 +215,15 @@ mod tests {
 
     #[test]
     fn only_some_paths_have_a_namespace() {
-        for (path, expected) in
-            [("g/p", true), ("g/s/p", true), ("p", false), ("", false), ("api/p", false), ("g/p q", false), ("g//p", false)]
-        {
+        for (path, expected) in [
+            ("g/p", true),
+            ("g/s/p", true),
+            ("p", false),
+            ("", false),
+            ("api/p", false),
+            ("g/p q", false),
+            ("g//p", false),
+        ] {
             assert_eq!(RepositoryPath::new(path).has_namespace(), expected, "{path}");
         }
     }

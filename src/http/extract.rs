@@ -177,7 +177,10 @@ mod tests {
         assert_eq!(wrong(b"[]"), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(br#"{"key_id":{"a":1}}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":"a\u0000b"}"#), "400 Bad request - key_id is invalid");
-        assert_eq!(sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(), "400 Bad request - invalid UTF-8 in a parameter");
+        assert_eq!(
+            sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(),
+            "400 Bad request - invalid UTF-8 in a parameter"
+        );
     }
 
     proptest! {

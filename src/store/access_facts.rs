@@ -240,7 +240,11 @@ impl Row {
             id: KeyId(self.key_id?),
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
-            strength: self.key_text.as_deref().and_then(|text| PublicKey::parse(text).ok()).map(|key| (key.kind(), key.bits())),
+            strength: self
+                .key_text
+                .as_deref()
+                .and_then(|text| PublicKey::parse(text).ok())
+                .map(|key| (key.kind(), key.bits())),
             last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
         })
     }
@@ -357,7 +361,8 @@ impl Row {
 /// The networks of a list, and whether some entry of it is none.
 fn networks<'a>(list: impl Iterator<Item = &'a str>) -> (Vec<IpNet>, bool) {
     let entries: Vec<&str> = list.map(str::trim).filter(|entry| !entry.is_empty()).collect();
-    let parse = |entry: &&str| entry.parse().ok().or_else(|| Some(IpNet::from(entry.parse::<std::net::IpAddr>().ok()?)));
+    let parse =
+        |entry: &&str| entry.parse().ok().or_else(|| Some(IpNet::from(entry.parse::<std::net::IpAddr>().ok()?)));
     let networks: Vec<IpNet> = entries.iter().filter_map(parse).collect();
     let broken = networks.len() < entries.len();
     (networks, broken)

@@ -202,9 +202,7 @@ impl fmt::Display for Account {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
             Self::Internal => "This action cannot be performed by internal users",
-            Self::PendingApproval => {
-                "Your account is pending approval from your administrator and hence blocked."
-            }
+            Self::PendingApproval => "Your account is pending approval from your administrator and hence blocked.",
             Self::TermsNotAccepted(username) => {
                 return write!(
                     out,

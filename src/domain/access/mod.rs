@@ -245,7 +245,8 @@ fn may_read(facts: &Facts, attempt: &Attempt, project: &Project) -> bool {
         Actor::Nobody => (public, false),
         Actor::DeployKey(_) => (public || project.deploy_key_can_push.is_some(), false),
         Actor::User(user) => {
-            let visible = user.admin || user.auditor || project.level >= AccessLevel::GUEST || sees(user, project.visibility);
+            let visible =
+                user.admin || user.auditor || project.level >= AccessLevel::GUEST || sees(user, project.visibility);
             (visible, user.admin || user.auditor)
         }
     };

@@ -179,7 +179,8 @@ fn refuse(denial: &Denial, url: &str) -> Response {
 }
 
 fn render<'a>(facts: &'a Facts, settings: &'a ShellSettings) -> Result<AllowedResponse<'a>, ApiError> {
-    let container = facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
+    let container =
+        facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
     let project = facts.project.as_ref();
     let place = place(container, project)?;
     let gitaly = settings.storages.get(place.storage).ok_or_else(|| {
