@@ -7,6 +7,7 @@ pub mod gather;
 pub mod heartbeats;
 pub mod lfs;
 pub mod post_push_messages;
+pub mod push_facts;
 pub mod touches;
 
 use std::time::Duration;

@@ -1,7 +1,10 @@
 //! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
 
+pub mod content;
 mod denial;
 mod facts;
+pub mod push;
+pub mod refs;
 #[cfg(test)]
 mod tests;
 
@@ -332,6 +335,10 @@ fn push_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     match (holder(facts, attempt), &facts.project) {
         (Holder::Snippet, _) => snippet_push_denial(facts),
         (Holder::Project | Holder::Wiki, None) => Some(Denial::NoSuchProject),
+        // With the ref updates at hand, P5 gives way to the rules of `push`, which ask the same of each ref.
+        (Holder::Project, Some(project)) if matches!(attempt.changes, Changes::Lines(_)) => {
+            project_push_denial(facts, project)
+        }
         (Holder::Project, Some(project)) => project_push_denial(facts, project).or_else(|| {
             let deploy_key = matches!(facts.actor(), Actor::DeployKey(_));
             (!deploy_key && !may_push_code(facts, project)).then_some(Denial::MayNotPush)
