@@ -86,10 +86,9 @@ fn design_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     if attempt.protocol != Protocol::Web {
         return Some(Denial::DesignsAreWebOnly);
     }
-    let level = facts.project.as_ref().map_or(AccessLevel::NO_ACCESS, |project| project.level);
-    let may = match facts.actor() {
-        Actor::User(user) => user.admin || level >= AccessLevel::DEVELOPER,
-        Actor::DeployKey(_) | Actor::Nobody => false,
+    let may = match (facts.actor(), &facts.project) {
+        (Actor::User(user), Some(project)) => user.admin || project.level >= AccessLevel::DEVELOPER,
+        (Actor::User(_), None) | (Actor::DeployKey(_) | Actor::Nobody, _) => false,
     };
     (!may).then_some(Denial::MayNotManageDesigns)
 }
