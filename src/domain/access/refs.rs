@@ -18,8 +18,9 @@ pub struct Change {
 pub struct ObjectId(String);
 
 impl ObjectId {
-    /// The id in a line; none for the zeros that stand for no object.
-    fn parse(text: &str) -> Option<Self> {
+    /// The id that a text is; none for the zeros that stand for no object.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let blank = matches!(text.len(), 0 | 40 | 64) && text.bytes().all(|byte| byte == b'0');
         (!blank).then(|| Self(text.to_owned()))
     }

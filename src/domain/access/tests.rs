@@ -39,7 +39,7 @@ fn key(deploy: bool) -> Key {
 }
 
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
-fn facts() -> Facts {
+pub(super) fn facts() -> Facts {
     Facts {
         now: now(),
         instance: Instance { http_download: true, http_push: true, ..Instance::default() },
@@ -87,11 +87,11 @@ fn attempt(action: Action) -> Attempt {
     }
 }
 
-fn project(facts: &mut Facts) -> &mut Project {
+pub(super) fn project(facts: &mut Facts) -> &mut Project {
     facts.project.as_mut().unwrap()
 }
 
-fn account(facts: &mut Facts) -> &mut User {
+pub(super) fn account(facts: &mut Facts) -> &mut User {
     facts.user.as_mut().unwrap()
 }
 

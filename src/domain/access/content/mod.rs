@@ -1,5 +1,8 @@
 //! What a push brings along: push rules, LFS objects, sizes (allowed.md 3.5).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use regex::{Regex, RegexBuilder};

@@ -1,6 +1,9 @@
 //! May these ref updates go in? The rules of Gitaly's call, over facts of the project and of its repository
 //! (allowed.md section 3).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap};
 
 use super::content::{self, Content};
