@@ -25,6 +25,12 @@ impl ObjectId {
         (!blank).then(|| Self(text.to_owned()))
     }
 
+    /// Whether git could have written it: 40 or 64 hex digits.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        matches!(self.0.len(), 40 | 64) && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// The id in hex.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -75,7 +75,7 @@ impl TestApp {
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
         let db = Db::from(pool.clone());
         let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
-        let app = app::build(&settings, &secrets, &db, access, &clock);
+        let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
         Self { router: app.router, clock, pool, secrets }
     }
 

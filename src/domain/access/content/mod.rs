@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use regex::{Regex, RegexBuilder};
 
@@ -82,9 +82,9 @@ pub struct Questions {
 pub struct Content {
     /// The new commits, by id.
     pub commits: HashMap<ObjectId, Commit>,
-    /// The files that each new commit adds.
-    pub added_files: BTreeMap<ObjectId, Vec<String>>,
-    /// The new files that are too large, by path.
+    /// The files that the new commits add.
+    pub added_files: Vec<String>,
+    /// The new files that are too large, by path, or by id where no path is known.
     pub large_files: Vec<String>,
     /// Some pointer's LFS object is not the project's.
     pub lfs_objects_missing: bool,
@@ -226,8 +226,10 @@ impl<'a> Compiled<'a> {
             RefName::Branch(_) | RefName::Tag(_) => {}
         }
         let commits = self.commits_of(change);
-        commits.iter().try_for_each(|(_, commit)| self.check_commit(commit))?;
-        commits.iter().try_for_each(|(id, _)| self.check_file_names(id))?;
+        commits.iter().try_for_each(|commit| self.check_commit(commit))?;
+        if !change.is_deletion() {
+            self.check_file_names()?;
+        }
         match self.content.large_files.first() {
             Some(path) if self.rule.max_file_size > 0 && !change.is_deletion() => {
                 Err(Denial::FileTooLarge { path: path.clone(), mebibytes: self.rule.max_file_size })
@@ -237,7 +239,7 @@ impl<'a> Compiled<'a> {
     }
 
     /// The new commits that the change's ref gains, from its tip back.
-    fn commits_of(&self, change: &Change) -> Vec<(&ObjectId, &Commit)> {
+    fn commits_of(&self, change: &Change) -> Vec<&Commit> {
         let mut seen = HashSet::new();
         let mut waiting: Vec<&ObjectId> = change.new.iter().collect();
         let mut commits = Vec::new();
@@ -245,7 +247,7 @@ impl<'a> Compiled<'a> {
             let Some((id, commit)) = self.content.commits.get_key_value(id) else { continue };
             if seen.insert(id) {
                 waiting.extend(&commit.parents);
-                commits.push((id, commit));
+                commits.push(commit);
             }
         }
         commits
@@ -281,9 +283,8 @@ impl<'a> Compiled<'a> {
         Ok(())
     }
 
-    fn check_file_names(&self, commit: &ObjectId) -> Result<(), Denial> {
-        let files = self.content.added_files.get(commit);
-        files.into_iter().flatten().try_for_each(|path| {
+    fn check_file_names(&self) -> Result<(), Denial> {
+        self.content.added_files.iter().try_for_each(|path| {
             let refusal = |pattern| Denial::FileNameRule { path: path.clone(), pattern };
             must_not_match(self.file_name.as_ref(), path, refusal)
         })

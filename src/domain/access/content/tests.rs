@@ -24,7 +24,7 @@ fn commit() -> Commit {
 fn said(rule: PushRule, commit: Commit, protocol: &Protocol) -> Option<String> {
     let content = Content {
         commits: HashMap::from([(id(NEW), commit)]),
-        added_files: BTreeMap::from([(id(NEW), vec!["src/key.pem".to_owned()])]),
+        added_files: vec!["src/key.pem".to_owned()],
         large_files: vec!["big.bin".to_owned()],
         users: HashSet::from(["rubi@example.com".to_owned()]),
         ..Content::default()

@@ -186,6 +186,15 @@ pub fn denial(
         })
 }
 
+/// Whether the changes are refused whatever the repository answers: nobody who may not push at all makes us ask.
+#[must_use]
+pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change]) -> bool {
+    let answers = Answers::default();
+    let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
+    let first = changes.first().map(|change| &change.name);
+    content::is_full(&push.content) || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
+}
+
 impl PushFacts {
     /// The protections whose pattern the branch matches.
     fn protecting(&self, branch: &str) -> Vec<&BranchProtection> {

@@ -1,25 +1,30 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
+mod push;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::push::Hook;
 use super::actor::ActorRequest;
 use super::{ShellSettings, ShellState};
 use crate::domain::access::{
     self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
 };
 use crate::domain::repository::{GlRepository, RepositoryPath, hashed_path};
+use crate::gitaly::Quarantine;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
+use crate::http::observe::CorrelationId;
 use crate::http::wire::Text;
 use crate::store::post_push_messages;
 use crate::store::touches::Touch;
@@ -34,6 +39,8 @@ pub struct AllowedRequest {
     changes: Option<Text>,
     check_ip: Option<Text>,
     namespace_path: Option<Text>,
+    env: Option<Text>,
+    relative_path: Option<Text>,
     gitaly_client_context_bin: Option<Text>,
     #[serde(flatten)]
     actor: ActorRequest,
@@ -74,8 +81,8 @@ struct GitalyResponse<'a> {
 struct RepositoryResponse<'a> {
     storage_name: &'a str,
     relative_path: String,
-    git_object_directory: &'static str,
-    git_alternate_object_directories: [&'static str; 0],
+    git_object_directory: &'a str,
+    git_alternate_object_directories: &'a [String],
     gl_repository: String,
     gl_project_path: String,
 }
@@ -90,21 +97,25 @@ struct Features {}
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
+    Extension(CorrelationId(correlation_id)): Extension<CorrelationId>,
     Params(request): Params<AllowedRequest>,
 ) -> Result<Response, ApiError> {
+    let hook = Hook {
+        quarantine: push::quarantine(request.env.as_ref()),
+        relative_path: request.relative_path.as_ref().map(|path| path.0.clone()).filter(|path| !path.is_empty()),
+        correlation_id,
+    };
     let attempt = Arc::new(Attempt::try_from(request)?);
     let facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
-    match access::decide(&facts, &attempt) {
-        Decision::Deny(denial) => Ok(refuse(&denial, &shell.settings.url)),
-        Decision::Allow if matches!(attempt.changes, Changes::Lines(_)) => {
-            Err(ApiError::NotImplemented("the ref updates of a push cannot be checked yet"))
-        }
-        Decision::Allow => {
-            let answer = render(&facts, &shell.settings)?;
-            note(&shell, &facts, &attempt, &answer).await;
-            Ok(Json(answer).into_response())
-        }
+    if let Decision::Deny(denial) = access::decide(&facts, &attempt) {
+        return Ok(refuse(&denial, &shell.settings.url));
     }
+    if let Changes::Lines(lines) = &attempt.changes {
+        return push::check(&shell, &facts, &attempt, lines, &hook).await;
+    }
+    let answer = render(&facts, &shell.settings, None)?;
+    note(&shell, &facts, &attempt, &answer).await;
+    Ok(Json(answer).into_response())
 }
 
 impl TryFrom<AllowedRequest> for Attempt {
@@ -178,7 +189,11 @@ fn refuse(denial: &Denial, url: &str) -> Response {
     (status, Json(json!({ "status": false, "message": denial.sentence(url) }))).into_response()
 }
 
-fn render<'a>(facts: &'a Facts, settings: &'a ShellSettings) -> Result<AllowedResponse<'a>, ApiError> {
+fn render<'a>(
+    facts: &'a Facts,
+    settings: &'a ShellSettings,
+    quarantine: Option<&'a Quarantine>,
+) -> Result<AllowedResponse<'a>, ApiError> {
     let container =
         facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
     let project = facts.project.as_ref();
@@ -204,8 +219,8 @@ fn render<'a>(facts: &'a Facts, settings: &'a ShellSettings) -> Result<AllowedRe
             repository: RepositoryResponse {
                 storage_name: place.storage,
                 relative_path: place.on_disk,
-                git_object_directory: "",
-                git_alternate_object_directories: [],
+                git_object_directory: quarantine.map_or("", |quarantine| &quarantine.object_directory),
+                git_alternate_object_directories: quarantine.map_or(&[], |quarantine| &quarantine.alternates),
                 gl_repository,
                 gl_project_path: place.path,
             },
