@@ -28,13 +28,13 @@ impl Repository {
         let call = Call::new(self, MEDIUM)?;
         let mut blobs = self.blobs();
         let found = if self.is_quarantined() {
-            let repository = self.new_objects_alone();
+            let repository = Some(self.new_objects_alone());
             let message = proto::ListAllLfsPointersRequest { repository, limit: limit.into() };
             let opening = blobs.list_all_lfs_pointers(call.request(message));
             call.collect(opening, limit.into(), |page| page.lfs_pointers).await?
         } else {
             let message = proto::ListLfsPointersRequest {
-                repository: self.message(),
+                repository: Some(self.message()),
                 revisions: reached_by_nothing_but(new_ids),
                 limit: limit.into(),
             };
@@ -65,7 +65,7 @@ impl Repository {
     async fn list_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> Result<Vec<Blob>> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::ListBlobsRequest {
-            repository: self.message(),
+            repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
             limit: 0,
             bytes_limit: 0,
@@ -85,7 +85,7 @@ impl Repository {
 
     async fn list_all_blobs(&self, at_least: u64, limit: usize) -> Result<Vec<Blob>> {
         let call = Call::new(self, MEDIUM)?;
-        let repository = self.new_objects_alone();
+        let repository = Some(self.new_objects_alone());
         let message = proto::ListAllBlobsRequest { repository, limit: 0, bytes_limit: 0 };
         let mut blobs = self.blobs();
         let opening = blobs.list_all_blobs(call.request(message));

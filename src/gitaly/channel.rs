@@ -28,10 +28,8 @@ pub fn open(address: &Address) -> Result<Channel, String> {
             Ok(lazy(&endpoint("http://localhost".to_owned())?, move || UnixStream::connect(path.clone())))
         }
         Address::Tcp { host, port, tls } => {
-            let (scheme, bracketed) = (
-                if *tls { "https" } else { "http" },
-                if host.contains(':') { format!("[{host}]") } else { host.clone() },
-            );
+            let scheme = if *tls { "https" } else { "http" };
+            let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let mut endpoint = endpoint(format!("{scheme}://{bracketed}:{port}"))?;
             if *tls {
                 let system = ClientTlsConfig::new().with_native_roots();

@@ -19,7 +19,7 @@ const REVISIONS_PER_MESSAGE: usize = 100;
 pub struct Commit {
     /// Its id.
     pub id: String,
-    /// The first paragraph of its message.
+    /// The first line of its message.
     pub subject: String,
     /// Its whole message; empty where that is longer than Gitaly hands out, 10 MiB.
     pub body: String,
@@ -55,7 +55,7 @@ pub struct Person {
 pub enum Signature {
     /// It is not signed.
     None,
-    /// OpenPGP
+    /// PGP
     Pgp,
     /// X.509
     X509,
@@ -104,7 +104,7 @@ impl Repository {
     pub async fn is_ancestor(&self, ancestor: &str, child: &str) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::CommitIsAncestorRequest {
-            repository: self.message(),
+            repository: Some(self.message()),
             ancestor_id: ancestor.to_owned(),
             child_id: child.to_owned(),
         };
@@ -142,7 +142,7 @@ impl Repository {
                 r#type: Some(Type::CommitRequest(CommitRequest { commit_revision: (*commit).to_owned() })),
             };
             let message = proto::FindChangedPathsRequest {
-                repository: self.message(),
+                repository: Some(self.message()),
                 requests: commits.iter().map(of).collect(),
                 merge_commit_diff_mode: MergeCommitDiffMode::AllParents.into(),
             };
@@ -162,7 +162,7 @@ impl Repository {
         }
         let call = Call::new(self, MEDIUM)?;
         let limit = ids.len();
-        let mut repository = self.old_objects_alone();
+        let mut repository = Some(self.old_objects_alone());
         let messages: Vec<_> = ids
             .chunks(REVISIONS_PER_MESSAGE)
             .map(|ids| proto::CheckObjectsExistRequest { repository: repository.take(), revisions: ids.to_vec() })
@@ -176,9 +176,9 @@ impl Repository {
     async fn list_commits(&self, new_ids: &[&str], limit: usize) -> Result<Vec<Commit>> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::ListCommitsRequest {
-            repository: self.message(),
+            repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
-            pagination_params: one_more_than(limit),
+            pagination_params: Some(one_more_than(limit)),
         };
         let mut commits = self.commits();
         let opening = commits.list_commits(call.request(message));
@@ -188,8 +188,8 @@ impl Repository {
     async fn list_all_commits(&self, limit: usize) -> Result<Vec<Commit>> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::ListAllCommitsRequest {
-            repository: self.new_objects_alone(),
-            pagination_params: one_more_than(limit),
+            repository: Some(self.new_objects_alone()),
+            pagination_params: Some(one_more_than(limit)),
         };
         let mut commits = self.commits();
         let opening = commits.list_all_commits(call.request(message));
@@ -203,8 +203,8 @@ pub(super) fn reached_by_nothing_but(new_ids: &[&str]) -> Vec<String> {
 }
 
 /// So many that the one too many shows.
-fn one_more_than(limit: usize) -> Option<proto::PaginationParameter> {
-    Some(proto::PaginationParameter { limit: limit.saturating_add(1).try_into().unwrap_or(i32::MAX) })
+fn one_more_than(limit: usize) -> proto::PaginationParameter {
+    proto::PaginationParameter { limit: limit.saturating_add(1).try_into().unwrap_or(i32::MAX) }
 }
 
 pub(super) fn text(bytes: Vec<u8>) -> String {

@@ -11,6 +11,7 @@ pub struct LfsPointer {
 
 impl LfsPointer {
     /// Reads a pointer as git-lfs does: `key value` lines, `version` first, keys that mean nothing here passed over.
+    #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(data).ok()?.lines().filter_map(|line| line.trim().split_once(' '));
         // The names that git-lfs had before it was git-lfs are read as well.

@@ -88,7 +88,7 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn exists(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
-        let message = proto::RepositoryExistsRequest { repository: self.message() };
+        let message = proto::RepositoryExistsRequest { repository: Some(self.message()) };
         Ok(call.wait(self.repositories().repository_exists(call.request(message))).await?.exists)
     }
 
@@ -99,7 +99,7 @@ impl Repository {
     pub async fn create(&self, default_branch: Option<&str>) -> Result<()> {
         let call = Call::new(self, MEDIUM)?;
         let default_branch = default_branch.unwrap_or_default().into();
-        let message = proto::CreateRepositoryRequest { repository: self.message(), default_branch };
+        let message = proto::CreateRepositoryRequest { repository: Some(self.message()), default_branch };
         match call.wait(self.repositories().create_repository(call.request(message))).await {
             // Made by an earlier attempt of the same request, or by another one that won the race.
             Err(super::Error::Failed(status)) if status.code() == tonic::Code::AlreadyExists => Ok(()),
@@ -113,7 +113,7 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn has_branches(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
-        let message = proto::HasLocalBranchesRequest { repository: self.message() };
+        let message = proto::HasLocalBranchesRequest { repository: Some(self.message()) };
         Ok(call.wait(self.repositories().has_local_branches(call.request(message))).await?.value)
     }
 
@@ -123,7 +123,7 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn object_directory_size(&self) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
-        let message = proto::GetObjectDirectorySizeRequest { repository: self.message() };
+        let message = proto::GetObjectDirectorySizeRequest { repository: Some(self.message()) };
         let answer = call.wait(self.repositories().get_object_directory_size(call.request(message))).await?;
         Ok(answer.size.try_into().unwrap_or_default())
     }
@@ -134,7 +134,7 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn default_branch(&self) -> Result<Option<Vec<u8>>> {
         let call = Call::new(self, FAST)?;
-        let message = proto::FindDefaultBranchNameRequest { repository: self.message(), head_only: true };
+        let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only: true };
         let name = call.wait(self.refs().find_default_branch_name(call.request(message))).await?.name;
         Ok(Some(name).filter(|name| !name.is_empty()))
     }
@@ -145,7 +145,7 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn ref_exists(&self, name: &[u8]) -> Result<bool> {
         let call = Call::new(self, FAST)?;
-        let message = proto::RefExistsRequest { repository: self.message(), r#ref: name.to_vec() };
+        let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
         Ok(call.wait(self.refs().ref_exists(call.request(message))).await?.value)
     }
 
@@ -156,7 +156,7 @@ impl Repository {
     pub async fn branches_containing(&self, commit: &str, limit: u32) -> Result<Vec<Vec<u8>>> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::ListBranchNamesContainingCommitRequest {
-            repository: self.message(),
+            repository: Some(self.message()),
             commit_id: commit.to_owned(),
             limit,
         };
@@ -165,8 +165,8 @@ impl Repository {
         call.collect(opening, limit as usize, |page| page.branch_names).await
     }
 
-    pub(super) fn message(&self) -> Option<proto::Repository> {
-        Some(self.message.clone())
+    pub(super) fn message(&self) -> proto::Repository {
+        self.message.clone()
     }
 
     /// Whether new objects are kept apart from those of the repository.
@@ -175,13 +175,13 @@ impl Repository {
     }
 
     /// The quarantine alone, without the repository's own objects.
-    pub(super) fn new_objects_alone(&self) -> Option<proto::Repository> {
-        Some(proto::Repository { git_alternate_object_directories: Vec::new(), ..self.message.clone() })
+    pub(super) fn new_objects_alone(&self) -> proto::Repository {
+        proto::Repository { git_alternate_object_directories: Vec::new(), ..self.message.clone() }
     }
 
     /// The repository's own objects, without the quarantine.
-    pub(super) fn old_objects_alone(&self) -> Option<proto::Repository> {
-        Some(proto::Repository { git_object_directory: String::new(), ..self.message.clone() })
+    pub(super) fn old_objects_alone(&self) -> proto::Repository {
+        proto::Repository { git_object_directory: String::new(), ..self.message.clone() }
     }
 }
 
