@@ -64,6 +64,32 @@ select projects.id, 'Project', routes.path || '/' || projects.path, projects.nam
 from projects
 join routes on routes.source_type = 'Namespace' and routes.source_id = projects.namespace_id;
 
+-- What the statement looks into as well, mostly in vain, at the sizes at which looking in vain would be felt.
+insert into identities (user_id, provider, extern_uid)
+select u, case when u % 10 = 0 then 'kerberos' else 'ldapmain' end, 'user-' || u || '@EXAMPLE.COM'
+from generate_series(1, 200000) as u;
+insert into redirect_routes (source_id, source_type, path)
+select p, 'Project', 'former/project-' || p
+from generate_series(1, 20000) as p;
+insert into project_wiki_repositories (project_id)
+select p
+from generate_series(1, 50000) as p;
+insert into snippets (id, type, author_id, project_id)
+select s, 'ProjectSnippet', s, s
+from generate_series(1, 100000) as s;
+insert into snippet_repositories (snippet_id, shard_id, disk_path)
+select s, shards.id, '@snippets/' || s
+from generate_series(1, 100000) as s, shards;
+insert into keys (id, user_id, type, title, key, fingerprint_sha256)
+select 1000000 + d, d, 'DeployKey', 'deploy', 'ssh-ed25519 deploy-' || d, sha256(int8send(d))
+from generate_series(1, 20000) as d;
+insert into deploy_keys_projects (deploy_key_id, project_id)
+select 1000000 + d, d
+from generate_series(1, 20000) as d;
+insert into ip_restrictions (group_id, range)
+select o, range
+from generate_series(10, 500, 10) as o, (values ('10.0.0.0/8'), ('127.0.0.0/8')) as ranges (range);
+
 insert into project_authorizations (user_id, project_id, access_level, is_unique)
 select u, ((u - 1) * 5 + j) * 7919::bigint % 100000 + 1, 30, true
 from generate_series(1, 200000) as u, generate_series(0, 4) as j;
