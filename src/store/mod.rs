@@ -1,5 +1,20 @@
 //! Where SQL lives: a file per table family, a function per query.
 
+pub mod broadcast_messages;
+pub mod derived;
+pub mod error_tracking;
+pub mod keys;
+pub mod members;
+pub mod namespaces;
+pub mod plans;
+pub mod projects;
+pub mod protected_refs;
+pub mod push_rules;
+pub mod sequences;
+pub mod settings;
+pub mod tokens;
+pub mod users;
+
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
