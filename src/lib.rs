@@ -1,5 +1,6 @@
 //! Gatehouse.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod document;

@@ -334,3 +334,16 @@ pub async fn delete_certificate_authority(db: impl PgExecutor<'_>, id: i64) -> R
     sqlx::query!("delete from group_ssh_certificates where id = $1", id).execute(db).await?;
     Ok(())
 }
+
+/// The key of that id, if it is one of the user's.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_id_of_user(db: impl PgExecutor<'_>, id: KeyId, user: UserId) -> Result<Option<KeyId>> {
+    let id = sqlx::query_scalar!(
+        "select id from keys where id = $1 and user_id = $2 and type is distinct from 'DeployKey'",
+        id.0,
+        user.0
+    );
+    Ok(id.fetch_optional(db).await?.map(KeyId))
+}

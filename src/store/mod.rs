@@ -3,6 +3,7 @@
 pub mod broadcast_messages;
 pub mod derived;
 pub mod error_tracking;
+pub mod ids;
 pub mod keys;
 pub mod members;
 pub mod namespaces;
@@ -10,7 +11,7 @@ pub mod plans;
 pub mod projects;
 pub mod protected_refs;
 pub mod push_rules;
-pub mod sequences;
+
 pub mod settings;
 pub mod tokens;
 pub mod users;

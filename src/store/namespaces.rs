@@ -303,16 +303,28 @@ pub async fn list_too_visible(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Ve
     Ok(rows.into_iter().map(|found| row(found.id, found.parent_id, found.widest)).collect())
 }
 
-/// The user's personal namespace, and its path.
+/// A user's personal namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalRow {
+    /// `namespaces.id`
+    pub id: NamespaceId,
+    /// `namespaces.path`, the username
+    pub path: String,
+    /// `namespaces.name`, the user's name
+    pub name: String,
+}
+
+/// The user's personal namespace.
 ///
 /// # Errors
 /// Where the database gives no answer.
-pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<(NamespaceId, String)>> {
+pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<PersonalRow>> {
     let row = sqlx::query!(
-        "select id, path from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
+        "select id, path, name from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
         user.0
     );
-    Ok(row.fetch_optional(db).await?.map(|row| (NamespaceId(row.id), row.path)))
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| PersonalRow { id: NamespaceId(row.id), path: row.path, name: row.name }))
 }
 
 /// A personal namespace for the user. Its derived rows are the caller's to refresh.
@@ -552,4 +564,13 @@ pub async fn update_saml_provider(db: impl PgExecutor<'_>, id: i64, row: &SamlRo
 pub async fn delete_saml_provider(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from saml_providers where id = $1", id).execute(db).await?;
     Ok(())
+}
+
+/// The shadow namespaces of the projects that live directly in a group.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_shadows(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
+    let ids = sqlx::query_scalar!("select project_namespace_id from projects where namespace_id = $1", group.0);
+    Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
 }
