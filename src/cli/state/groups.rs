@@ -151,7 +151,7 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
     }
     let count = namespaces::count_children(&mut *run.conn, id).await?;
     if count > 0 {
-        run.mistake(place, format!("cannot be removed, for {count} projects or subgroups are in it"));
+        run.mistake(place, format!("cannot be removed, for it holds projects or subgroups ({count})"));
         return Ok(());
     }
     // Projects and groups that are shared with this one lose its members.
@@ -166,16 +166,16 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
 /// # Errors
 /// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()> {
-    let Some(id) = bring_row(run, place, group).await? else {
+    let Some((id, created)) = bring_row(run, place, group).await? else {
         run.unborn(&group.path);
         return Ok(());
     };
-    bring_settings(run, id, group).await?;
+    bring_settings(run, id, group, created).await?;
     members::bring(run, &place.key("members"), Source::Group(id), &group.path, &group.members).await?;
     if group.depth() > 0 {
         of_roots_alone(run, place, group);
     } else {
-        bring_ip_allowlist(run, place, id, group).await?;
+        bring_ip_allowlist(run, place, id, group, created).await?;
         if let Some(saml) = &group.saml {
             bring_saml(run, id, &group.path, saml).await?;
         }
@@ -201,7 +201,7 @@ pub async fn bring_shares(run: &mut Run<'_>, place: &Place, group: &Group) -> Re
     members::bring_shares(run, &place.key("shared_with"), Source::Group(id), &group.path, &group.shared_with).await
 }
 
-async fn bring_row(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<Option<NamespaceId>> {
+async fn bring_row(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<Option<(NamespaceId, bool)>> {
     let what = format!("group {}", group.path);
     let (parent_path, last) = split(&group.path);
     let position = if parent_path.is_some() { Position::Subgroup } else { Position::Root };
@@ -248,9 +248,12 @@ async fn bring_row(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<Op
             derived::refresh_namespace(run.conn, id).await?;
             run.check_visibility(id, place);
             run.added(&what);
-            Ok(Some(id))
+            Ok(Some((id, true)))
         }
-        Found::Row(id) => update_row(run, place, group, NamespaceId(id), parent, last).await,
+        Found::Row(id) => {
+            let id = update_row(run, place, group, NamespaceId(id), parent, last).await?;
+            Ok(id.map(|id| (id, false)))
+        }
     }
 }
 
@@ -343,7 +346,7 @@ impl Group {
     }
 }
 
-async fn bring_settings(run: &mut Run<'_>, id: NamespaceId, group: &Group) -> Result<()> {
+async fn bring_settings(run: &mut Run<'_>, id: NamespaceId, group: &Group, created: bool) -> Result<()> {
     let mut row = namespaces::find_group_settings(&mut *run.conn, id).await?;
     let mut changes = Changes::default();
     changes.small_word(
@@ -359,7 +362,9 @@ async fn bring_settings(run: &mut Run<'_>, id: NamespaceId, group: &Group) -> Re
     changes.set("default_branch_name", &mut row.default_branch_name, group.default_branch_name.clone());
     if !changes.is_empty() {
         namespaces::upsert_group_settings(&mut *run.conn, id, &row).await?;
-        run.updated(&format!("settings of {}", group.path), &changes);
+        if !created {
+            run.updated(&format!("settings of {}", group.path), &changes);
+        }
     }
     Ok(())
 }
@@ -376,7 +381,13 @@ fn of_roots_alone(run: &mut Run<'_>, place: &Place, group: &Group) {
     }
 }
 
-async fn bring_ip_allowlist(run: &mut Run<'_>, place: &Place, id: NamespaceId, group: &Group) -> Result<()> {
+async fn bring_ip_allowlist(
+    run: &mut Run<'_>,
+    place: &Place,
+    id: NamespaceId,
+    group: &Group,
+    created: bool,
+) -> Result<()> {
     let Some(stated) = &group.ip_allowlist else { return Ok(()) };
     let mut good = true;
     for (index, range) in stated.iter().enumerate() {
@@ -391,7 +402,9 @@ async fn bring_ip_allowlist(run: &mut Run<'_>, place: &Place, id: NamespaceId, g
     changes.set("ip_allowlist", &mut ranges, Some(wanted));
     if good && !changes.is_empty() {
         namespaces::replace_ip_ranges(run.conn, id, &ranges).await?;
-        run.updated(&format!("group {}", group.path), &changes);
+        if !created {
+            run.updated(&format!("group {}", group.path), &changes);
+        }
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ pub async fn bring(
         let Some(key) = run.ssh_key(&place.key("key"), given) else { continue };
         let existing = keys::find_by_fingerprint(&mut *run.conn, &key.sha256()).await?;
         if let Some(row) = &existing
-            && let Some(owner) = other_owner(row, user)
+            && let Some(owner) = other_owner(run, row, user).await?
         {
             run.mistake(&place.key("key"), format!("is {owner} already, and may be there only once"));
             continue;
@@ -139,11 +139,11 @@ pub fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
-fn other_owner(row: &KeyRow, user: UserId) -> Option<String> {
-    match (row.kind.as_deref(), row.user_id) {
+async fn other_owner(run: &mut Run<'_>, row: &KeyRow, user: UserId) -> Result<Option<String>> {
+    Ok(match (row.kind.as_deref(), row.user_id) {
         (Some("DeployKey"), _) => Some(format!("deploy key {}", row.id)),
         (_, Some(owner)) if owner == user.0 => None,
-        (_, Some(owner)) => Some(format!("key {} of user {owner}", row.id)),
+        (_, Some(owner)) => Some(format!("key {} of {}", row.id, run.name_of(UserId(owner)).await?)),
         (_, None) => Some(format!("key {}", row.id)),
-    }
+    })
 }

@@ -187,7 +187,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
         return Ok(());
     };
     let source = Source::Project(home.id, home.shadow);
-    bring_features(run, &home, project).await?;
+    bring_features(run, &home, project, created).await?;
     bring_repository(run, &home, project, created).await?;
     members::bring(run, &place.key("members"), source, home.path, &project.members).await?;
     members::bring_shares(run, &place.key("shared_with"), source, home.path, &project.shared_with).await?;
@@ -351,7 +351,7 @@ impl Project {
     }
 }
 
-async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project) -> Result<()> {
+async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project, created: bool) -> Result<()> {
     let Some(features) = &project.features else { return Ok(()) };
     let mut row = projects::find_features(&mut *run.conn, home.id).await?;
     let mut changes = Changes::default();
@@ -372,7 +372,9 @@ async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project) -
     changes.word("operations", &mut row.operations_access_level, features.operations);
     if !changes.is_empty() {
         projects::upsert_features(&mut *run.conn, home.id, &row).await?;
-        run.updated(&format!("features of {}", home.path), &changes);
+        if !created {
+            run.updated(&format!("features of {}", home.path), &changes);
+        }
     }
     Ok(())
 }

@@ -386,6 +386,15 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
+    /// What a mistake calls the user.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn name_of(&mut self, user: UserId) -> Result<String> {
+        let row = users::find(&mut *self.conn, user).await?;
+        Ok(row.map_or_else(|| format!("user {user}, who is gone"), |row| format!("user {}", row.username)))
+    }
+
     /// The group of that path; if there is none, a mistake.
     ///
     /// # Errors

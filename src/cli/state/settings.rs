@@ -1,6 +1,8 @@
 //! `settings:`, the settings of the instance.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::push_rules::{self, PushRules};
@@ -98,22 +100,40 @@ pub struct KeyRestrictions {
 }
 
 /// Bits at least, or a word.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub enum KeyRestriction {
     /// So many bits at least.
-    Bits(#[schemars(range(min = 0, max = 65_536))] i32),
+    Bits(i32),
     /// No key, or every key.
     Word(KeyRestrictionWord),
 }
 
 /// No key, or every key.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the words say it")]
 pub enum KeyRestrictionWord {
     Any,
     Forbidden,
+}
+
+// Derived, it would be a choice of two schemas, and a mistake would be told in terms of both.
+impl JsonSchema for KeyRestriction {
+    fn schema_name() -> Cow<'static, str> {
+        "KeyRestriction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bits at least, or a word: `any` or `forbidden`.",
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 65536,
+            "pattern": "^(any|forbidden)$",
+            "examples": [2048],
+        })
+    }
 }
 
 impl KeyRestriction {

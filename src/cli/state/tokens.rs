@@ -116,7 +116,10 @@ pub async fn bring(
         }
         changes.set("expires_at", &mut row.expires_at, expires_at);
         changes.set("revoked", &mut row.revoked, entry.revoked);
-        changes.set_as("token", &mut row.token_digest, digest, |_| "secret".to_owned());
+        if let Some(digest) = digest.filter(|digest| *digest != row.token_digest) {
+            row.token_digest = digest;
+            changes.note("token replaced");
+        }
         let id = match found {
             Found::Nothing(_) => {
                 let id = tokens::insert(&mut *run.conn, user, &row).await?;

@@ -158,7 +158,7 @@ async fn remove_user(run: &mut Run<'_>, place: &Place, user: &User, id: UserId) 
     if let Some(personal) = namespaces::find_personal(&mut *run.conn, id).await? {
         let count = namespaces::count_children(&mut *run.conn, personal.id).await?;
         if count > 0 {
-            let reason = format!("cannot be removed, for {count} projects are in the personal namespace");
+            let reason = format!("cannot be removed, for the personal namespace holds projects ({count})");
             run.mistake(place, reason);
             return Ok(());
         }
@@ -282,7 +282,8 @@ async fn free_for(run: &mut Run<'_>, place: &Place, user: &User, found: Found) -
         && let Some(other) = users::find_id_by_email(&mut *run.conn, email).await?
         && Some(other) != own
     {
-        run.mistake(&place.key("email"), format!("is an address of user {other}"));
+        let other = run.name_of(other).await?;
+        run.mistake(&place.key("email"), format!("is an address of {other}"));
         free = false;
     }
     Ok(free)
@@ -348,7 +349,8 @@ async fn bring_identities(run: &mut Run<'_>, place: &Place, id: UserId, user: &U
             && let Some(other) = users::find_id_by_identity(&mut *run.conn, &identity.provider, extern_uid).await?
             && other != id
         {
-            run.mistake(&place.key("extern_uid"), format!("is that of user {other}"));
+            let other = run.name_of(other).await?;
+            run.mistake(&place.key("extern_uid"), format!("is that of {other}"));
             continue;
         }
         let by_key = existing.as_ref().map(|row| row.id);
