@@ -51,7 +51,7 @@ pub fn check_name(name: &str, position: Position) -> Result<(), BadName> {
         Err(BadName::Reserved)
     } else if name.starts_with(['-', '.']) || !name.chars().all(allowed) {
         Err(BadName::Characters)
-    } else if lower.ends_with('.') || lower.ends_with(".git") || lower.ends_with(".atom") {
+    } else if ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
         Err(BadName::Ending)
     } else {
         Ok(())
@@ -63,6 +63,9 @@ pub fn check_name(name: &str, position: Position) -> Result<(), BadName> {
 pub fn split(path: &str) -> (Option<&str>, &str) {
     path.rsplit_once('/').map_or((None, path), |(parent, name)| (Some(parent), name))
 }
+
+/// What follows a name in URLs.
+const ENDINGS: &[&str] = &[".", ".git", ".atom"];
 
 /// First parts of GitLab's own URLs.
 const ROOT_WORDS: &[&str] = &[

@@ -369,6 +369,7 @@ pub async fn update_personal(db: impl PgExecutor<'_>, id: NamespaceId, username:
 
 /// What `namespace_settings` holds for a group. Serialized, its keys are the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct GroupSettingsRow {
     /// 0 all, 1 ssh, 2 http
     pub enabled_git_access_protocol: i16,

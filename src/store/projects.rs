@@ -10,6 +10,7 @@ use crate::domain::repository::hashed_path;
 
 /// What an operator states about a project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct ProjectRow {
     /// `projects.name`
     pub name: String,

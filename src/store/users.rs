@@ -8,6 +8,7 @@ use crate::domain::ids::UserId;
 
 /// What an operator states about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct UserRow {
     /// `users.username`
     pub username: String,

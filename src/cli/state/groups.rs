@@ -168,7 +168,10 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
 pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()> {
     let Some((id, created)) = bring_row(run, place, group).await? else {
         run.unborn(&group.path);
-        return Ok(());
+        for (index, authority) in group.ssh_certificate_authorities.iter().enumerate() {
+            run.ssh_key(&place.key("ssh_certificate_authorities").item(index).key("key"), &authority.key);
+        }
+        return members::check(run, place, &group.members, &group.shared_with).await;
     };
     bring_settings(run, id, group, created).await?;
     members::bring(run, &place.key("members"), Source::Group(id), &group.path, &group.members).await?;

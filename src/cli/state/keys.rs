@@ -135,6 +135,7 @@ pub async fn bring(
 }
 
 /// The start of a day in UTC, as a key's expiry is stored.
+#[must_use]
 pub fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(chrono::NaiveTime::MIN).and_utc()
 }

@@ -81,6 +81,29 @@ pub async fn bring(
     Ok(())
 }
 
+/// Finds the mistakes of memberships and shares whose group or project could not be brought about.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn check(
+    run: &mut Run<'_>,
+    place: &Place,
+    members: &BTreeMap<String, Membership>,
+    shared_with: &BTreeMap<String, Membership>,
+) -> Result<()> {
+    for (username, membership) in members {
+        let place = place.key("members").key(username);
+        run.user(&place, username).await?;
+        run.optional_day(&place.key("expires_at"), membership.terms().expires_at.as_ref());
+    }
+    for (path, membership) in shared_with {
+        let place = place.key("shared_with").key(path);
+        run.group(&place, path).await?;
+        run.optional_day(&place.key("expires_at"), membership.terms().expires_at.as_ref());
+    }
+    Ok(())
+}
+
 /// Brings shares with groups in line; `whose` names the group or the project.
 ///
 /// # Errors

@@ -184,7 +184,12 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, project: &Project) -> Resu
 pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Result<()> {
     let Some((home, created)) = bring_row(run, place, project).await? else {
         run.unborn(&project.path);
-        return Ok(());
+        for (index, key) in project.deploy_keys.iter().enumerate() {
+            if let Some(given) = &key.key {
+                run.ssh_key(&place.key("deploy_keys").item(index).key("key"), given);
+            }
+        }
+        return members::check(run, place, &project.members, &project.shared_with).await;
     };
     let source = Source::Project(home.id, home.shadow);
     bring_features(run, &home, project, created).await?;

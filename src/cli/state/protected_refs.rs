@@ -220,6 +220,7 @@ fn role(word: &str) -> i32 {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "`Changes::set_as` shows the field as it is")]
 fn shown(allowed: &Vec<Allowed>) -> String {
     let word = |one: &Allowed| match one {
         Allowed::Role(0) => "none".to_owned(),

@@ -47,9 +47,11 @@ impl fmt::Display for Place {
     }
 }
 
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Where `$env:` and `$file:` take values from.
 pub struct Sources {
-    environment: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Environment,
     folder: PathBuf,
 }
 

@@ -175,6 +175,16 @@ async fn remove_user(run: &mut Run<'_>, place: &Place, user: &User, id: UserId) 
 pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
     let Some(id) = bring_row(run, place, user).await? else {
         run.unborn(&user.username);
+        for (index, key) in user.keys.iter().enumerate() {
+            if let Some(given) = &key.key {
+                run.ssh_key(&place.key("keys").item(index).key("key"), given);
+            }
+        }
+        for (index, token) in user.personal_access_tokens.iter().enumerate() {
+            if let Some(given) = &token.token {
+                run.given(&place.key("personal_access_tokens").item(index).key("token"), given);
+            }
+        }
         return Ok(());
     };
     run.know_user(&user.username, id);

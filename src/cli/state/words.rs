@@ -157,6 +157,9 @@ impl fmt::Debug for Given {
 pub struct Id(pub i64);
 
 /// For a field that may be null: `None` where the document leaves it out, `Some(None)` where it says null.
+///
+/// # Errors
+/// Where the value is no `T`.
 pub fn stated<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,

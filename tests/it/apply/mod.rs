@@ -114,7 +114,7 @@ async fn all_mistakes_are_reported_at_once_and_nothing_is_applied(pool: PgPool) 
 users:
   - {{username: rubi, email: r@example.com}}
   - {{username: dana, email: R@example.com}}
-  - {{username: eve}}
+  - {{username: eve, keys: [{{key: nonsense}}]}}
   - {{username: mallory, email: m@example.com, keys: [{{title: x, key: 'ssh-ed25519 AAAA'}}]}}
   - {{username: Rubi, email: other@example.com}}
 groups:
@@ -124,7 +124,7 @@ groups:
   - {{path: root, ip_allowlist: [10.0.0.0/99]}}
   - {{path: acme/inner, visibility: public, saml: {{enabled: true}}}}
 projects:
-  - {{path: web}}
+  - {{path: web, members: {{nobody: guest}}}}
   - {{path: acme/web, visibility: internal, members: {{rubi: {{level: developer, expires_at: 2027-02-30}}}}}}
   - {{path: acme/api, protected_branches: [{{name: main, push: ['deploy_key:builder', 'user:nobody']}}]}}
   - {{path: rubi/x, deploy_keys: [{{title: builder, key: '{KEY}', owner: nobody}}]}}
