@@ -1,12 +1,15 @@
 //! The command line: one file per command.
 
+pub mod apply;
 mod check;
 mod migrate;
+mod schema;
 mod serve;
+pub mod state;
 mod token;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,6 +43,8 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date, and stop
     Migrate,
+    Apply(apply::Apply),
+    Schema(schema::Schema),
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
     /// Print a token that is good for a minute, to call the API by hand
@@ -59,6 +64,10 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Apply(apply) => {
+                runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            }
+            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;
