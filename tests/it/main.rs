@@ -1,7 +1,7 @@
 //! Gatehouse as its clients see it. The folders mirror `src/http`.
 
-mod gitaly;
 mod apply;
 mod derived;
+mod gitaly;
 mod shell;
 mod support;

@@ -107,6 +107,10 @@ pub async fn check(
     };
     let attempt = Arc::new(Attempt::try_from(request)?);
     let facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
+    if let Some(key) = &facts.key {
+        // A4: whatever the verdict, the key was used.
+        shell.touches.note(Touch::key(key, facts.now));
+    }
     if let Decision::Deny(denial) = access::decide(&facts, &attempt) {
         return Ok(refuse(&denial, &shell.settings.url));
     }
@@ -263,11 +267,8 @@ fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<P
     Ok(Place { path, storage: &project.storage, on_disk: format!("{stem}{suffix}.git") })
 }
 
-/// What is written down once the answer is known: that key and user were seen, and that the repository has moved.
+/// What is written down once access is given: that the user was active, and that the repository has moved.
 async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
-    if let Some(key) = &facts.key {
-        shell.touches.note(Touch::key(key, facts.now));
-    }
     let Some(user) = &facts.user else { return };
     if attempt.action == Action::Download {
         shell.touches.note(Touch::user(user, facts.now));
