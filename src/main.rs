@@ -1,1 +1,19 @@
-fn main() {}
+//! The binary: reads the command line and runs the command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use gatehouse::cli::Cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("gatehouse: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -30,6 +30,11 @@ pub enum KeyKind {
     Ed25519Sk,
 }
 
+impl KeyKind {
+    /// Every kind, in the order in which a refusal names those that are open.
+    pub const ALL: [Self; 6] = [Self::Rsa, Self::Dsa, Self::Ecdsa, Self::Ed25519, Self::EcdsaSk, Self::Ed25519Sk];
+}
+
 impl fmt::Display for KeyKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -111,7 +116,7 @@ impl PublicKey {
     /// The digest that OpenSSH prints after `SHA256:`, as raw bytes.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
-        self.data.fingerprint(HashAlg::Sha256).sha256().unwrap_or_else(|| unreachable!("SHA-256 was asked for"))
+        self.data.fingerprint(HashAlg::Sha256).sha256().expect("a SHA-256 fingerprint was asked for")
     }
 
     /// The fingerprint as OpenSSH prints it: `SHA256:` and base64.

@@ -1,4 +1,6 @@
-//! The integration tests, in one binary.
+//! Gatehouse as its clients and operators see it. The folders mirror `src/http`; `apply` is the command.
 
 mod apply;
 mod derived;
+mod shell;
+mod support;

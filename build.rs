@@ -1,0 +1,31 @@
+//! Names the commit that the binary is built from, for `--version` and `GET /check`, and compiles what Gitaly speaks.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=.git/HEAD");
+    println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=src/gitaly/proto");
+    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision().as_deref().map_or("unknown", str::trim));
+    gitaly()
+}
+
+fn revision() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "--short=11", "HEAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+}
+
+/// The client for `src/gitaly`, and in a folder beside it the server that tests stand in for Gitaly with: the binary has
+/// no use for that one.
+fn gitaly() -> Result<(), Box<dyn Error>> {
+    let descriptors = protox::compile(["gitaly.proto"], ["src/gitaly/proto"])?;
+    let server = Path::new(&env::var("OUT_DIR")?).join("server");
+    fs::create_dir_all(&server)?;
+    tonic_prost_build::configure().build_server(false).compile_fds(descriptors.clone())?;
+    tonic_prost_build::configure().build_client(false).out_dir(server).compile_fds(descriptors)?;
+    Ok(())
+}

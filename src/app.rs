@@ -1,0 +1,85 @@
+//! Builds each area's state and mounts it: the one file that knows them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http::auth::shell::ShellAuth;
+use crate::http::observe;
+use crate::http::shell::{self, Gitaly, ShellSettings, ShellState};
+use crate::secrets::Secrets;
+use crate::store::Db;
+use crate::store::access_facts::AccessFacts;
+use crate::store::touches::Touches;
+
+/// What clients talk to, and the work that goes on behind it.
+#[derive(Debug)]
+pub struct App {
+    /// Every route, under the installation's root.
+    pub router: Router,
+    /// Ends once the router is gone and everything that it left to write is written.
+    pub background: JoinHandle<()>,
+}
+
+/// The application over a database.
+pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFacts, clock: &Clock) -> App {
+    let (touches, background) = Touches::start(db.pool().clone());
+    let limits = &settings.gatehouse.limits;
+    let shell = shell::router(
+        ShellState {
+            db: db.clone(),
+            access,
+            touches,
+            clock: clock.clone(),
+            settings: Arc::new(shell_settings(settings, secrets)),
+        },
+        shell_auth(settings, secrets, clock),
+    );
+    let root = format!("{}/api/v4/internal", settings.gitlab.root());
+    let router = Router::new().nest(&root, shell);
+    let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
+    App { router, background }
+}
+
+fn shell_auth(settings: &Settings, secrets: &Secrets, clock: &Clock) -> ShellAuth {
+    let auth = ShellAuth::new(&secrets.shell, clock.clone());
+    if settings.gatehouse.legacy_shared_secret {
+        auth.or_the_secret_itself(settings.gatehouse.limits.push_body_bytes)
+    } else {
+        auth
+    }
+}
+
+fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
+    let ours = &settings.gatehouse;
+    let storages = settings.repositories.storages.iter().map(|(name, storage)| {
+        let address = storage.gitaly_address.clone().unwrap_or_default();
+        (name.clone(), Gitaly { address, token: settings.gitaly_token(storage).cloned() })
+    });
+    ShellSettings {
+        url: settings.gitlab.url(),
+        host: settings.gitlab.host.clone(),
+        ssh_prefix: ssh_prefix(settings),
+        storages: storages.collect(),
+        git_config_options: ours.git_config_options.clone(),
+        lfs: settings.lfs.enabled,
+        lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
+        db_key_base: secrets.db_key_base.clone(),
+        push_body_bytes: ours.limits.push_body_bytes,
+        body_bytes: ours.limits.body_bytes,
+    }
+}
+
+/// `git@host:`, or the longer form where the port is not SSH's own.
+fn ssh_prefix(settings: &Settings) -> String {
+    let shell = &settings.gitlab_shell;
+    let host = shell.ssh_host.as_ref().filter(|host| !host.is_empty()).unwrap_or(&settings.gitlab.host);
+    match shell.ssh_port {
+        22 => format!("{}@{host}:", shell.ssh_user),
+        port => format!("ssh://{}@{host}:{port}/", shell.ssh_user),
+    }
+}

@@ -1,0 +1,88 @@
+//! `gatehouse check`: a verdict a line on the settings, the secrets, the database and its schema.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config::Settings;
+use crate::http::auth::kas;
+use crate::secrets;
+use crate::store::{self, Db};
+
+/// Judges everything that can be judged before serving. Fails where one verdict is not good.
+pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut report = Report { failed: false };
+    match super::settings(config) {
+        Ok(settings) => {
+            report.say("settings", &Ok(String::new()));
+            secrets(&mut report, &settings);
+            database(&mut report, &settings).await;
+        }
+        Err(mistakes) => report.say("settings", &Err(mistakes)),
+    }
+    Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn secrets(report: &mut Report, settings: &Settings) {
+    let shell = &settings.gitlab_shell.secret_file;
+    let kas = &settings.gitlab_kas.secret_file;
+    let db_key_base = &settings.gatehouse.db_key_base_file;
+    let found = |path: &Path| secrets::load(path).map(|_| path.display().to_string());
+    report.say("secret of gitlab-shell", &found(shell));
+    report.say(
+        "secret of kas",
+        &secrets::load(kas).and_then(|secret| kas::key(&secret)).map(|_| kas.display().to_string()),
+    );
+    report.say("db_key_base", &found(db_key_base));
+}
+
+async fn database(report: &mut Report, settings: &Settings) {
+    let reached = async {
+        let db = Db::new(&settings.gatehouse.database)?;
+        store::ping(&db).await.map(|()| db)
+    };
+    let db = match reached.await {
+        Ok(db) => db,
+        Err(error) => return report.say("database", &Err(error.into())),
+    };
+    report.say("database", &Ok(String::new()));
+    match store::drift::list(&db).await {
+        Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new())),
+        Ok(drift) => {
+            report.say("schema", &Err(anyhow::anyhow!("departs from the migrations:\n  {}", drift.join("\n  "))))
+        }
+        Err(error) => report.say("schema", &Err(error.into())),
+    }
+    match store::list_storages(&db).await {
+        Ok(used) => {
+            let unknown: Vec<String> =
+                used.into_iter().filter(|name| !settings.repositories.storages.contains_key(name)).collect();
+            let verdict = if unknown.is_empty() {
+                Ok(String::new())
+            } else {
+                Err(anyhow::anyhow!(
+                    "projects live on {}, which repositories.storages does not name",
+                    unknown.join(", ")
+                ))
+            };
+            report.say("storages", &verdict);
+        }
+        Err(error) => report.say("storages", &Err(error.into())),
+    }
+}
+
+struct Report {
+    failed: bool,
+}
+
+impl Report {
+    fn say(&mut self, what: &str, verdict: &anyhow::Result<String>) {
+        match verdict {
+            Ok(detail) if detail.is_empty() => println!("{what}: ok"),
+            Ok(detail) => println!("{what}: ok ({detail})"),
+            Err(error) => {
+                self.failed = true;
+                println!("{what}: FAILED: {error:#}");
+            }
+        }
+    }
+}

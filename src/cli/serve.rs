@@ -1,0 +1,73 @@
+//! `gatehouse serve`: secrets, log, pool, migrations, serve, drain.
+
+use std::future::pending;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http::operate::{self, OperateState};
+use crate::secrets::Secrets;
+use crate::server::{self, Listener};
+use crate::store::{self, Db, access_facts::AccessFacts};
+use crate::telemetry;
+
+/// Serves until the process is asked to stop, and a moment longer for what is under way.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    telemetry::log(&settings.gatehouse.log)?;
+    let metrics = telemetry::metrics()?;
+    let secrets = Secrets::load_or_create(&settings)?;
+    let db = Db::new(&settings.gatehouse.database)?;
+    store::migrate(&db).await.context("cannot bring the database's schema up to date")?;
+
+    let access = AccessFacts::new(&settings)?;
+    let app = app::build(&settings, &secrets, &db, access, &Clock::system());
+    let (stop, stopped) = watch::channel(false);
+    let limits = &settings.gatehouse.limits;
+    let mut servers = JoinSet::new();
+    if let Some(address) = settings.gatehouse.listen {
+        let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
+        tracing::info!(%address, "listening");
+    }
+    if let Some(path) = &settings.gatehouse.socket {
+        let listener = Listener::unix(path).await.with_context(|| format!("cannot listen on {}", path.display()))?;
+        servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
+        tracing::info!(socket = %path.display(), "listening");
+    }
+    drop(app.router);
+    // The operator's listener answers to the very end, so that a probe sees the drain.
+    let operate = match settings.gatehouse.metrics_listen {
+        Some(address) => {
+            let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
+            let router = operate::router(OperateState { db: db.clone(), metrics });
+            tracing::info!(%address, "listening for operators");
+            tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
+        }
+        None => tokio::spawn(pending()),
+    };
+
+    asked_to_stop().await?;
+    tracing::info!("stopping: no new connections, and what is under way is finished");
+    let _ = stop.send(true);
+    servers.join_all().await;
+    app.background.await.context("the writer of notes failed")?;
+    operate.abort();
+    db.pool().close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

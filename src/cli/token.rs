@@ -1,0 +1,47 @@
+//! `gatehouse token`: a token to call the API by hand.
+
+use clap::{Args, ValueEnum};
+use secrecy::ExposeSecret;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http::auth::{kas, mint, shell, shell_key};
+use crate::secrets;
+
+/// Prints a token such as the caller signs itself; it is good for a minute, and for another of leeway.
+///
+/// Pass it in the header that is named on standard error, for example:
+///   curl -H "Gitlab-Shell-Api-Request: $(gatehouse token shell)" http://localhost:3001/api/v4/internal/check
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Token {
+    /// Whose token
+    caller: Caller,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Caller {
+    /// gitlab-shell and Gitaly: Gitlab-Shell-Api-Request
+    Shell,
+    /// kas: Gitlab-Kas-Api-Request
+    Kas,
+}
+
+impl Token {
+    /// Prints the token on standard output and nothing else there.
+    pub fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        let token = match self.caller {
+            Caller::Shell => {
+                let secret = secrets::load(&settings.gitlab_shell.secret_file)?;
+                mint(shell::ISSUER, None, shell_key(&secret), &clock)
+            }
+            Caller::Kas => {
+                let secret = secrets::load(&settings.gitlab_kas.secret_file)?;
+                mint(kas::ISSUER, Some(kas::AUDIENCE), &kas::key(&secret)?, &clock)
+            }
+        };
+        println!("{}", token.expose_secret());
+        Ok(())
+    }
+}

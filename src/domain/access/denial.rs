@@ -1,0 +1,456 @@
+//! Every refusal and its sentence, as the client shows it to the user (allowed.md section 2).
+
+use std::fmt;
+
+use super::facts::Protocol;
+use crate::domain::ssh_key::KeyKind;
+
+/// Why an attempt was refused. `Display` is the sentence that users see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// B1
+    MaintenanceMode,
+    /// C1
+    DesignsAreWebOnly,
+    /// C1, by web
+    MayNotManageDesigns,
+    /// C2, and snippets that the actor may not know of
+    NoSuchSnippet,
+    /// D1
+    ProtocolClosed(Protocol),
+    /// D2a
+    KeyTooShort(u32),
+    /// D2a, with the types that are open
+    KeyTypeForbidden(Vec<KeyKind>),
+    /// D2b
+    KeyExpired,
+    /// D2c
+    SnippetsNeedAUser,
+    /// D3
+    MayNotUseGit(Account),
+    /// D4
+    HttpDownloadClosed,
+    /// D5
+    HttpPushClosed,
+    /// D6
+    UnknownCommand,
+    /// D7b
+    ReadOnlyDatabase,
+    /// D8
+    CertificateOfAnotherNamespace,
+    /// D8b
+    NoSuchNamespace,
+    /// D9b, D10: absent and invisible projects look alike
+    NoSuchProject,
+    /// D9b, D10 of a wiki
+    NoSuchWiki,
+    /// D12
+    NoRepository(Holder),
+    /// 2.3
+    MayNotDownload(Holder),
+    /// P1
+    RepositoryReadOnly,
+    /// P2
+    Archived,
+    /// P3
+    DeployKeyMayNotPush,
+    /// P4
+    NobodyMayNotPush,
+    /// P5
+    MayNotPush,
+    /// P7
+    MayNotWriteWiki,
+    /// P8
+    MayNotUpdateSnippet,
+    /// R2
+    DefaultBranchDeleted,
+    /// R3
+    BranchLikeObjectId,
+    /// R4
+    InvalidBranchName,
+    /// R5
+    ForcePush,
+    /// R6
+    NoDefaultBranch {
+        /// What the first branch would be called.
+        branch: String,
+        /// The project's full path.
+        project: String,
+    },
+    /// R7
+    MayNotCreateProtectedBranch,
+    /// R8
+    ProtectedBranchFromUnknownCommit,
+    /// R9
+    CreateProtectedBranchOnWeb,
+    /// R10
+    MayNotDeleteProtectedBranch,
+    /// R11
+    DeleteProtectedBranchOnWeb,
+    /// R13
+    MayNotPushToProtectedBranch,
+    /// T1
+    MayNotChangeTag,
+    /// T2
+    TagNamedLikeDefaultBranch,
+    /// T3
+    TagNotUtf8,
+    /// T4
+    InvalidTagName,
+    /// T5
+    TagLikeObjectId,
+    /// T6
+    ProtectedTagUpdated,
+    /// T7
+    MayNotDeleteProtectedTag,
+    /// T8
+    DeleteProtectedTagOnWeb,
+    /// T9
+    MayNotCreateProtectedTag,
+    /// K3
+    LfsObjectsMissing,
+    /// K6, before
+    RepositoryFull,
+    /// K6, after
+    RepositoryWouldBeFull,
+    /// `branch_name_regex`
+    BranchNameRule(String),
+    /// `deny_delete_tag`
+    TagDeletionDenied,
+    /// `commit_message_regex`
+    CommitMessageRule(String),
+    /// `commit_message_negative_regex`
+    CommitMessageNegativeRule(String),
+    /// `author_email_regex`, of a committer
+    CommitterEmailRule {
+        /// The address.
+        email: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `author_email_regex`
+    AuthorEmailRule {
+        /// The address.
+        email: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `reject_non_dco_commits`
+    NotSignedOff,
+    /// `reject_unsigned_commits`
+    NotSigned,
+    /// `member_check`
+    AuthorNotAMember(String),
+    /// `member_check`
+    CommitterNotAMember(String),
+    /// `file_name_regex`
+    FileNameRule {
+        /// The file.
+        path: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `max_file_size`
+    FileTooLarge {
+        /// The file.
+        path: String,
+        /// The limit.
+        mebibytes: u64,
+    },
+    /// An expression of a push rule that is none.
+    InvalidRegex(String),
+    /// Snippets: branches come and go with the snippet alone
+    SnippetBranch,
+}
+
+/// What a repository holds, where the sentence depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A project's code, or its designs.
+    Project,
+    /// A wiki.
+    Wiki,
+    /// A snippet.
+    Snippet,
+}
+
+/// Why an account may not use git, with what its sentence needs (2.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// Made by the installation itself.
+    Internal,
+    /// Waits for an administrator.
+    PendingApproval,
+    /// Has not accepted the terms of service; the username.
+    TermsNotAccepted(String),
+    /// Sleeps until the next sign-in.
+    Deactivated,
+    /// The e-mail address is not confirmed.
+    Unconfirmed,
+    /// Blocked, banned or locked.
+    Blocked,
+    /// The password is too old.
+    PasswordExpired,
+}
+
+/// How a refusal is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// 401
+    Forbidden,
+    /// 404
+    NotFound,
+}
+
+impl Denial {
+    /// How the refusal is answered.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::NoSuchSnippet
+            | Self::NoSuchNamespace
+            | Self::NoSuchProject
+            | Self::NoSuchWiki
+            | Self::NoRepository(_) => Answer::NotFound,
+            Self::MaintenanceMode
+            | Self::DesignsAreWebOnly
+            | Self::MayNotManageDesigns
+            | Self::ProtocolClosed(_)
+            | Self::KeyTooShort(_)
+            | Self::KeyTypeForbidden(_)
+            | Self::KeyExpired
+            | Self::SnippetsNeedAUser
+            | Self::MayNotUseGit(_)
+            | Self::HttpDownloadClosed
+            | Self::HttpPushClosed
+            | Self::UnknownCommand
+            | Self::ReadOnlyDatabase
+            | Self::CertificateOfAnotherNamespace
+            | Self::MayNotDownload(_)
+            | Self::RepositoryReadOnly
+            | Self::Archived
+            | Self::DeployKeyMayNotPush
+            | Self::NobodyMayNotPush
+            | Self::MayNotPush
+            | Self::MayNotWriteWiki
+            | Self::MayNotUpdateSnippet
+            | Self::DefaultBranchDeleted
+            | Self::BranchLikeObjectId
+            | Self::InvalidBranchName
+            | Self::ForcePush
+            | Self::NoDefaultBranch { .. }
+            | Self::MayNotCreateProtectedBranch
+            | Self::ProtectedBranchFromUnknownCommit
+            | Self::CreateProtectedBranchOnWeb
+            | Self::MayNotDeleteProtectedBranch
+            | Self::DeleteProtectedBranchOnWeb
+            | Self::MayNotPushToProtectedBranch
+            | Self::MayNotChangeTag
+            | Self::TagNamedLikeDefaultBranch
+            | Self::TagNotUtf8
+            | Self::InvalidTagName
+            | Self::TagLikeObjectId
+            | Self::ProtectedTagUpdated
+            | Self::MayNotDeleteProtectedTag
+            | Self::DeleteProtectedTagOnWeb
+            | Self::MayNotCreateProtectedTag
+            | Self::LfsObjectsMissing
+            | Self::RepositoryFull
+            | Self::RepositoryWouldBeFull
+            | Self::BranchNameRule(_)
+            | Self::TagDeletionDenied
+            | Self::CommitMessageRule(_)
+            | Self::CommitMessageNegativeRule(_)
+            | Self::CommitterEmailRule { .. }
+            | Self::AuthorEmailRule { .. }
+            | Self::NotSignedOff
+            | Self::NotSigned
+            | Self::AuthorNotAMember(_)
+            | Self::CommitterNotAMember(_)
+            | Self::FileNameRule { .. }
+            | Self::FileTooLarge { .. }
+            | Self::InvalidRegex(_)
+            | Self::SnippetBranch => Answer::Forbidden,
+        }
+    }
+
+    /// The sentence, for an installation at this URL.
+    #[must_use]
+    pub fn sentence(&self, url: &str) -> String {
+        match self {
+            Self::MayNotUseGit(Account::TermsNotAccepted(_)) => format!("{self} at {url}."),
+            Self::MayNotUseGit(Account::Deactivated) => format!("{self} at {url}"),
+            Self::NoDefaultBranch { project, .. } => format!("{self}{url}/{project}/-/project_members\n\n"),
+            Self::MayNotUseGit(Account::Unconfirmed) => format!("{self} {url}/users/confirmation/new"),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = match self {
+            Self::MaintenanceMode => {
+                "Git push is not allowed because this GitLab instance is currently in (read-only) maintenance mode."
+            }
+            Self::DesignsAreWebOnly => "Designs are only accessible using the web interface",
+            Self::MayNotManageDesigns => "You are not allowed to manage designs of this project",
+            Self::NoSuchSnippet => "The snippet you were looking for could not be found.",
+            Self::ProtocolClosed(protocol) => {
+                return write!(out, "Git access over {} is not allowed", protocol.as_str().to_uppercase());
+            }
+            Self::KeyTooShort(bits) => return write!(out, "Your SSH key must be at least {bits} bits."),
+            Self::KeyTypeForbidden(open) => {
+                return write!(out, "Your SSH key type is forbidden. Must be {}.", one_of(open));
+            }
+            Self::KeyExpired => "Your SSH key has expired.",
+            Self::SnippetsNeedAUser => "The authentication mechanism is not supported.",
+            Self::MayNotUseGit(account) => return account.fmt(out),
+            Self::HttpDownloadClosed => "Pulling over HTTP is not allowed.",
+            Self::HttpPushClosed => "Pushing over HTTP is not allowed.",
+            Self::UnknownCommand => "The command you're trying to execute is not allowed.",
+            Self::ReadOnlyDatabase => "You can't push code to a read-only GitLab instance.",
+            Self::CertificateOfAnotherNamespace => "You are not allowed to access projects in this namespace.",
+            Self::NoSuchNamespace => "The namespace you were looking for could not be found.",
+            Self::NoSuchProject => {
+                "The project you were looking for could not be found or you don't have permission to view it."
+            }
+            Self::NoSuchWiki => "The wiki you were looking for could not be found.",
+            Self::NoRepository(Holder::Project) => "A repository for this project does not exist yet.",
+            Self::NoRepository(Holder::Wiki) => "A repository for this wiki does not exist yet.",
+            Self::NoRepository(Holder::Snippet) => "The snippet repository you were looking for could not be found.",
+            Self::MayNotDownload(Holder::Project) => "You are not allowed to download code from this project.",
+            Self::MayNotDownload(Holder::Wiki) => "You are not allowed to download files from this wiki.",
+            Self::MayNotDownload(Holder::Snippet) => "You are not allowed to read this snippet.",
+            Self::RepositoryReadOnly => "The repository is temporarily read-only. Please try again later.",
+            Self::Archived => "You can't push code to an archived project.",
+            Self::DeployKeyMayNotPush => "This deploy key does not have write access to this project.",
+            Self::NobodyMayNotPush => "You are not allowed to upload code for this project.",
+            Self::MayNotPush => "You are not allowed to push code to this project.",
+            Self::MayNotWriteWiki => "You are not allowed to write to this project's wiki.",
+            Self::MayNotUpdateSnippet => "You are not allowed to update this snippet.",
+            Self::DefaultBranchDeleted => "The default branch of a project cannot be deleted.",
+            Self::BranchLikeObjectId => "You cannot create a branch with a SHA-1 or SHA-256 branch name.",
+            Self::InvalidBranchName => "You cannot create a branch with an invalid name.",
+            Self::ForcePush => "You are not allowed to force push code to a protected branch on this project.",
+            Self::NoDefaultBranch { branch, project } => {
+                return write!(
+                    out,
+                    "\nA default branch (e.g. {branch}) does not yet exist for {project}\n\
+                     Ask a project Owner or Maintainer to create a default branch:\n\n  "
+                );
+            }
+            Self::MayNotCreateProtectedBranch => "You are not allowed to create protected branches on this project.",
+            Self::ProtectedBranchFromUnknownCommit => {
+                "You can only use an existing protected branch ref as the basis of a new protected branch."
+            }
+            Self::CreateProtectedBranchOnWeb => {
+                "You can only create protected branches using the web interface and API."
+            }
+            Self::MayNotDeleteProtectedBranch => {
+                "You are not allowed to delete protected branches from this project. \
+                 Only a project maintainer or owner can delete a protected branch."
+            }
+            Self::DeleteProtectedBranchOnWeb => "You can only delete protected branches using the web interface.",
+            Self::MayNotPushToProtectedBranch => {
+                "You are not allowed to push code to protected branches on this project."
+            }
+            Self::MayNotChangeTag => "You are not allowed to change existing tags on this project.",
+            Self::TagNamedLikeDefaultBranch => "You cannot use default branch name to create a tag",
+            Self::TagNotUtf8 => "Tag names must be valid when converted to UTF-8 encoding",
+            Self::InvalidTagName => "You cannot create a tag with a prohibited pattern.",
+            Self::TagLikeObjectId => "You cannot create a tag with a SHA-1 or SHA-256 tag name.",
+            Self::ProtectedTagUpdated => "Protected tags cannot be updated.",
+            Self::MayNotDeleteProtectedTag => {
+                "You are not allowed to delete protected tags from this project. \
+                 Only a project maintainer or owner can delete a protected tag."
+            }
+            Self::DeleteProtectedTagOnWeb => "You can only delete protected tags using the web interface.",
+            Self::MayNotCreateProtectedTag => "You are not allowed to create this tag as it is protected.",
+            Self::LfsObjectsMissing => {
+                "LFS objects are missing. Ensure LFS is properly set up or try a manual \"git lfs push --all\"."
+            }
+            Self::RepositoryFull => {
+                "Your push to this repository cannot be completed because this repository has exceeded the allocated \
+                 storage for your project. Contact your GitLab administrator for more information."
+            }
+            Self::RepositoryWouldBeFull => {
+                "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
+                 project. Contact your GitLab administrator for more information."
+            }
+            Self::BranchNameRule(pattern) => {
+                return write!(out, "Branch name does not follow the pattern '{pattern}'");
+            }
+            Self::TagDeletionDenied => "You cannot delete a tag",
+            Self::CommitMessageRule(pattern) => {
+                return write!(out, "Commit message does not follow the pattern '{pattern}'");
+            }
+            Self::CommitMessageNegativeRule(pattern) => {
+                return write!(out, "Commit message contains the forbidden pattern '{pattern}'");
+            }
+            Self::CommitterEmailRule { email, pattern } => {
+                return write!(out, "Committer's email '{email}' does not follow the pattern '{pattern}'");
+            }
+            Self::AuthorEmailRule { email, pattern } => {
+                return write!(out, "Author's email '{email}' does not follow the pattern '{pattern}'");
+            }
+            Self::NotSignedOff => "Commit message must contain a DCO signoff",
+            Self::NotSigned => "Commit must be signed with a GPG key",
+            Self::AuthorNotAMember(email) => return write!(out, "Author '{email}' is not a member of team"),
+            Self::CommitterNotAMember(email) => return write!(out, "Committer '{email}' is not a member of team"),
+            Self::FileNameRule { path, pattern } => {
+                return write!(out, "File name {path} was prohibited by the pattern \"{pattern}\".");
+            }
+            Self::FileTooLarge { path, mebibytes } => {
+                return write!(
+                    out,
+                    "File \"{path}\" is larger than the allowed size of {mebibytes} MiB. Use Git LFS to manage this file."
+                );
+            }
+            Self::InvalidRegex(pattern) => return write!(out, "Regular expression '{pattern}' is invalid"),
+            Self::SnippetBranch => "You can not create or delete branches.",
+        };
+        out.write_str(sentence)
+    }
+}
+
+/// The part of the sentence that no setting changes; [`Denial::sentence`] adds the installation's URL where there is one.
+impl fmt::Display for Account {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = match self {
+            Self::Internal => "This action cannot be performed by internal users",
+            Self::PendingApproval => "Your account is pending approval from your administrator and hence blocked.",
+            Self::TermsNotAccepted(username) => {
+                return write!(
+                    out,
+                    "You (@{username}) must accept the Terms of Service in order to perform this action. \
+                     To accept these terms, please access GitLab from a web browser"
+                );
+            }
+            Self::Deactivated => {
+                "Your account has been deactivated by your administrator. \
+                 Please log back in from a web browser to reactivate your account"
+            }
+            Self::Unconfirmed => {
+                "Your primary email address is not confirmed. Please check your inbox for the confirmation instructions. \
+                 In case the link is expired, you can request a new confirmation email at"
+            }
+            Self::Blocked => "Your account has been blocked.",
+            Self::PasswordExpired => {
+                "Your password expired. Please access GitLab from a web browser to update your password."
+            }
+        };
+        out.write_str(sentence)
+    }
+}
+
+/// `A`, `A or B`, `A, B, or C`
+fn one_of(kinds: &[KeyKind]) -> String {
+    let names: Vec<String> = kinds.iter().map(KeyKind::to_string).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} or {two}"),
+        [most @ .., last] => format!("{}, or {last}", most.join(", ")),
+    }
+}

@@ -1,0 +1,397 @@
+//! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
+
+pub mod content;
+mod denial;
+mod facts;
+pub mod push;
+pub mod refs;
+#[cfg(test)]
+mod tests;
+
+use chrono::TimeDelta;
+
+pub use denial::{Account, Answer, Denial, Holder};
+pub use facts::{
+    Action, Actor, ActorName, Attempt, Changes, ClientIp, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit,
+    Project, Protocol, Root, Snippet, Target, User, UserState,
+};
+
+use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
+use crate::domain::repository::{GlRepository, Suffixed};
+use crate::domain::ssh_key::KeyKind;
+
+/// What becomes of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may go on.
+    Allow,
+    /// It may not, for this reason.
+    Deny(Denial),
+}
+
+/// Whether the attempt may go on. The rules stand in the order of the contract, and the first denial wins.
+#[must_use]
+pub fn decide(facts: &Facts, attempt: &Attempt) -> Decision {
+    let design = matches!(repository(facts, attempt), Some(GlRepository::Design(_)));
+    let denial = if design { design_denial(facts, attempt) } else { git_denial(facts, attempt) };
+    denial.map_or(Decision::Allow, Decision::Deny)
+}
+
+/// Whether the key stops working within a week, of which its user is told.
+#[must_use]
+pub fn key_expires_soon(facts: &Facts) -> bool {
+    let soon = facts.now + TimeDelta::days(7);
+    facts.key.as_ref().and_then(|key| key.expires_at).is_some_and(|at| at > facts.now && at <= soon)
+}
+
+fn git_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    unknown_snippet(facts, attempt)
+        .or_else(|| maintenance_mode(facts, attempt))
+        .or_else(|| closed_protocol(facts, attempt))
+        .or_else(|| unfit_key(facts))
+        .or_else(|| snippet_without_user(facts, attempt))
+        .or_else(|| unfit_account(facts))
+        .or_else(|| closed_http(facts, attempt))
+        .or_else(|| unknown_command(attempt))
+        .or_else(|| read_only_database(facts, attempt))
+        .or_else(|| wrong_certificate(facts, attempt))
+        .or_else(|| unknown_repository(facts, attempt))
+        .or_else(|| invisible_project(facts, attempt))
+        .or_else(|| missing_repository(facts, attempt))
+        .or_else(|| match attempt.action {
+            Action::Download => download_denial(facts, attempt),
+            Action::Push | Action::Unknown => push_denial(facts, attempt),
+        })
+}
+
+/// The repository that was found, or the one that the request names without finding it.
+fn repository(facts: &Facts, attempt: &Attempt) -> Option<GlRepository> {
+    facts.container.as_ref().map(|container| container.repository).or(match attempt.target {
+        Target::Repository(repository) => Some(repository),
+        Target::Path(_) => None,
+    })
+}
+
+/// What the request asks for, found or not. A path that names nothing names a project.
+fn holder(facts: &Facts, attempt: &Attempt) -> Holder {
+    match (repository(facts, attempt), &attempt.target) {
+        (Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_)), _) => Holder::Wiki,
+        (Some(GlRepository::Snippet(_)), _) => Holder::Snippet,
+        (Some(GlRepository::Project(_) | GlRepository::Design(_)), _) | (None, _) => Holder::Project,
+    }
+}
+
+/// C1: designs have rules of their own in place of all others.
+fn design_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    if attempt.protocol != Protocol::Web {
+        return Some(Denial::DesignsAreWebOnly);
+    }
+    let may = match (facts.actor(), &facts.project) {
+        (Actor::User(user), Some(project)) => user.admin || project.level >= AccessLevel::DEVELOPER,
+        (Actor::User(_), None) | (Actor::DeployKey(_) | Actor::Nobody, _) => false,
+    };
+    (!may).then_some(Denial::MayNotManageDesigns)
+}
+
+/// C2
+fn unknown_snippet(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let unknown = holder(facts, attempt) == Holder::Snippet && facts.container.is_none();
+    unknown.then_some(Denial::NoSuchSnippet)
+}
+
+/// B1
+fn maintenance_mode(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    (attempt.action == Action::Push && facts.instance.maintenance_mode).then_some(Denial::MaintenanceMode)
+}
+
+/// D1
+fn closed_protocol(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let protocol = &attempt.protocol;
+    let instance_opens = facts.instance.git_protocol.as_deref().is_none_or(|open| open == protocol.as_str());
+    let root = facts.project.as_ref().and_then(|project| project.root.git_protocol.as_ref());
+    let root_opens = root.is_none_or(|open| open == protocol);
+    let open = *protocol == Protocol::Web || (instance_opens && root_opens);
+    (!open).then(|| Denial::ProtocolClosed(protocol.clone()))
+}
+
+/// D2a, D2b: user keys and deploy keys alike
+fn unfit_key(facts: &Facts) -> Option<Denial> {
+    let key = facts.key.as_ref()?;
+    let limits = &facts.instance.key_limits;
+    let limit = key.strength.and_then(|(kind, bits)| {
+        let (_, limit) = limits.iter().find(|(limited, _)| *limited == kind)?;
+        match *limit {
+            KeyLimit::Forbidden => {
+                let forbidden = |kind| limits.contains(&(kind, KeyLimit::Forbidden));
+                let open = KeyKind::ALL.into_iter().filter(|kind| !forbidden(*kind));
+                Some(Denial::KeyTypeForbidden(open.collect()))
+            }
+            KeyLimit::AtLeast(least) => (bits < least).then_some(Denial::KeyTooShort(least)),
+        }
+    });
+    let expired = key.expires_at.is_some_and(|at| at <= facts.now);
+    limit.or(expired.then_some(Denial::KeyExpired))
+}
+
+/// D2c
+fn snippet_without_user(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let user = matches!(facts.actor(), Actor::User(_));
+    (holder(facts, attempt) == Holder::Snippet && !user).then_some(Denial::SnippetsNeedAUser)
+}
+
+/// D3: a deploy key's creator is not looked at here
+fn unfit_account(facts: &Facts) -> Option<Denial> {
+    let Actor::User(user) = facts.actor() else { return None };
+    account_denial(facts, user).map(Denial::MayNotUseGit)
+}
+
+fn account_denial(facts: &Facts, user: &User) -> Option<Account> {
+    let old_enough = |at: chrono::DateTime<chrono::Utc>, age: TimeDelta| at + age <= facts.now;
+    let unconfirmed = !user.confirmed
+        && match facts.instance.email_confirmation {
+            EmailConfirmation::Off => false,
+            EmailConfirmation::Soft => user.created_at.is_none_or(|at| old_enough(at, TimeDelta::days(3))),
+            EmailConfirmation::Hard => true,
+        };
+    let password_expired = user.password_expires_at.is_some_and(|at| at <= facts.now)
+        && !(user.bot || user.password_automatically_set || user.ldap);
+    let locked = user.locked_at.is_some_and(|at| !old_enough(at, TimeDelta::minutes(10)));
+    if user.internal {
+        Some(Account::Internal)
+    } else if user.state == UserState::BlockedPendingApproval {
+        Some(Account::PendingApproval)
+    } else if facts.instance.enforce_terms && !user.terms_accepted && !user.bot {
+        Some(Account::TermsNotAccepted(user.username.clone()))
+    } else if user.state == UserState::Deactivated {
+        Some(Account::Deactivated)
+    } else if unconfirmed {
+        Some(Account::Unconfirmed)
+    } else if matches!(user.state, UserState::Blocked | UserState::Banned) {
+        Some(Account::Blocked)
+    } else if password_expired {
+        Some(Account::PasswordExpired)
+    } else if locked {
+        Some(Account::Blocked)
+    } else {
+        None
+    }
+}
+
+/// D4, D5
+fn closed_http(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    match (&attempt.protocol, attempt.action) {
+        (Protocol::Http, Action::Download) if !facts.instance.http_download => Some(Denial::HttpDownloadClosed),
+        (Protocol::Http, Action::Push) if !facts.instance.http_push => Some(Denial::HttpPushClosed),
+        _ => None,
+    }
+}
+
+/// D6
+fn unknown_command(attempt: &Attempt) -> Option<Denial> {
+    (attempt.action == Action::Unknown).then_some(Denial::UnknownCommand)
+}
+
+/// D7b
+fn read_only_database(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    (attempt.action == Action::Push && facts.instance.read_only).then_some(Denial::ReadOnlyDatabase)
+}
+
+/// D8: certificates are known in gitlab-shell's call alone, and only projects are bound to them
+fn wrong_certificate(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let from_gitaly = matches!(attempt.changes, Changes::Lines(_));
+    let Some(Container { repository: GlRepository::Project(_), .. }) = facts.container else { return None };
+    let root = facts.project.as_ref()?.root_path();
+    let wrong = match &attempt.certified_by {
+        Some(namespace) => !namespace.eq_ignore_ascii_case(root),
+        None => {
+            let user = matches!(facts.actor(), Actor::User(_));
+            user && attempt.protocol == Protocol::Ssh && facts.project.as_ref()?.root.enforce_ssh_certificates
+        }
+    };
+    (wrong && !from_gitaly).then_some(Denial::CertificateOfAnotherNamespace)
+}
+
+/// D8b, D9b
+fn unknown_repository(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    if facts.container.is_some() {
+        return None;
+    }
+    Some(match &attempt.target {
+        Target::Path(path) if path.has_namespace() => match path.suffixed() {
+            Some(Suffixed::Snippet(..)) => Denial::NoSuchSnippet,
+            _ => Denial::NoSuchProject,
+        },
+        Target::Path(_) | Target::Repository(GlRepository::Project(_)) => Denial::NoSuchNamespace,
+        Target::Repository(_) => not_found(holder(facts, attempt)),
+    })
+}
+
+/// D10
+fn invisible_project(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let project = facts.project.as_ref()?;
+    (!may_read(facts, attempt, project)).then(|| not_found(holder(facts, attempt)))
+}
+
+fn not_found(holder: Holder) -> Denial {
+    match holder {
+        Holder::Project => Denial::NoSuchProject,
+        Holder::Wiki => Denial::NoSuchWiki,
+        Holder::Snippet => Denial::NoSuchSnippet,
+    }
+}
+
+/// 2.2
+fn may_read(facts: &Facts, attempt: &Attempt, project: &Project) -> bool {
+    let public = project.visibility == Visibility::Public;
+    let (visible, exempt) = match facts.actor() {
+        Actor::Nobody => (public, false),
+        Actor::DeployKey(_) => (public || project.deploy_key_can_push.is_some(), false),
+        Actor::User(user) => {
+            let visible =
+                user.admin || user.auditor || project.level >= AccessLevel::GUEST || sees(user, project.visibility);
+            (visible, user.admin || user.auditor)
+        }
+    };
+    visible && (exempt || address_is_welcome(facts, attempt, &project.root))
+}
+
+/// Whether the visibility alone lets the user see it.
+fn sees(user: &User, visibility: Visibility) -> bool {
+    match visibility {
+        Visibility::Private => false,
+        Visibility::Internal => !user.external,
+        Visibility::Public => true,
+    }
+}
+
+fn address_is_welcome(facts: &Facts, attempt: &Attempt, root: &Root) -> bool {
+    let listed = |ip| root.ip_allowlist.iter().chain(&facts.instance.globally_allowed_ips).any(|net| net.contains(&ip));
+    match attempt.client_ip {
+        _ if root.ip_allowlist.is_empty() && !root.ip_restricted => true,
+        // Gitaly's call tells no address; gitlab-shell's call was checked before it.
+        None => true,
+        Some(ClientIp::Known(ip)) => listed(ip),
+        Some(ClientIp::Garbage) => false,
+    }
+}
+
+/// D12
+fn missing_repository(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let exists = facts.container.as_ref().is_some_and(|container| container.exists);
+    (!exists).then(|| Denial::NoRepository(holder(facts, attempt)))
+}
+
+/// 2.3
+fn download_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let holder = holder(facts, attempt);
+    let may = match (holder, &facts.project) {
+        (Holder::Snippet, _) => may_read_snippet(facts),
+        (Holder::Project, Some(project)) => may_download(facts, project, project.repository_level),
+        (Holder::Wiki, Some(project)) => may_download(facts, project, project.wiki_level),
+        (Holder::Project | Holder::Wiki, None) => false,
+    };
+    (!may).then_some(Denial::MayNotDownload(holder))
+}
+
+/// 2.3.1, for the code and the wiki alike
+fn may_download(facts: &Facts, project: &Project, feature: FeatureLevel) -> bool {
+    let open_to_all = project.visibility == Visibility::Public && feature == FeatureLevel::Enabled;
+    if feature == FeatureLevel::Disabled {
+        return false;
+    }
+    match facts.actor() {
+        Actor::Nobody => open_to_all,
+        Actor::DeployKey(_) => open_to_all || project.deploy_key_can_push.is_some(),
+        Actor::User(user) => {
+            let seen = sees(user, project.visibility);
+            let member = project.level >= AccessLevel::GUEST;
+            let reads_code = project.level >= AccessLevel::PLANNER;
+            user.admin || user.auditor || reads_code || (seen && (member || feature == FeatureLevel::Enabled))
+        }
+    }
+}
+
+fn may_read_snippet(facts: &Facts) -> bool {
+    let Some((snippet, user)) = snippet_and_user(facts) else { return false };
+    let member = match &facts.project {
+        None => false,
+        Some(project) if project.snippets_level == FeatureLevel::Disabled => return false,
+        Some(project) => project.level >= AccessLevel::GUEST,
+    };
+    user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility)
+}
+
+fn snippet_and_user(facts: &Facts) -> Option<(&Snippet, &User)> {
+    let snippet = facts.container.as_ref()?.snippet.as_ref()?;
+    match facts.actor() {
+        Actor::User(user) => Some((snippet, user)),
+        Actor::DeployKey(_) | Actor::Nobody => None,
+    }
+}
+
+/// 2.4, in order
+fn push_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    match (holder(facts, attempt), &facts.project) {
+        (Holder::Snippet, _) => snippet_push_denial(facts),
+        (Holder::Project | Holder::Wiki, None) => Some(Denial::NoSuchProject),
+        // With the ref updates at hand, P5 gives way to the rules of `push`, which ask the same of each ref.
+        (Holder::Project, Some(project)) if matches!(attempt.changes, Changes::Lines(_)) => {
+            project_push_denial(facts, project)
+        }
+        (Holder::Project, Some(project)) => project_push_denial(facts, project).or_else(|| {
+            let deploy_key = matches!(facts.actor(), Actor::DeployKey(_));
+            (!deploy_key && !may_push_code(facts, project)).then_some(Denial::MayNotPush)
+        }),
+        (Holder::Wiki, Some(project)) => project_push_denial(facts, project)
+            .or_else(|| (!may_write_wiki(facts, project)).then_some(Denial::MayNotWriteWiki)),
+    }
+}
+
+/// P1 to P4
+fn project_push_denial(facts: &Facts, project: &Project) -> Option<Denial> {
+    if project.repository_read_only {
+        return Some(Denial::RepositoryReadOnly);
+    }
+    if project.archived {
+        return Some(Denial::Archived);
+    }
+    match facts.actor() {
+        Actor::DeployKey(_) if project.deploy_key_can_push == Some(true) => None,
+        Actor::DeployKey(_) => Some(Denial::DeployKeyMayNotPush),
+        Actor::Nobody => Some(Denial::NobodyMayNotPush),
+        Actor::User(_) => None,
+    }
+}
+
+/// P5: the ability *push code* of a user
+fn may_push_code(facts: &Facts, project: &Project) -> bool {
+    let may = facts.user.as_ref().is_some_and(|user| user.admin || project.level >= AccessLevel::DEVELOPER);
+    may && project.repository_level != FeatureLevel::Disabled && !project.archived && !project.pending_deletion
+}
+
+/// P7: planners write wikis too; a deploy key acts as its creator
+fn may_write_wiki(facts: &Facts, project: &Project) -> bool {
+    let level = project.level;
+    let writes = level >= AccessLevel::DEVELOPER || level == AccessLevel::PLANNER;
+    let may = facts.user.as_ref().is_some_and(|user| user.admin || writes);
+    may && project.wiki_level != FeatureLevel::Disabled
+}
+
+/// P1 and P8 with the snippet's own columns
+fn snippet_push_denial(facts: &Facts) -> Option<Denial> {
+    let Some((snippet, user)) = snippet_and_user(facts) else { return Some(Denial::MayNotUpdateSnippet) };
+    if snippet.repository_read_only {
+        return Some(Denial::RepositoryReadOnly);
+    }
+    let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
+    let may = user.admin || maintains || (snippet.author == user.id && may_read_snippet(facts));
+    (!may).then_some(Denial::MayNotUpdateSnippet)
+}
+
+impl Project {
+    /// The path of the top-level namespace: the first segment of the project's own.
+    #[must_use]
+    pub fn root_path(&self) -> &str {
+        self.full_path.split('/').next().unwrap_or_default()
+    }
+}

@@ -1,0 +1,95 @@
+//! LFS tokens: what `/lfs_authenticate` hands out for the LFS server to check (shell.md 4.3).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::domain::ids::{KeyId, ProjectId, UserId};
+
+/// Whose token it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Bearer<'a> {
+    /// A user, with their username.
+    User(UserId, &'a str),
+    /// A deploy key.
+    DeployKey(KeyId),
+}
+
+impl Bearer<'_> {
+    /// The name that the LFS client logs in with.
+    #[must_use]
+    pub fn login(&self) -> String {
+        match self {
+            Self::User(_, username) => (*username).to_owned(),
+            Self::DeployKey(id) => format!("lfs+deploy-key-{id}"),
+        }
+    }
+
+    fn kind_and_id(&self) -> (&'static str, i64) {
+        match self {
+            Self::User(id, _) => ("user", id.0),
+            Self::DeployKey(id) => ("deploy_key", id.0),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    data: Data,
+    jti: Uuid,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Data {
+    actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container_gid: Option<String>,
+}
+
+/// A token for one repository's LFS, good from five seconds before `now` on. `tail` is the part of the bearer's own
+/// credential that revokes the token when it changes: a password's hash, or a key's fingerprint.
+///
+/// # Panics
+/// Never: HS256 and HMAC take keys of any length.
+#[must_use]
+pub fn mint(
+    bearer: &Bearer<'_>,
+    project: ProjectId,
+    tail: &[u8],
+    db_key_base: &SecretString,
+    now: DateTime<Utc>,
+    lifetime: Duration,
+) -> String {
+    let iat = now.timestamp();
+    let claims = Claims {
+        data: Data { actor: bearer.login(), container_gid: Some(format!("gid://gitlab/Project/{project}")) },
+        jti: Uuid::new_v4(),
+        iat,
+        nbf: iat - 5,
+        exp: iat + i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2),
+    };
+    let key = EncodingKey::from_secret(&signing_key(bearer, tail, db_key_base));
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("HS256 signs with a key of any length")
+}
+
+/// The key of one bearer's tokens: HMAC of the bearer under the instance's secret. The parts are told apart by their
+/// lengths, so that no two bearers share a key.
+fn signing_key(bearer: &Bearer<'_>, tail: &[u8], db_key_base: &SecretString) -> [u8; 32] {
+    let (kind, id) = bearer.kind_and_id();
+    let key = db_key_base.expose_secret().as_bytes();
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in [b"lfs".as_slice(), kind.as_bytes(), &id.to_be_bytes(), tail] {
+        hmac.update(&(part.len() as u64).to_be_bytes());
+        hmac.update(part);
+    }
+    hmac.finalize().into_bytes().into()
+}

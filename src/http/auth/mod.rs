@@ -1,0 +1,82 @@
+//! Who may call: one file per credential. Each leaves proof on the request that only it can make.
+
+pub mod kas;
+pub mod lfs_token;
+pub mod shell;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+
+/// Seconds by which the clocks of caller and server may differ.
+const LEEWAY: i64 = 60;
+
+/// The claims that are judged; the issuer is the library's to judge, and what else is there is passed over.
+#[derive(Debug, Deserialize)]
+struct Times {
+    exp: i64,
+    nbf: Option<i64>,
+    iat: Option<i64>,
+}
+
+/// The claims that clients sign.
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    exp: i64,
+    iat: i64,
+}
+
+/// Verifies the tokens of one caller: HS256 with a shared secret, and the caller's name as issuer.
+#[derive(Clone)]
+pub struct Verifier {
+    key: DecodingKey,
+    validation: Validation,
+    clock: Clock,
+}
+
+impl Verifier {
+    /// A verifier of what `issuer` signs with `key`.
+    #[must_use]
+    pub fn new(issuer: &str, key: &[u8], clock: Clock) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["iss", "exp"]);
+        // Times are judged below, by a clock that tests can hold, and to the second that the contract says.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Self { key: DecodingKey::from_secret(key), validation, clock }
+    }
+
+    /// Whether the token is the caller's, and of now (shell.md 1.2).
+    #[must_use]
+    pub fn accepts(&self, token: &str) -> bool {
+        let Ok(token) = jsonwebtoken::decode::<Times>(token, &self.key, &self.validation) else { return false };
+        let now = self.clock.now().timestamp();
+        let claims = token.claims;
+        let begun = |at: Option<i64>| at.is_none_or(|at| at <= now.saturating_add(LEEWAY));
+        claims.exp > now.saturating_sub(LEEWAY) && begun(claims.nbf) && begun(claims.iat)
+    }
+}
+
+/// A token such as `issuer` signs, for `audience` where it names one: good for 60 seconds, as gitlab-shell's own are.
+///
+/// # Panics
+/// Never: HS256 signs with a key of any length.
+#[must_use]
+pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> SecretString {
+    let now = clock.now().timestamp();
+    let claims = Claims { iss: issuer, aud: audience, exp: now + 60, iat: now };
+    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key));
+    token.expect("HS256 signs with a key of any length").into()
+}
+
+/// The bytes that gitlab-shell's tokens are signed with.
+#[must_use]
+pub fn shell_key(secret: &SecretString) -> &[u8] {
+    secret.expose_secret().as_bytes()
+}

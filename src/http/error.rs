@@ -1,0 +1,122 @@
+//! The failures of the plain JSON areas, in GitLab's words, and the one place that logs a failure.
+
+use std::error::Error as StdError;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::store;
+
+/// A failure, as a client is told. Clients show `message` alone, so every body has one.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400, with the reason.
+    #[error("400 Bad request - {0}")]
+    BadRequest(String),
+    /// 400: a parameter that must be there. GitLab's own validation says it under `error`.
+    #[error("400 Bad request - {0} is missing")]
+    Missing(&'static str),
+    /// 401: the same for every way in which a credential can be wrong.
+    #[error("401 Unauthorized")]
+    Unauthorized,
+    /// 404, said by the endpoint.
+    #[error("404 Not Found")]
+    NotFound,
+    /// 404 where the lookup of a record failed: the lower-case f is GitLab's.
+    #[error("404 Not found")]
+    NoSuchRecord,
+    /// 404 of `/authorized_keys`, the normal case there.
+    #[error("404 Key Not Found")]
+    NoSuchKey,
+    /// 405
+    #[error("405 Not Allowed")]
+    MethodNotAllowed,
+    /// 413
+    #[error("413 Request Entity Too Large")]
+    TooLarge,
+    /// 415
+    #[error("415 Unsupported Media Type")]
+    UnsupportedMediaType,
+    /// 501: answered where a part is not built.
+    #[error("501 Not Implemented - {0}")]
+    NotImplemented(&'static str),
+    /// 503
+    #[error("503 Service Unavailable")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// 500: the source goes to the log, never to the client.
+    #[error("500 Internal Server Error")]
+    Internal(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl ApiError {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::Missing(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What GitLab says under `error` beside the message, where it does.
+    fn error(&self) -> Option<String> {
+        match self {
+            Self::Missing(name) => Some(format!("{name} is missing")),
+            Self::MethodNotAllowed => Some(self.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        report(&self);
+        let mut body = json!({ "message": self.to_string() });
+        if let Some(error) = self.error() {
+            body["error"] = error.into();
+        }
+        (self.status(), Json(body)).into_response()
+    }
+}
+
+/// Logs what the operator must know of a failure, once, inside the request's span. What clients do wrong is in the
+/// request's own line already.
+pub fn report(error: &ApiError) {
+    match error {
+        ApiError::Unavailable(source) => tracing::warn!(error = %chain(&**source), "answered 503"),
+        ApiError::Internal(source) => tracing::error!(error = %chain(&**source), "answered 500"),
+        _ => {}
+    }
+}
+
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Many errors repeat their cause in their own text.
+        let text = error.to_string();
+        if !texts.iter().any(|said| said.ends_with(&text)) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    texts.join(": ")
+}

@@ -1,0 +1,89 @@
+//! What surrounds every request: its name in the logs, its span, its metrics, its time limit, and what a panic becomes.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::HeaderName;
+use axum::http::{HeaderValue, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::error::ApiError;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The router with what surrounds every request.
+pub fn around(router: Router, time_limit: Duration) -> Router {
+    router
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(after_panic))
+        .layer(from_fn_with_state(time_limit, observe))
+}
+
+/// The request with a path that routes: one slash at its beginning, none at its end. Clients join a base that ends in
+/// a slash with a path that starts with one, and a redirect would turn their POST into a GET.
+pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
+    let path = request.uri().path();
+    let plain = format!("/{}", path.trim_matches('/'));
+    if plain != path {
+        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        if let Ok(uri) = format!("{plain}{query}").parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+async fn observe(State(time_limit): State<Duration>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = correlation_id(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route: Cow<'static, str> = route.map_or(Cow::Borrowed("none"), Cow::Owned);
+    let span = tracing::info_span!("request", correlation_id = id.to_str().unwrap_or_default(), %method, %route);
+
+    let work = async {
+        let mut response = match tokio::time::timeout(time_limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(elapsed) => ApiError::Unavailable(elapsed.into()).into_response(),
+        };
+        let (status, duration) = (response.status(), started.elapsed());
+        #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
+        let micros = duration.as_micros() as u64;
+        tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
+        let labels = [
+            ("method", method.as_str().to_owned()),
+            ("route", route.to_string()),
+            ("status", status.as_str().to_owned()),
+        ];
+        metrics::counter!("gatehouse_requests_total", &labels).increment(1);
+        metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
+        response.headers_mut().insert(REQUEST_ID.clone(), id);
+        response
+    };
+    work.instrument(span).await
+}
+
+/// The id that the caller gave the request, or one of our own.
+fn correlation_id(request: &Request) -> HeaderValue {
+    let given = request.headers().get(&REQUEST_ID);
+    let usable =
+        |id: &&HeaderValue| id.len() <= 255 && id.as_bytes().iter().all(u8::is_ascii_graphic) && !id.is_empty();
+    given.filter(usable).cloned().unwrap_or_else(|| {
+        let id = Uuid::new_v4().simple().to_string();
+        HeaderValue::from_str(&id).expect("a UUID is ASCII")
+    })
+}
+
+fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+    ApiError::Internal(format!("panic: {text}").into()).into_response()
+}

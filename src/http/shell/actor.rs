@@ -1,0 +1,73 @@
+//! The parameters that name on whose behalf git acts, as every shell endpoint takes them (shell.md 1.8).
+
+use serde::Deserialize;
+
+use crate::domain::access::ActorName;
+use crate::domain::ids::{KeyId, UserId};
+use crate::http::wire::Text;
+
+/// The parameters. The first that is there wins, and does not fall through when it names nobody.
+#[derive(Debug, Default, Deserialize)]
+pub struct ActorRequest {
+    krb5principal: Option<Text>,
+    key_id: Option<Text>,
+    user_id: Option<Text>,
+    identifier: Option<Text>,
+    username: Option<Text>,
+}
+
+impl From<ActorRequest> for ActorName {
+    fn from(request: ActorRequest) -> Self {
+        if let Some(principal) = request.krb5principal {
+            Self::Kerberos(principal.0)
+        } else if let Some(key) = request.key_id {
+            key.id().map_or(Self::Nobody, |id| Self::Key(KeyId(id)))
+        } else if let Some(user) = request.user_id {
+            user.id().map_or(Self::Nobody, |id| Self::User(UserId(id)))
+        } else if let Some(identifier) = request.identifier {
+            identified(&identifier.0)
+        } else if let Some(username) = request.username {
+            Self::Username(username.0)
+        } else {
+            Self::Nobody
+        }
+    }
+}
+
+/// `user-7` and `key-11`; deploy tokens have no one who acts.
+fn identified(identifier: &str) -> ActorName {
+    let id = |text: &str| Text(text.to_owned()).id();
+    match identifier.split_once('-') {
+        Some(("user", user)) => id(user).map_or(ActorName::Nobody, |id| ActorName::User(UserId(id))),
+        Some(("key", key)) => id(key).map_or(ActorName::Nobody, |id| ActorName::Key(KeyId(id))),
+        _ => ActorName::Nobody,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(json: &str) -> ActorName {
+        serde_json::from_str::<ActorRequest>(json).unwrap().into()
+    }
+
+    #[test]
+    fn the_first_parameter_wins_whatever_it_names() {
+        assert_eq!(named(r#"{"key_id":"11","username":"rubi"}"#), ActorName::Key(KeyId(11)));
+        assert_eq!(named(r#"{"key_id":"abc","username":"rubi"}"#), ActorName::Nobody);
+        assert_eq!(named(r#"{"key_id":null,"user_id":7}"#), ActorName::User(UserId(7)));
+        assert_eq!(named(r#"{"krb5principal":"r@X","key_id":1}"#), ActorName::Kerberos("r@X".to_owned()));
+        assert_eq!(named(r#"{"username":"rubi"}"#), ActorName::Username("rubi".to_owned()));
+        assert_eq!(named("{}"), ActorName::Nobody);
+    }
+
+    #[test]
+    fn an_identifier_names_a_user_or_a_key() {
+        assert_eq!(named(r#"{"identifier":"user-7"}"#), ActorName::User(UserId(7)));
+        assert_eq!(named(r#"{"identifier":"key-11","username":"x"}"#), ActorName::Key(KeyId(11)));
+        for other in ["deploy-token-5", "user-", "user-0", "user-x", "", "-7"] {
+            assert_eq!(named(&format!(r#"{{"identifier":"{other}"}}"#)), ActorName::Nobody, "{other}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `GET /discover`: who owns this key?
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::ShellState;
+use super::actor::ActorRequest;
+use crate::http::auth::shell::ShellCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::store::actors;
+
+/// The user (shell.md 2.4).
+#[derive(Debug, Serialize)]
+pub struct DiscoverResponse {
+    id: i64,
+    name: String,
+    username: String,
+}
+
+/// The user, or `null` where nobody is meant: gitlab-shell then greets "Anonymous", and a 404 would make it fail.
+///
+/// # Errors
+/// Where a parameter cannot be read, or the database does not answer.
+pub async fn discover(
+    State(shell): State<ShellState>,
+    _caller: ShellCaller,
+    Params(request): Params<ActorRequest>,
+) -> Result<Json<Option<DiscoverResponse>>, ApiError> {
+    let user = actors::find_acting_user(shell.db.pool(), &request.into()).await?;
+    Ok(Json(user.map(|user| DiscoverResponse { id: user.id.0, name: user.name, username: user.username })))
+}

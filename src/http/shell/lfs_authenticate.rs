@@ -1,0 +1,91 @@
+//! `POST /lfs_authenticate`: how does this git-lfs reach the LFS server, and with which token?
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::ShellState;
+use super::actor::ActorRequest;
+use super::allowed::target;
+use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
+use crate::domain::repository::GlRepository;
+use crate::http::auth::lfs_token::{self, Bearer};
+use crate::http::auth::shell::ShellCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::http::wire::Text;
+use crate::store::{lfs, touches::Touch};
+
+/// What gitlab-shell sends. `operation` matters to Geo alone.
+#[derive(Debug, Deserialize)]
+pub struct LfsAuthenticateRequest {
+    #[serde(flatten)]
+    actor: ActorRequest,
+    project: Option<Text>,
+    gl_repository: Option<Text>,
+}
+
+/// Where and with what (shell.md 2.5).
+#[derive(Debug, Serialize)]
+pub struct LfsAuthenticateResponse {
+    username: String,
+    lfs_token: String,
+    repository_http_path: String,
+    expires_in: u64,
+}
+
+/// A token for the actor. Whether they may use the repository was decided by `/allowed` just before, and is decided
+/// again by the LFS server.
+///
+/// # Errors
+/// 404 where the repository has no LFS, or nobody is meant.
+pub async fn authenticate(
+    State(shell): State<ShellState>,
+    _caller: ShellCaller,
+    Params(request): Params<LfsAuthenticateRequest>,
+) -> Result<Json<LfsAuthenticateResponse>, ApiError> {
+    let now = shell.clock.now();
+    let attempt = Attempt {
+        action: Action::Download,
+        protocol: Protocol::Ssh,
+        actor: request.actor.into(),
+        target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
+        changes: Changes::None,
+        client_ip: None,
+        certified_by: None,
+    };
+    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let (Some(project), Some(container)) = (&facts.project, &facts.container) else { return Err(ApiError::NotFound) };
+    let suffix = match container.repository {
+        GlRepository::Project(_) => "",
+        GlRepository::Wiki(_) => ".wiki",
+        GlRepository::GroupWiki(_) | GlRepository::Snippet(_) | GlRepository::Design(_) => {
+            return Err(ApiError::NotFound);
+        }
+    };
+    if !(shell.settings.lfs && lfs::is_enabled(shell.db.pool(), project.id).await?) {
+        return Err(ApiError::NotFound);
+    }
+    if let Some(key) = &facts.key {
+        shell.touches.note(Touch::key(key, now));
+    }
+    let bearer = match facts.actor() {
+        Actor::User(user) => Bearer::User(user.id, &user.username),
+        Actor::DeployKey(key) => Bearer::DeployKey(key.id),
+        Actor::Nobody => return Err(ApiError::NoSuchRecord),
+    };
+    let tail = match bearer {
+        Bearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
+        Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
+    };
+    let tail = tail.ok_or(ApiError::NoSuchRecord)?;
+    let lifetime = shell.settings.lfs_token_lifetime;
+    Ok(Json(LfsAuthenticateResponse {
+        username: bearer.login(),
+        lfs_token: lfs_token::mint(&bearer, project.id, &tail, &shell.settings.db_key_base, now, lifetime),
+        repository_http_path: format!("{}/{}{suffix}.git", shell.settings.url, project.full_path),
+        expires_in: lifetime.as_secs(),
+    }))
+}

@@ -1,0 +1,369 @@
+//! Everything that the access rules look at, for many attempts in one statement.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use ipnet::IpNet;
+use sqlx::{PgConnection, PgPool};
+
+use super::Result;
+use super::gather::{Batch, Gather};
+use crate::config::{Database, Settings};
+use crate::domain::access::{
+    Action, ActorName, Attempt, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project, Protocol, Root,
+    Snippet, Target, User, UserState,
+};
+use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
+use crate::domain::repository::{GlRepository, Suffixed};
+use crate::domain::ssh_key::{KeyKind, PublicKey};
+
+/// The loader of facts: attempts that wait at the same moment share one statement.
+#[derive(Debug, Clone)]
+pub struct AccessFacts(Gather<Statement>);
+
+impl AccessFacts {
+    /// A loader with connections of its own. They are made when they are first needed.
+    ///
+    /// # Errors
+    /// Where the database's URL cannot be read.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let database = &settings.gatehouse.database;
+        let pool = super::pool(database, database.access_connections)?;
+        Ok(Self::over(pool, database, settings))
+    }
+
+    /// A loader over a pool that exists.
+    #[must_use]
+    pub fn over(pool: PgPool, database: &Database, settings: &Settings) -> Self {
+        let shell = &settings.gitlab_shell;
+        let statement = Statement { http_download: shell.upload_pack, http_push: shell.receive_pack };
+        Self(Gather::new(statement, pool, database.access_connections, database.patience()))
+    }
+
+    /// The facts about an attempt that is made `now`.
+    ///
+    /// # Errors
+    /// Where the database does not answer in time.
+    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
+        self.0.load((attempt, now)).await
+    }
+}
+
+#[derive(Debug)]
+struct Statement {
+    http_download: bool,
+    http_push: bool,
+}
+
+impl Batch for Statement {
+    type Ask = (Arc<Attempt>, DateTime<Utc>);
+    type Answer = Facts;
+    const NAME: &'static str = "access_facts";
+
+    async fn load(&self, connection: &mut PgConnection, asked: &[Self::Ask]) -> Result<Vec<Facts>> {
+        let rows = list_rows(connection, asked.iter().map(|(attempt, _)| &**attempt)).await?;
+        let facts = asked.iter().zip(rows).map(|((attempt, now), row)| Facts {
+            now: *now,
+            instance: Instance { http_download: self.http_download, http_push: self.http_push, ..row.instance() },
+            key: row.key(),
+            user: row.user(),
+            container: row.container(attempt),
+            project: row.project(),
+        });
+        Ok(facts.collect())
+    }
+}
+
+/// The columns of the attempts, as the statement takes them.
+#[derive(Default)]
+struct Columns<'a> {
+    key_id: Vec<Option<i64>>,
+    user_id: Vec<Option<i64>>,
+    username: Vec<Option<&'a str>>,
+    kerberos: Vec<Option<&'a str>>,
+    project_id: Vec<Option<i64>>,
+    snippet_id: Vec<Option<i64>>,
+    path: Vec<Option<&'a str>>,
+    stem: Vec<Option<&'a str>>,
+    wiki: Vec<bool>,
+    push: Vec<bool>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, attempt: &'a Attempt) {
+        let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
+        match &attempt.actor {
+            ActorName::Key(id) => key = Some(id.0),
+            ActorName::User(id) => user = Some(id.0),
+            ActorName::Username(name) => username = Some(name.as_str()),
+            ActorName::Kerberos(principal) => kerberos = Some(principal.as_str()),
+            ActorName::Nobody => {}
+        }
+        self.key_id.push(key);
+        self.user_id.push(user);
+        self.username.push(username);
+        self.kerberos.push(kerberos);
+
+        let (mut project, mut snippet, mut path, mut stem, mut wiki) = (None, None, None, None, false);
+        match &attempt.target {
+            Target::Repository(GlRepository::Project(id)) => project = Some(id.0),
+            Target::Repository(GlRepository::Wiki(id)) => (project, wiki) = (Some(id.0), true),
+            Target::Repository(GlRepository::Snippet(id)) => snippet = Some(id.0),
+            Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => {}
+            Target::Path(asked) => match asked.suffixed() {
+                None => path = Some(asked.as_str()),
+                Some(Suffixed::Wiki(of)) => (path, stem, wiki) = (Some(asked.as_str()), Some(of), true),
+                Some(Suffixed::Design(of)) => (path, stem) = (Some(asked.as_str()), Some(of)),
+                Some(Suffixed::Snippet(of, id)) => (snippet, stem) = (Some(id.0), of),
+            },
+        }
+        self.project_id.push(project);
+        self.snippet_id.push(snippet);
+        self.path.push(path);
+        self.stem.push(stem);
+        self.wiki.push(wiki);
+        self.push.push(attempt.action == Action::Push);
+    }
+}
+
+async fn list_rows(connection: &mut PgConnection, attempts: impl Iterator<Item = &Attempt>) -> Result<Vec<Row>> {
+    let mut columns = Columns::default();
+    attempts.for_each(|attempt| columns.push(attempt));
+    let mut rows = sqlx::query_file_as!(
+        Row,
+        "src/store/access_facts.sql",
+        &columns.key_id as &[Option<i64>],
+        &columns.user_id as &[Option<i64>],
+        &columns.username as &[Option<&str>],
+        &columns.kerberos as &[Option<&str>],
+        &columns.project_id as &[Option<i64>],
+        &columns.snippet_id as &[Option<i64>],
+        &columns.path as &[Option<&str>],
+        &columns.stem as &[Option<&str>],
+        &columns.wiki,
+        &columns.push,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.sort_by_key(|row| row.position);
+    Ok(rows)
+}
+
+/// One row of the statement: GitLab's columns, as they are.
+struct Row {
+    position: i64,
+    instance_protocol: Option<String>,
+    key_restrictions: Option<Vec<i32>>,
+    maintenance_mode: Option<bool>,
+    receive_max_input_size: Option<i32>,
+    email_confirmation: Option<i16>,
+    enforce_terms: Option<bool>,
+    globally_allowed_ips: Option<String>,
+    read_only: bool,
+    key_id: Option<i64>,
+    key_type: Option<String>,
+    key_expires_at: Option<DateTime<Utc>>,
+    key_last_used_at: Option<NaiveDateTime>,
+    key_text: Option<String>,
+    user_id: Option<i64>,
+    username: Option<String>,
+    state: Option<String>,
+    user_type: Option<i16>,
+    admin: Option<bool>,
+    auditor: Option<bool>,
+    external: Option<bool>,
+    confirmed_at: Option<NaiveDateTime>,
+    user_created_at: Option<NaiveDateTime>,
+    locked_at: Option<NaiveDateTime>,
+    password_expires_at: Option<NaiveDateTime>,
+    password_automatically_set: Option<bool>,
+    accepted_term_id: Option<i64>,
+    last_activity_on: Option<NaiveDate>,
+    ldap: Option<bool>,
+    named: bool,
+    project_id: Option<i64>,
+    visibility_level: Option<i32>,
+    archived: Option<bool>,
+    ancestor_archived: Option<bool>,
+    pending_deletion: bool,
+    repository_read_only: Option<bool>,
+    repository_storage: Option<String>,
+    storage_version: Option<i16>,
+    repository_level: Option<i32>,
+    wiki_level: Option<i32>,
+    snippets_level: Option<i32>,
+    full_path: Option<String>,
+    root_id: Option<i64>,
+    owns_namespace: Option<bool>,
+    root_protocol: Option<i16>,
+    enforce_ssh_certificates: Option<bool>,
+    ip_ranges: Vec<String>,
+    level: Option<i32>,
+    deploy_key_can_push: Option<bool>,
+    repository_exists: bool,
+    snippet_id: Option<i64>,
+    snippet_author_id: Option<i64>,
+    snippet_visibility_level: Option<i32>,
+    snippet_read_only: Option<bool>,
+    snippet_project_id: Option<i64>,
+    snippet_storage: Option<String>,
+}
+
+impl Row {
+    fn instance(&self) -> Instance {
+        let limits = self.key_restrictions.as_deref().unwrap_or_default();
+        let key_limits = KeyKind::ALL.into_iter().zip(limits).filter_map(|(kind, restriction)| match *restriction {
+            0 => None,
+            bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
+        });
+        Instance {
+            git_protocol: self.instance_protocol.clone().filter(|protocol| !protocol.is_empty()),
+            key_limits: key_limits.collect(),
+            maintenance_mode: self.maintenance_mode.unwrap_or_default(),
+            read_only: self.read_only,
+            receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),
+            email_confirmation: match self.email_confirmation {
+                Some(1) => EmailConfirmation::Soft,
+                Some(2) => EmailConfirmation::Hard,
+                _ => EmailConfirmation::Off,
+            },
+            enforce_terms: self.enforce_terms.unwrap_or_default(),
+            globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
+            http_download: true,
+            http_push: true,
+        }
+    }
+
+    fn key(&self) -> Option<Key> {
+        Some(Key {
+            id: KeyId(self.key_id?),
+            deploy: self.key_type.as_deref() == Some("DeployKey"),
+            expires_at: self.key_expires_at,
+            strength: self
+                .key_text
+                .as_deref()
+                .and_then(|text| PublicKey::parse(text).ok())
+                .map(|key| (key.kind(), key.bits())),
+            last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
+        })
+    }
+
+    fn user(&self) -> Option<User> {
+        // Humans, service users, project bots and service accounts use git; everything else is the installation's own.
+        let user_type = self.user_type.unwrap_or_default();
+        Some(User {
+            id: UserId(self.user_id?),
+            username: self.username.clone().unwrap_or_default(),
+            state: match self.state.as_deref() {
+                Some("active") => UserState::Active,
+                Some("blocked_pending_approval") => UserState::BlockedPendingApproval,
+                Some("deactivated") => UserState::Deactivated,
+                Some("banned") => UserState::Banned,
+                _ => UserState::Blocked,
+            },
+            internal: !matches!(user_type, 0 | 4 | 6 | 8 | 13),
+            bot: user_type != 0,
+            admin: self.admin.unwrap_or_default(),
+            auditor: self.auditor.unwrap_or_default(),
+            external: self.external.unwrap_or_default(),
+            confirmed: self.confirmed_at.is_some(),
+            created_at: self.user_created_at.map(|at| at.and_utc()),
+            locked_at: self.locked_at.map(|at| at.and_utc()),
+            password_expires_at: self.password_expires_at.map(|at| at.and_utc()),
+            password_automatically_set: self.password_automatically_set.unwrap_or_default(),
+            ldap: self.ldap.unwrap_or_default(),
+            terms_accepted: self.accepted_term_id.is_some(),
+            last_activity_on: self.last_activity_on,
+        })
+    }
+
+    fn project(&self) -> Option<Project> {
+        let (ip_allowlist, ip_restricted) = networks(self.ip_ranges.iter().map(String::as_str));
+        let owner = self.owns_namespace.unwrap_or_default().then_some(AccessLevel::OWNER);
+        Some(Project {
+            id: ProjectId(self.project_id?),
+            full_path: self.full_path.clone()?,
+            visibility: Visibility::from_level(self.visibility_level.unwrap_or_default()),
+            archived: self.archived.unwrap_or_default() || self.ancestor_archived.unwrap_or_default(),
+            pending_deletion: self.pending_deletion,
+            repository_read_only: self.repository_read_only.unwrap_or_default(),
+            repository_level: FeatureLevel::from_level(self.repository_level),
+            wiki_level: FeatureLevel::from_level(self.wiki_level),
+            snippets_level: FeatureLevel::from_level(self.snippets_level),
+            storage: self.repository_storage.clone().unwrap_or_default(),
+            hashed_storage: self.storage_version.is_some_and(|version| version >= 1),
+            root: Root {
+                id: NamespaceId(self.root_id?),
+                git_protocol: match self.root_protocol {
+                    Some(1) => Some(Protocol::Ssh),
+                    Some(2) => Some(Protocol::Http),
+                    _ => None,
+                },
+                enforce_ssh_certificates: self.enforce_ssh_certificates.unwrap_or_default(),
+                ip_allowlist,
+                ip_restricted,
+            },
+            level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
+            deploy_key_can_push: self.deploy_key_can_push,
+        })
+    }
+
+    fn container(&self, attempt: &Attempt) -> Option<Container> {
+        let project = || self.project_id.filter(|_| self.full_path.is_some()).map(ProjectId);
+        let repository = match &attempt.target {
+            Target::Repository(GlRepository::Project(_)) => GlRepository::Project(project()?),
+            Target::Repository(GlRepository::Wiki(_)) => GlRepository::Wiki(project()?),
+            Target::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
+            Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => return None,
+            Target::Path(path) => match path.suffixed() {
+                Some(Suffixed::Snippet(of, id)) => {
+                    // The snippet must be the project's, or nobody's; the statement follows the snippet to its project.
+                    let belongs = match of {
+                        None => self.snippet_project_id.is_none(),
+                        Some(of) => self.full_path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case(of)),
+                    };
+                    (self.snippet_id.is_some() && belongs).then_some(GlRepository::Snippet(id))?
+                }
+                Some(Suffixed::Wiki(_)) if !self.named => GlRepository::Wiki(project()?),
+                Some(Suffixed::Design(_)) if !self.named => GlRepository::Design(project()?.0),
+                _ => GlRepository::Project(project()?),
+            },
+        };
+        let snippet = self.snippet();
+        let exists = if snippet.is_some() { self.snippet_storage.is_some() } else { self.repository_exists };
+        Some(Container { repository, exists, moved_from: self.moved_from(attempt), snippet })
+    }
+
+    /// The path that was asked for, where it is not the project's path of today.
+    fn moved_from(&self, attempt: &Attempt) -> Option<String> {
+        let Target::Path(path) = &attempt.target else { return None };
+        let asked = match path.suffixed() {
+            Some(Suffixed::Wiki(of) | Suffixed::Design(of)) if !self.named => of,
+            Some(Suffixed::Snippet(..)) => return None,
+            _ => path.as_str(),
+        };
+        let same = self.full_path.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(asked));
+        (!same).then(|| path.as_str().to_owned())
+    }
+
+    fn snippet(&self) -> Option<Snippet> {
+        Some(Snippet {
+            id: SnippetId(self.snippet_id?),
+            author: UserId(self.snippet_author_id?),
+            visibility: Visibility::from_level(self.snippet_visibility_level.unwrap_or_default()),
+            repository_read_only: self.snippet_read_only.unwrap_or_default(),
+            storage: self.snippet_storage.clone().unwrap_or_default(),
+        })
+    }
+}
+
+/// The networks of a list, and whether some entry of it is none.
+fn networks<'a>(list: impl Iterator<Item = &'a str>) -> (Vec<IpNet>, bool) {
+    let entries: Vec<&str> = list.map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    let parse =
+        |entry: &&str| entry.parse().ok().or_else(|| Some(IpNet::from(entry.parse::<std::net::IpAddr>().ok()?)));
+    let networks: Vec<IpNet> = entries.iter().filter_map(parse).collect();
+    let broken = networks.len() < entries.len();
+    (networks, broken)
+}

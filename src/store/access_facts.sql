@@ -1,0 +1,272 @@
+-- Everything that the access rules look at, for many attempts at once: arrays in, one row out for each attempt, in the
+-- order of `position`. Every join finds single rows by index; `offset 0` keeps a lookup from being run twice.
+select
+  attempt.position as "position!",
+  settings.enabled_git_access_protocol as "instance_protocol?",
+  settings.key_restrictions as "key_restrictions?: Vec<i32>",
+  settings.maintenance_mode as "maintenance_mode?",
+  settings.receive_max_input_size as "receive_max_input_size?",
+  settings.email_confirmation_setting as "email_confirmation?: i16",
+  settings.enforce_terms as "enforce_terms?",
+  settings.globally_allowed_ips as "globally_allowed_ips?",
+  current_setting('transaction_read_only') = 'on' as "read_only!",
+  key.id as "key_id?",
+  key.type as "key_type?",
+  key.expires_at as "key_expires_at?",
+  key.last_used_at as "key_last_used_at?",
+  case
+    when settings.keys_are_restricted or key.key like 'ssh-dss %'
+    then key.key
+  end as "key_text?",
+  actor.id as "user_id?",
+  actor.username as "username?",
+  actor.state as "state?",
+  actor.user_type as "user_type?",
+  actor.admin as "admin?",
+  actor.auditor as "auditor?",
+  actor.external as "external?",
+  actor.confirmed_at as "confirmed_at?",
+  actor.created_at as "user_created_at?",
+  actor.locked_at as "locked_at?",
+  actor.password_expires_at as "password_expires_at?",
+  actor.password_automatically_set as "password_automatically_set?",
+  actor.accepted_term_id as "accepted_term_id?",
+  actor.last_activity_on as "last_activity_on?",
+  case
+    when actor.password_expires_at is not null
+    then exists (
+      select
+      from identities
+      where identities.user_id = actor.id
+        and identities.provider like 'ldap%'
+    )
+  end as "ldap?",
+  named.id is not null as "named!",
+  project.id as "project_id?",
+  project.visibility_level as "visibility_level?",
+  project.archived as "archived?",
+  case
+    when attempt.push
+    then exists (
+      select
+      from namespace_settings
+      where namespace_settings.namespace_id = any (namespace.traversal_ids)
+        and namespace_settings.archived
+    )
+  end as "ancestor_archived?",
+  project.marked_for_deletion_at is not null or coalesce(project.pending_delete, false) as "pending_deletion!",
+  project.repository_read_only as "repository_read_only?",
+  project.repository_storage as "repository_storage?",
+  project.storage_version as "storage_version?",
+  features.repository_access_level as "repository_level?",
+  features.wiki_access_level as "wiki_level?",
+  features.snippets_access_level as "snippets_level?",
+  route.path as "full_path?",
+  coalesce(namespace.traversal_ids[1], namespace.id) as "root_id?",
+  namespace.type = 'User' and namespace.owner_id = actor.id as "owns_namespace?",
+  root_settings.enabled_git_access_protocol as "root_protocol?",
+  root_settings.enforce_ssh_certificates as "enforce_ssh_certificates?",
+  array(
+    select ip_restrictions.range
+    from ip_restrictions
+    where ip_restrictions.group_id = coalesce(namespace.traversal_ids[1], namespace.id)
+  ) as "ip_ranges!",
+  (
+    select max(project_authorizations.access_level)
+    from project_authorizations
+    where project_authorizations.user_id = actor.id
+      and project_authorizations.project_id = project.id
+  ) as "level?",
+  case
+    when key.type = 'DeployKey'
+    then (
+      select bool_or(deploy_keys_projects.can_push)
+      from deploy_keys_projects
+      where deploy_keys_projects.deploy_key_id = key.id
+        and deploy_keys_projects.project_id = project.id
+    )
+  end as "deploy_key_can_push?",
+  case
+    when attempt.wiki
+    then exists (
+      select
+      from project_wiki_repositories
+      where project_wiki_repositories.project_id = project.id
+    )
+    else exists (
+      select
+      from project_repositories
+      where project_repositories.project_id = project.id
+    )
+  end as "repository_exists!",
+  snippet.id as "snippet_id?",
+  snippet.author_id as "snippet_author_id?",
+  snippet.visibility_level as "snippet_visibility_level?",
+  snippet.repository_read_only as "snippet_read_only?",
+  snippet.project_id as "snippet_project_id?",
+  case
+    when snippet.id is not null
+    then (
+      select shards.name
+      from snippet_repositories
+      join shards on shards.id = snippet_repositories.shard_id
+      where snippet_repositories.snippet_id = snippet.id
+    )
+  end as "snippet_storage?"
+from unnest(
+  $1::bigint[],
+  $2::bigint[],
+  $3::text[],
+  $4::text[],
+  $5::bigint[],
+  $6::bigint[],
+  $7::text[],
+  $8::text[],
+  $9::boolean[],
+  $10::boolean[]
+) with ordinality as attempt (
+  key_id,
+  user_id,
+  username,
+  kerberos,
+  project_id,
+  snippet_id,
+  path,
+  stem,
+  wiki,
+  push,
+  position
+)
+left join (
+  select
+    enabled_git_access_protocol,
+    maintenance_mode,
+    receive_max_input_size,
+    email_confirmation_setting,
+    enforce_terms,
+    globally_allowed_ips,
+    array[
+      rsa_key_restriction,
+      dsa_key_restriction,
+      ecdsa_key_restriction,
+      ed25519_key_restriction,
+      ecdsa_sk_key_restriction,
+      ed25519_sk_key_restriction
+    ] as key_restrictions,
+    -- Looking into a key costs more than all other rules; the default, which forbids DSA alone, needs it only there.
+    (
+      rsa_key_restriction,
+      ecdsa_key_restriction,
+      ed25519_key_restriction,
+      ecdsa_sk_key_restriction,
+      ed25519_sk_key_restriction
+    ) <> (0, 0, 0, 0, 0) as keys_are_restricted
+  from application_settings
+  order by id desc
+  limit 1
+) as settings on true
+left join keys as key
+  on key.id = attempt.key_id
+  and key.usage_type in (0, 1)
+left join lateral (
+  select coalesce(
+    key.user_id,
+    attempt.user_id,
+    (
+      select users.id
+      from users
+      where lower(users.username) = lower(attempt.username)
+      order by users.id
+      limit 1
+    ),
+    (
+      select identities.user_id
+      from identities
+      where lower(identities.extern_uid) = lower(attempt.kerberos)
+        and identities.provider = 'kerberos'
+      order by identities.id
+      limit 1
+    ),
+    -- A deploy key whose creator is gone acts as the ghost user.
+    case
+      when key.type = 'DeployKey'
+      then (
+        select users.id
+        from users
+        where users.state = 'active'
+          and users.user_type = 5
+        order by users.id
+        limit 1
+      )
+    end
+  ) as id
+  offset 0
+) as acting on true
+left join users as actor on actor.id = acting.id
+left join snippets as snippet on snippet.id = attempt.snippet_id
+left join lateral (
+  select coalesce(
+    attempt.project_id,
+    snippet.project_id,
+    (
+      select routes.source_id
+      from routes
+      where routes.path = attempt.path
+        and routes.source_type = 'Project'
+    ),
+    (
+      select routes.source_id
+      from routes
+      where lower(routes.path) = lower(attempt.path)
+        and routes.source_type = 'Project'
+      order by routes.id
+      limit 1
+    ),
+    (
+      select redirect_routes.source_id
+      from redirect_routes
+      where lower(redirect_routes.path) = lower(attempt.path)
+        and redirect_routes.source_type = 'Project'
+      order by redirect_routes.id
+      limit 1
+    )
+  ) as id
+  offset 0
+) as named on true
+left join lateral (
+  select coalesce(
+    (
+      select routes.source_id
+      from routes
+      where routes.path = attempt.stem
+        and routes.source_type = 'Project'
+    ),
+    (
+      select routes.source_id
+      from routes
+      where lower(routes.path) = lower(attempt.stem)
+        and routes.source_type = 'Project'
+      order by routes.id
+      limit 1
+    ),
+    (
+      select redirect_routes.source_id
+      from redirect_routes
+      where lower(redirect_routes.path) = lower(attempt.stem)
+        and redirect_routes.source_type = 'Project'
+      order by redirect_routes.id
+      limit 1
+    )
+  ) as id
+  where named.id is null
+    and attempt.stem is not null
+  offset 0
+) as stemmed on true
+left join projects as project on project.id = coalesce(named.id, stemmed.id)
+left join project_features as features on features.project_id = project.id
+left join namespaces as namespace on namespace.id = project.namespace_id
+left join namespace_settings as root_settings
+  on root_settings.namespace_id = coalesce(namespace.traversal_ids[1], namespace.id)
+left join routes as route
+  on route.source_type = 'Project'
+  and route.source_id = project.id

@@ -1,0 +1,36 @@
+//! What a user is told after their next push.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::ids::UserId;
+
+/// How long a message waits for a push.
+const LIFETIME: TimeDelta = TimeDelta::minutes(5);
+
+/// Keeps the message that a repository has moved, until it is delivered or five minutes have passed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn upsert_moved(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    gl_repository: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into post_push_messages (user_id, gl_repository, kind, message, expires_at)
+         values ($1, $2, 'moved', $3, $4)
+         on conflict (user_id, gl_repository, kind) do update
+         set message = excluded.message, expires_at = excluded.expires_at",
+        user.0,
+        gl_repository,
+        message,
+        now + LIFETIME,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Who was last seen when: written behind the answers, never before them, and never a reason to fail one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Result;
+use crate::domain::access::{Key, User};
+
+/// Notes that wait at most; past this they are dropped, for the next request brings another.
+const QUEUE: usize = 4096;
+
+/// Somebody was seen.
+#[derive(Debug, Clone, Copy)]
+pub enum Touch {
+    /// A key was used; nothing where that was noted within the last day.
+    Key(i64, DateTime<Utc>),
+    /// A user fetched; nothing where that was noted today.
+    User(i64, DateTime<Utc>),
+    /// Nothing to note.
+    Nothing,
+}
+
+impl Touch {
+    /// The note that this key was used.
+    #[must_use]
+    pub fn key(key: &Key, now: DateTime<Utc>) -> Self {
+        let fresh = key.last_used_at.is_some_and(|at| at > now - TimeDelta::days(1));
+        if fresh { Self::Nothing } else { Self::Key(key.id.0, now) }
+    }
+
+    /// The note that this user was active.
+    #[must_use]
+    pub fn user(user: &User, now: DateTime<Utc>) -> Self {
+        let fresh = user.last_activity_on.is_some_and(|on| on >= now.date_naive());
+        if fresh { Self::Nothing } else { Self::User(user.id.0, now) }
+    }
+}
+
+/// Where notes are left. Clones share the queue.
+#[derive(Debug, Clone)]
+pub struct Touches(mpsc::Sender<Touch>);
+
+impl Touches {
+    /// A queue, and the task that empties it; the task ends after the last note once all clones are gone.
+    #[must_use]
+    pub fn start(pool: PgPool) -> (Self, JoinHandle<()>) {
+        let (sender, mut notes) = mpsc::channel(QUEUE);
+        let writer = tokio::spawn(async move {
+            let mut batch = Vec::new();
+            while notes.recv_many(&mut batch, QUEUE).await > 0 {
+                if let Err(error) = write(&pool, &batch).await {
+                    tracing::warn!(%error, notes = batch.len(), "could not note who was seen");
+                }
+                batch.clear();
+            }
+        });
+        (Self(sender), writer)
+    }
+
+    /// Leaves a note. Where too many wait already, it is dropped.
+    pub fn note(&self, touch: Touch) {
+        if !matches!(touch, Touch::Nothing) {
+            let _ = self.0.try_send(touch);
+        }
+    }
+}
+
+async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
+    let (mut keys, mut users, mut latest) = (Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
+    for touch in batch {
+        let at = match *touch {
+            Touch::Key(id, at) => {
+                keys.push(id);
+                at
+            }
+            Touch::User(id, at) => {
+                users.push(id);
+                at
+            }
+            Touch::Nothing => continue,
+        };
+        latest = latest.max(at);
+    }
+    // In the order of the ids, so that two servers do not lock each other out.
+    let now = latest.naive_utc();
+    let (key_rows, user_rows) = (keys.len(), users.len());
+    if key_rows > 0 {
+        sqlx::query!(
+            "with stale as (
+               select id
+               from keys
+               where id = any ($1)
+                 and (last_used_at is null or last_used_at < $2::timestamp - interval '1 day')
+               order by id
+               for update skip locked
+             )
+             update keys
+             set last_used_at = $2
+             from stale
+             where keys.id = stale.id",
+            &keys,
+            now,
+        )
+        .execute(pool)
+        .await?;
+    }
+    if user_rows > 0 {
+        sqlx::query!(
+            "with stale as (
+               select id
+               from users
+               where id = any ($1)
+                 and (last_activity_on is null or last_activity_on < $2)
+               order by id
+               for update skip locked
+             )
+             update users
+             set last_activity_on = $2
+             from stale
+             where users.id = stale.id",
+            &users,
+            latest.date_naive(),
+        )
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}

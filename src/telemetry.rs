@@ -1,0 +1,45 @@
+//! Logs and metrics: set up once, at start.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::ChronoUtc;
+
+use crate::config::{Log, LogFormat};
+
+/// Upper bounds of the latency histograms, in seconds: from an answer out of memory to a push that took long to decide.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+/// Upper bounds of how many questions share a statement.
+const SIZES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// Sends log lines to standard output.
+///
+/// # Errors
+/// Where the level is no filter, or logs are set up already.
+pub fn log(settings: &Log) -> anyhow::Result<()> {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&settings.level)?)
+        .with_timer(ChronoUtc::rfc_3339())
+        .with_target(false);
+    let set = match settings.format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+    };
+    set.map_err(|error| anyhow::anyhow!("cannot set up the log: {error}"))
+}
+
+/// Collects metrics for `/-/metrics`.
+///
+/// # Errors
+/// Where metrics are collected already.
+pub fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?;
+    let handle = builder.install_recorder()?;
+    metrics::describe_counter!("gatehouse_requests_total", "Requests answered, by method, route and status");
+    metrics::describe_histogram!("gatehouse_request_seconds", "Seconds from a request's head to its answer, by route");
+    metrics::describe_histogram!("gatehouse_batch_seconds", "Seconds of a statement that answers a batch");
+    metrics::describe_histogram!("gatehouse_batch_size", "Questions that shared a statement");
+    metrics::describe_gauge!("gatehouse_pool_connections", "Database connections of the pool, open and idle");
+    Ok(handle)
+}

@@ -1,0 +1,7 @@
+//! What tests share: an application over a database of the test's own, signed requests, and builders of its contents.
+
+mod app;
+mod given;
+
+pub use app::{Reply, TestApp};
+pub use given::Given;
