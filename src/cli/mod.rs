@@ -43,10 +43,12 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date, and stop
     Migrate,
-    Apply(apply::Apply),
-    Schema(schema::Schema),
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
+    /// Make the database agree with a state document
+    Apply(apply::Apply),
+    /// Print the JSON Schema of a document, for editors
+    Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
     Token(token::Token),
 }

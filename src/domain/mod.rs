@@ -4,5 +4,6 @@ pub mod access;
 pub mod full_path;
 pub mod ids;
 pub mod level;
+pub mod project_creation;
 pub mod repository;
 pub mod ssh_key;

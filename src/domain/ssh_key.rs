@@ -116,7 +116,7 @@ impl PublicKey {
     /// The digest that OpenSSH prints after `SHA256:`, as raw bytes.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
-        self.data.fingerprint(HashAlg::Sha256).sha256().unwrap_or_else(|| unreachable!("SHA-256 was asked for"))
+        self.data.fingerprint(HashAlg::Sha256).sha256().expect("a SHA-256 fingerprint was asked for")
     }
 
     /// The fingerprint as OpenSSH prints it: `SHA256:` and base64.

@@ -15,6 +15,7 @@ pub mod members;
 pub mod namespaces;
 pub mod plans;
 pub mod post_push_messages;
+pub mod project_creation;
 pub mod projects;
 pub mod protected_refs;
 pub mod push_facts;

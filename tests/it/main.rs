@@ -1,4 +1,4 @@
-//! Gatehouse as its clients see it. The folders mirror `src/http`.
+//! Gatehouse as its clients and operators see it. The folders mirror `src/http`; `apply` is the command.
 
 mod apply;
 mod derived;

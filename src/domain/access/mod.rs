@@ -217,7 +217,7 @@ fn unknown_repository(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
         return None;
     }
     Some(match &attempt.target {
-        Target::Path(path) if path.has_namespace() => match path.suffixed() {
+        Target::Path(path) if path.in_namespace().is_some() => match path.suffixed() {
             Some(Suffixed::Snippet(..)) => Denial::NoSuchSnippet,
             _ => Denial::NoSuchProject,
         },

@@ -1,5 +1,6 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
+mod create;
 mod push;
 
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use axum::{Extension, Json};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::create::Creation;
 use self::push::Hook;
 use super::actor::ActorRequest;
 use super::{ShellSettings, ShellState};
@@ -39,7 +41,7 @@ pub struct AllowedRequest {
     changes: Option<Text>,
     check_ip: Option<Text>,
     namespace_path: Option<Text>,
-    env: Option<Text>,
+    env: Option<Value>,
     relative_path: Option<Text>,
     gitaly_client_context_bin: Option<Text>,
     #[serde(flatten)]
@@ -106,12 +108,23 @@ pub async fn check(
         correlation_id,
     };
     let attempt = Arc::new(Attempt::try_from(request)?);
-    let facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
+    let mut facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
         shell.touches.note(Touch::key(key, facts.now));
     }
-    if let Decision::Deny(denial) = access::decide(&facts, &attempt) {
+    let mut decision = access::decide(&facts, &attempt);
+    if decision == Decision::Deny(Denial::NoSuchProject) {
+        match create::create(&shell, &facts, &attempt, &hook.correlation_id).await? {
+            Creation::No => {}
+            Creation::Done => {
+                facts = shell.access.load(Arc::clone(&attempt), facts.now).await?;
+                decision = access::decide(&facts, &attempt);
+            }
+            Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
+        }
+    }
+    if let Decision::Deny(denial) = decision {
         return Ok(refuse(&denial, &shell.settings.url));
     }
     if let Changes::Lines(lines) = &attempt.changes {
@@ -135,8 +148,6 @@ impl TryFrom<AllowedRequest> for Attempt {
         let changes = match (action, request.changes) {
             (Action::Push, None) => return Err(ApiError::Missing("changes")),
             (Action::Push, Some(changes)) if changes.0 == "_any" => Changes::Any,
-            // No change at all is asked like any change: nobody pushes nothing, and nothing is let through unasked.
-            (Action::Push, Some(changes)) if changes.0.trim().is_empty() => Changes::Any,
             (Action::Push, Some(changes)) => Changes::Lines(changes.0),
             (Action::Download | Action::Unknown, _) => Changes::None,
         };
@@ -190,7 +201,11 @@ fn refuse(denial: &Denial, url: &str) -> Response {
         Answer::Forbidden => StatusCode::UNAUTHORIZED,
         Answer::NotFound => StatusCode::NOT_FOUND,
     };
-    (status, Json(json!({ "status": false, "message": denial.sentence(url) }))).into_response()
+    say(status, &denial.sentence(url))
+}
+
+fn say(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "status": false, "message": message }))).into_response()
 }
 
 fn render<'a>(
@@ -276,7 +291,7 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
     let message = moved_message(shell, attempt, old, answer);
     let (repository, now) = (&answer.gl_repository, facts.now);
-    if let Err(error) = post_push_messages::upsert_moved(shell.db.pool(), user.id, repository, &message, now).await {
+    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
         // A hint for people; the access itself is decided.
         tracing::warn!(%error, "could not keep the message that a repository has moved");
     }
@@ -285,12 +300,16 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
 fn moved_message(shell: &ShellState, attempt: &Attempt, old: &str, answer: &AllowedResponse<'_>) -> String {
     let kind = if answer.gl_repository.starts_with("wiki-") { "Wiki" } else { "Project" };
     let new = &answer.gl_project_path;
-    let url = if attempt.protocol == Protocol::Ssh {
-        format!("{}{new}.git", shell.settings.ssh_prefix)
-    } else {
-        format!("{}/{new}.git", shell.settings.url)
-    };
+    let url = clone_url(&shell.settings, &attempt.protocol, new);
     format!(
         "{kind} '{old}' was moved to '{new}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
     )
+}
+
+/// The URL that a repository is cloned from by this protocol.
+fn clone_url(settings: &ShellSettings, protocol: &Protocol, path: &str) -> String {
+    match protocol {
+        Protocol::Ssh => format!("{}{path}.git", settings.ssh_prefix),
+        Protocol::Http | Protocol::Web | Protocol::Other(_) => format!("{}/{path}.git", settings.url),
+    }
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Place, place, refuse, render};
@@ -19,7 +19,6 @@ use crate::domain::repository::GlRepository;
 use crate::gitaly::{self, Context, Location, Quarantine, Repository, Steps};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
-use crate::http::wire::Text;
 use crate::store::push_facts;
 
 /// What the checks of a push may take in all, as GitLab has it; Gitaly waits for longer.
@@ -215,7 +214,7 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
 }
 
 /// The `env` of a request: a JSON object in a text, of which two names count. What cannot be read says nothing.
-pub fn quarantine(env: Option<&Text>) -> Option<Quarantine> {
+pub fn quarantine(env: Option<&Value>) -> Option<Quarantine> {
     #[derive(Deserialize)]
     struct Env {
         #[serde(rename = "GIT_OBJECT_DIRECTORY_RELATIVE")]
@@ -223,7 +222,7 @@ pub fn quarantine(env: Option<&Text>) -> Option<Quarantine> {
         #[serde(rename = "GIT_ALTERNATE_OBJECT_DIRECTORIES_RELATIVE")]
         alternates: Option<Vec<String>>,
     }
-    let env: Env = serde_json::from_str(&env?.0).ok()?;
+    let env: Env = serde_json::from_str(env?.as_str()?).ok()?;
     let object_directory = env.object_directory.unwrap_or_default();
     let alternates = env.alternates.unwrap_or_default();
     let said = !object_directory.is_empty() || !alternates.is_empty();
