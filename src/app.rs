@@ -81,6 +81,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         lfs: settings.lfs.enabled,
         lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
         db_key_base: secrets.db_key_base.clone(),
+        push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }
