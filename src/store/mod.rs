@@ -11,6 +11,7 @@ pub mod heartbeats;
 pub mod ids;
 pub mod keys;
 pub mod lfs;
+pub mod locks;
 pub mod members;
 pub mod namespaces;
 pub mod plans;
