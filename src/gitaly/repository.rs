@@ -149,7 +149,7 @@ impl Repository {
         Ok(call.wait(self.refs().ref_exists(call.request(message))).await?.value)
     }
 
-    /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.
+    /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most. At least one is asked for.
     ///
     /// # Errors
     /// Where Gitaly gives no answer.
@@ -158,11 +158,11 @@ impl Repository {
         let message = proto::ListBranchNamesContainingCommitRequest {
             repository: Some(self.message()),
             commit_id: commit.to_owned(),
-            limit,
+            limit: limit.max(1),
         };
         let mut refs = self.refs();
         let opening = refs.list_branch_names_containing_commit(call.request(message));
-        call.collect(opening, limit as usize, |page| page.branch_names).await
+        call.collect(opening, limit.max(1) as usize, |page| page.branch_names).await
     }
 
     pub(super) fn message(&self) -> proto::Repository {
