@@ -171,6 +171,19 @@ async fn hundreds_of_commits_are_checked_a_hundred_at_a_time() {
 }
 
 #[tokio::test]
+async fn commit_messages_may_not_fill_the_memory() {
+    let (gitaly, git, _) = started();
+    let push = git.push();
+    let message = "a".repeat(9 << 20);
+    let mut new = String::new();
+    for _ in 0..9 {
+        new = push.clone.commit("main", &[], &message);
+    }
+    let repository = quarantined(&gitaly, &push.quarantine());
+    assert!(matches!(repository.new_commits(&[&new], 100).await, Err(Error::TooLarge { .. })));
+}
+
+#[tokio::test]
 async fn outside_a_quarantine_new_commits_are_those_that_no_ref_reaches() {
     let (gitaly, git, first) = started();
     let author = Author { name: "Dana", email: "dana@example.com" };
@@ -436,8 +449,10 @@ async fn a_restarted_gitaly_is_found_again() {
     assert!(repository.exists().await.unwrap());
     gitaly.stop();
     assert!(matches!(repository.exists().await, Err(Error::Unavailable(_))));
-    gitaly.restart();
-    assert!(repository.exists().await.unwrap());
+    for _ in 0..20 {
+        gitaly.restart();
+        assert!(repository.exists().await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -470,6 +485,21 @@ async fn a_gitaly_that_takes_no_more_work_says_when_to_come_again() {
     assert!(matches!(handle(&gitaly).exists().await, Err(Error::Exhausted { retry_after: None, .. })));
     gitaly.fail("RepositoryExists", Status::internal("disk"));
     assert!(matches!(handle(&gitaly).exists().await, Err(Error::Failed(_))));
+}
+
+/// Handlers are spawned, and so must their questions be.
+#[test]
+fn questions_may_move_between_threads() {
+    fn spawned(_: impl Future + Send) {}
+    fn all(repository: &Repository) {
+        spawned(repository.exists());
+        spawned(repository.is_ancestor("", ""));
+        spawned(repository.new_commits(&[], 1));
+        spawned(repository.changed_paths(&[], 1));
+        spawned(repository.new_blobs(&[], 1, 1));
+        spawned(repository.lfs_pointers(&[], 1));
+    }
+    let _ = all;
 }
 
 #[tokio::test]
