@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -269,7 +270,7 @@ impl State {
         let ["v2", signature, time] = parts[..] else { return Err(unauthenticated()) };
         let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).unwrap();
         mac.update(time.as_bytes());
-        let expected = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let expected = format!("{:x}", Bytes::copy_from_slice(&mac.finalize().into_bytes()));
         let seconds: i64 = time.parse().map_err(|_| unauthenticated())?;
         if signature == expected && (Utc::now().timestamp() - seconds).abs() <= 30 {
             Ok(())
