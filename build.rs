@@ -7,16 +7,21 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=migrations");
     println!("cargo:rerun-if-changed=src/gitaly/proto");
-    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision().as_deref().map_or("unknown", str::trim));
+    // The log of HEAD grows with every commit and checkout. It lies elsewhere in a linked worktree, and nowhere in an
+    // archive, where watching it would compile everything anew each time.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    let revision = git(&["rev-parse", "--short=11", "HEAD"]);
+    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().unwrap_or("unknown"));
     gitaly()
 }
 
-fn revision() -> Option<String> {
-    let output = Command::new("git").args(["rev-parse", "--short=11", "HEAD"]).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// The client for `src/gitaly`, and in a folder beside it the server that tests stand in for Gitaly with: the binary has

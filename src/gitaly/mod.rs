@@ -10,6 +10,7 @@ mod channel;
 mod commits;
 mod error;
 mod lfs_pointer;
+mod push_answers;
 mod repository;
 mod token;
 
@@ -23,6 +24,7 @@ pub use blobs::Blob;
 pub use commits::{ChangedPath, Commit, PathStatus, Person, Signature};
 pub use error::{Error, Result};
 pub use lfs_pointer::LfsPointer;
+pub use push_answers::Steps;
 pub use repository::{Context, Location, Quarantine, Repository};
 
 use std::collections::BTreeMap;

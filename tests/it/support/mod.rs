@@ -6,6 +6,6 @@ pub mod git;
 mod gitaly;
 mod given;
 
-pub use app::{Reply, TestApp};
+pub use app::{Reply, SHELL_SECRET, TestApp, read_only};
 pub use gitaly::TestGitaly;
-pub use given::Given;
+pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_2048_key};
