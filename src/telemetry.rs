@@ -7,8 +7,7 @@ use tracing_subscriber::fmt::time::ChronoUtc;
 use crate::config::{Log, LogFormat};
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to a push that took long to decide.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 /// Upper bounds of how many questions share a statement.
 const SIZES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 

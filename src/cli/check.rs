@@ -28,7 +28,10 @@ fn secrets(report: &mut Report, settings: &Settings) {
     let db_key_base = &settings.gatehouse.db_key_base_file;
     let found = |path: &Path| secrets::load(path).map(|_| path.display().to_string());
     report.say("secret of gitlab-shell", &found(shell));
-    report.say("secret of kas", &secrets::load(kas).and_then(|secret| kas::key(&secret)).map(|_| kas.display().to_string()));
+    report.say(
+        "secret of kas",
+        &secrets::load(kas).and_then(|secret| kas::key(&secret)).map(|_| kas.display().to_string()),
+    );
     report.say("db_key_base", &found(db_key_base));
 }
 
@@ -44,7 +47,9 @@ async fn database(report: &mut Report, settings: &Settings) {
     report.say("database", &Ok(String::new()));
     match store::drift::list(&db).await {
         Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new())),
-        Ok(drift) => report.say("schema", &Err(anyhow::anyhow!("departs from the migrations:\n  {}", drift.join("\n  ")))),
+        Ok(drift) => {
+            report.say("schema", &Err(anyhow::anyhow!("departs from the migrations:\n  {}", drift.join("\n  "))))
+        }
         Err(error) => report.say("schema", &Err(error.into())),
     }
     match store::list_storages(&db).await {
@@ -54,7 +59,10 @@ async fn database(report: &mut Report, settings: &Settings) {
             let verdict = if unknown.is_empty() {
                 Ok(String::new())
             } else {
-                Err(anyhow::anyhow!("projects live on {}, which repositories.storages does not name", unknown.join(", ")))
+                Err(anyhow::anyhow!(
+                    "projects live on {}, which repositories.storages does not name",
+                    unknown.join(", ")
+                ))
             };
             report.say("storages", &verdict);
         }

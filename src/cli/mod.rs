@@ -1,12 +1,15 @@
 //! The command line: one file per command.
 
+pub mod apply;
 mod check;
 mod migrate;
+mod schema;
 mod serve;
+pub mod state;
 mod token;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -42,6 +45,10 @@ enum Command {
     Migrate,
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
+    /// Make the database agree with a state document
+    Apply(apply::Apply),
+    /// Print the JSON Schema of a document, for editors
+    Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
     Token(token::Token),
 }
@@ -59,6 +66,10 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Apply(apply) => {
+                runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            }
+            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;
@@ -77,7 +88,8 @@ fn version() -> &'static str {
 /// The settings of the file and the environment.
 fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
     let (path, text) = settings_text(config)?;
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Settings::load(&text, environment).or_else(|mistakes| bail!("{}", list(&path, &mistakes)))
 }
 

@@ -131,6 +131,8 @@ fn invalid_json() -> ApiError {
 }
 
 fn invalid_parameter(name: &str) -> ApiError {
+    // The names of flattened parameters are lost.
+    let name = if name == "." { "a parameter" } else { name };
     ApiError::BadRequest(format!("{name} is invalid"))
 }
 
@@ -177,7 +179,10 @@ mod tests {
         assert_eq!(wrong(b"[]"), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(br#"{"key_id":{"a":1}}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":"a\u0000b"}"#), "400 Bad request - key_id is invalid");
-        assert_eq!(sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(), "400 Bad request - invalid UTF-8 in a parameter");
+        assert_eq!(
+            sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(),
+            "400 Bad request - invalid UTF-8 in a parameter"
+        );
     }
 
     proptest! {

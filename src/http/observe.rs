@@ -41,9 +41,14 @@ pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Re
     request
 }
 
-async fn observe(State(time_limit): State<Duration>, request: Request, next: Next) -> Response {
+/// The name of the request in the logs of everything that works on it.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(pub String);
+
+async fn observe(State(time_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
+    request.extensions_mut().insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route: Cow<'static, str> = route.map_or(Cow::Borrowed("none"), Cow::Owned);
@@ -58,8 +63,11 @@ async fn observe(State(time_limit): State<Duration>, request: Request, next: Nex
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
-        let labels =
-            [("method", method.as_str().to_owned()), ("route", route.to_string()), ("status", status.as_str().to_owned())];
+        let labels = [
+            ("method", method.as_str().to_owned()),
+            ("route", route.to_string()),
+            ("status", status.as_str().to_owned()),
+        ];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
         metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
         response.headers_mut().insert(REQUEST_ID.clone(), id);
@@ -71,7 +79,8 @@ async fn observe(State(time_limit): State<Duration>, request: Request, next: Nex
 /// The id that the caller gave the request, or one of our own.
 fn correlation_id(request: &Request) -> HeaderValue {
     let given = request.headers().get(&REQUEST_ID);
-    let usable = |id: &&HeaderValue| id.len() <= 255 && id.as_bytes().iter().all(u8::is_ascii_graphic) && !id.is_empty();
+    let usable =
+        |id: &&HeaderValue| id.len() <= 255 && id.as_bytes().iter().all(u8::is_ascii_graphic) && !id.is_empty();
     given.filter(usable).cloned().unwrap_or_else(|| {
         let id = Uuid::new_v4().simple().to_string();
         HeaderValue::from_str(&id).expect("a UUID is ASCII")

@@ -115,7 +115,7 @@ impl<'a> Columns<'a> {
                 None => path = Some(asked.as_str()),
                 Some(Suffixed::Wiki(of)) => (path, stem, wiki) = (Some(asked.as_str()), Some(of), true),
                 Some(Suffixed::Design(of)) => (path, stem) = (Some(asked.as_str()), Some(of)),
-                Some(Suffixed::Snippet(of, id)) => (snippet, stem) = (Some(id.0), of),
+                Some(Suffixed::Snippet(of, id)) => (path, stem, snippet) = (Some(asked.as_str()), of, Some(id.0)),
             },
         }
         self.project_id.push(project);
@@ -240,7 +240,11 @@ impl Row {
             id: KeyId(self.key_id?),
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
-            strength: self.key_text.as_deref().and_then(|text| PublicKey::parse(text).ok()).map(|key| (key.kind(), key.bits())),
+            strength: self
+                .key_text
+                .as_deref()
+                .and_then(|text| PublicKey::parse(text).ok())
+                .map(|key| (key.kind(), key.bits())),
             last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
         })
     }
@@ -313,11 +317,11 @@ impl Row {
             Target::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
             Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => return None,
             Target::Path(path) => match path.suffixed() {
-                Some(Suffixed::Snippet(of, id)) => {
-                    // The snippet must be the project's, or nobody's; the statement follows the snippet to its project.
+                Some(Suffixed::Snippet(of, id)) if !self.named => {
+                    // The snippet must be the named project's, or where none is named, nobody's but its author's.
                     let belongs = match of {
                         None => self.snippet_project_id.is_none(),
-                        Some(of) => self.full_path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case(of)),
+                        Some(_) => self.snippet_project_id.is_some() && self.snippet_project_id == self.project_id,
                     };
                     (self.snippet_id.is_some() && belongs).then_some(GlRepository::Snippet(id))?
                 }
@@ -336,7 +340,7 @@ impl Row {
         let Target::Path(path) = &attempt.target else { return None };
         let asked = match path.suffixed() {
             Some(Suffixed::Wiki(of) | Suffixed::Design(of)) if !self.named => of,
-            Some(Suffixed::Snippet(..)) => return None,
+            Some(Suffixed::Snippet(..)) if !self.named => return None,
             _ => path.as_str(),
         };
         let same = self.full_path.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(asked));
@@ -357,7 +361,8 @@ impl Row {
 /// The networks of a list, and whether some entry of it is none.
 fn networks<'a>(list: impl Iterator<Item = &'a str>) -> (Vec<IpNet>, bool) {
     let entries: Vec<&str> = list.map(str::trim).filter(|entry| !entry.is_empty()).collect();
-    let parse = |entry: &&str| entry.parse().ok().or_else(|| Some(IpNet::from(entry.parse::<std::net::IpAddr>().ok()?)));
+    let parse =
+        |entry: &&str| entry.parse().ok().or_else(|| Some(IpNet::from(entry.parse::<std::net::IpAddr>().ok()?)));
     let networks: Vec<IpNet> = entries.iter().filter_map(parse).collect();
     let broken = networks.len() < entries.len();
     (networks, broken)

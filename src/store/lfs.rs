@@ -40,12 +40,10 @@ pub async fn is_enabled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<b
 /// # Errors
 /// Where the database does not answer.
 pub async fn find_password_tail(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<Vec<u8>>> {
-    let tail = sqlx::query_scalar!(
-        r#"select right(encrypted_password, 16) as "tail!" from users where id = $1"#,
-        user.0,
-    )
-    .fetch_optional(db)
-    .await?;
+    let tail =
+        sqlx::query_scalar!(r#"select right(encrypted_password, 16) as "tail!" from users where id = $1"#, user.0,)
+            .fetch_optional(db)
+            .await?;
     Ok(tail.map(String::into_bytes))
 }
 
@@ -54,8 +52,7 @@ pub async fn find_password_tail(db: impl PgExecutor<'_>, user: UserId) -> Result
 /// # Errors
 /// Where the database does not answer.
 pub async fn find_fingerprint(db: impl PgExecutor<'_>, key: KeyId) -> Result<Option<Vec<u8>>> {
-    let fingerprint = sqlx::query_scalar!("select fingerprint_sha256 from keys where id = $1", key.0)
-        .fetch_optional(db)
-        .await?;
+    let fingerprint =
+        sqlx::query_scalar!("select fingerprint_sha256 from keys where id = $1", key.0).fetch_optional(db).await?;
     Ok(fingerprint.flatten())
 }

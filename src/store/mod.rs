@@ -2,12 +2,28 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod broadcast_messages;
+pub mod derived;
 pub mod drift;
+pub mod error_tracking;
 pub mod gather;
 pub mod heartbeats;
+pub mod ids;
+pub mod keys;
 pub mod lfs;
+pub mod members;
+pub mod namespaces;
+pub mod plans;
 pub mod post_push_messages;
+pub mod project_creation;
+pub mod projects;
+pub mod protected_refs;
+pub mod push_facts;
+pub mod push_rules;
+pub mod settings;
+pub mod tokens;
 pub mod touches;
+pub mod users;
 
 use std::time::Duration;
 

@@ -61,7 +61,9 @@ pub async fn authenticate(
     let suffix = match container.repository {
         GlRepository::Project(_) => "",
         GlRepository::Wiki(_) => ".wiki",
-        GlRepository::GroupWiki(_) | GlRepository::Snippet(_) | GlRepository::Design(_) => return Err(ApiError::NotFound),
+        GlRepository::GroupWiki(_) | GlRepository::Snippet(_) | GlRepository::Design(_) => {
+            return Err(ApiError::NotFound);
+        }
     };
     if !(shell.settings.lfs && lfs::is_enabled(shell.db.pool(), project.id).await?) {
         return Err(ApiError::NotFound);

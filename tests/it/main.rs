@@ -1,0 +1,7 @@
+//! Gatehouse as its clients and operators see it. The folders mirror `src/http`; `apply` is the command.
+
+mod apply;
+mod derived;
+mod gitaly;
+mod shell;
+mod support;

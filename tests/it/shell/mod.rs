@@ -1,0 +1,3 @@
+//! The shell area, as gitlab-shell and Gitaly see it.
+
+mod allowed;

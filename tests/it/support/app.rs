@@ -1,0 +1,172 @@
+//! `TestApp`: the real router over the test's own database, and requests that are signed unless a test says otherwise.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+use chrono::{DateTime, Utc};
+use gatehouse::app;
+use gatehouse::clock::Clock;
+use gatehouse::config::Settings;
+use gatehouse::http::auth::{self, kas, shell};
+use gatehouse::secrets::Secrets;
+use gatehouse::store::Db;
+use gatehouse::store::access_facts::AccessFacts;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tower::ServiceExt;
+
+use super::Given;
+
+/// The secret that the tests' gitlab-shell signs with.
+pub const SHELL_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// An application whose clock stands still.
+pub struct TestApp {
+    pub router: Router,
+    pub clock: Clock,
+    pub pool: PgPool,
+    pub secrets: Secrets,
+    base: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
+    }
+
+    /// The status and the body on one line, for short assertions.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.text)
+    }
+
+    /// The message of the body.
+    pub fn message(&self) -> String {
+        self.json()["message"].as_str().unwrap_or_else(|| panic!("no message: {}", self.line())).to_owned()
+    }
+}
+
+impl TestApp {
+    /// The application with its default settings and one storage.
+    pub fn new(pool: PgPool) -> Self {
+        Self::with(pool, "")
+    }
+
+    /// The application with the settings of this YAML.
+    pub fn with(pool: PgPool, yaml: &str) -> Self {
+        let mut settings = Settings::load(yaml, []).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let storage = settings.repositories.storages.entry("default".to_owned()).or_default();
+        storage.gitaly_address.get_or_insert_with(|| "tcp://gitaly:8075".to_owned());
+        let secrets = Secrets {
+            shell: SHELL_SECRET.into(),
+            kas: "c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=".into(),
+            db_key_base: "db-key-base ".repeat(8).trim().into(),
+        };
+        // Postgres keeps microseconds; a clock that stands at a whole second compares equal to what it kept.
+        let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
+        let db = Db::from(pool.clone());
+        let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
+        let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
+        let base = format!("{}/api/v4/internal", settings.gitlab.root());
+        Self { router: app.router, clock, pool, secrets, base }
+    }
+
+    /// Builders of the database's contents.
+    pub fn given(&self) -> Given {
+        Given::new(self.pool.clone(), self.clock.now())
+    }
+
+    /// A token as gitlab-shell signs it now.
+    pub fn token(&self) -> SecretString {
+        auth::mint(shell::ISSUER, None, SHELL_SECRET.as_bytes(), &self.clock)
+    }
+
+    /// A signed GET below `/api/v4/internal`.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.signed("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    /// A signed POST of JSON below `/api/v4/internal`, as gitlab-shell and Gitaly send it.
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        let request = self.signed("POST", path).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// A signed POST of a form below `/api/v4/internal`, as the documentation's curl lines send it.
+    pub async fn post_form(&self, path: &str, body: &str) -> Reply {
+        let request = self.signed("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// The start of a signed request.
+    pub fn signed(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        self.bare(method, path).header(shell::TOKEN_HEADER, self.token().expose_secret())
+    }
+
+    /// The start of a request that nobody signed.
+    pub fn bare(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.base))
+    }
+
+    /// Tokens that nobody may come in with: each is wrong in one way.
+    pub fn wrong_tokens(&self) -> Vec<String> {
+        use jsonwebtoken::{Algorithm, EncodingKey, Header};
+        let now = self.clock.now().timestamp();
+        let right = serde_json::json!({ "iss": "gitlab-shell", "iat": now, "exp": now + 60 });
+        let with = |name: &str, value: Value| {
+            let mut claims = right.clone();
+            claims[name] = value;
+            claims
+        };
+        let sign = |claims: &Value, algorithm: Algorithm, key: &[u8]| {
+            jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key)).unwrap()
+        };
+        let secret = SHELL_SECRET.as_bytes();
+        let mut without_issuer = right.clone();
+        without_issuer.as_object_mut().unwrap().remove("iss");
+        let kas = BASE64_STANDARD.decode(self.secrets.kas.expose_secret()).unwrap();
+        let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let signed = parts(&sign(&right, Algorithm::HS256, secret));
+        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        vec![
+            String::new(),
+            "not a token".to_owned(),
+            format!("Bearer {}", signed.join(".")),
+            sign(&right, Algorithm::HS256, b"another secret"),
+            sign(&with("iss", "gitlab-workhorse".into()), Algorithm::HS256, secret),
+            sign(&without_issuer, Algorithm::HS256, secret),
+            sign(&with("exp", (now - 60).into()), Algorithm::HS256, secret),
+            sign(&right, Algorithm::HS384, secret),
+            sign(&right, Algorithm::HS512, secret),
+            format!("{none}.{}.", signed[1]),
+            format!("{none}.{}.{}", signed[1], signed[2]),
+            auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas, &self.clock).expose_secret().to_owned(),
+            sign(&right, Algorithm::HS256, &kas),
+        ]
+    }
+
+    /// Sends any request.
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Reply { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+}
+
+/// The same database through connections that take no writes, as a replica's are. The test closes the pool.
+pub async fn read_only(pool: &PgPool) -> PgPool {
+    let options = (*pool.connect_options()).clone().options([("default_transaction_read_only", "on")]);
+    PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+}
