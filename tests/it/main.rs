@@ -1,4 +1,9 @@
 //! Gatehouse as its clients see it. The folders mirror `src/http`.
 
+mod auth_matrix;
+mod gather;
+mod migrations;
+mod query_cache;
 mod shell;
 mod support;
+mod tidy;

@@ -3,5 +3,5 @@
 mod app;
 mod given;
 
-pub use app::{Reply, SHELL_SECRET, TestApp, read_only};
-pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_2048_key};
+pub use app::{Reply, SHELL_SECRET, TestApp, dead, read_only};
+pub use given::{Given, dsa_1024_key, key_body, rsa_key};
