@@ -43,6 +43,7 @@ enum Command {
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
     /// Print a token that is good for a minute, to call the API by hand
+    #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
 }
 
