@@ -127,7 +127,7 @@ install_rust() {
   local complete=(--profile minimal --component clippy --component rustfmt)
   if ! have rustup; then
     curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
-      sh -s -- -y -q --no-modify-path --default-toolchain "$wanted" "${complete[@]}"
+      sh -s -- -y -q --no-modify-path --default-toolchain "$wanted" "${complete[@]}" >/dev/null
   elif ! rustup run "$wanted" cargo --version >/dev/null 2>&1; then
     rustup -q toolchain install "$wanted" "${complete[@]}" --no-self-update
   fi
