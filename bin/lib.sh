@@ -124,11 +124,13 @@ install_rust() {
   has=$(cargo --version 2>/dev/null | cut -d' ' -f2) || true
   if [[ -n $has && $(printf '%s\n' "$wanted" "${has%%-*}" | sort -V | head -n 1) == "$wanted" ]]; then return; fi
   say "installing Rust $wanted${has:+ ($has is too old)}"
+  local complete=(--profile minimal --component clippy --component rustfmt)
   if ! have rustup; then
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-      sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain none
+    curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
+      sh -s -- -y -q --no-modify-path --default-toolchain "$wanted" "${complete[@]}" >/dev/null
+  elif ! rustup run "$wanted" cargo --version >/dev/null 2>&1; then
+    rustup -q toolchain install "$wanted" "${complete[@]}" --no-self-update
   fi
-  rustup -q toolchain install "$wanted" --profile minimal --component clippy,rustfmt --no-self-update
   export RUSTUP_TOOLCHAIN=$wanted
 }
 

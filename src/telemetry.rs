@@ -1,5 +1,7 @@
 //! Logs and metrics: set up once, at start.
 
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
@@ -10,6 +12,9 @@ use crate::config::{Log, LogFormat};
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 /// Upper bounds of how many questions share a statement.
 const SIZES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// How often the samples of histograms are counted: at most what is recorded meanwhile takes memory.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Sends log lines to standard output.
 ///
@@ -27,7 +32,7 @@ pub fn log(settings: &Log) -> anyhow::Result<()> {
     set.map_err(|error| anyhow::anyhow!("cannot set up the log: {error}"))
 }
 
-/// Collects metrics for `/-/metrics`.
+/// Collects metrics for `/-/metrics`, in a task of the runtime that this is called in.
 ///
 /// # Errors
 /// Where metrics are collected already.
@@ -36,6 +41,14 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?;
     let handle = builder.install_recorder()?;
+    // Samples of histograms lie in a queue until they are counted: unasked for, that would be never.
+    let queue = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            queue.run_upkeep();
+        }
+    });
     metrics::describe_counter!("gatehouse_requests_total", "Requests answered, by method, route and status");
     metrics::describe_histogram!("gatehouse_request_seconds", "Seconds from a request's head to its answer, by route");
     metrics::describe_histogram!("gatehouse_batch_seconds", "Seconds of a statement that answers a batch");
