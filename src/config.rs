@@ -472,9 +472,8 @@ mod tests {
     #[test]
     fn the_commented_file_equals_the_defaults() {
         let file = load(include_str!("../config/gitlab.yml"), &[]).unwrap();
-        let mut defaults = Settings::default();
         // The file shows one storage, because an installation without one serves nobody.
-        defaults.repositories = file.repositories.clone();
+        let defaults = Settings { repositories: file.repositories.clone(), ..Settings::default() };
         assert_eq!(format!("{file:?}"), format!("{defaults:?}"));
     }
 

@@ -53,6 +53,9 @@ pub fn read(text: &str) -> Result<Value, Mistake> {
 ///
 /// # Errors
 /// Every place where the value departs from the schema of `T`, sorted by place.
+///
+/// # Panics
+/// Never: a derived schema is a valid schema.
 pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<Mistake>> {
     let schema = schema_of::<T>();
     let validator = jsonschema::validator_for(&schema).expect("a derived schema is a valid schema");

@@ -48,7 +48,7 @@ async fn database(report: &mut Report, settings: &Settings) {
     match store::drift::list(&db).await {
         Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new())),
         Ok(drift) => {
-            report.say("schema", &Err(anyhow::anyhow!("departs from the migrations:\n  {}", drift.join("\n  "))))
+            report.say("schema", &Err(anyhow::anyhow!("departs from the migrations:\n  {}", drift.join("\n  "))));
         }
         Err(error) => report.say("schema", &Err(error.into())),
     }

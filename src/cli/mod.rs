@@ -104,6 +104,6 @@ fn settings_text(config: Option<&Path>) -> anyhow::Result<(PathBuf, String)> {
 }
 
 fn list(path: &Path, mistakes: &[Mistake]) -> String {
-    let lines: String = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
-    format!("the settings in {} and the environment have mistakes:{lines}", path.display())
+    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    format!("the settings in {} and the environment have mistakes:\n  {}", path.display(), lines.join("\n  "))
 }

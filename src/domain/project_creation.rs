@@ -120,15 +120,15 @@ mod tests {
     fn a_group_says_who_makes_projects_in_it() {
         let levels = [AccessLevel::REPORTER, AccessLevel::DEVELOPER, AccessLevel::MAINTAINER, AccessLevel::OWNER];
         let admin = Maker { admin: true, ..RUBI };
-        let mut table = String::new();
+        let mut table = Vec::new();
         for column in [Some(0), Some(1), Some(2), Some(3), Some(4), None] {
             let creation = CreationLevel::from_level(column);
             let cells =
                 levels.map(|level| if decide(&group(creation, level), RUBI, "p").is_ok() { "yes" } else { "-" });
             let by_admin = decide(&group(creation, AccessLevel::NO_ACCESS), admin, "p").is_ok();
-            table += &format!("{column:?} {} admin {by_admin}\n", cells.join(" "));
+            table.push(format!("{column:?} {} admin {by_admin}", cells.join(" ")));
         }
-        insta::assert_snapshot!(table, @r"
+        insta::assert_snapshot!(table.join("\n"), @r"
         Some(0) - - - - admin true
         Some(1) - - yes yes admin true
         Some(2) - yes yes yes admin true

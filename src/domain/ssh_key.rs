@@ -114,6 +114,9 @@ impl PublicKey {
     }
 
     /// The digest that OpenSSH prints after `SHA256:`, as raw bytes.
+    ///
+    /// # Panics
+    /// Never: a fingerprint of this kind has such a digest.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
         self.data.fingerprint(HashAlg::Sha256).sha256().expect("a SHA-256 fingerprint was asked for")

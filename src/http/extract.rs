@@ -20,7 +20,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Params<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let form = Form::of(request.headers())?;
-        let body = Bytes::from_request(request, state).await.map_err(too_large)?;
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| too_large(&rejection))?;
         parse(&query, form, &body).map(Self)
     }
 }
@@ -136,7 +136,7 @@ fn invalid_parameter(name: &str) -> ApiError {
     ApiError::BadRequest(format!("{name} is invalid"))
 }
 
-fn too_large(rejection: BytesRejection) -> ApiError {
+fn too_large(rejection: &BytesRejection) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
         _ => ApiError::BadRequest("the body could not be read".to_owned()),

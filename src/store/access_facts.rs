@@ -151,6 +151,7 @@ async fn list_rows(connection: &mut PgConnection, attempts: impl Iterator<Item =
 }
 
 /// One row of the statement: GitLab's columns, as they are.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
 struct Row {
     position: i64,
     instance_protocol: Option<String>,

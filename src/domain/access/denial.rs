@@ -288,6 +288,7 @@ impl Denial {
 }
 
 impl fmt::Display for Denial {
+    #[expect(clippy::too_many_lines, reason = "a line for each sentence")]
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
             Self::MaintenanceMode => {

@@ -140,6 +140,7 @@ pub struct Facts {
 
 /// The installation's settings that rules read.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Instance {
     /// The one git protocol that is open; none where all are.
     pub git_protocol: Option<String>,

@@ -74,10 +74,10 @@ fn repository(facts: &Facts, attempt: &Attempt) -> Option<GlRepository> {
 
 /// What the request asks for, found or not. A path that names nothing names a project.
 fn holder(facts: &Facts, attempt: &Attempt) -> Holder {
-    match (repository(facts, attempt), &attempt.target) {
-        (Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_)), _) => Holder::Wiki,
-        (Some(GlRepository::Snippet(_)), _) => Holder::Snippet,
-        (Some(GlRepository::Project(_) | GlRepository::Design(_)), _) | (None, _) => Holder::Project,
+    match repository(facts, attempt) {
+        Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_)) => Holder::Wiki,
+        Some(GlRepository::Snippet(_)) => Holder::Snippet,
+        Some(GlRepository::Project(_) | GlRepository::Design(_)) | None => Holder::Project,
     }
 }
 
@@ -201,12 +201,11 @@ fn wrong_certificate(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     let from_gitaly = matches!(attempt.changes, Changes::Lines(_));
     let Some(Container { repository: GlRepository::Project(_), .. }) = facts.container else { return None };
     let root = facts.project.as_ref()?.root_path();
-    let wrong = match &attempt.certified_by {
-        Some(namespace) => !namespace.eq_ignore_ascii_case(root),
-        None => {
-            let user = matches!(facts.actor(), Actor::User(_));
-            user && attempt.protocol == Protocol::Ssh && facts.project.as_ref()?.root.enforce_ssh_certificates
-        }
+    let wrong = if let Some(namespace) = &attempt.certified_by {
+        !namespace.eq_ignore_ascii_case(root)
+    } else {
+        let user = matches!(facts.actor(), Actor::User(_));
+        user && attempt.protocol == Protocol::Ssh && facts.project.as_ref()?.root.enforce_ssh_certificates
     };
     (wrong && !from_gitaly).then_some(Denial::CertificateOfAnotherNamespace)
 }

@@ -394,6 +394,7 @@ fn a_group_may_narrow_the_protocol_and_the_web_is_always_open() {
 
 #[test]
 fn key_restrictions_name_what_would_be_right() {
+    use KeyKind::{Dsa, Ecdsa, EcdsaSk, Ed25519, Ed25519Sk, Rsa};
     let refused = |limits: &[(KeyKind, KeyLimit)]| {
         let decision = changed(Action::Download, |facts, _| facts.instance.key_limits = limits.to_vec());
         match decision {
@@ -402,7 +403,6 @@ fn key_restrictions_name_what_would_be_right() {
         }
     };
     let forbidden = |kinds: &[KeyKind]| kinds.iter().map(|kind| (*kind, KeyLimit::Forbidden)).collect::<Vec<_>>();
-    use KeyKind::{Dsa, Ecdsa, EcdsaSk, Ed25519, Ed25519Sk, Rsa};
     let said = [
         refused(&[(Rsa, KeyLimit::AtLeast(2048))]),
         refused(&[(Rsa, KeyLimit::AtLeast(2049))]),

@@ -62,6 +62,7 @@ pub struct SizeLimit {
 
 /// What must be asked about the new objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct Questions {
     /// The commits.
     pub commits: bool,

@@ -10,8 +10,8 @@ const NEW: &str = "2222222222222222222222222222222222222222";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
 fn changes(lines: &[(&str, &str, &str)]) -> Vec<Change> {
-    let text: String = lines.iter().map(|(old, new, name)| format!("{old} {new} {name}\n")).collect();
-    Change::parse_all(&text)
+    let lines: Vec<String> = lines.iter().map(|(old, new, name)| format!("{old} {new} {name}")).collect();
+    Change::parse_all(&lines.join("\n"))
 }
 
 fn role(level: AccessLevel) -> Vec<Admission> {
@@ -79,7 +79,7 @@ fn who_may_change_which_ref() {
         branch("frozen", role(AccessLevel::NO_ACCESS), role(AccessLevel::NO_ACCESS)),
     ]);
     push.tags = vec![TagProtection { pattern: Pattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
-    let mut table = String::new();
+    let mut table = Vec::new();
     for (name, full) in refs {
         for (kind, (old, new), forced) in kinds {
             let answers = if forced { diverged() } else { answers() };
@@ -87,10 +87,10 @@ fn who_may_change_which_ref() {
                 let refused = ssh(&at(level), &push, &[(old, new, full)], &answers);
                 format!("{level_name} {}", if refused.is_some() { "-" } else { "yes" })
             });
-            table += &format!("{name:26} {kind:7} {}\n", cells.join("  "));
+            table.push(format!("{name:26} {kind:7} {}", cells.join("  ")));
         }
     }
-    insta::assert_snapshot!(table, @r"
+    insta::assert_snapshot!(table.join("\n"), @r"
     free branch                create  reporter -  developer yes  maintainer yes  owner yes
     free branch                update  reporter -  developer yes  maintainer yes  owner yes
     free branch                force   reporter -  developer yes  maintainer yes  owner yes
@@ -143,11 +143,11 @@ fn patterns_rows_and_lines_are_taken_together() {
     let refused = Some(Denial::MayNotPushToProtectedBranch);
     assert_eq!(ssh(&developer, &maintainers_push("feat*"), &feature, &answers()), refused);
 
-    let row_30 = protecting(vec![branch("feature", role(AccessLevel::DEVELOPER), Vec::new())]);
-    assert_eq!(ssh(&developer, &row_30, &feature, &answers()), None);
+    let developers = protecting(vec![branch("feature", role(AccessLevel::DEVELOPER), Vec::new())]);
+    assert_eq!(ssh(&developer, &developers, &feature, &answers()), None);
 
-    let row_0 = protecting(vec![branch("feature", role(AccessLevel::NO_ACCESS), Vec::new())]);
-    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &row_0, &feature, &answers()), refused);
+    let nobody = protecting(vec![branch("feature", role(AccessLevel::NO_ACCESS), Vec::new())]);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &nobody, &feature, &answers()), refused);
 
     let two = [(OLD, NEW, "refs/heads/master"), (OLD, NEW, "refs/heads/feature")];
     assert_eq!(ssh(&developer, &maintainers_push("feature"), &two, &answers()), refused);

@@ -186,13 +186,11 @@ fn readable_context(context: Option<&Text>) -> Result<(), ApiError> {
     let Some(context) = context.filter(|context| !context.0.is_empty()) else { return Ok(()) };
     let malformed = || ApiError::BadRequest("malformed gitaly_client_context_bin".to_owned());
     let bytes = BASE64_STANDARD.decode(&context.0).map_err(|_| malformed())?;
-    match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
-        serde_json::Value::Object(_) => Ok(()),
-        _ => {
-            let reason = "Decoded gitaly_client_context_bin is not a valid JSON object";
-            Err(ApiError::BadRequest(reason.to_owned()))
-        }
+    if let Value::Object(_) = serde_json::from_slice(&bytes).map_err(|_| malformed())? {
+        return Ok(());
     }
+    let reason = "Decoded gitaly_client_context_bin is not a valid JSON object";
+    Err(ApiError::BadRequest(reason.to_owned()))
 }
 
 fn refuse(denial: &Denial, url: &str) -> Response {
