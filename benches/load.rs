@@ -234,7 +234,7 @@ async fn exchange(
     }
     if load.close {
         // The server closes first, so that it and not the clients' range of ports keeps the memory of the connection.
-        ensure!(stream.read(&mut answer[length..]).await? == 0, "the server said more than its answer");
+        ensure!(stream.read(&mut answer[length..]).await? == 0, "more bytes after the answer");
     }
     Ok(length)
 }

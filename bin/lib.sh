@@ -148,7 +148,7 @@ postgres_bin() {
 
 # PostgreSQL refuses root: there it runs as the user whom its package made.
 as_postgres() {
-  if [[ $EUID -eq 0 ]]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
+  if [[ $EUID -eq 0 ]]; then (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); else "$@"; fi
 }
 
 # Starts the private cluster in a folder, made at first use, with settings given as NAME=VALUE, and leaves `cluster`.
