@@ -2,12 +2,20 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod askers;
+pub mod audit_events;
 pub mod drift;
+pub mod error_tracking;
 pub mod gather;
+pub mod group_ssh_certificates;
 pub mod heartbeats;
+pub mod idempotent_responses;
 pub mod lfs;
+pub mod otp_sessions;
 pub mod post_push_messages;
+pub mod tokens;
 pub mod touches;
+pub mod two_factor;
 
 use std::time::Duration;
 
