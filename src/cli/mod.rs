@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod audit;
 mod check;
 mod migrate;
 mod serve;
@@ -44,6 +45,7 @@ enum Command {
     Check,
     /// Print a token that is good for a minute, to call the API by hand
     Token(token::Token),
+    Audit(audit::Audit),
 }
 
 impl Cli {
@@ -59,6 +61,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;

@@ -20,6 +20,8 @@ use super::Given;
 
 /// The secret that the tests' gitlab-shell signs with.
 pub const SHELL_SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// The secret that the tests' Workhorse signs with: base64 of 32 bytes.
+pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=";
 const INTERNAL: &str = "/api/v4/internal";
 
 /// An application whose clock stands still.
@@ -69,6 +71,7 @@ impl TestApp {
         let secrets = Secrets {
             shell: SHELL_SECRET.into(),
             kas: "c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=".into(),
+            workhorse: WORKHORSE_SECRET.into(),
             db_key_base: "db-key-base ".repeat(8).trim().into(),
         };
         // Postgres keeps microseconds; a clock that stands at a whole second compares equal to what it kept.
