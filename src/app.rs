@@ -59,9 +59,8 @@ pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFact
         },
     );
     let root = format!("{}/api/v4", settings.gitlab.root());
-    let router = Router::new()
-        .nest(&format!("{root}/internal"), shell)
-        .nest(&format!("{root}/personal_access_tokens"), tokens);
+    let router =
+        Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     App { router, background }
 }

@@ -106,7 +106,8 @@ impl Seal {
 
     /// Eight hex digits that say which `db_key_base` it is and nothing more of it.
     fn key_id(&self) -> String {
-        let digest = Sha256::new().chain_update(format!("{SCHEME} key id ")).chain_update(self.db_key_base.expose_secret());
+        let digest =
+            Sha256::new().chain_update(format!("{SCHEME} key id ")).chain_update(self.db_key_base.expose_secret());
         let id = u32::from_be_bytes(digest.finalize()[..4].try_into().expect("four bytes were taken"));
         format!("{id:08x}")
     }

@@ -136,9 +136,9 @@ pub fn decide(asker: &Asker, wish: Wish<'_>, policy: &Policy, today: NaiveDate) 
 fn end(text: &str) -> Result<Option<NaiveDate>, Refusal> {
     match text.trim() {
         "" => Ok(None),
-        date => NaiveDate::parse_from_str(date, "%Y-%m-%d")
-            .map(Some)
-            .map_err(|_| Refusal::InvalidDate(text.to_owned())),
+        date => {
+            NaiveDate::parse_from_str(date, "%Y-%m-%d").map(Some).map_err(|_| Refusal::InvalidDate(text.to_owned()))
+        }
     }
 }
 

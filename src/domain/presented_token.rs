@@ -116,7 +116,13 @@ mod tests {
             internal: false,
             admin: true,
         };
-        let mut token = PresentedToken { scopes: vec!["api".to_owned()], expires_at: None, revoked: false, admin_mode_enforced: false, owner };
+        let mut token = PresentedToken {
+            scopes: vec!["api".to_owned()],
+            expires_at: None,
+            revoked: false,
+            admin_mode_enforced: false,
+            owner,
+        };
         change(&mut token);
         token
     }

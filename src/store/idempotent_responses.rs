@@ -54,12 +54,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn update(
-    transaction: &mut PgConnection,
-    key: &[u8; 32],
-    answer: &Sealed,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub async fn update(transaction: &mut PgConnection, key: &[u8; 32], answer: &Sealed, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "update idempotent_responses
          set body = $2, body_iv = $3, body_salt = $4

@@ -26,12 +26,7 @@ pub async fn find_lifetime(db: impl PgExecutor<'_>) -> Result<TimeDelta> {
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn upsert(
-    db: &mut PgConnection,
-    key: KeyId,
-    expires_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub async fn upsert(db: &mut PgConnection, key: KeyId, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "insert into otp_sessions (key_id, expires_at)
          values ($1, $2)

@@ -89,8 +89,7 @@ impl Touches {
 }
 
 async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
-    let (mut keys, mut users, mut tokens, mut latest) =
-        (Vec::new(), Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
+    let (mut keys, mut users, mut tokens, mut latest) = (Vec::new(), Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
     for touch in batch {
         let at = match *touch {
             Touch::Key(id, at) => {

@@ -146,9 +146,7 @@ impl Refusal {
         let invalid = |description| Self::OAuth(StatusCode::UNAUTHORIZED, "invalid_token", description, None);
         let forbidden = |reason| Self::Plain(ApiError::Forbidden(reason));
         match rejection {
-            Rejection::Expired => {
-                invalid("Token is expired. You can either do re-authorization or token refresh.")
-            }
+            Rejection::Expired => invalid("Token is expired. You can either do re-authorization or token refresh."),
             Rejection::Revoked => invalid("Token was revoked. You have to re-authorize from the user."),
             Rejection::Blocked => forbidden("Your account has been blocked."),
             Rejection::Deactivated => Self::Plain(ApiError::Refused(
@@ -194,8 +192,9 @@ impl IntoResponse for Refusal {
                 if let Some(scope) = scope {
                     body["scope"] = scope.into();
                 }
-                let challenge =
-                    format!(r#"Bearer realm="Protected by OAuth 2.0", error="{error}", error_description="{description}""#);
+                let challenge = format!(
+                    r#"Bearer realm="Protected by OAuth 2.0", error="{error}", error_description="{description}""#
+                );
                 (status, [(WWW_AUTHENTICATE, challenge)], Json(body)).into_response()
             }
         }

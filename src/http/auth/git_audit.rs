@@ -80,11 +80,7 @@ impl GitAuditAuth {
 ///
 /// # Errors
 /// 401 for gitlab-shell, 403 for everybody else.
-pub async fn require(
-    State(auth): State<GitAuditAuth>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+pub async fn require(State(auth): State<GitAuditAuth>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     auth.judge(request.headers())?;
     request.extensions_mut().insert(GitAuditCaller(()));
     Ok(next.run(request).await)

@@ -42,11 +42,7 @@ pub async fn show(
     let fingerprint = lenient_base64(key.0.trim_start_matches("SHA256:").as_bytes()).unwrap_or_default();
     let trusts = group_ssh_certificates::list_trust(shell.db.pool(), &fingerprint, &user.0).await?;
     let (namespace, username) = certificate::decide(&trusts).map_err(refuse)?;
-    Ok(Json(AuthorizedCertsResponse {
-        success: true,
-        namespace: namespace.to_owned(),
-        username: username.to_owned(),
-    }))
+    Ok(Json(AuthorizedCertsResponse { success: true, namespace: namespace.to_owned(), username: username.to_owned() }))
 }
 
 fn refuse(refusal: Refusal) -> ApiError {

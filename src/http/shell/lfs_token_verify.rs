@@ -162,8 +162,7 @@ async fn judge(
         Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let project: Option<ProjectId> = facts.project.as_ref().map(|project| project.id);
-    let verified = tail.and_then(|tail| {
-        lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now)
-    });
+    let verified =
+        tail.and_then(|tail| lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now));
     Ok(verified.ok_or(Verdict::NotGood))
 }

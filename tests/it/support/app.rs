@@ -103,6 +103,12 @@ impl TestApp {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
+    /// The same, named by an id as gitlab-shell names it: the request again, if token and body are the same too.
+    pub async fn post_named(&self, id: &str, path: &str, body: Value) -> Reply {
+        let request = self.signed("POST", path).header("content-type", "application/json").header("x-request-id", id);
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
     /// A signed POST of a form below `/api/v4/internal`, as the documentation's curl lines send it.
     pub async fn post_form(&self, path: &str, body: &str) -> Reply {
         let request = self.signed("POST", path).header("content-type", "application/x-www-form-urlencoded");

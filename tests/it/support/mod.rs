@@ -3,5 +3,5 @@
 mod app;
 mod given;
 
-pub use app::{Reply, TestApp};
+pub use app::{Reply, TestApp, WORKHORSE_SECRET};
 pub use given::Given;
