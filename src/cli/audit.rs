@@ -42,7 +42,10 @@ impl Audit {
         let skipped = newest.len().saturating_sub(usize::try_from(limit)?);
         newest.iter().skip(skipped).for_each(|event| println!("{}", line(event)));
         let mut seen: BTreeSet<i64> = newest.iter().map(|event| event.id).collect();
-        while follow {
+        if !follow {
+            return Ok(());
+        }
+        loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let last = seen.last().copied().unwrap_or_default();
             let after = (last - i64::from(OVERLAP)).max(0);
@@ -54,7 +57,6 @@ impl Audit {
             }
             seen = seen.split_off(&after);
         }
-        Ok(())
     }
 }
 
@@ -62,16 +64,11 @@ impl Audit {
 fn line(event: &EventRow) -> String {
     let at = event.created_at.and_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let name = event.detail("event_name").unwrap_or_default();
-    let mut line = format!("{at} {name} by {} on {}", event.author, event.entity);
-    if !event.target.is_empty() {
-        line += &format!(": {}", event.target);
-    }
-    if let Some(message) = event.detail("custom_message").filter(|message| !message.is_empty()) {
-        line += &format!(" ({message})");
-    }
-    if let Some(ip) = &event.ip_address {
-        line += &format!(" from {ip}");
-    }
+    let target = if event.target.is_empty() { String::new() } else { format!(": {}", event.target) };
+    let message = event.detail("custom_message").filter(|message| !message.is_empty());
+    let message = message.map_or_else(String::new, |message| format!(" ({message})"));
+    let ip = event.ip_address.as_ref().map_or_else(String::new, |ip| format!(" from {ip}"));
+    let line = format!("{at} {name} by {} on {}{target}{message}{ip}", event.author, event.entity);
     // A token's name is its owner's to choose, and must not look like another line.
     line.replace(char::is_control, " ")
 }

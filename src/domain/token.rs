@@ -32,7 +32,9 @@ pub fn digest(token: &str, salt: &str) -> String {
 /// Never: AES-GCM seals tokens of any length that fits in memory.
 #[must_use]
 pub fn ciphertexts(token: &str, db_key_base: &str) -> [String; 2] {
-    let hash: String = Sha256::digest(token)[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = Sha256::digest(token);
+    let hash = u64::from_be_bytes([0, 0, hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]);
+    let hash = format!("{hash:012x}");
     let nonce: [u8; 12] = padded(&hash);
     let seal = |nonce: [u8; 12]| {
         let cipher = Aes256Gcm::new(&padded::<32>(db_key_base).into());

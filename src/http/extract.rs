@@ -135,6 +135,7 @@ fn invalid_parameter(name: &str) -> ApiError {
 }
 
 /// Why the bytes of a body could not be had.
+#[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 pub fn too_large(rejection: BytesRejection) -> ApiError {
     match rejection.status() {
