@@ -8,13 +8,15 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::document::Mistake;
+use crate::gitaly::Gitaly;
 use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
-use crate::http::shell::{self, Gitaly, Hashing, Replays, ShellAuths, ShellSettings, ShellState};
+use crate::http::shell::{self, Hashing, Replays, ShellAuths, ShellSettings, ShellState, Storage};
 use crate::seal::Seal;
 use crate::secrets::Secrets;
 use crate::store::Db;
@@ -31,7 +33,16 @@ pub struct App {
 }
 
 /// The application over a database.
-pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFacts, clock: &Clock) -> App {
+///
+/// # Errors
+/// Every address of a Gitaly that cannot be dialled.
+pub fn build(
+    settings: &Settings,
+    secrets: &Secrets,
+    db: &Db,
+    access: AccessFacts,
+    clock: &Clock,
+) -> Result<App, Vec<Mistake>> {
     let (touches, background) = Touches::start(db.pool().clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
@@ -42,6 +53,7 @@ pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFact
             replays: Replays::new(db.clone(), Seal::of_answers(&secrets.db_key_base)),
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
             hashing: Hashing::default(),
+            gitaly: Gitaly::new(settings, clock)?,
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },
@@ -62,7 +74,7 @@ pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFact
     let router =
         Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
-    App { router, background }
+    Ok(App { router, background })
 }
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
@@ -86,7 +98,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
     let ours = &settings.gatehouse;
     let storages = settings.repositories.storages.iter().map(|(name, storage)| {
         let address = storage.gitaly_address.clone().unwrap_or_default();
-        (name.clone(), Gitaly { address, token: settings.gitaly_token(storage).cloned() })
+        (name.clone(), Storage { address, token: settings.gitaly_token(storage).cloned() })
     });
     ShellSettings {
         url: settings.gitlab.url(),

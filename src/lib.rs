@@ -4,7 +4,7 @@
 //!
 //! - [`app`] builds each area's state and mounts it; [`server`] listens; [`cli`] holds the commands beside `serve`.
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
-//! - [`store`] is where SQL lives.
+//! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
 //! - [`config`], [`clock`], [`document`], [`seal`] and [`secrets`] are leaves that the layers above `domain` share.
 
@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod document;
 pub mod domain;
+pub mod gitaly;
 pub mod http;
 pub mod seal;
 pub mod secrets;

@@ -1,13 +1,16 @@
 //! The command line: one file per command.
 
+pub mod apply;
 mod audit;
 mod check;
 mod migrate;
+mod schema;
 mod serve;
+pub mod state;
 mod token;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -43,6 +46,10 @@ enum Command {
     Migrate,
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
+    /// Make the database agree with a state document
+    Apply(apply::Apply),
+    /// Print the JSON Schema of a document, for editors
+    Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
     Token(token::Token),
     Audit(audit::Audit),
@@ -61,6 +68,10 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Apply(apply) => {
+                runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            }
+            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),

@@ -41,9 +41,14 @@ pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Re
     request
 }
 
-async fn observe(State(time_limit): State<Duration>, request: Request, next: Next) -> Response {
+/// The name of the request in the logs of everything that works on it.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(pub String);
+
+async fn observe(State(time_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
+    request.extensions_mut().insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route: Cow<'static, str> = route.map_or(Cow::Borrowed("none"), Cow::Owned);

@@ -36,6 +36,7 @@ use super::auth::error_tracking::{self, ErrorTrackingAuth};
 use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
 use crate::clock::Clock;
+use crate::gitaly::Gitaly;
 use crate::seal::Seal;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
@@ -48,6 +49,8 @@ pub struct ShellState {
     pub db: Db,
     /// The facts of `/allowed`.
     pub access: AccessFacts,
+    /// What the rules of a push ask about its repository.
+    pub gitaly: Gitaly,
     /// Notes of who was seen, written behind the answers.
     pub touches: Touches,
     /// Answers that are kept for retries.
@@ -72,7 +75,7 @@ pub struct ShellSettings {
     /// What SSH clone URLs start with: `git@host:` or `ssh://git@host:2222/`.
     pub ssh_prefix: String,
     /// The Gitaly of each storage.
-    pub storages: BTreeMap<String, Gitaly>,
+    pub storages: BTreeMap<String, Storage>,
     /// The options that every git command gets.
     pub git_config_options: Vec<String>,
     /// Whether LFS is offered at all.
@@ -91,9 +94,9 @@ pub struct ShellSettings {
     pub body_bytes: usize,
 }
 
-/// A Gitaly, as clients dial it.
+/// The Gitaly of a storage, as clients dial it.
 #[derive(Debug)]
-pub struct Gitaly {
+pub struct Storage {
     /// Its address.
     pub address: String,
     /// Its token.

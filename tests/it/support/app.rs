@@ -3,17 +3,19 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use chrono::{DateTime, Utc};
 use gatehouse::app;
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
-use gatehouse::http::auth::{self, shell};
+use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
 use gatehouse::store::access_facts::AccessFacts;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt;
 
 use super::Given;
@@ -22,7 +24,6 @@ use super::Given;
 pub const SHELL_SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// The secret that the tests' Workhorse signs with: base64 of 32 bytes.
 pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=";
-const INTERNAL: &str = "/api/v4/internal";
 
 /// An application whose clock stands still.
 pub struct TestApp {
@@ -30,6 +31,7 @@ pub struct TestApp {
     pub clock: Clock,
     pub pool: PgPool,
     pub secrets: Secrets,
+    base: String,
 }
 
 /// What came back.
@@ -78,8 +80,9 @@ impl TestApp {
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
         let db = Db::from(pool.clone());
         let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
-        let app = app::build(&settings, &secrets, &db, access, &clock);
-        Self { router: app.router, clock, pool, secrets }
+        let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
+        let base = format!("{}/api/v4/internal", settings.gitlab.root());
+        Self { router: app.router, clock, pool, secrets, base }
     }
 
     /// Builders of the database's contents.
@@ -122,7 +125,44 @@ impl TestApp {
 
     /// The start of a request that nobody signed.
     pub fn bare(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        Request::builder().method(method).uri(format!("{INTERNAL}{path}"))
+        Request::builder().method(method).uri(format!("{}{path}", self.base))
+    }
+
+    /// Tokens that nobody may come in with: each is wrong in one way.
+    pub fn wrong_tokens(&self) -> Vec<String> {
+        use jsonwebtoken::{Algorithm, EncodingKey, Header};
+        let now = self.clock.now().timestamp();
+        let right = serde_json::json!({ "iss": "gitlab-shell", "iat": now, "exp": now + 60 });
+        let with = |name: &str, value: Value| {
+            let mut claims = right.clone();
+            claims[name] = value;
+            claims
+        };
+        let sign = |claims: &Value, algorithm: Algorithm, key: &[u8]| {
+            jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key)).unwrap()
+        };
+        let secret = SHELL_SECRET.as_bytes();
+        let mut without_issuer = right.clone();
+        without_issuer.as_object_mut().unwrap().remove("iss");
+        let kas = BASE64_STANDARD.decode(self.secrets.kas.expose_secret()).unwrap();
+        let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let signed = parts(&sign(&right, Algorithm::HS256, secret));
+        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        vec![
+            String::new(),
+            "not a token".to_owned(),
+            format!("Bearer {}", signed.join(".")),
+            sign(&right, Algorithm::HS256, b"another secret"),
+            sign(&with("iss", "gitlab-workhorse".into()), Algorithm::HS256, secret),
+            sign(&without_issuer, Algorithm::HS256, secret),
+            sign(&with("exp", (now - 60).into()), Algorithm::HS256, secret),
+            sign(&right, Algorithm::HS384, secret),
+            sign(&right, Algorithm::HS512, secret),
+            format!("{none}.{}.", signed[1]),
+            format!("{none}.{}.{}", signed[1], signed[2]),
+            auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas, &self.clock).expose_secret().to_owned(),
+            sign(&right, Algorithm::HS256, &kas),
+        ]
     }
 
     /// Sends any request.
@@ -132,4 +172,10 @@ impl TestApp {
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
+}
+
+/// The same database through connections that take no writes, as a replica's are. The test closes the pool.
+pub async fn read_only(pool: &PgPool) -> PgPool {
+    let options = (*pool.connect_options()).clone().options([("default_transaction_read_only", "on")]);
+    PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
 }

@@ -1,0 +1,315 @@
+//! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
+
+mod create;
+mod push;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::create::Creation;
+use self::push::Hook;
+use super::actor::ActorRequest;
+use super::{ShellSettings, ShellState};
+use crate::domain::access::{
+    self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
+};
+use crate::domain::repository::{GlRepository, RepositoryPath, hashed_path};
+use crate::gitaly::Quarantine;
+use crate::http::auth::shell::ShellCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::http::observe::CorrelationId;
+use crate::http::wire::Text;
+use crate::store::post_push_messages;
+use crate::store::touches::Touch;
+
+/// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
+#[derive(Debug, Deserialize)]
+pub struct AllowedRequest {
+    action: Option<Text>,
+    protocol: Option<Text>,
+    project: Option<Text>,
+    gl_repository: Option<Text>,
+    changes: Option<Text>,
+    check_ip: Option<Text>,
+    namespace_path: Option<Text>,
+    env: Option<Value>,
+    relative_path: Option<Text>,
+    gitaly_client_context_bin: Option<Text>,
+    #[serde(flatten)]
+    actor: ActorRequest,
+}
+
+/// Where the repository is, and as whom git acts there (allowed.md 4.1).
+#[derive(Debug, Serialize)]
+pub struct AllowedResponse<'a> {
+    status: bool,
+    gl_repository: String,
+    gl_project_path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gl_project_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gl_root_namespace_id: Option<i64>,
+    gl_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gl_username: Option<&'a str>,
+    git_config_options: Vec<String>,
+    gitaly: GitalyResponse<'a>,
+    gl_console_messages: Vec<&'static str>,
+    need_audit: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gl_key_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gl_key_id: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct GitalyResponse<'a> {
+    repository: RepositoryResponse<'a>,
+    address: &'a str,
+    token: Option<&'a str>,
+    features: Features,
+}
+
+#[derive(Debug, Serialize)]
+struct RepositoryResponse<'a> {
+    storage_name: &'a str,
+    relative_path: String,
+    git_object_directory: &'a str,
+    git_alternate_object_directories: &'a [String],
+    gl_repository: String,
+    gl_project_path: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Features {}
+
+/// The decision, and for an attempt that may go on everything that the client needs next.
+///
+/// # Errors
+/// 400 where a parameter is missing or cannot be read, 503 where the database does not answer.
+pub async fn check(
+    State(shell): State<ShellState>,
+    _caller: ShellCaller,
+    Extension(CorrelationId(correlation_id)): Extension<CorrelationId>,
+    Params(request): Params<AllowedRequest>,
+) -> Result<Response, ApiError> {
+    let hook = Hook {
+        quarantine: push::quarantine(request.env.as_ref()),
+        relative_path: request.relative_path.as_ref().map(|path| path.0.clone()).filter(|path| !path.is_empty()),
+        correlation_id,
+    };
+    let attempt = Arc::new(Attempt::try_from(request)?);
+    let mut facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
+    if let Some(key) = &facts.key {
+        // A4: whatever the verdict, the key was used.
+        shell.touches.note(Touch::key(key, facts.now));
+    }
+    let mut decision = access::decide(&facts, &attempt);
+    if decision == Decision::Deny(Denial::NoSuchProject) {
+        match create::create(&shell, &facts, &attempt, &hook.correlation_id).await? {
+            Creation::No => {}
+            Creation::Done => {
+                facts = shell.access.load(Arc::clone(&attempt), facts.now).await?;
+                decision = access::decide(&facts, &attempt);
+            }
+            Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
+        }
+    }
+    if let Decision::Deny(denial) = decision {
+        return Ok(refuse(&denial, &shell.settings.url));
+    }
+    if let Changes::Lines(lines) = &attempt.changes {
+        return push::check(&shell, &facts, &attempt, lines, &hook).await;
+    }
+    let answer = render(&facts, &shell.settings, None)?;
+    note(&shell, &facts, &attempt, &answer).await;
+    Ok(Json(answer).into_response())
+}
+
+impl TryFrom<AllowedRequest> for Attempt {
+    type Error = ApiError;
+
+    fn try_from(request: AllowedRequest) -> Result<Self, ApiError> {
+        readable_context(request.gitaly_client_context_bin.as_ref())?;
+        let action = match request.action.as_ref().map(AsRef::as_ref) {
+            Some("git-upload-pack" | "git-upload-archive") => Action::Download,
+            Some("git-receive-pack") => Action::Push,
+            _ => Action::Unknown,
+        };
+        let changes = match (action, request.changes) {
+            (Action::Push, None) => return Err(ApiError::Missing("changes")),
+            (Action::Push, Some(changes)) if changes.0 == "_any" => Changes::Any,
+            (Action::Push, Some(changes)) => Changes::Lines(changes.0),
+            (Action::Download | Action::Unknown, _) => Changes::None,
+        };
+        Ok(Self {
+            action,
+            protocol: Protocol::from(request.protocol.ok_or(ApiError::Missing("protocol"))?.as_ref()),
+            target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
+            actor: request.actor.into(),
+            changes,
+            client_ip: request.check_ip.filter(|ip| !ip.0.is_empty()).map(|ip| client_ip(&ip.0)),
+            certified_by: request.namespace_path.map(|path| path.0).filter(|path| !path.is_empty()),
+        })
+    }
+}
+
+/// The repository that a request names: `gl_repository`, or else the path in `project`.
+///
+/// # Errors
+/// 400 where there is neither, or the `gl_repository` has no form that we know.
+pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<Target, ApiError> {
+    match (gl_repository.filter(|name| !name.0.is_empty()), project) {
+        (Some(name), _) => GlRepository::parse(&name.0)
+            .map(Target::Repository)
+            .map_err(|_| ApiError::BadRequest("gl_repository is invalid".to_owned())),
+        (None, Some(path)) => Ok(Target::Path(RepositoryPath::new(&path.0))),
+        (None, None) => Err(ApiError::Missing("project")),
+    }
+}
+
+fn client_ip(text: &str) -> ClientIp {
+    text.parse().map_or(ClientIp::Garbage, ClientIp::Known)
+}
+
+/// A2: what newer Gitalys send along must at least be what it says it is.
+fn readable_context(context: Option<&Text>) -> Result<(), ApiError> {
+    let Some(context) = context.filter(|context| !context.0.is_empty()) else { return Ok(()) };
+    let malformed = || ApiError::BadRequest("malformed gitaly_client_context_bin".to_owned());
+    let bytes = BASE64_STANDARD.decode(&context.0).map_err(|_| malformed())?;
+    match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
+        serde_json::Value::Object(_) => Ok(()),
+        _ => {
+            let reason = "Decoded gitaly_client_context_bin is not a valid JSON object";
+            Err(ApiError::BadRequest(reason.to_owned()))
+        }
+    }
+}
+
+fn refuse(denial: &Denial, url: &str) -> Response {
+    let status = match denial.answer() {
+        // GitLab's word for it, although the caller is known: clients show the message of any 4xx.
+        Answer::Forbidden => StatusCode::UNAUTHORIZED,
+        Answer::NotFound => StatusCode::NOT_FOUND,
+    };
+    say(status, &denial.sentence(url))
+}
+
+fn say(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "status": false, "message": message }))).into_response()
+}
+
+fn render<'a>(
+    facts: &'a Facts,
+    settings: &'a ShellSettings,
+    quarantine: Option<&'a Quarantine>,
+) -> Result<AllowedResponse<'a>, ApiError> {
+    let container =
+        facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
+    let project = facts.project.as_ref();
+    let place = place(container, project)?;
+    let gitaly = settings.storages.get(place.storage).ok_or_else(|| {
+        ApiError::Unavailable(format!("storage {} is not in the settings: repositories.storages", place.storage).into())
+    })?;
+    let gl_repository = container.repository.to_string();
+    let mut git_config_options = settings.git_config_options.clone();
+    if let Some(megabytes) = facts.instance.receive_max_input_size.filter(|megabytes| *megabytes > 0) {
+        git_config_options.push(format!("receive.maxInputSize={}", megabytes << 20));
+    }
+    Ok(AllowedResponse {
+        status: true,
+        gl_repository: gl_repository.clone(),
+        gl_project_path: place.path.clone(),
+        gl_project_id: project.map(|project| project.id.0),
+        gl_root_namespace_id: project.map(|project| project.root.id.0),
+        gl_id: facts.user.as_ref().map_or_else(String::new, |user| format!("user-{}", user.id)),
+        gl_username: facts.user.as_ref().map(|user| user.username.as_str()),
+        git_config_options,
+        gitaly: GitalyResponse {
+            repository: RepositoryResponse {
+                storage_name: place.storage,
+                relative_path: place.on_disk,
+                git_object_directory: quarantine.map_or("", |quarantine| &quarantine.object_directory),
+                git_alternate_object_directories: quarantine.map_or(&[], |quarantine| &quarantine.alternates),
+                gl_repository,
+                gl_project_path: place.path,
+            },
+            address: &gitaly.address,
+            token: gitaly.token.as_ref().map(ExposeSecret::expose_secret),
+            features: Features {},
+        },
+        gl_console_messages: if access::key_expires_soon(facts) {
+            vec!["INFO: Your SSH key expires soon. Please generate a new key."]
+        } else {
+            Vec::new()
+        },
+        need_audit: settings.git_audit,
+        gl_key_type: facts.key.as_ref().map(|key| if key.deploy { "deploy_key" } else { "key" }),
+        gl_key_id: facts.key.as_ref().map(|key| key.id.0),
+    })
+}
+
+/// Where a repository is: for people, and on its Gitaly.
+struct Place<'a> {
+    path: String,
+    storage: &'a str,
+    on_disk: String,
+}
+
+fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<Place<'a>, ApiError> {
+    if let Some(snippet) = &container.snippet {
+        let of = project.map_or_else(String::new, |project| format!("{}/", project.full_path));
+        let on_disk = format!("{}.git", hashed_path("@snippets", snippet.id.0));
+        return Ok(Place { path: format!("{of}snippets/{}", snippet.id), storage: &snippet.storage, on_disk });
+    }
+    let project = project.ok_or_else(|| ApiError::Internal("allowed without a project".into()))?;
+    let suffix = match container.repository {
+        GlRepository::Wiki(_) => ".wiki",
+        GlRepository::Design(_) => ".design",
+        GlRepository::Project(_) | GlRepository::GroupWiki(_) | GlRepository::Snippet(_) => "",
+    };
+    let stem = if project.hashed_storage { hashed_path("@hashed", project.id.0) } else { project.full_path.clone() };
+    let path = format!("{}{suffix}", project.full_path);
+    Ok(Place { path, storage: &project.storage, on_disk: format!("{stem}{suffix}.git") })
+}
+
+/// What is written down once access is given: that the user was active, and that the repository has moved.
+async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
+    let Some(user) = &facts.user else { return };
+    if attempt.action == Action::Download {
+        shell.touches.note(Touch::user(user, facts.now));
+    }
+    let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
+    let message = moved_message(shell, attempt, old, answer);
+    let (repository, now) = (&answer.gl_repository, facts.now);
+    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
+        // A hint for people; the access itself is decided.
+        tracing::warn!(%error, "could not keep the message that a repository has moved");
+    }
+}
+
+fn moved_message(shell: &ShellState, attempt: &Attempt, old: &str, answer: &AllowedResponse<'_>) -> String {
+    let kind = if answer.gl_repository.starts_with("wiki-") { "Wiki" } else { "Project" };
+    let new = &answer.gl_project_path;
+    let url = clone_url(&shell.settings, &attempt.protocol, new);
+    format!(
+        "{kind} '{old}' was moved to '{new}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
+    )
+}
+
+/// The URL that a repository is cloned from by this protocol.
+fn clone_url(settings: &ShellSettings, protocol: &Protocol, path: &str) -> String {
+    match protocol {
+        Protocol::Ssh => format!("{}{path}.git", settings.ssh_prefix),
+        Protocol::Http | Protocol::Web | Protocol::Other(_) => format!("{}/{path}.git", settings.url),
+    }
+}
