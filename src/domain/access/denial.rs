@@ -297,8 +297,10 @@ impl fmt::Display for Denial {
                 "Git push is not allowed because this GitLab instance is currently in (read-only) maintenance mode."
             }
             Self::OtpRequired(login) => {
-                let how = format!("Use: ssh {login} 2fa_verify");
-                return write!(out, "OTP verification is required to access the repository.\n\n   {how}");
+                return write!(
+                    out,
+                    "OTP verification is required to access the repository.\n\n   Use: ssh {login} 2fa_verify"
+                );
             }
             Self::DesignsAreWebOnly => "Designs are only accessible using the web interface",
             Self::MayNotManageDesigns => "You are not allowed to manage designs of this project",
