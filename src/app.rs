@@ -111,6 +111,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         two_factor_for_git: ours.two_factor_for_git,
         git_audit: ours.git_audit,
         db_key_base: secrets.db_key_base.clone(),
+        push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }

@@ -51,6 +51,7 @@ enum Command {
     /// Print the JSON Schema of a document, for editors
     Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
+    #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
     Audit(audit::Audit),
 }

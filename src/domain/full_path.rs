@@ -123,7 +123,6 @@ const PROJECT_WORDS: &[&str] = &[
     "edit",
     "files",
     "find_file",
-    "new",
     "preview",
     "raw",
     "refs",

@@ -60,20 +60,23 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 mod tests {
     use super::Address;
 
-    fn tcp(host: &str, port: u16, tls: bool) -> Result<Address, String> {
-        Ok(Address::Tcp { host: host.to_owned(), port, tls })
-    }
-
     #[test]
     fn the_spellings_of_gitlab_shell_are_read() {
-        assert_eq!(Address::parse("unix:/run/g.socket"), Ok(Address::Unix("/run/g.socket".into())));
-        assert_eq!(Address::parse("unix:///run/g.socket"), Ok(Address::Unix("/run/g.socket".into())));
-        assert_eq!(Address::parse("tcp://gitaly:8075"), tcp("gitaly", 8075, false));
-        assert_eq!(Address::parse("tcp://[::1]:8075"), tcp("::1", 8075, false));
-        assert_eq!(Address::parse("tls://gitaly.example.com:9999"), tcp("gitaly.example.com", 9999, true));
-        assert_eq!(Address::parse("dns:gitaly:8075"), tcp("gitaly", 8075, false));
-        assert_eq!(Address::parse("dns:///gitaly"), tcp("gitaly", 50051, false));
-        assert_eq!(Address::parse("dns+tls:///gitaly:1"), tcp("gitaly", 1, true));
+        let unix = || Address::Unix("/run/g.socket".into());
+        let tcp = |host: &str, port, tls| Address::Tcp { host: host.to_owned(), port, tls };
+        let spellings = [
+            ("unix:/run/g.socket", unix()),
+            ("unix:///run/g.socket", unix()),
+            ("tcp://gitaly:8075", tcp("gitaly", 8075, false)),
+            ("tcp://[::1]:8075", tcp("::1", 8075, false)),
+            ("tls://gitaly.example.com:9999", tcp("gitaly.example.com", 9999, true)),
+            ("dns:gitaly:8075", tcp("gitaly", 8075, false)),
+            ("dns:///gitaly", tcp("gitaly", 50051, false)),
+            ("dns+tls:///gitaly:1", tcp("gitaly", 1, true)),
+        ];
+        for (text, address) in spellings {
+            assert_eq!(Address::parse(text), Ok(address), "{text}");
+        }
     }
 
     #[test]

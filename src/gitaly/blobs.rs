@@ -1,6 +1,6 @@
 //! What Gitaly says of the blobs that a push brings: pointers to LFS files, and sizes.
 
-use super::call::{Call, MEDIUM};
+use super::call::{Bounds, Call, MEDIUM};
 use super::commits::reached_by_nothing_but;
 use super::proto;
 use super::{LfsPointer, Repository, Result};
@@ -26,20 +26,22 @@ impl Repository {
             return Ok(Vec::new());
         }
         let call = Call::new(self, MEDIUM)?;
-        let mut blobs = self.blobs();
+        // Gitaly takes zero for no limit at all.
+        let limit = limit.max(1);
+        let bounds = Bounds::items(limit.into());
         let found = if self.is_quarantined() {
             let repository = Some(self.new_objects_alone());
             let message = proto::ListAllLfsPointersRequest { repository, limit: limit.into() };
-            let opening = blobs.list_all_lfs_pointers(call.request(message));
-            call.collect(opening, limit.into(), |page| page.lfs_pointers).await?
+            let ask = |request| async move { self.blobs().list_all_lfs_pointers(request).await };
+            call.collect(message, ask, bounds, |page| page.lfs_pointers).await?
         } else {
             let message = proto::ListLfsPointersRequest {
                 repository: Some(self.message()),
                 revisions: reached_by_nothing_but(new_ids),
                 limit: limit.into(),
             };
-            let opening = blobs.list_lfs_pointers(call.request(message));
-            call.collect(opening, limit.into(), |page| page.lfs_pointers).await?
+            let ask = |request| async move { self.blobs().list_lfs_pointers(request).await };
+            call.collect(message, ask, bounds, |page| page.lfs_pointers).await?
         };
         Ok(found.iter().filter_map(|pointer| LfsPointer::parse(&pointer.data)).collect())
     }
@@ -71,8 +73,7 @@ impl Repository {
             bytes_limit: 0,
             with_paths: true,
         };
-        let mut blobs = self.blobs();
-        let opening = blobs.list_blobs(call.request(message));
+        let ask = |request| async move { self.blobs().list_blobs(request).await };
         let kept = |page: proto::ListBlobsResponse| {
             let blobs = page.blobs.into_iter().map(|blob| {
                 let path = Some(blob.path).filter(|path| !path.is_empty());
@@ -80,21 +81,20 @@ impl Repository {
             });
             blobs.filter(move |blob| blob.size >= at_least)
         };
-        call.collect(opening, limit, kept).await
+        call.collect(message, ask, Bounds::picked(limit), kept).await
     }
 
     async fn list_all_blobs(&self, at_least: u64, limit: usize) -> Result<Vec<Blob>> {
         let call = Call::new(self, MEDIUM)?;
         let repository = Some(self.new_objects_alone());
         let message = proto::ListAllBlobsRequest { repository, limit: 0, bytes_limit: 0 };
-        let mut blobs = self.blobs();
-        let opening = blobs.list_all_blobs(call.request(message));
+        let ask = |request| async move { self.blobs().list_all_blobs(request).await };
         let kept = |page: proto::ListAllBlobsResponse| {
             let blobs = page.blobs.into_iter();
             let blobs =
                 blobs.map(|blob| Blob { id: blob.oid, size: blob.size.try_into().unwrap_or_default(), path: None });
             blobs.filter(move |blob| blob.size >= at_least)
         };
-        call.collect(opening, limit, kept).await
+        call.collect(message, ask, Bounds::picked(limit), kept).await
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use prost::Message;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::proto::blob_service_client::BlobServiceClient;
 use super::proto::commit_service_client::CommitServiceClient;
@@ -37,10 +38,40 @@ impl<'a> Call<'a> {
         Ok(Self { repository, deadline: repository.deadline.min(now + at_most) })
     }
 
-    /// The message with everything that goes along with it. Made last, since its token and its time run out.
-    pub fn request<M>(&self, message: M) -> Request<M> {
+    /// The one message that answers.
+    pub async fn wait<Q: Clone, M, F: Future<Output = Result<Response<M>, Status>>>(
+        &self,
+        question: Q,
+        ask: impl Fn(Request<Q>) -> F,
+    ) -> Result<M> {
+        self.in_time(|| async { Ok(ask(self.request(question.clone())).await?.into_inner()) }).await
+    }
+
+    /// What `items` takes out of all messages of a stream.
+    pub async fn collect<Q, M, F, I>(
+        &self,
+        question: Q,
+        ask: impl Fn(Request<Q>) -> F,
+        bounds: Bounds,
+        items: impl Fn(M) -> I,
+    ) -> Result<Vec<I::Item>>
+    where
+        Q: Clone,
+        M: Message,
+        F: Future<Output = Result<Response<Streaming<M>>, Status>>,
+        I: IntoIterator,
+    {
+        let attempt = || async {
+            let stream = ask(self.request(question.clone())).await?.into_inner();
+            gather(stream, bounds, &items).await
+        };
+        self.in_time(attempt).await
+    }
+
+    /// The question with everything that goes along with it. Made last, since its token and its time run out.
+    fn request<Q>(&self, question: Q) -> Request<Q> {
         let Repository { storage, clock, metadata, .. } = self.repository;
-        let mut request = Request::new(message);
+        let mut request = Request::new(question);
         *request.metadata_mut() = metadata.clone();
         // Gitaly stops working on what nobody waits for any more.
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
@@ -53,40 +84,61 @@ impl<'a> Call<'a> {
         request
     }
 
-    /// The one message that answers.
-    pub async fn wait<M>(&self, answer: impl Future<Output = Result<Response<M>, Status>>) -> Result<M> {
-        self.in_time(async { Ok(answer.await?.into_inner()) }).await
-    }
-
-    /// What all messages of a stream hold, up to `limit` items.
-    pub async fn collect<M, I: IntoIterator>(
-        &self,
-        opening: impl Future<Output = Result<Response<Streaming<M>>, Status>>,
-        limit: usize,
-        items: impl Fn(M) -> I,
-    ) -> Result<Vec<I::Item>> {
-        self.in_time(async {
-            let mut stream = opening.await?.into_inner();
-            let mut all = Vec::new();
-            while let Some(page) = stream.message().await? {
-                all.extend(items(page));
-                if all.len() > limit {
-                    return Err(Error::TooMany { limit });
-                }
+    async fn in_time<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+        let outcome = async {
+            match attempt().await {
+                // A connection that Gitaly closed when it restarted breaks under the first call that it is given. Every
+                // question may be asked twice; where nobody listens any more, the second fails at once.
+                Err(Error::Unavailable(status)) if status.code() != Code::Unavailable => attempt().await,
+                outcome => outcome,
             }
-            Ok(all)
-        })
-        .await
-    }
-
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        let outcome = tokio::time::timeout_at(self.deadline.into(), answer).await.unwrap_or(Err(Error::Deadline));
-        match outcome {
+        };
+        match tokio::time::timeout_at(self.deadline.into(), outcome).await {
             // The channel watches the same deadline, and calls what it ends cancelled.
-            Err(Error::Unavailable(_)) if self.deadline <= Instant::now() => Err(Error::Deadline),
-            outcome => outcome,
+            Ok(Err(Error::Unavailable(_))) if self.deadline <= Instant::now() => Err(Error::Deadline),
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Deadline),
         }
     }
+}
+
+/// What a stream may bring at most.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    items: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    /// So many items. Pushers choose how long a commit message or a path is, so all messages together may be as large as
+    /// one alone.
+    pub fn items(items: usize) -> Self {
+        Self { items, bytes: MESSAGE_BYTES }
+    }
+
+    /// So many items out of a stream of any length, most of which is dropped as it comes.
+    pub fn picked(items: usize) -> Self {
+        Self { items, bytes: usize::MAX }
+    }
+}
+
+async fn gather<M: Message, I: IntoIterator>(
+    mut stream: Streaming<M>,
+    bounds: Bounds,
+    items: impl Fn(M) -> I,
+) -> Result<Vec<I::Item>> {
+    let (mut all, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(page) = stream.message().await? {
+        bytes = bytes.saturating_add(page.encoded_len());
+        if bytes > bounds.bytes {
+            return Err(Error::TooLarge { limit: bounds.bytes });
+        }
+        all.extend(items(page));
+        if all.len() > bounds.items {
+            return Err(Error::TooMany { limit: bounds.items });
+        }
+    }
+    Ok(all)
 }
 
 impl Repository {

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::call::{Call, FAST, MEDIUM};
+use tonic::Request;
+
+use super::call::{Bounds, Call, FAST, MEDIUM};
 use super::proto::changed_paths::Status as ChangedStatus;
 use super::proto::find_changed_paths_request::request::{CommitRequest, Type};
 use super::proto::find_changed_paths_request::{MergeCommitDiffMode, Request as PathsOf};
@@ -108,7 +110,7 @@ impl Repository {
             ancestor_id: ancestor.to_owned(),
             child_id: child.to_owned(),
         };
-        Ok(call.wait(self.commits().commit_is_ancestor(call.request(message))).await?.value)
+        Ok(call.wait(message, |request| async move { self.commits().commit_is_ancestor(request).await }).await?.value)
     }
 
     /// The commits that come with a push: within a quarantine those that it holds and the repository lacks, otherwise
@@ -146,10 +148,10 @@ impl Repository {
                 requests: commits.iter().map(of).collect(),
                 merge_commit_diff_mode: MergeCommitDiffMode::AllParents.into(),
             };
-            let mut diffs = self.diffs();
-            let opening = diffs.find_changed_paths(call.request(message));
-            let more = call.collect(opening, limit - paths.len(), |page| page.paths.into_iter().map(ChangedPath::from));
-            paths.extend(more.await?);
+            let ask = |request| async move { self.diffs().find_changed_paths(request).await };
+            let room = Bounds::items(limit - paths.len());
+            let more = call.collect(message, ask, room, |page| page.paths.into_iter().map(ChangedPath::from)).await?;
+            paths.extend(more);
         }
         Ok(paths)
     }
@@ -167,9 +169,10 @@ impl Repository {
             .chunks(REVISIONS_PER_MESSAGE)
             .map(|ids| proto::CheckObjectsExistRequest { repository: repository.take(), revisions: ids.to_vec() })
             .collect();
-        let mut commits = self.commits();
-        let opening = commits.check_objects_exist(call.request(tokio_stream::iter(messages)));
-        let known = call.collect(opening, limit, |page| page.revisions).await?;
+        let ask = |request: Request<Vec<_>>| async move {
+            self.commits().check_objects_exist(request.map(tokio_stream::iter)).await
+        };
+        let known = call.collect(messages, ask, Bounds::items(limit), |page| page.revisions).await?;
         Ok(known.into_iter().filter(|object| object.exists).map(|object| text(object.name)).collect())
     }
 
@@ -180,9 +183,8 @@ impl Repository {
             revisions: reached_by_nothing_but(new_ids),
             pagination_params: Some(one_more_than(limit)),
         };
-        let mut commits = self.commits();
-        let opening = commits.list_commits(call.request(message));
-        call.collect(opening, limit, |page| page.commits.into_iter().map(Commit::from)).await
+        let ask = |request| async move { self.commits().list_commits(request).await };
+        call.collect(message, ask, Bounds::items(limit), |page| page.commits.into_iter().map(Commit::from)).await
     }
 
     async fn list_all_commits(&self, limit: usize) -> Result<Vec<Commit>> {
@@ -191,9 +193,8 @@ impl Repository {
             repository: Some(self.new_objects_alone()),
             pagination_params: Some(one_more_than(limit)),
         };
-        let mut commits = self.commits();
-        let opening = commits.list_all_commits(call.request(message));
-        call.collect(opening, limit, |page| page.commits.into_iter().map(Commit::from)).await
+        let ask = |request| async move { self.commits().list_all_commits(request).await };
+        call.collect(message, ask, Bounds::items(limit), |page| page.commits.into_iter().map(Commit::from)).await
     }
 }
 

@@ -39,6 +39,12 @@ pub enum Error {
         /// As many as the caller would have taken.
         limit: usize,
     },
+    /// What was listed takes more memory than one push may have.
+    #[error("Gitaly lists more than {limit} bytes")]
+    TooLarge {
+        /// As many bytes as would have been taken.
+        limit: usize,
+    },
     /// Anything else that Gitaly said.
     #[error("Gitaly failed: {0}")]
     Failed(#[source] Status),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use uuid::Uuid;
 
-use super::call::{Call, FAST, MEDIUM};
+use super::call::{Bounds, Call, FAST, MEDIUM};
 use super::proto;
 use super::{Result, Storage};
 use crate::clock::Clock;
@@ -89,7 +89,10 @@ impl Repository {
     pub async fn exists(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::RepositoryExistsRequest { repository: Some(self.message()) };
-        Ok(call.wait(self.repositories().repository_exists(call.request(message))).await?.exists)
+        Ok(call
+            .wait(message, |request| async move { self.repositories().repository_exists(request).await })
+            .await?
+            .exists)
     }
 
     /// Makes it, empty, unless it is there. Its first branch is to be called `default_branch`, or what Gitaly calls it.
@@ -100,7 +103,7 @@ impl Repository {
         let call = Call::new(self, MEDIUM)?;
         let default_branch = default_branch.unwrap_or_default().into();
         let message = proto::CreateRepositoryRequest { repository: Some(self.message()), default_branch };
-        match call.wait(self.repositories().create_repository(call.request(message))).await {
+        match call.wait(message, |request| async move { self.repositories().create_repository(request).await }).await {
             // Made by an earlier attempt of the same request, or by another one that won the race.
             Err(super::Error::Failed(status)) if status.code() == tonic::Code::AlreadyExists => Ok(()),
             outcome => outcome.map(|_| ()),
@@ -114,7 +117,10 @@ impl Repository {
     pub async fn has_branches(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::HasLocalBranchesRequest { repository: Some(self.message()) };
-        Ok(call.wait(self.repositories().has_local_branches(call.request(message))).await?.value)
+        Ok(call
+            .wait(message, |request| async move { self.repositories().has_local_branches(request).await })
+            .await?
+            .value)
     }
 
     /// The size of its object directory in KiB: within a quarantine, that of the push.
@@ -124,7 +130,9 @@ impl Repository {
     pub async fn object_directory_size(&self) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::GetObjectDirectorySizeRequest { repository: Some(self.message()) };
-        let answer = call.wait(self.repositories().get_object_directory_size(call.request(message))).await?;
+        let answer = call
+            .wait(message, |request| async move { self.repositories().get_object_directory_size(request).await })
+            .await?;
         Ok(answer.size.try_into().unwrap_or_default())
     }
 
@@ -135,7 +143,10 @@ impl Repository {
     pub async fn default_branch(&self) -> Result<Option<Vec<u8>>> {
         let call = Call::new(self, FAST)?;
         let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only: true };
-        let name = call.wait(self.refs().find_default_branch_name(call.request(message))).await?.name;
+        let name = call
+            .wait(message, |request| async move { self.refs().find_default_branch_name(request).await })
+            .await?
+            .name;
         Ok(Some(name).filter(|name| !name.is_empty()))
     }
 
@@ -146,7 +157,7 @@ impl Repository {
     pub async fn ref_exists(&self, name: &[u8]) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
-        Ok(call.wait(self.refs().ref_exists(call.request(message))).await?.value)
+        Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
     }
 
     /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.
@@ -155,14 +166,15 @@ impl Repository {
     /// Where Gitaly gives no answer.
     pub async fn branches_containing(&self, commit: &str, limit: u32) -> Result<Vec<Vec<u8>>> {
         let call = Call::new(self, MEDIUM)?;
+        // Gitaly takes zero for no limit at all.
+        let limit = limit.max(1);
         let message = proto::ListBranchNamesContainingCommitRequest {
             repository: Some(self.message()),
             commit_id: commit.to_owned(),
             limit,
         };
-        let mut refs = self.refs();
-        let opening = refs.list_branch_names_containing_commit(call.request(message));
-        call.collect(opening, limit as usize, |page| page.branch_names).await
+        let ask = |request| async move { self.refs().list_branch_names_containing_commit(request).await };
+        call.collect(message, ask, Bounds::items(limit as usize), |page| page.branch_names).await
     }
 
     pub(super) fn message(&self) -> proto::Repository {

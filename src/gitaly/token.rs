@@ -1,7 +1,6 @@
 //! The token that a call bears: Gitaly's version 2, which proves the secret without sending it.
 
-use std::fmt::Write as _;
-
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,11 +12,8 @@ pub fn bearer(secret: &SecretString, now: DateTime<Utc>) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC accepts a key of any length");
     mac.update(time.as_bytes());
-    let signature = mac.finalize().into_bytes().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    format!("Bearer v2.{signature}.{time}")
+    let signature = Bytes::copy_from_slice(&mac.finalize().into_bytes());
+    format!("Bearer v2.{signature:x}.{time}")
 }
 
 #[cfg(test)]

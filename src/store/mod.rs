@@ -15,6 +15,7 @@ pub mod idempotent_responses;
 pub mod ids;
 pub mod keys;
 pub mod lfs;
+pub mod locks;
 pub mod members;
 pub mod namespaces;
 pub mod otp_sessions;

@@ -48,6 +48,7 @@ async fn refreshing_what_a_change_reaches_equals_computing_everything_anew(pool:
 }
 
 /// Some change, and the refreshes that its writer owes.
+#[expect(clippy::too_many_lines, reason = "an arm for each change that there is")]
 async fn change(conn: &mut PgConnection, random: &mut StdRng) -> String {
     let groups = ids(conn, "select id from namespaces where type = 'Group' order by id").await;
     let homes = ids(conn, "select id from namespaces where type <> 'Project' order by id").await;
@@ -234,6 +235,8 @@ type Routes = BTreeMap<(String, i64), (String, String, i64)>;
 impl World {
     async fn load(conn: &mut PgConnection) -> Self {
         type Row = (i64, String, String, String, Option<i64>, Option<i64>, bool);
+        type Member = (String, i64, i64, i32, Option<NaiveDate>, bool, Option<i16>);
+        type Link = (i64, i64, i32, Option<NaiveDate>);
         let namespaces: Vec<Row> =
             sqlx::query_as("select id, type, name, path, parent_id, owner_id, share_with_group_lock from namespaces")
                 .fetch_all(&mut *conn)
@@ -244,12 +247,10 @@ impl World {
                 .fetch_all(&mut *conn)
                 .await
                 .unwrap();
-        type Member = (String, i64, i64, i32, Option<NaiveDate>, bool, Option<i16>);
         let members: Vec<Member> = sqlx::query_as("select source_type, source_id, user_id, access_level, expires_at, requested_at is null, state from members")
             .fetch_all(&mut *conn)
             .await
             .unwrap();
-        type Link = (i64, i64, i32, Option<NaiveDate>);
         let project_links: Vec<Link> =
             sqlx::query_as("select project_id, group_id, group_access, expires_at from project_group_links")
                 .fetch_all(&mut *conn)

@@ -90,7 +90,7 @@ async fn branches_and_tags_are_seen() {
     assert!(repository.ref_exists(b"refs/tags/v1").await.unwrap());
     assert!(repository.ref_exists(b"refs/tags/v2").await.unwrap());
     assert!(!repository.ref_exists(b"refs/tags/v3").await.unwrap());
-    assert_eq!(repository.branches_containing(&first, 0).await.unwrap(), names(&["main", "stable"]));
+    assert_eq!(repository.branches_containing(&first, 9).await.unwrap(), names(&["main", "stable"]));
     assert_eq!(repository.branches_containing(&first, 1).await.unwrap(), names(&["main"]));
     git.delete_ref("refs/heads/stable");
     assert_eq!(repository.branches_containing(&first, 100).await.unwrap(), names(&["main"]));
@@ -171,6 +171,19 @@ async fn hundreds_of_commits_are_checked_a_hundred_at_a_time() {
 }
 
 #[tokio::test]
+async fn commit_messages_may_not_fill_the_memory() {
+    let (gitaly, git, _) = started();
+    let push = git.push();
+    let message = "a".repeat(9 << 20);
+    let mut new = String::new();
+    for _ in 0..9 {
+        new = push.clone.commit("main", &[], &message);
+    }
+    let repository = quarantined(&gitaly, &push.quarantine());
+    assert!(matches!(repository.new_commits(&[&new], 100).await, Err(Error::TooLarge { .. })));
+}
+
+#[tokio::test]
 async fn outside_a_quarantine_new_commits_are_those_that_no_ref_reaches() {
     let (gitaly, git, first) = started();
     let author = Author { name: "Dana", email: "dana@example.com" };
@@ -242,9 +255,9 @@ async fn new_lfs_pointers_are_read_and_old_ones_left_out() {
     let files = [("new.bin", &lfs_pointer(&oid("2"), 22)), ("not.txt", &"size 5\n".to_owned())];
     let new = push.clone.commit("main", &files.map(|(path, text)| (path, text.as_str())), "New");
     let push = push.quarantine();
-    let pointer = LfsPointer { oid: oid("2"), size: 22 };
+    let pointers = [LfsPointer { oid: oid("2"), size: 22 }];
 
-    assert_eq!(quarantined(&gitaly, &push).lfs_pointers(&[&new], 2000).await.unwrap(), [pointer.clone()]);
+    assert_eq!(quarantined(&gitaly, &push).lfs_pointers(&[&new], 2000).await.unwrap(), pointers);
     assert_eq!(gitaly.last().method, "ListAllLFSPointers");
     assert!(gitaly.last().repository.git_alternate_object_directories.is_empty());
     push.accept();
@@ -261,7 +274,7 @@ async fn new_lfs_pointers_are_read_and_old_ones_left_out() {
 
 /// A text that git stores as a difference from another one.
 fn long_text(line: &str) -> String {
-    (0..400).map(|number| format!("{number} the quick brown fox\n")).collect::<String>() + line
+    (0..400).fold(String::new(), |text, number| text + &number.to_string() + " the quick brown fox\n") + line
 }
 
 #[tokio::test]
@@ -278,11 +291,12 @@ async fn new_blobs_have_sizes_and_the_bases_of_a_thin_pack_are_not_among_them() 
 
     let size = long_text("newer\n").len() as u64;
     let repository = quarantined(&gitaly, &push);
-    let big = Blob { id: git.blob(long_text("newer\n").as_bytes()), size, path: None };
+    let big = git.blob(long_text("newer\n").as_bytes());
     // The line above wrote the blob into the repository, where it is no longer new.
     assert!(repository.new_blobs(&[&new], 2, 10).await.unwrap().is_empty());
-    std::fs::remove_file(git.path.join("objects").join(&big.id[..2]).join(&big.id[2..])).unwrap();
-    assert_eq!(repository.new_blobs(&[&new], 2, 10).await.unwrap(), [big.clone()]);
+    std::fs::remove_file(git.path.join("objects").join(&big[..2]).join(&big[2..])).unwrap();
+    let found = repository.new_blobs(&[&new], 2, 10).await.unwrap();
+    assert_eq!(found, [Blob { id: big, size, path: None }]);
     assert_eq!(repository.new_blobs(&[&new], 0, 10).await.unwrap().len(), 2);
     assert!(matches!(repository.new_blobs(&[&new], 0, 1).await, Err(Error::TooMany { limit: 1 })));
     assert!(repository.object_directory_size().await.unwrap() >= 1);
@@ -436,8 +450,10 @@ async fn a_restarted_gitaly_is_found_again() {
     assert!(repository.exists().await.unwrap());
     gitaly.stop();
     assert!(matches!(repository.exists().await, Err(Error::Unavailable(_))));
-    gitaly.restart();
-    assert!(repository.exists().await.unwrap());
+    for _ in 0..20 {
+        gitaly.restart();
+        assert!(repository.exists().await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -470,6 +486,21 @@ async fn a_gitaly_that_takes_no_more_work_says_when_to_come_again() {
     assert!(matches!(handle(&gitaly).exists().await, Err(Error::Exhausted { retry_after: None, .. })));
     gitaly.fail("RepositoryExists", Status::internal("disk"));
     assert!(matches!(handle(&gitaly).exists().await, Err(Error::Failed(_))));
+}
+
+/// Handlers are spawned, and so must their questions be.
+#[test]
+fn questions_may_move_between_threads() {
+    fn spawned(_: impl Future + Send) {}
+    fn all(repository: &Repository) {
+        spawned(repository.exists());
+        spawned(repository.is_ancestor("", ""));
+        spawned(repository.new_commits(&[], 1));
+        spawned(repository.changed_paths(&[], 1));
+        spawned(repository.new_blobs(&[], 1, 1));
+        spawned(repository.lfs_pointers(&[], 1));
+    }
+    let _ = all;
 }
 
 #[tokio::test]

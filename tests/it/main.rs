@@ -1,8 +1,16 @@
 //! Gatehouse as its clients and operators see it. The folders mirror `src/http`; `apply` is the command.
 
 mod apply;
+mod auth_matrix;
+mod boot;
+mod commands;
 mod derived;
+mod gather;
 mod gitaly;
+mod logs;
+mod migrations;
 mod personal_access_tokens;
+mod query_cache;
 mod shell;
 mod support;
+mod tidy;

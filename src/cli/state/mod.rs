@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::store::{Error, Result, ids};
+use crate::store::{Error, Result, ids, locks};
 
 pub mod broadcast_messages;
 pub mod deploy_keys;
@@ -56,10 +56,7 @@ pub async fn bring_about(run: &mut Run<'_>, document: &Document) -> Result<()> {
 
 /// What frees names, addresses and keys comes before what takes them, and what is referred to before what refers.
 async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
-    sqlx::query("select pg_advisory_xact_lock(hashtext('gatehouse apply'))")
-        .execute(&mut *run.conn)
-        .await
-        .map_err(Error::from)?;
+    locks::take_apply(&mut *run.conn).await?;
     move_sequences(run, document).await?;
     let root = |noun: &str| Place::root(noun);
 

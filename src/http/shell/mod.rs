@@ -88,6 +88,8 @@ pub struct ShellSettings {
     pub git_audit: bool,
     /// The instance's secret, which LFS tokens are signed with.
     pub db_key_base: SecretString,
+    /// What the checks of a push may take in all; Gitaly waits for longer.
+    pub push_check_timeout: Duration,
     /// Bytes of a body with the refs of a push.
     pub push_body_bytes: usize,
     /// Bytes of any other body.

@@ -138,6 +138,7 @@ projects:
     groups[3].ip_allowlist[0]: must be an address or a range of addresses, for example 10.0.0.0/8
     groups[4].saml: is for root groups: it holds for everything in them
     groups[4].visibility: must be at most private, as that of the group around it
+    projects[0].members.nobody: there is no user nobody
     projects[0].path: has no namespace; a project is in a group or with a user, for example acme/web
     projects[1].members.rubi.expires_at: is not in the calendar; write a date such as 2027-01-31
     projects[1].visibility: must be at most private, as that of the group around it
@@ -146,6 +147,7 @@ projects:
     projects[3].deploy_keys[0].owner: there is no user nobody
     users[1].email: is an address of user rubi
     users[2]: email is missing, which a new user needs
+    users[2].keys[0].key: is not a public key in OpenSSH's format: type, base64 and an optional comment
     users[3].keys[0].key: is not a public key in OpenSSH's format: type, base64 and an optional comment
     users[4].username: rubi is that of users[0] as well
     ");

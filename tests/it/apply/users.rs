@@ -66,8 +66,9 @@ async fn keys_of_every_type_are_stored_with_their_fingerprint(pool: PgPool) {
     ];
     keys.push("sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBIELQJ2DgvaX1yQlKFokfWM2suuaCFI2qp0eJodHyg6O4ifxc3XpRKd1OS8dNYQtE/YjdXSrA+AOnMF5ns2Nkx4AAAAEc3NoOg==".to_owned());
     keys.push("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAICFo/k5LU8863u66YC9eUO2170QduohPURkQnbLa/dczAAAABHNzaDo=".to_owned());
-    let entries: String =
+    let entries: Vec<String> =
         keys.iter().enumerate().map(|(n, key)| format!("  - {{title: k{n}, key: '{key}'}}\n")).collect();
+    let entries = entries.concat();
     let report = applied(&pool, &format!("users:\n- username: rubi\n  email: r@x\n  keys:\n{entries}")).await;
     assert_eq!(report.changes(), 1 + keys.len());
     for (number, key) in keys.iter().enumerate() {

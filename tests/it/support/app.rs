@@ -12,6 +12,7 @@ use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
 use gatehouse::store::access_facts::AccessFacts;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -128,40 +129,52 @@ impl TestApp {
         Request::builder().method(method).uri(format!("{}{path}", self.base))
     }
 
-    /// Tokens that nobody may come in with: each is wrong in one way.
-    pub fn wrong_tokens(&self) -> Vec<String> {
-        use jsonwebtoken::{Algorithm, EncodingKey, Header};
+    /// A token of these claims beside the usual ones; null takes a claim away.
+    pub fn token_with(&self, claims: &Value) -> String {
+        sign(&self.claims(claims), Algorithm::HS256, SHELL_SECRET.as_bytes())
+    }
+
+    fn claims(&self, changes: &Value) -> Value {
         let now = self.clock.now().timestamp();
-        let right = serde_json::json!({ "iss": "gitlab-shell", "iat": now, "exp": now + 60 });
-        let with = |name: &str, value: Value| {
-            let mut claims = right.clone();
-            claims[name] = value;
-            claims
-        };
-        let sign = |claims: &Value, algorithm: Algorithm, key: &[u8]| {
-            jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key)).unwrap()
-        };
-        let secret = SHELL_SECRET.as_bytes();
-        let mut without_issuer = right.clone();
-        without_issuer.as_object_mut().unwrap().remove("iss");
-        let kas = BASE64_STANDARD.decode(self.secrets.kas.expose_secret()).unwrap();
-        let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
-        let signed = parts(&sign(&right, Algorithm::HS256, secret));
+        let mut claims = serde_json::json!({ "iss": "gitlab-shell", "iat": now, "exp": now + 60 });
+        let claims_map = claims.as_object_mut().unwrap();
+        for (name, value) in changes.as_object().unwrap() {
+            claims_map.insert(name.clone(), value.clone());
+        }
+        claims_map.retain(|_, value| !value.is_null());
+        claims
+    }
+
+    /// Tokens that nobody may come in with, each wrong in one way.
+    pub fn wrong_tokens(&self) -> Vec<(&'static str, String)> {
+        let now = self.clock.now().timestamp();
+        let (secret, right) = (SHELL_SECRET.as_bytes(), self.claims(&serde_json::json!({})));
+        let kas_key = BASE64_STANDARD.decode(self.secrets.kas.expose_secret()).unwrap();
+        let signed = sign(&right, Algorithm::HS256, secret);
+        let (unsigned, signature) = signed.rsplit_once('.').unwrap();
+        let payload = unsigned.split_once('.').unwrap().1;
         let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
         vec![
-            String::new(),
-            "not a token".to_owned(),
-            format!("Bearer {}", signed.join(".")),
-            sign(&right, Algorithm::HS256, b"another secret"),
-            sign(&with("iss", "gitlab-workhorse".into()), Algorithm::HS256, secret),
-            sign(&without_issuer, Algorithm::HS256, secret),
-            sign(&with("exp", (now - 60).into()), Algorithm::HS256, secret),
-            sign(&right, Algorithm::HS384, secret),
-            sign(&right, Algorithm::HS512, secret),
-            format!("{none}.{}.", signed[1]),
-            format!("{none}.{}.{}", signed[1], signed[2]),
-            auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas, &self.clock).expose_secret().to_owned(),
-            sign(&right, Algorithm::HS256, &kas),
+            ("empty", String::new()),
+            ("no token", "secret".to_owned()),
+            ("a prefix", format!("Bearer {signed}")),
+            ("another secret", sign(&right, Algorithm::HS256, b"another secret")),
+            ("the issuer of Workhorse", self.token_with(&serde_json::json!({ "iss": "gitlab-workhorse" }))),
+            ("no issuer", self.token_with(&serde_json::json!({ "iss": null }))),
+            ("expired", self.token_with(&serde_json::json!({ "exp": now - 60 }))),
+            ("no expiry", self.token_with(&serde_json::json!({ "exp": null }))),
+            ("not begun", self.token_with(&serde_json::json!({ "nbf": now + 61 }))),
+            ("from the future", self.token_with(&serde_json::json!({ "iat": now + 61 }))),
+            ("HS384", sign(&right, Algorithm::HS384, secret)),
+            ("HS512", sign(&right, Algorithm::HS512, secret)),
+            ("alg none", format!("{none}.{payload}.")),
+            ("alg none with a signature", format!("{none}.{payload}.{signature}")),
+            ("without its signature", format!("{unsigned}.")),
+            (
+                "signed by kas",
+                auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas_key, &self.clock).expose_secret().into(),
+            ),
+            ("signed with kas's secret", sign(&right, Algorithm::HS256, &kas_key)),
         ]
     }
 
@@ -174,8 +187,18 @@ impl TestApp {
     }
 }
 
+fn sign(claims: &Value, algorithm: Algorithm, key: &[u8]) -> String {
+    jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key)).unwrap()
+}
+
 /// The same database through connections that take no writes, as a replica's are. The test closes the pool.
 pub async fn read_only(pool: &PgPool) -> PgPool {
     let options = (*pool.connect_options()).clone().options([("default_transaction_read_only", "on")]);
     PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+}
+
+/// A database that nobody answers for.
+pub fn dead() -> PgPool {
+    let options = PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(3));
+    options.connect_lazy("postgres://nobody@localhost/nothing?host=/nonexistent").unwrap()
 }

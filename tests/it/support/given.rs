@@ -22,7 +22,6 @@ pub struct Given {
 pub struct GivenProject {
     given: Given,
     pub id: ProjectId,
-    pub namespace: NamespaceId,
 }
 
 impl Given {
@@ -92,7 +91,7 @@ impl Given {
         let repository = "insert into project_repositories (shard_id, disk_path, project_id)
                           select id, 'disk/' || $1, $1 from shards where name = 'default'";
         self.run(repository, &[id]).await;
-        GivenProject { given: self.clone(), id: ProjectId(id), namespace }
+        GivenProject { given: self.clone(), id: ProjectId(id) }
     }
 
     /// An SSH key of a user's, made of the word. The line is OpenSSH's, the key itself nobody's.
@@ -329,9 +328,9 @@ pub fn key_body(word: &str) -> String {
     BASE64_STANDARD.encode(blob)
 }
 
-/// The line of an RSA key of 2048 bits that nobody has the other half of.
-pub fn rsa_2048_key() -> String {
-    let modulus: Vec<u8> = [0x00, 0x80].into_iter().chain(std::iter::repeat_n(1, 255)).collect();
+/// The line of an RSA key of so many bits that nobody has the other half of.
+pub fn rsa_key(bits: usize) -> String {
+    let modulus: Vec<u8> = [0x00, 0x80].into_iter().chain(std::iter::repeat_n(1, bits / 8 - 1)).collect();
     line("ssh-rsa", &[&[1, 0, 1], &modulus])
 }
 

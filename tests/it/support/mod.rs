@@ -1,11 +1,17 @@
 //! What tests share: an application over a database of the test's own, signed requests, builders of its contents,
-//! and a Gitaly that answers from git repositories.
+//! the built binary, and a Gitaly that answers from git repositories.
 
 mod app;
+mod binary;
 pub mod git;
 mod gitaly;
 mod given;
+mod proxy;
+mod wire;
 
-pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, read_only};
+pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};
+pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
 pub use gitaly::TestGitaly;
-pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_2048_key};
+pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
+pub use proxy::Proxy;
+pub use wire::Wire;

@@ -21,9 +21,6 @@ use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
 use crate::store::push_facts;
 
-/// What the checks of a push may take in all, as GitLab has it; Gitaly waits for longer.
-const BUDGET: Duration = Duration::from_secs(50);
-
 /// What Gitaly sends with the ref updates, for every question that is asked back.
 #[derive(Debug, Default)]
 pub struct Hook {
@@ -179,7 +176,7 @@ fn open(shell: &ShellState, facts: &Facts, hook: &Hook) -> Result<Repository, Un
         transaction_path: hook.relative_path.clone(),
         correlation_id: hook.correlation_id.clone(),
         session: Uuid::new_v4(),
-        deadline: Instant::now() + BUDGET,
+        deadline: Instant::now() + shell.settings.push_check_timeout,
     };
     Ok(shell.gitaly.repository(location, context)?)
 }
@@ -201,6 +198,10 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
         }
         gitaly::Error::TooMany { limit } => {
             let message = format!("Your push brings more than {limit} objects that must be checked. Push it in parts.");
+            say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
+        }
+        gitaly::Error::TooLarge { limit } => {
+            let message = format!("Your push brings more than {limit} bytes that must be checked. Push it in parts.");
             say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
         }
         gitaly::Error::Unavailable(_)

@@ -5,6 +5,8 @@ mod answers;
 mod paths;
 mod pull;
 mod push;
+mod push_to_create;
+mod refs;
 mod requests;
 mod settings;
 mod wiki;

@@ -78,14 +78,3 @@ async fn a_push_of_nothing_is_asked_like_any_push(pool: PgPool) {
         assert_refused(&reply, 401, NO_PUSH);
     }
 }
-
-#[sqlx::test]
-async fn the_ref_updates_of_a_push_are_not_checked_yet(pool: PgPool) {
-    let story = Story::begins(pool).await;
-    let project = story.given.project("g/p").await.developer("rubi").await;
-    let (key, name) = (story.key.to_string(), format!("project-{}", project.id));
-    let changes = format!("{} {} refs/heads/main\n", "0".repeat(40), "1".repeat(40));
-    let more = [("key_id", key.as_str()), ("gl_repository", &name), ("changes", &changes)];
-    let reply = story.ask("git-receive-pack", "/srv/git data/@hashed/x.git", &more).await;
-    assert_eq!(reply.status, 501, "never an allowance that nobody checked: {}", reply.text);
-}

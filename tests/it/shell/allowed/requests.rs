@@ -11,7 +11,7 @@ async fn a_request_that_gitlab_shell_did_not_sign_is_refused(pool: PgPool) {
     let story = Story::begins(pool).await;
     let reply = story.app.send(story.app.bare("POST", "/allowed").body("{}".into()).unwrap()).await;
     assert_eq!(reply.line(), r#"401 {"message":"401 Unauthorized"}"#);
-    for wrong in story.app.wrong_tokens() {
+    for (_, wrong) in story.app.wrong_tokens() {
         let request = story.app.bare("POST", "/allowed").header("gitlab-shell-api-request", wrong);
         let reply = story.app.send(request.body("{}".into()).unwrap()).await;
         assert_eq!(reply.line(), r#"401 {"message":"401 Unauthorized"}"#);

@@ -3,6 +3,7 @@
 use sqlx::PgPool;
 
 use super::{NO_PROJECT, Story, assert_allowed, assert_refused};
+use crate::support::{dsa_1024_key, rsa_key};
 
 /// allowed-22, allowed-23
 #[sqlx::test]
@@ -45,7 +46,7 @@ async fn the_top_level_group_may_close_a_protocol(pool: PgPool) {
 async fn a_key_that_the_instance_no_longer_takes_is_told_what_would_do(pool: PgPool) {
     let story = Story::begins(pool).await;
     story.given.project("g/p").await.developer("rubi").await;
-    let rsa = story.given.key_line(story.rubi, &crate::support::rsa_2048_key()).await;
+    let rsa = story.given.key_line(story.rubi, &rsa_key(2048)).await;
     assert_allowed(&story.key_pulls(rsa).await);
     story.given.setting("rsa_key_restriction = 2048").await;
     assert_allowed(&story.key_pulls(rsa).await);
@@ -65,7 +66,7 @@ async fn a_key_that_the_instance_no_longer_takes_is_told_what_would_do(pool: PgP
 async fn a_dsa_key_is_refused_by_default(pool: PgPool) {
     let story = Story::begins(pool).await;
     story.given.project("g/p").await.developer("rubi").await;
-    let dsa = story.given.key_line(story.rubi, &crate::support::dsa_1024_key()).await;
+    let dsa = story.given.key_line(story.rubi, &dsa_1024_key()).await;
     let sentence = "Your SSH key type is forbidden. Must be RSA, ECDSA, ED25519, ECDSA_SK, or ED25519_SK.";
     assert_refused(&story.key_pulls(dsa).await, 401, sentence);
     story.given.setting("dsa_key_restriction = 0").await;

@@ -173,9 +173,10 @@ fn joined(lines: &[String]) -> String {
     lines.iter().fold(String::new(), |all, line| all + line + "\n")
 }
 
-fn pages<T: Clone, M>(items: Vec<T>, page: impl Fn(Vec<T>) -> M) -> Result<Response<Pages<M>>, Status> {
+fn pages<T: Clone, M>(items: impl IntoIterator<Item = T>, page: impl Fn(Vec<T>) -> M) -> Response<Pages<M>> {
+    let items: Vec<_> = items.into_iter().collect();
     let pages: Vec<_> = items.chunks(PER_PAGE).map(|items| Ok(page(items.to_vec()))).collect();
-    Ok(Response::new(tokio_stream::iter(pages)))
+    Response::new(tokio_stream::iter(pages))
 }
 
 fn limited<T>(mut items: Vec<T>, pagination: Option<PaginationParameter>) -> Vec<T> {
@@ -268,8 +269,8 @@ impl RefService for Answers {
         let count = format!("--count={}", if message.limit == 0 { i32::MAX as u32 } else { message.limit });
         let names =
             objects.lines(&["for-each-ref", &contains, &count, "--format=%(refname:lstrip=2)", "refs/heads"], "")?;
-        let names = names.into_iter().map(String::into_bytes).collect();
-        pages(names, |branch_names| ListBranchNamesContainingCommitResponse { branch_names })
+        let names = names.into_iter().map(String::into_bytes);
+        Ok(pages(names, |branch_names| ListBranchNamesContainingCommitResponse { branch_names }))
     }
 }
 
@@ -294,7 +295,7 @@ impl CommitService for Answers {
         let ids = objects.rev_list(&[], &message.revisions)?;
         let commits: Result<Vec<_>, _> =
             limited(ids, message.pagination_params).iter().map(|id| objects.commit(id)).collect();
-        pages(commits?, |commits| ListCommitsResponse { commits })
+        Ok(pages(commits?, |commits| ListCommitsResponse { commits }))
     }
 
     type ListAllCommitsStream = Pages<ListAllCommitsResponse>;
@@ -307,7 +308,7 @@ impl CommitService for Answers {
         let found: Vec<_> = objects.all()?.into_iter().filter(|object| object.kind == "commit").collect();
         let commits: Result<Vec<_>, _> =
             limited(found, message.pagination_params).iter().map(|object| objects.commit(&object.id)).collect();
-        pages(commits?, |commits| ListAllCommitsResponse { commits })
+        Ok(pages(commits?, |commits| ListAllCommitsResponse { commits }))
     }
 
     type CheckObjectsExistStream = Pages<CheckObjectsExistResponse>;
@@ -331,7 +332,7 @@ impl CommitService for Answers {
         let found = objects.lines(&["cat-file", "--batch-check"], &input)?;
         let known = names.into_iter().zip(found);
         let known = known.map(|(name, line)| RevisionExistence { name, exists: !line.ends_with(" missing") });
-        pages(known.collect(), |revisions| CheckObjectsExistResponse { revisions })
+        Ok(pages(known, |revisions| CheckObjectsExistResponse { revisions }))
     }
 }
 
@@ -360,7 +361,7 @@ impl DiffService for Answers {
                 paths.push(changed_path(std::str::from_utf8(change).unwrap(), path));
             }
         }
-        pages(paths, |paths| FindChangedPathsResponse { paths })
+        Ok(pages(paths, |paths| FindChangedPathsResponse { paths }))
     }
 }
 
@@ -391,7 +392,7 @@ impl BlobService for Answers {
             data: Vec::new(),
             path: if message.with_paths { path.into_bytes() } else { Vec::new() },
         });
-        pages(blobs.collect(), |blobs| ListBlobsResponse { blobs })
+        Ok(pages(blobs, |blobs| ListBlobsResponse { blobs }))
     }
 
     type ListAllBlobsStream = Pages<ListAllBlobsResponse>;
@@ -404,7 +405,7 @@ impl BlobService for Answers {
         let found = objects.all()?.into_iter().filter(|object| object.kind == "blob");
         let blob =
             |object: Object| list_all_blobs_response::Blob { oid: object.id, size: object.size, data: Vec::new() };
-        pages(found.map(blob).collect(), |blobs| ListAllBlobsResponse { blobs })
+        Ok(pages(found.map(blob), |blobs| ListAllBlobsResponse { blobs }))
     }
 
     type ListLFSPointersStream = Pages<ListLfsPointersResponse>;
@@ -416,7 +417,7 @@ impl BlobService for Answers {
         let (objects, message) = self.begin("ListLFSPointers", request, |message| &message.repository).await?;
         let blobs = objects.reached(&message.revisions)?.into_iter().map(|(object, _)| object);
         let pointers = objects.lfs_pointers(blobs, message.limit)?;
-        pages(pointers, |lfs_pointers| ListLfsPointersResponse { lfs_pointers })
+        Ok(pages(pointers, |lfs_pointers| ListLfsPointersResponse { lfs_pointers }))
     }
 
     type ListAllLFSPointersStream = Pages<ListAllLfsPointersResponse>;
@@ -427,6 +428,6 @@ impl BlobService for Answers {
     ) -> Result<Response<Self::ListAllLFSPointersStream>, Status> {
         let (objects, message) = self.begin("ListAllLFSPointers", request, |message| &message.repository).await?;
         let pointers = objects.lfs_pointers(objects.all()?.into_iter(), message.limit)?;
-        pages(pointers, |lfs_pointers| ListAllLfsPointersResponse { lfs_pointers })
+        Ok(pages(pointers, |lfs_pointers| ListAllLfsPointersResponse { lfs_pointers }))
     }
 }

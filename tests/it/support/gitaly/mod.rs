@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -31,13 +32,12 @@ use answers::Answers;
 
 /// A Gitaly with one storage, `default`. It ends with the test.
 pub struct TestGitaly {
-    storage: Arc<Folder>,
+    storage: Folder,
     address: Address,
     state: Arc<State>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
-#[derive(Clone)]
 enum Address {
     Unix(PathBuf),
     Tcp(SocketAddr),
@@ -71,18 +71,16 @@ impl TestGitaly {
     /// Listens on a Unix socket and asks for no token.
     pub fn start() -> Self {
         let storage = Folder::new();
-        let socket = storage.path().join("gitaly.socket");
-        Self::at(storage, Address::Unix(socket), None)
+        let listener = Listener::unix(&storage.path().join("gitaly.socket"));
+        Self::on(listener, storage, None)
     }
 
     /// Listens on a TCP port and asks for a token.
     pub fn start_on_tcp(token: &'static str) -> Self {
-        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        Self::at(Folder::new(), Address::Tcp(address), Some(token))
+        Self::on(Listener::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), Folder::new(), Some(token))
     }
 
-    fn at(storage: Folder, address: Address, token: Option<&'static str>) -> Self {
+    fn on(listener: Listener, storage: Folder, token: Option<&'static str>) -> Self {
         let state = State {
             storage: storage.path().to_owned(),
             token,
@@ -90,8 +88,12 @@ impl TestGitaly {
             delays: Mutex::default(),
             failures: Mutex::default(),
         };
-        let mut gitaly = Self { storage: Arc::new(storage), address, state: Arc::new(state), running: None };
-        gitaly.serve();
+        let address = match &listener {
+            Listener::Unix(_) => Address::Unix(storage.path().join("gitaly.socket")),
+            Listener::Tcp(listener) => Address::Tcp(listener.local_addr().unwrap()),
+        };
+        let mut gitaly = Self { storage, address, state: Arc::new(state), running: None };
+        gitaly.serve(listener);
         gitaly
     }
 
@@ -174,24 +176,24 @@ impl TestGitaly {
     /// Starts it again where it was.
     pub fn restart(&mut self) {
         self.stop();
-        self.serve();
+        self.serve(match &self.address {
+            Address::Unix(socket) => Listener::unix(socket),
+            Address::Tcp(address) => Listener::tcp(*address),
+        });
     }
 
     /// A runtime of its own keeps git, which blocks, away from the test's; and dropping it breaks every connection.
-    fn serve(&mut self) {
+    fn serve(&mut self, listener: Listener) {
         let (stop, stopped) = oneshot::channel();
-        let (ready, is_ready) = std::sync::mpsc::channel();
-        let (address, answers) = (self.address.clone(), Answers(Arc::clone(&self.state)));
+        let answers = Answers(Arc::clone(&self.state));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let router = answers.router(Server::builder());
-                let serving = listen(router, address, || ready.send(()).unwrap());
+                let serving = listener.serve(answers.router(Server::builder()));
                 tokio::select! { outcome = serving => outcome.unwrap(), _ = stopped => {} }
             });
             runtime.shutdown_background();
         });
-        is_ready.recv().expect("the server listens");
         self.running = Some((stop, thread));
     }
 }
@@ -202,18 +204,36 @@ impl Drop for TestGitaly {
     }
 }
 
-async fn listen(router: Router, address: Address, ready: impl FnOnce()) -> Result<(), tonic::transport::Error> {
-    match address {
-        Address::Unix(socket) => {
-            let _ = std::fs::remove_file(&socket);
-            let listener = UnixListener::bind(socket).unwrap();
-            ready();
-            router.serve_with_incoming(UnixListenerStream::new(listener)).await
-        }
-        Address::Tcp(address) => {
-            let listener = TcpListener::bind(address).await.unwrap();
-            ready();
-            router.serve_with_incoming(TcpListenerStream::new(listener)).await
+/// Bound already, so that a client may dial before the server runs.
+enum Listener {
+    Unix(std::os::unix::net::UnixListener),
+    Tcp(std::net::TcpListener),
+}
+
+impl Listener {
+    fn unix(socket: &Path) -> Self {
+        let _ = std::fs::remove_file(socket);
+        let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self::Unix(listener)
+    }
+
+    fn tcp(address: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self::Tcp(listener)
+    }
+
+    async fn serve(self, router: Router) -> Result<(), tonic::transport::Error> {
+        match self {
+            Self::Unix(listener) => {
+                let listener = UnixListener::from_std(listener).unwrap();
+                router.serve_with_incoming(UnixListenerStream::new(listener)).await
+            }
+            Self::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener).unwrap();
+                router.serve_with_incoming(TcpListenerStream::new(listener)).await
+            }
         }
     }
 }
@@ -250,7 +270,7 @@ impl State {
         let ["v2", signature, time] = parts[..] else { return Err(unauthenticated()) };
         let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).unwrap();
         mac.update(time.as_bytes());
-        let expected = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let expected = format!("{:x}", Bytes::copy_from_slice(&mac.finalize().into_bytes()));
         let seconds: i64 = time.parse().map_err(|_| unauthenticated())?;
         if signature == expected && (Utc::now().timestamp() - seconds).abs() <= 30 {
             Ok(())
