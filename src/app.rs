@@ -10,9 +10,14 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::document::Mistake;
 use crate::gitaly::Gitaly;
+use crate::http::auth::admin::TokenAuth;
+use crate::http::auth::error_tracking::ErrorTrackingAuth;
+use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
-use crate::http::shell::{self, ShellSettings, ShellState, Storage};
+use crate::http::personal_access_tokens::{self, TokensState};
+use crate::http::shell::{self, Hashing, Replays, ShellAuths, ShellSettings, ShellState, Storage};
+use crate::seal::Seal;
 use crate::secrets::Secrets;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
@@ -44,26 +49,49 @@ pub fn build(
         ShellState {
             db: db.clone(),
             access,
+            touches: touches.clone(),
+            replays: Replays::new(db.clone(), Seal::of_answers(&secrets.db_key_base)),
+            otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
+            hashing: Hashing::default(),
             gitaly: Gitaly::new(settings, clock)?,
-            touches,
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },
-        shell_auth(settings, secrets, clock),
+        shell_auths(settings, secrets, db, clock),
     );
-    let root = format!("{}/api/v4/internal", settings.gitlab.root());
-    let router = Router::new().nest(&root, shell);
+    let tokens = personal_access_tokens::router(
+        TokensState { db: db.clone(), clock: clock.clone() },
+        TokenAuth {
+            db: db.clone(),
+            db_key_base: secrets.db_key_base.clone(),
+            clock: clock.clone(),
+            touches,
+            body_bytes: limits.body_bytes,
+            url: settings.gitlab.url(),
+        },
+    );
+    let root = format!("{}/api/v4", settings.gitlab.root());
+    let router =
+        Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     Ok(App { router, background })
 }
 
-fn shell_auth(settings: &Settings, secrets: &Secrets, clock: &Clock) -> ShellAuth {
-    let auth = ShellAuth::new(&secrets.shell, clock.clone());
-    if settings.gatehouse.legacy_shared_secret {
-        auth.or_the_secret_itself(settings.gatehouse.limits.push_body_bytes)
+fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
+    let limits = &settings.gatehouse.limits;
+    let signed = ShellAuth::new(&secrets.shell, clock.clone());
+    let shell = if settings.gatehouse.legacy_shared_secret {
+        signed.clone().or_the_secret_itself(limits.push_body_bytes)
     } else {
-        auth
-    }
+        signed.clone()
+    };
+    let error_tracking = ErrorTrackingAuth {
+        shell: shell.clone(),
+        db: db.clone(),
+        db_key_base: secrets.db_key_base.clone(),
+        body_bytes: limits.body_bytes,
+    };
+    ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
@@ -80,6 +108,8 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         git_config_options: ours.git_config_options.clone(),
         lfs: settings.lfs.enabled,
         lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
+        two_factor_for_git: ours.two_factor_for_git,
+        git_audit: ours.git_audit,
         db_key_base: secrets.db_key_base.clone(),
         push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
@@ -90,7 +120,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
 /// `git@host:`, or the longer form where the port is not SSH's own.
 fn ssh_prefix(settings: &Settings) -> String {
     let shell = &settings.gitlab_shell;
-    let host = shell.ssh_host.as_ref().filter(|host| !host.is_empty()).unwrap_or(&settings.gitlab.host);
+    let host = settings.ssh_host();
     match shell.ssh_port {
         22 => format!("{}@{host}:", shell.ssh_user),
         port => format!("ssh://{}@{host}:{port}/", shell.ssh_user),

@@ -22,6 +22,8 @@ pub struct Settings {
     pub gitlab_shell: GitLabShell,
     /// What kas shares with us.
     pub gitlab_kas: GitLabKas,
+    /// What Workhorse shares with us.
+    pub workhorse: Workhorse,
     /// Where repositories live.
     pub repositories: Repositories,
     /// What holds for every Gitaly that has no setting of its own.
@@ -121,6 +123,20 @@ impl Default for GitLabKas {
     }
 }
 
+/// `workhorse:`, the proxy in front of GitLab's web application.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Workhorse {
+    /// The file with the secret (base64) that Workhorse signs its requests with.
+    pub secret_file: PathBuf,
+}
+
+impl Default for Workhorse {
+    fn default() -> Self {
+        Self { secret_file: ".gitlab_workhorse_secret".into() }
+    }
+}
+
 /// `repositories:`, the Gitaly storages by name.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -191,6 +207,11 @@ pub struct Gatehouse {
     /// The life of an LFS token, in seconds.
     #[schemars(range(min = 60, max = 86400))]
     pub lfs_token_lifetime: u32,
+    /// Whether git over SSH asks users with a second factor for a one-time password, which `ssh git@host 2fa_verify`
+    /// takes.
+    pub two_factor_for_git: bool,
+    /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
+    pub git_audit: bool,
     /// The git options that gitlab-shell hands to Gitaly.
     #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
     pub git_config_options: Vec<String>,
@@ -209,6 +230,8 @@ impl Default for Gatehouse {
             legacy_shared_secret: false,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
+            two_factor_for_git: false,
+            git_audit: false,
             git_config_options: vec![
                 "uploadpack.allowFilter=true".to_owned(),
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
@@ -366,6 +389,22 @@ impl Settings {
     #[must_use]
     pub fn gitaly_token<'a>(&'a self, storage: &'a Storage) -> Option<&'a SecretString> {
         storage.gitaly_token.as_ref().or(self.gitaly.token.as_ref())
+    }
+
+    /// The host that SSH users reach.
+    #[must_use]
+    pub fn ssh_host(&self) -> &str {
+        self.gitlab_shell.ssh_host.as_deref().filter(|host| !host.is_empty()).unwrap_or(&self.gitlab.host)
+    }
+
+    /// What SSH users write after `ssh` to log in: `git@host`, and the port where it is not SSH's own.
+    #[must_use]
+    pub fn ssh_login(&self) -> String {
+        let login = format!("{}@{}", self.gitlab_shell.ssh_user, self.ssh_host());
+        match self.gitlab_shell.ssh_port {
+            22 => login,
+            port => format!("{login} -p {port}"),
+        }
     }
 
     fn coherent(self) -> Result<Self, Vec<Mistake>> {

@@ -6,7 +6,7 @@
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
 //! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`config`], [`clock`], [`document`] and [`secrets`] are leaves that the layers above `domain` share.
+//! - [`config`], [`clock`], [`document`], [`seal`] and [`secrets`] are leaves that the layers above `domain` share.
 
 pub mod app;
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod document;
 pub mod domain;
 pub mod gitaly;
 pub mod http;
+pub mod seal;
 pub mod secrets;
 pub mod server;
 pub mod store;

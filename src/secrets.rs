@@ -18,6 +18,8 @@ pub struct Secrets {
     pub shell: SecretString,
     /// What kas signs with: the text of the file, base64 of 32 bytes.
     pub kas: SecretString,
+    /// What Workhorse signs with: the text of the file, base64 of 32 bytes.
+    pub workhorse: SecretString,
     /// The instance secret that digests and ciphertexts depend on.
     pub db_key_base: SecretString,
 }
@@ -31,6 +33,9 @@ impl Secrets {
         Ok(Self {
             shell: load_or_create(&settings.gitlab_shell.secret_file, || hex(&rand::random::<[u8; 16]>()))?,
             kas: load_or_create(&settings.gitlab_kas.secret_file, || {
+                BASE64_STANDARD.encode(rand::random::<[u8; 32]>())
+            })?,
+            workhorse: load_or_create(&settings.workhorse.secret_file, || {
                 BASE64_STANDARD.encode(rand::random::<[u8; 32]>())
             })?,
             db_key_base: load_or_create(&settings.gatehouse.db_key_base_file, || hex(&rand::random::<[u8; 64]>()))?,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::Settings;
-use crate::http::auth::kas;
+use crate::http::auth::{git_audit, kas};
 use crate::secrets;
 use crate::store::{self, Db};
 
@@ -31,6 +31,11 @@ fn secrets(report: &mut Report, settings: &Settings) {
     report.say(
         "secret of kas",
         &secrets::load(kas).and_then(|secret| kas::key(&secret)).map(|_| kas.display().to_string()),
+    );
+    let workhorse = &settings.workhorse.secret_file;
+    report.say(
+        "secret of Workhorse",
+        &secrets::load(workhorse).and_then(|secret| git_audit::key(&secret)).map(|_| workhorse.display().to_string()),
     );
     report.say("db_key_base", &found(db_key_base));
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod apply;
+mod audit;
 mod check;
 mod migrate;
 mod schema;
@@ -52,6 +53,7 @@ enum Command {
     /// Print a token that is good for a minute, to call the API by hand
     #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
+    Audit(audit::Audit),
 }
 
 impl Cli {
@@ -71,6 +73,7 @@ impl Cli {
                 runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
             }
             Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
+            Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;

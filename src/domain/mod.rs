@@ -1,9 +1,16 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod asker;
+pub mod audit;
+pub mod certificate;
 pub mod full_path;
 pub mod ids;
 pub mod level;
+pub mod personal_access_token;
+pub mod presented_token;
 pub mod project_creation;
 pub mod repository;
 pub mod ssh_key;
+pub mod token;
+pub mod two_factor;

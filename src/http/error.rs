@@ -30,6 +30,15 @@ pub enum ApiError {
     /// 404 of `/authorized_keys`, the normal case there.
     #[error("404 Key Not Found")]
     NoSuchKey,
+    /// 403, and the reason where the endpoint gives one.
+    #[error("403 Forbidden{}{}", if .0.is_empty() { "" } else { " - " }, .0)]
+    Forbidden(&'static str),
+    /// 422
+    #[error("422 Unprocessable Entity")]
+    Unprocessable,
+    /// A refusal in the endpoint's own words.
+    #[error("{1}")]
+    Refused(StatusCode, String),
     /// 405
     #[error("405 Not Allowed")]
     MethodNotAllowed,
@@ -67,6 +76,9 @@ impl ApiError {
             Self::BadRequest(_) | Self::Missing(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(status, _) => *status,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

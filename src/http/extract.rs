@@ -136,7 +136,9 @@ fn invalid_parameter(name: &str) -> ApiError {
     ApiError::BadRequest(format!("{name} is invalid"))
 }
 
-fn too_large(rejection: &BytesRejection) -> ApiError {
+/// Why the bytes of a body could not be had.
+#[must_use]
+pub fn too_large(rejection: &BytesRejection) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
         _ => ApiError::BadRequest("the body could not be read".to_owned()),

@@ -1,9 +1,11 @@
 //! What clients see: one folder per area, and what the areas share.
 
+pub mod audit;
 pub mod auth;
 pub mod error;
 pub mod extract;
 pub mod observe;
 pub mod operate;
+pub mod personal_access_tokens;
 pub mod shell;
 pub mod wire;

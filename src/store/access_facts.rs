@@ -37,7 +37,11 @@ impl AccessFacts {
     #[must_use]
     pub fn over(pool: PgPool, database: &Database, settings: &Settings) -> Self {
         let shell = &settings.gitlab_shell;
-        let statement = Statement { http_download: shell.upload_pack, http_push: shell.receive_pack };
+        let statement = Statement {
+            http_download: shell.upload_pack,
+            http_push: shell.receive_pack,
+            otp_login: settings.gatehouse.two_factor_for_git.then(|| settings.ssh_login()),
+        };
         Self(Gather::new(statement, pool, database.access_connections, database.patience()))
     }
 
@@ -54,6 +58,7 @@ impl AccessFacts {
 struct Statement {
     http_download: bool,
     http_push: bool,
+    otp_login: Option<String>,
 }
 
 impl Batch for Statement {
@@ -62,10 +67,15 @@ impl Batch for Statement {
     const NAME: &'static str = "access_facts";
 
     async fn load(&self, connection: &mut PgConnection, asked: &[Self::Ask]) -> Result<Vec<Facts>> {
-        let rows = list_rows(connection, asked.iter().map(|(attempt, _)| &**attempt)).await?;
+        let rows = list_rows(connection, asked.iter().map(|(attempt, _)| &**attempt), self.otp_login.is_some()).await?;
         let facts = asked.iter().zip(rows).map(|((attempt, now), row)| Facts {
             now: *now,
-            instance: Instance { http_download: self.http_download, http_push: self.http_push, ..row.instance() },
+            instance: Instance {
+                http_download: self.http_download,
+                http_push: self.http_push,
+                otp_login: self.otp_login.clone(),
+                ..row.instance()
+            },
             key: row.key(),
             user: row.user(),
             container: row.container(attempt),
@@ -127,7 +137,11 @@ impl<'a> Columns<'a> {
     }
 }
 
-async fn list_rows(connection: &mut PgConnection, attempts: impl Iterator<Item = &Attempt>) -> Result<Vec<Row>> {
+async fn list_rows(
+    connection: &mut PgConnection,
+    attempts: impl Iterator<Item = &Attempt>,
+    two_factor: bool,
+) -> Result<Vec<Row>> {
     let mut columns = Columns::default();
     attempts.for_each(|attempt| columns.push(attempt));
     let mut rows = sqlx::query_file_as!(
@@ -143,6 +157,7 @@ async fn list_rows(connection: &mut PgConnection, attempts: impl Iterator<Item =
         &columns.stem as &[Option<&str>],
         &columns.wiki,
         &columns.push,
+        two_factor,
     )
     .fetch_all(connection)
     .await?;
@@ -182,6 +197,8 @@ struct Row {
     accepted_term_id: Option<i64>,
     last_activity_on: Option<NaiveDate>,
     ldap: Option<bool>,
+    two_factor: Option<bool>,
+    otp_session_until: Option<DateTime<Utc>>,
     named: bool,
     project_id: Option<i64>,
     visibility_level: Option<i32>,
@@ -230,6 +247,7 @@ impl Row {
                 _ => EmailConfirmation::Off,
             },
             enforce_terms: self.enforce_terms.unwrap_or_default(),
+            otp_login: None,
             globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
             http_download: true,
             http_push: true,
@@ -247,6 +265,7 @@ impl Row {
                 .and_then(|text| PublicKey::parse(text).ok())
                 .map(|key| (key.kind(), key.bits())),
             last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
+            otp_session_until: self.otp_session_until,
         })
     }
 
@@ -256,13 +275,7 @@ impl Row {
         Some(User {
             id: UserId(self.user_id?),
             username: self.username.clone().unwrap_or_default(),
-            state: match self.state.as_deref() {
-                Some("active") => UserState::Active,
-                Some("blocked_pending_approval") => UserState::BlockedPendingApproval,
-                Some("deactivated") => UserState::Deactivated,
-                Some("banned") => UserState::Banned,
-                _ => UserState::Blocked,
-            },
+            state: UserState::from(self.state.as_deref().unwrap_or_default()),
             internal: !matches!(user_type, 0 | 4 | 6 | 8 | 13),
             bot: user_type != 0,
             admin: self.admin.unwrap_or_default(),
@@ -276,6 +289,7 @@ impl Row {
             ldap: self.ldap.unwrap_or_default(),
             terms_accepted: self.accepted_term_id.is_some(),
             last_activity_on: self.last_activity_on,
+            two_factor: self.two_factor.unwrap_or_default(),
         })
     }
 

@@ -41,6 +41,22 @@ select
         and identities.provider like 'ldap%'
     )
   end as "ldap?",
+  case
+    when $11
+    then actor.otp_required_for_login or exists (
+      select
+      from webauthn_registrations
+      where webauthn_registrations.user_id = actor.id
+    )
+  end as "two_factor?",
+  case
+    when $11
+    then (
+      select otp_sessions.expires_at
+      from otp_sessions
+      where otp_sessions.key_id = key.id
+    )
+  end as "otp_session_until?",
   named.id is not null as "named!",
   project.id as "project_id?",
   project.visibility_level as "visibility_level?",

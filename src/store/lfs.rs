@@ -56,3 +56,20 @@ pub async fn find_fingerprint(db: impl PgExecutor<'_>, key: KeyId) -> Result<Opt
         sqlx::query_scalar!("select fingerprint_sha256 from keys where id = $1", key.0).fetch_optional(db).await?;
     Ok(fingerprint.flatten())
 }
+
+/// The user who logs in with this name or primary address.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_login(db: impl PgExecutor<'_>, login: &str) -> Result<Option<UserId>> {
+    let id = sqlx::query_scalar!(
+        "select id
+         from users
+         where lower(username) = lower($1)
+            or lower(email) = lower($1)
+         order by lower(username) = lower($1) desc, id
+         limit 1",
+        login,
+    );
+    Ok(id.fetch_optional(db).await?.map(UserId))
+}

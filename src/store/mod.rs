@@ -2,18 +2,23 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod askers;
+pub mod audit_events;
 pub mod broadcast_messages;
 pub mod derived;
 pub mod drift;
 pub mod error_tracking;
 pub mod gather;
+pub mod group_ssh_certificates;
 pub mod heartbeats;
+pub mod idempotent_responses;
 pub mod ids;
 pub mod keys;
 pub mod lfs;
 pub mod locks;
 pub mod members;
 pub mod namespaces;
+pub mod otp_sessions;
 pub mod plans;
 pub mod post_push_messages;
 pub mod project_creation;
@@ -24,6 +29,7 @@ pub mod push_rules;
 pub mod settings;
 pub mod tokens;
 pub mod touches;
+pub mod two_factor;
 pub mod users;
 
 use std::time::Duration;

@@ -1,10 +1,14 @@
 //! Personal access tokens. Only a digest of the token's text is stored.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::Result;
+use crate::domain::access::UserState;
 use crate::domain::ids::UserId;
+use crate::domain::personal_access_token::Policy;
+use crate::domain::presented_token::{Owner, PresentedToken};
+use crate::domain::token::scopes_from_yaml;
 
 /// What a token may do and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,4 +115,120 @@ pub async fn update(db: impl PgExecutor<'_>, row: &TokenRow) -> Result<()> {
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from personal_access_tokens where id = $1", id).execute(db).await?;
     Ok(())
+}
+
+/// What the instance says about tokens.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_policy(db: impl PgExecutor<'_>) -> Result<Policy> {
+    let row = sqlx::query!(
+        r#"
+        select
+          coalesce(personal_access_token_prefix, '') as "prefix!",
+          disable_personal_access_tokens as disabled,
+          require_personal_access_token_expiry as expiry_required,
+          max_personal_access_token_lifetime as longest
+        from application_settings
+        order by id desc
+        limit 1
+        "#
+    )
+    .fetch_optional(db)
+    .await?;
+    let policy = row.map(|row| Policy {
+        prefix: row.prefix,
+        disabled: row.disabled,
+        expiry_required: row.expiry_required,
+        longest: row.longest.and_then(|days| u32::try_from(days).ok()),
+    });
+    Ok(policy.unwrap_or_default())
+}
+
+/// A token that somebody presents, with what it says of itself.
+#[derive(Debug, Clone)]
+pub struct KnownToken {
+    /// `personal_access_tokens.id`
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: NaiveDateTime,
+    /// When it was last used, as far as was noted.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// What decides whether it lets in.
+    pub presented: PresentedToken,
+}
+
+/// The token with that digest, good or not.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<KnownToken>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          token.id,
+          token.name,
+          token.description,
+          token.scopes,
+          token.expires_at,
+          coalesce(token.revoked, false) as "revoked!",
+          token.created_at,
+          token.last_used_at,
+          owner.id as user_id,
+          coalesce(owner.username, '') as "username!",
+          owner.state,
+          owner.user_type,
+          owner.admin,
+          coalesce(
+            (select admin_mode from application_settings order by application_settings.id desc limit 1),
+            false
+          ) as "admin_mode!"
+        from personal_access_tokens as token
+        join users as owner on owner.id = token.user_id
+        where token.token_digest = $1
+        "#,
+        digest,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| KnownToken {
+        id: row.id,
+        name: row.name,
+        description: row.description,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        presented: PresentedToken {
+            scopes: scopes_from_yaml(&row.scopes),
+            expires_at: row.expires_at,
+            revoked: row.revoked,
+            admin_mode_enforced: row.admin_mode,
+            owner: Owner {
+                id: UserId(row.user_id),
+                username: row.username,
+                state: UserState::from(row.state.as_str()),
+                // Project bots and service accounts act through their tokens; the installation's own never do.
+                internal: !matches!(row.user_type, 0 | 4 | 6 | 13),
+                admin: row.admin,
+            },
+        },
+    }))
+}
+
+/// Takes a token back; false where that was done before.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn revoke(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
+    let done = sqlx::query!(
+        "update personal_access_tokens
+         set revoked = true, updated_at = now() at time zone 'utc'
+         where id = $1
+           and revoked is distinct from true",
+        id
+    );
+    Ok(done.execute(db).await?.rows_affected() == 1)
 }

@@ -6,7 +6,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Result;
+use super::tokens::KnownToken;
 use crate::domain::access::{Key, User};
+use crate::domain::asker::Asker;
 
 /// Notes that wait at most; past this they are dropped, for the next request brings another.
 const QUEUE: usize = 4096;
@@ -18,6 +20,8 @@ pub enum Touch {
     Key(i64, DateTime<Utc>),
     /// A user fetched; nothing where that was noted today.
     User(i64, DateTime<Utc>),
+    /// A personal access token was used; nothing where that was noted within the last ten minutes.
+    Token(i64, DateTime<Utc>),
     /// Nothing to note.
     Nothing,
 }
@@ -28,6 +32,23 @@ impl Touch {
     pub fn key(key: &Key, now: DateTime<Utc>) -> Self {
         let fresh = key.last_used_at.is_some_and(|at| at > now - TimeDelta::days(1));
         if fresh { Self::Nothing } else { Self::Key(key.id.0, now) }
+    }
+
+    /// The note that a key was used by somebody who asks for a credential.
+    #[must_use]
+    pub fn asker(asker: &Asker, now: DateTime<Utc>) -> Self {
+        let stale = |at: Option<DateTime<Utc>>| at.is_none_or(|at| at <= now - TimeDelta::days(1));
+        match asker.key {
+            Some(key) if stale(key.last_used_at) => Self::Key(key.id.0, now),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The note that this token was used.
+    #[must_use]
+    pub fn token(token: &KnownToken, now: DateTime<Utc>) -> Self {
+        let fresh = token.last_used_at.is_some_and(|at| at > now - TimeDelta::minutes(10));
+        if fresh { Self::Nothing } else { Self::Token(token.id, now) }
     }
 
     /// The note that this user was active.
@@ -68,7 +89,7 @@ impl Touches {
 }
 
 async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
-    let (mut keys, mut users, mut latest) = (Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
+    let (mut keys, mut users, mut tokens, mut latest) = (Vec::new(), Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
     for touch in batch {
         let at = match *touch {
             Touch::Key(id, at) => {
@@ -77,6 +98,10 @@ async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
             }
             Touch::User(id, at) => {
                 users.push(id);
+                at
+            }
+            Touch::Token(id, at) => {
+                tokens.push(id);
                 at
             }
             Touch::Nothing => continue,
@@ -102,6 +127,26 @@ async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
              where keys.id = stale.id",
             &keys,
             now,
+        )
+        .execute(pool)
+        .await?;
+    }
+    if !tokens.is_empty() {
+        sqlx::query!(
+            "with stale as (
+               select id
+               from personal_access_tokens
+               where id = any ($1)
+                 and (last_used_at is null or last_used_at <= $2::timestamptz - interval '10 minutes')
+               order by id
+               for update skip locked
+             )
+             update personal_access_tokens
+             set last_used_at = $2
+             from stale
+             where personal_access_tokens.id = stale.id",
+            &tokens,
+            latest,
         )
         .execute(pool)
         .await?;

@@ -9,6 +9,7 @@ mod gather;
 mod gitaly;
 mod logs;
 mod migrations;
+mod personal_access_tokens;
 mod query_cache;
 mod shell;
 mod support;

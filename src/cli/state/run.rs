@@ -13,6 +13,7 @@ use super::words::{Day, Given, Word};
 use crate::document::{self, Mistake};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::ssh_key::PublicKey;
+use crate::domain::token;
 use crate::secrets;
 use crate::store::namespaces::{self, Holder};
 use crate::store::{self, Result, derived, ids, users};
@@ -265,11 +266,8 @@ impl<'a> Run<'a> {
 
     /// What is stored of a token.
     #[must_use]
-    pub fn digest(&self, token: &str) -> String {
-        use base64::prelude::{BASE64_STANDARD, Engine};
-        use sha2::{Digest, Sha256};
-        let salted = Sha256::new().chain_update(token).chain_update(secrets::token_salt(self.db_key_base));
-        BASE64_STANDARD.encode(salted.finalize())
+    pub fn digest(&self, text: &str) -> String {
+        token::digest(text, secrets::token_salt(self.db_key_base))
     }
 
     /// The value that is given directly, by a variable or by a file.

@@ -1,7 +1,5 @@
 //! `personal_access_tokens:`, of a user.
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use chrono::{Days, NaiveDate};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,11 +7,9 @@ use serde_json::{Map, Value, json};
 use super::run::{Changes, Found, Place, Run};
 use super::words::{Day, Ensure, Given, Id, stated};
 use crate::domain::ids::UserId;
+use crate::domain::token;
+use crate::store::Result;
 use crate::store::tokens::{self, TokenRow};
-use crate::store::{Result, settings};
-
-/// How long a token lives where the instance wants an end and nobody states one.
-const DAYS_WITHOUT_A_LIMIT: u64 = 365;
 
 /// A personal access token, found by its name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -109,10 +105,11 @@ pub async fn bring(
         };
         let mut changes = Changes::default();
         if let Some(scopes) = &entry.scopes
-            && listed(&row.scopes) != scopes.iter().map(|scope| scope.0.as_str()).collect::<Vec<_>>()
+            && let scopes = scopes.iter().map(|scope| scope.0.clone()).collect::<Vec<_>>()
+            && token::scopes_from_yaml(&row.scopes) != scopes
         {
-            let show = |text: &String| listed(text).join(" ");
-            changes.set_as("scopes", &mut row.scopes, Some(yaml(scopes)), show);
+            let show = |text: &String| token::scopes_from_yaml(text).join(" ");
+            changes.set_as("scopes", &mut row.scopes, Some(token::scopes_to_yaml(&scopes)), show);
         }
         changes.set("expires_at", &mut row.expires_at, expires_at);
         changes.set("revoked", &mut row.revoked, entry.revoked);
@@ -148,38 +145,15 @@ async fn new_row(run: &mut Run<'_>, entry: &PersonalAccessToken) -> Result<Token
         id: entry.id.map_or(0, |id| id.0),
         name: entry.name.clone(),
         token_digest: String::new(),
-        scopes: yaml(&[]),
-        expires_at: last_day(run).await?,
+        scopes: token::scopes_to_yaml(&[]),
+        // As long as the instance allows.
+        expires_at: tokens::find_policy(&mut *run.conn).await?.last_day(run.today()),
         revoked: false,
     })
 }
 
-/// As long as the instance allows.
-async fn last_day(run: &mut Run<'_>) -> Result<Option<NaiveDate>> {
-    let settings = settings::find(&mut *run.conn).await?;
-    let longest = settings.max_personal_access_token_lifetime.and_then(|days| u64::try_from(days).ok());
-    let days = longest.or(settings.require_personal_access_token_expiry.then_some(DAYS_WITHOUT_A_LIMIT));
-    Ok(days.and_then(|days| run.today().checked_add_days(Days::new(days))))
-}
-
-/// A token that nobody can guess: the instance's prefix and 120 random bits.
+/// A token that nobody can guess: the instance's prefix and 20 characters.
 async fn mint(run: &mut Run<'_>) -> Result<String> {
-    let prefix = settings::find(&mut *run.conn).await?.personal_access_token_prefix.unwrap_or_default();
-    Ok(prefix + &BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()))
-}
-
-/// The scopes as GitLab's serializer writes them.
-fn yaml(scopes: &[Scope]) -> String {
-    if scopes.is_empty() {
-        return "--- []\n".to_owned();
-    }
-    scopes.iter().fold("---\n".to_owned(), |text, scope| text + "- " + &scope.0 + "\n")
-}
-
-/// The scopes in such a text. GitLab's own may be Ruby symbols, with a colon before them.
-fn listed(text: &str) -> Vec<&str> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("- "))
-        .map(|scope| scope.trim().trim_start_matches(':').trim_matches(['"', '\'']))
-        .collect()
+    let policy = tokens::find_policy(&mut *run.conn).await?;
+    Ok(token::mint(&policy.prefix, rand::random()))
 }

@@ -10,6 +10,8 @@ use crate::domain::ssh_key::KeyKind;
 pub enum Denial {
     /// B1
     MaintenanceMode,
+    /// B4, with whom to log in as
+    OtpRequired(String),
     /// C1
     DesignsAreWebOnly,
     /// C1, by web
@@ -213,6 +215,7 @@ impl Denial {
             | Self::NoSuchWiki
             | Self::NoRepository(_) => Answer::NotFound,
             Self::MaintenanceMode
+            | Self::OtpRequired(_)
             | Self::DesignsAreWebOnly
             | Self::MayNotManageDesigns
             | Self::ProtocolClosed(_)
@@ -293,6 +296,12 @@ impl fmt::Display for Denial {
         let sentence = match self {
             Self::MaintenanceMode => {
                 "Git push is not allowed because this GitLab instance is currently in (read-only) maintenance mode."
+            }
+            Self::OtpRequired(login) => {
+                return write!(
+                    out,
+                    "OTP verification is required to access the repository.\n\n   Use: ssh {login} 2fa_verify"
+                );
             }
             Self::DesignsAreWebOnly => "Designs are only accessible using the web interface",
             Self::MayNotManageDesigns => "You are not allowed to manage designs of this project",

@@ -156,6 +156,8 @@ pub struct Instance {
     pub email_confirmation: EmailConfirmation,
     /// Whether the terms of service must have been accepted.
     pub enforce_terms: bool,
+    /// Whom SSH users log in as to show a one-time password, `git@host -p 2222`, where git asks them for one.
+    pub otp_login: Option<String>,
     /// Addresses that every allow-list lets in.
     pub globally_allowed_ips: Vec<IpNet>,
     /// Git over HTTP, by direction, as the settings file has it.
@@ -198,6 +200,8 @@ pub struct Key {
     pub strength: Option<(KeyKind, u32)>,
     /// When it was last used, as far as was noted.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// Until when a one-time password opens git for it; looked at only where git asks for one.
+    pub otp_session_until: Option<DateTime<Utc>>,
 }
 
 /// The user who acts.
@@ -236,6 +240,8 @@ pub struct User {
     pub terms_accepted: bool,
     /// The last day on which they were seen.
     pub last_activity_on: Option<NaiveDate>,
+    /// Whether they have a second factor; looked at only where git asks for one.
+    pub two_factor: bool,
 }
 
 /// `users.state`
@@ -251,6 +257,18 @@ pub enum UserState {
     Deactivated,
     /// Banned.
     Banned,
+}
+
+impl From<&str> for UserState {
+    fn from(state: &str) -> Self {
+        match state {
+            "active" => Self::Active,
+            "blocked_pending_approval" => Self::BlockedPendingApproval,
+            "deactivated" => Self::Deactivated,
+            "banned" => Self::Banned,
+            _ => Self::Blocked,
+        }
+    }
 }
 
 /// The project that a repository belongs to, and what the actor is to it.

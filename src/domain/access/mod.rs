@@ -47,6 +47,7 @@ pub fn key_expires_soon(facts: &Facts) -> bool {
 fn git_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     unknown_snippet(facts, attempt)
         .or_else(|| maintenance_mode(facts, attempt))
+        .or_else(|| missing_otp(facts, attempt))
         .or_else(|| closed_protocol(facts, attempt))
         .or_else(|| unfit_key(facts))
         .or_else(|| snippet_without_user(facts, attempt))
@@ -102,6 +103,15 @@ fn unknown_snippet(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
 /// B1
 fn maintenance_mode(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     (attempt.action == Action::Push && facts.instance.maintenance_mode).then_some(Denial::MaintenanceMode)
+}
+
+/// B4: a one-time password opens git for one key, and deploy keys have nobody who could show one
+fn missing_otp(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
+    let login = facts.instance.otp_login.as_ref()?;
+    let (key, user) = (facts.key.as_ref()?, facts.user.as_ref()?);
+    let asked = attempt.protocol == Protocol::Ssh && !key.deploy && user.two_factor;
+    let open = key.otp_session_until.is_some_and(|until| until > facts.now);
+    (asked && !open).then(|| Denial::OtpRequired(login.clone()))
 }
 
 /// D1

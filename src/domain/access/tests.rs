@@ -30,12 +30,13 @@ fn user() -> User {
         ldap: false,
         terms_accepted: false,
         last_activity_on: None,
+        two_factor: false,
     }
 }
 
 fn key(deploy: bool) -> Key {
     let strength = Some((KeyKind::Rsa, 2048));
-    Key { id: KeyId(11), deploy, expires_at: None, strength, last_used_at: None }
+    Key { id: KeyId(11), deploy, expires_at: None, strength, last_used_at: None, otp_session_until: None }
 }
 
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
@@ -262,6 +263,10 @@ fn assert_order(action: Action, ground: fn(&mut Facts, &mut Attempt), breaches: 
 }
 
 const MAINTENANCE: Breach = (Denial::MaintenanceMode, |facts, _| facts.instance.maintenance_mode = true);
+const OTP: Breach = (Denial::OtpRequired(String::new()), |facts, _| {
+    facts.instance.otp_login = Some(String::new());
+    account(facts).two_factor = true;
+});
 const PROTOCOL: Breach =
     (Denial::ProtocolClosed(Protocol::Ssh), |facts, _| facts.instance.git_protocol = Some("http".to_owned()));
 const SHORT_KEY: Breach = (Denial::KeyTooShort(4096), |facts, _| {
@@ -291,6 +296,7 @@ fn a_push_is_refused_for_the_first_reason() {
     let may_not_push: Breach = (Denial::MayNotPush, |facts, _| project(facts).level = AccessLevel::REPORTER);
     let breaches = [
         MAINTENANCE,
+        OTP,
         PROTOCOL,
         SHORT_KEY,
         EXPIRED_KEY,
@@ -311,8 +317,18 @@ fn a_push_is_refused_for_the_first_reason() {
 fn a_download_is_refused_for_the_first_reason() {
     let may_not_download: Breach =
         (Denial::MayNotDownload(Holder::Project), |facts, _| project(facts).level = AccessLevel::GUEST);
-    let breaches =
-        [PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, COMMAND, CERTIFICATE, INVISIBLE, NO_REPOSITORY, may_not_download];
+    let breaches = [
+        OTP,
+        PROTOCOL,
+        SHORT_KEY,
+        EXPIRED_KEY,
+        ACCOUNT,
+        COMMAND,
+        CERTIFICATE,
+        INVISIBLE,
+        NO_REPOSITORY,
+        may_not_download,
+    ];
     assert_order(Action::Download, as_it_is, &breaches);
     assert_order(Action::Download, as_it_is, &[PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, COMMAND, ABSENT]);
 }
@@ -363,6 +379,39 @@ fn a_project_that_waits_for_its_deletion_may_be_fetched_from_alone() {
 fn what_cannot_be_pushed_to_may_be_fetched_from() {
     for (denial, breach) in [MAINTENANCE, READ_ONLY, MOVING, ARCHIVED] {
         assert_eq!(changed(Action::Download, breach), Decision::Allow, "{denial:?}");
+    }
+}
+
+// One-time passwords
+
+#[test]
+fn a_one_time_password_is_asked_of_users_with_one_who_come_by_ssh_with_a_key() {
+    type Change = fn(&mut Facts, &mut Attempt);
+    let with = |change: Change| {
+        changed(Action::Download, |facts, attempt| {
+            facts.instance.otp_login = Some("git@host -p 2222".to_owned());
+            account(facts).two_factor = true;
+            change(facts, attempt);
+        })
+    };
+    let Decision::Deny(denial) = with(as_it_is) else { panic!("allowed") };
+    insta::assert_snapshot!(denial.sentence(URL), @r"
+    OTP verification is required to access the repository.
+
+       Use: ssh git@host -p 2222 2fa_verify
+    ");
+    let ended: Change = |facts, _| facts.key.as_mut().unwrap().otp_session_until = Some(now());
+    assert_eq!(with(ended), Decision::Deny(denial));
+    let open: Change = |facts, _| facts.key.as_mut().unwrap().otp_session_until = Some(now() + TimeDelta::seconds(1));
+    let exempt: [Change; 5] = [
+        open,
+        by_http,
+        |facts, _| account(facts).two_factor = false,
+        |facts, _| facts.key = None,
+        |facts, _| acts("deploy key, reading", facts),
+    ];
+    for change in exempt {
+        assert_eq!(with(change), Decision::Allow);
     }
 }
 

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::LEEWAY;
 use crate::domain::ids::{KeyId, ProjectId, UserId};
 
 /// Whose token it is.
@@ -71,7 +73,7 @@ pub fn mint(
 ) -> String {
     let iat = now.timestamp();
     let claims = Claims {
-        data: Data { actor: bearer.login(), container_gid: Some(format!("gid://gitlab/Project/{project}")) },
+        data: Data { actor: bearer.login(), container_gid: Some(container_gid(project)) },
         jti: Uuid::new_v4(),
         iat,
         nbf: iat - 5,
@@ -79,6 +81,39 @@ pub fn mint(
     };
     let key = EncodingKey::from_secret(&signing_key(bearer, tail, db_key_base));
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("HS256 signs with a key of any length")
+}
+
+/// Until when a token is good, where it is: signed for this bearer, of now, and for this project where it names one.
+#[must_use]
+pub fn verify(
+    token: &str,
+    bearer: &Bearer<'_>,
+    project: Option<ProjectId>,
+    tail: &[u8],
+    db_key_base: &SecretString,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_required_spec_claims(&["exp"]);
+    // Times are judged below, by a clock that tests can hold.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    let key = DecodingKey::from_secret(&signing_key(bearer, tail, db_key_base));
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
+    let now = now.timestamp();
+    let of_now = claims.exp > now.saturating_sub(LEEWAY)
+        && claims.nbf <= now.saturating_add(LEEWAY)
+        && claims.iat <= now.saturating_add(LEEWAY);
+    let for_project = match (claims.data.container_gid, project) {
+        (Some(gid), Some(project)) => gid == container_gid(project),
+        (None, _) | (_, None) => true,
+    };
+    let by_bearer: bool = claims.data.actor.as_bytes().ct_eq(bearer.login().as_bytes()).into();
+    (of_now && for_project && by_bearer).then(|| DateTime::from_timestamp(claims.exp, 0)).flatten()
+}
+
+fn container_gid(project: ProjectId) -> String {
+    format!("gid://gitlab/Project/{project}")
 }
 
 /// The key of one bearer's tokens: HMAC of the bearer under the instance's secret. The parts are told apart by their

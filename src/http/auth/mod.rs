@@ -1,13 +1,21 @@
 //! Who may call: one file per credential. Each leaves proof on the request that only it can make.
 
+pub mod admin;
+pub mod error_tracking;
+pub mod git_audit;
 pub mod kas;
 pub mod lfs_token;
 pub mod shell;
 
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::error::ApiError;
+use super::extract::{Form, merged};
 use crate::clock::Clock;
 
 /// Seconds by which the clocks of caller and server may differ.
@@ -73,6 +81,17 @@ pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> 
     let claims = Claims { iss: issuer, aud: audience, exp: now + 60, iat: now };
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key));
     token.expect("HS256 signs with a key of any length").into()
+}
+
+/// The request with its body in memory, and its parameters: some credentials are among them. A body that cannot be read
+/// has none; what is wrong with it is said to callers who are known.
+async fn with_parameters(request: Request, body_bytes: usize) -> Result<(Request, Map<String, Value>), ApiError> {
+    let (parts, body) = request.into_parts();
+    let body: Bytes = to_bytes(body, body_bytes).await.map_err(|_| ApiError::TooLarge)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let json = Form::of(&parts.headers).is_ok_and(|form| form == Form::Json || body.starts_with(b"{"));
+    let parameters = merged(query, json, &body).or_else(|_| merged(query, false, b"")).unwrap_or_default();
+    Ok((Request::from_parts(parts, Body::from(body)), parameters))
 }
 
 /// The bytes that gitlab-shell's tokens are signed with.

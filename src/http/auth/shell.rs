@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -14,10 +13,9 @@ use base64::prelude::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Verifier, shell_key};
+use super::{Verifier, shell_key, with_parameters};
 use crate::clock::Clock;
 use crate::http::error::ApiError;
-use crate::http::extract::{Form, merged};
 
 /// The header that carries the token, bare.
 pub const TOKEN_HEADER: &str = "gitlab-shell-api-request";
@@ -66,27 +64,33 @@ impl ShellAuth {
         Self { legacy: Some(Legacy { body_bytes }), ..self }
     }
 
-    async fn admit(&self, request: Request) -> Result<Request, ApiError> {
-        match (request.headers().get(TOKEN_HEADER), self.legacy) {
-            (Some(token), _) if token.to_str().is_ok_and(|token| self.verifier.accepts(token.trim())) => Ok(request),
+    /// Whether the request's token is good; none where it carries no token.
+    #[must_use]
+    pub fn judge(&self, headers: &HeaderMap) -> Option<bool> {
+        let token = headers.get(TOKEN_HEADER)?;
+        Some(token.to_str().is_ok_and(|token| self.verifier.accepts(token.trim())))
+    }
+
+    /// The request, where gitlab-shell or Gitaly signed it.
+    ///
+    /// # Errors
+    /// 401, the same for every way in which the credential can be wrong.
+    pub async fn admit(&self, request: Request) -> Result<Request, ApiError> {
+        match (self.judge(request.headers()), self.legacy) {
+            (Some(true), _) => Ok(request),
             (None, Some(legacy)) => self.admit_secret(request, legacy).await,
-            (Some(_) | None, _) => Err(ApiError::Unauthorized),
+            (Some(false) | None, _) => Err(ApiError::Unauthorized),
         }
     }
 
     async fn admit_secret(&self, request: Request, legacy: Legacy) -> Result<Request, ApiError> {
-        let (parts, body) = request.into_parts();
-        let body = to_bytes(body, legacy.body_bytes).await.map_err(|_| ApiError::TooLarge)?;
-        let query = parts.uri.query().unwrap_or_default();
-        // A body that cannot be read carries no secret; what is wrong with it is said to callers who are known.
-        let json = Form::of(&parts.headers).is_ok_and(|form| form == Form::Json || body.starts_with(b"{"));
-        let parameters = merged(query, json, &body).or_else(|_| merged(query, false, b"")).unwrap_or_default();
+        let (request, parameters) = with_parameters(request, legacy.body_bytes).await?;
         let candidate = match parameters.get("secret_token") {
             Some(value) => value.as_str().unwrap_or_default().as_bytes().to_vec(),
-            None => secret_in_header(&parts.headers).ok_or(ApiError::Unauthorized)?,
+            None => secret_in_header(request.headers()).ok_or(ApiError::Unauthorized)?,
         };
         let same: bool = without_newline(&candidate).ct_eq(self.secret.expose_secret().as_bytes()).into();
-        if same { Ok(Request::from_parts(parts, Body::from(body))) } else { Err(ApiError::Unauthorized) }
+        if same { Ok(request) } else { Err(ApiError::Unauthorized) }
     }
 }
 

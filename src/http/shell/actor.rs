@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::access::ActorName;
+use crate::domain::asker::AskerName;
 use crate::domain::ids::{KeyId, UserId};
 use crate::http::wire::Text;
 
@@ -14,6 +15,18 @@ pub struct ActorRequest {
     user_id: Option<Text>,
     identifier: Option<Text>,
     username: Option<Text>,
+}
+
+impl ActorRequest {
+    /// Who asks for a credential of their own: a key, or a user by id, and nobody else (shell.md 2.6).
+    #[must_use]
+    pub fn asker(&self) -> AskerName {
+        match (&self.krb5principal, &self.key_id, &self.user_id) {
+            (None, Some(key), _) => key.id().map_or(AskerName::Nobody, |id| AskerName::Key(KeyId(id))),
+            (None, None, Some(user)) => user.id().map_or(AskerName::NoSuchUser, |id| AskerName::User(UserId(id))),
+            (Some(_), _, _) | (None, None, None) => AskerName::Nobody,
+        }
+    }
 }
 
 impl From<ActorRequest> for ActorName {

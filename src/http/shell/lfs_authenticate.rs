@@ -10,13 +10,15 @@ use super::ShellState;
 use super::actor::ActorRequest;
 use super::allowed::target;
 use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
+use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
+use crate::http::audit;
 use crate::http::auth::lfs_token::{self, Bearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::Text;
-use crate::store::{lfs, touches::Touch};
+use crate::store::{audit_events, lfs, touches::Touch};
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
 #[derive(Debug, Deserialize)]
@@ -81,6 +83,19 @@ pub async fn authenticate(
         Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
+    let event = Event {
+        name: EventName::LfsTokenIssued,
+        author: match bearer {
+            Bearer::User(id, username) => Author::User(id, username.to_owned()),
+            Bearer::DeployKey(id) => Author::DeployKey(id),
+        },
+        entity: Entity::Project(project.id, project.full_path.clone()),
+        target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
+        message: String::new(),
+        ip_address: None,
+    };
+    audit_events::insert(shell.db.pool(), &event, now).await?;
+    audit::log(&event);
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),

@@ -2,10 +2,25 @@
 
 mod actor;
 mod allowed;
+mod authorized_certs;
 mod authorized_keys;
 mod check;
 mod discover;
+mod error_tracking_allowed;
+mod git_audit_event;
+mod lfs;
 mod lfs_authenticate;
+mod lfs_token_verify;
+mod object_pool_members;
+mod personal_access_token;
+mod replay;
+mod two_factor_config;
+mod two_factor_manual_otp_check;
+mod two_factor_push_otp_check;
+mod two_factor_recovery_codes;
+
+pub use replay::Replays;
+pub use two_factor_recovery_codes::Hashing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +32,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 
+use super::auth::error_tracking::{self, ErrorTrackingAuth};
+use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
 use crate::clock::Clock;
 use crate::gitaly::Gitaly;
+use crate::seal::Seal;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
 use crate::store::touches::Touches;
@@ -35,6 +53,12 @@ pub struct ShellState {
     pub gitaly: Gitaly,
     /// Notes of who was seen, written behind the answers.
     pub touches: Touches,
+    /// Answers that are kept for retries.
+    pub replays: Replays,
+    /// The seal of users' OTP secrets.
+    pub otp_secrets: Seal,
+    /// Where recovery codes are hashed.
+    pub hashing: Hashing,
     /// The clock.
     pub clock: Clock,
     /// The area's settings.
@@ -58,6 +82,10 @@ pub struct ShellSettings {
     pub lfs: bool,
     /// The life of an LFS token.
     pub lfs_token_lifetime: Duration,
+    /// Whether git over SSH asks for one-time passwords.
+    pub two_factor_for_git: bool,
+    /// Whether git operations are audited.
+    pub git_audit: bool,
     /// The instance's secret, which LFS tokens are signed with.
     pub db_key_base: SecretString,
     /// What the checks of a push may take in all; Gitaly waits for longer.
@@ -77,17 +105,46 @@ pub struct Storage {
     pub token: Option<SecretString>,
 }
 
+/// Who may call: gitlab-shell and Gitaly, and at two endpoints others beside them.
+#[derive(Clone)]
+pub struct ShellAuths {
+    /// gitlab-shell and Gitaly.
+    pub shell: ShellAuth,
+    /// The error-tracking service too.
+    pub error_tracking: ErrorTrackingAuth,
+    /// Workhorse too.
+    pub git_audit: GitAuditAuth,
+}
+
 /// The area's routes, below `/api/v4/internal`.
-pub fn router(state: ShellState, auth: ShellAuth) -> Router {
+pub fn router(state: ShellState, auths: ShellAuths) -> Router {
     let limit = DefaultBodyLimit::max(state.settings.body_bytes);
     let push_limit = DefaultBodyLimit::max(state.settings.push_body_bytes);
+    let error_tracking = Router::new()
+        .route("/error_tracking/allowed", post(error_tracking_allowed::check))
+        .route_layer(from_fn_with_state(auths.error_tracking, error_tracking::require));
+    let git_audit = Router::new()
+        .route("/shellhorse/git_audit_event", post(git_audit_event::create))
+        .route_layer(from_fn_with_state(auths.git_audit, git_audit::require));
     Router::new()
         .route("/check", get(check::check))
         .route("/authorized_keys", get(authorized_keys::show))
         .route("/discover", get(discover::discover))
         .route("/allowed", post(allowed::check).layer(push_limit))
         .route("/lfs_authenticate", post(lfs_authenticate::authenticate))
-        .route_layer(from_fn_with_state(auth, require))
+        .route("/authorized_certs", get(authorized_certs::show))
+        .route("/gitaly/object_pool_members", get(object_pool_members::list))
+        .route("/lfs", get(lfs::show))
+        .route("/lfs_token/verify", post(lfs_token_verify::verify))
+        .route("/personal_access_token", post(personal_access_token::create))
+        .route("/two_factor_config", post(two_factor_config::show))
+        .route("/two_factor_manual_otp_check", post(two_factor_manual_otp_check::check))
+        .route("/two_factor_otp_check", post(two_factor_manual_otp_check::check))
+        .route("/two_factor_push_otp_check", post(two_factor_push_otp_check::check))
+        .route("/two_factor_recovery_codes", post(two_factor_recovery_codes::replace))
+        .route_layer(from_fn_with_state(auths.shell, require))
+        .merge(error_tracking)
+        .merge(git_audit)
         .layer(limit)
         .with_state(state)
 }

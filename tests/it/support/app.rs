@@ -23,6 +23,8 @@ use super::Given;
 
 /// The secret that the tests' gitlab-shell signs with.
 pub const SHELL_SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// The secret that the tests' Workhorse signs with: base64 of 32 bytes.
+pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=";
 
 /// An application whose clock stands still.
 pub struct TestApp {
@@ -72,6 +74,7 @@ impl TestApp {
         let secrets = Secrets {
             shell: SHELL_SECRET.into(),
             kas: "c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=".into(),
+            workhorse: WORKHORSE_SECRET.into(),
             db_key_base: "db-key-base ".repeat(8).trim().into(),
         };
         // Postgres keeps microseconds; a clock that stands at a whole second compares equal to what it kept.
@@ -101,6 +104,12 @@ impl TestApp {
     /// A signed POST of JSON below `/api/v4/internal`, as gitlab-shell and Gitaly send it.
     pub async fn post(&self, path: &str, body: Value) -> Reply {
         let request = self.signed("POST", path).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// The same, named by an id as gitlab-shell names it: the request again, if token and body are the same too.
+    pub async fn post_named(&self, id: &str, path: &str, body: Value) -> Reply {
+        let request = self.signed("POST", path).header("content-type", "application/json").header("x-request-id", id);
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 

@@ -4,6 +4,9 @@
 
 use chrono::{DateTime, Utc};
 use gatehouse::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use gatehouse::seal::Seal;
+use gatehouse::store::two_factor;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
@@ -135,6 +138,12 @@ impl Given {
     /// Sets columns of a user.
     pub async fn user_is(&self, user: UserId, assignment: &str) {
         self.sql(&format!("update users set {assignment} where id = {user}")).await;
+    }
+
+    /// Sets up one-time passwords of this secret for a user.
+    pub async fn one_time_passwords(&self, user: UserId, db_key_base: &SecretString, base32: &str) {
+        let seal = Seal::of_otp_secrets(db_key_base);
+        two_factor::update_otp_secret(&self.pool, &seal, user, base32).await.unwrap();
     }
 
     /// Sets columns of a key.

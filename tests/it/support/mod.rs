@@ -9,7 +9,7 @@ mod given;
 mod proxy;
 mod wire;
 
-pub use app::{Reply, SHELL_SECRET, TestApp, dead, read_only};
+pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};
 pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};

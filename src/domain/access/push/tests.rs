@@ -263,7 +263,14 @@ fn tags_change_with_the_right_to_push_and_protected_ones_never() {
 fn a_deploy_key_pushes_as_far_as_its_creator_still_may() {
     let deploy_key = |creator_level| {
         let mut facts = at(creator_level);
-        facts.key = Some(Key { id: KeyId(20), deploy: true, expires_at: None, strength: None, last_used_at: None });
+        facts.key = Some(Key {
+            id: KeyId(20),
+            deploy: true,
+            expires_at: None,
+            strength: None,
+            last_used_at: None,
+            otp_session_until: None,
+        });
         project(&mut facts).deploy_key_can_push = Some(true);
         facts
     };

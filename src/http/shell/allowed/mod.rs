@@ -250,7 +250,7 @@ fn render<'a>(
         } else {
             Vec::new()
         },
-        need_audit: false,
+        need_audit: settings.git_audit,
         gl_key_type: facts.key.as_ref().map(|key| if key.deploy { "deploy_key" } else { "key" }),
         gl_key_id: facts.key.as_ref().map(|key| key.id.0),
     })

@@ -1,0 +1,111 @@
+//! Who asks for a credential of their own: a user behind a key, or a user by id (shell.md 2.6 to 2.10).
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ids::{KeyId, UserId};
+
+/// Wrong one-time passwords in a row that lock an account.
+pub const ATTEMPTS: i32 = 10;
+/// How long it stays locked.
+pub const LOCK: TimeDelta = TimeDelta::minutes(10);
+
+/// How a request names who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskerName {
+    /// `key_id`
+    Key(KeyId),
+    /// `user_id`
+    User(UserId),
+    /// A `user_id` that no user can have.
+    NoSuchUser,
+    /// Nothing, or a key that cannot be.
+    Nobody,
+}
+
+/// Who asks, as far as we know them.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// How the request names them.
+    pub name: AskerName,
+    /// The key, where it may authenticate.
+    pub key: Option<AskerKey>,
+    /// The user, or the key's owner.
+    pub account: Option<Account>,
+}
+
+/// The key behind which somebody asks.
+#[derive(Debug, Clone, Copy)]
+pub struct AskerKey {
+    /// Its id.
+    pub id: KeyId,
+    /// A deploy key belongs to projects, not to a user.
+    pub deploy: bool,
+    /// When it was last used, as far as was noted.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// The user who asks.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Their id.
+    pub id: UserId,
+    /// Their name on this installation.
+    pub username: String,
+    /// Neither blocked, nor deactivated, nor waiting for an administrator.
+    pub active: bool,
+    /// When too many wrong passwords locked the account.
+    pub locked_at: Option<DateTime<Utc>>,
+    /// Whether a one-time password or a security key is set up.
+    pub two_factor: bool,
+}
+
+/// Why there is no account to speak of. `Display` is what users see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// No user has that id.
+    User,
+    /// No key was named, or none has that id.
+    Key,
+    /// The key's owner is gone.
+    KeyOwner,
+}
+
+impl Asker {
+    /// Whether a deploy key asks.
+    #[must_use]
+    pub fn is_deploy_key(&self) -> bool {
+        self.key.is_some_and(|key| key.deploy)
+    }
+
+    /// The account of the user who asks.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn account(&self) -> Result<&Account, Unknown> {
+        match (self.name, &self.key) {
+            (AskerName::User(_) | AskerName::NoSuchUser, _) => self.account.as_ref().ok_or(Unknown::User),
+            (AskerName::Key(_), Some(_)) => self.account.as_ref().ok_or(Unknown::KeyOwner),
+            (AskerName::Key(_), None) | (AskerName::Nobody, _) => Err(Unknown::Key),
+        }
+    }
+}
+
+impl Account {
+    /// Whether they may log in now.
+    #[must_use]
+    pub fn may_log_in(&self, now: DateTime<Utc>) -> bool {
+        self.active && self.locked_at.is_none_or(|at| at + LOCK <= now)
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::User => "Could not find the given user",
+            Self::Key => "Could not find the given key",
+            Self::KeyOwner => "Could not find a user for the given key",
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! What happens to credentials, as it is written down.
+
+use std::net::IpAddr;
+
+use super::asker::Asker;
+use super::ids::{KeyId, ProjectId, UserId};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What.
+    pub name: EventName,
+    /// Who did it.
+    pub author: Author,
+    /// To whom.
+    pub entity: Entity,
+    /// With what: a token's id and name, a key's id.
+    pub target: Option<Target>,
+    /// A sentence for people; the reason where something was refused. Never a secret.
+    pub message: String,
+    /// From where, where the request tells it.
+    pub ip_address: Option<IpAddr>,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal,)+) => {
+        /// What can happen.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum EventName {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl EventName {
+            /// The word in the table and in the log.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// A personal access token was made.
+    TokenIssued = "personal_access_token_issued",
+    /// None was made.
+    TokenRefused = "personal_access_token_refused",
+    /// One was taken back.
+    TokenRevoked = "personal_access_token_revoked",
+    /// Recovery codes replaced the ones before them.
+    RecoveryCodesIssued = "recovery_codes_issued",
+    /// They stay as they are.
+    RecoveryCodesRefused = "recovery_codes_refused",
+    /// A one-time password opened git for a key.
+    OtpSessionOpened = "git_otp_session_opened",
+    /// It did not.
+    OtpRefused = "git_otp_refused",
+    /// An LFS token was made.
+    LfsTokenIssued = "lfs_token_issued",
+    /// An LFS token was shown and is not good.
+    LfsTokenRefused = "lfs_token_refused",
+    /// Somebody cloned, pulled or pushed.
+    GitOperation = "repository_git_operation",
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// Nobody that we know.
+    Unknown,
+    /// A deploy key.
+    DeployKey(KeyId),
+    /// A user, with their username.
+    User(UserId, String),
+}
+
+/// To whom it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entity {
+    /// The installation: nobody in particular.
+    Instance,
+    /// A user, with their username.
+    User(UserId, String),
+    /// A project, with its full path.
+    Project(ProjectId, String),
+}
+
+/// With what it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `PersonalAccessToken`, `Key`
+    pub kind: &'static str,
+    /// Its id.
+    pub id: i64,
+    /// Its name, where it has one.
+    pub details: String,
+}
+
+impl Event {
+    /// What somebody did to their own credentials, or tried to do.
+    #[must_use]
+    pub fn of(asker: &Asker, name: EventName, message: impl Into<String>) -> Self {
+        let account = asker.account.as_ref().map(|account| (account.id, account.username.clone()));
+        let (author, entity) = match (asker.key, account) {
+            (Some(key), _) if key.deploy => (Author::DeployKey(key.id), Entity::Instance),
+            (_, Some((id, name))) => (Author::User(id, name.clone()), Entity::User(id, name)),
+            (_, None) => (Author::Unknown, Entity::Instance),
+        };
+        let target = asker.key.map(|key| Target { kind: "Key", id: key.id.0, details: String::new() });
+        Self { name, author, entity, target, message: message.into(), ip_address: None }
+    }
+
+    /// The same with another target.
+    #[must_use]
+    pub fn with_target(self, kind: &'static str, id: i64, details: impl Into<String>) -> Self {
+        Self { target: Some(Target { kind, id, details: details.into() }), ..self }
+    }
+}

@@ -1,0 +1,72 @@
+//! An SSH certificate that somebody logs in with: does a group vouch for them? (shell.md 2.3)
+
+use std::fmt;
+
+/// A group that trusts the authority that signed the certificate, and what the user is to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// The group's full path.
+    pub group: String,
+    /// The user's name on this installation; none where nobody is meant.
+    pub username: Option<String>,
+    /// The user is a member of the group or of one above it.
+    pub member: bool,
+    /// The group manages the user's account.
+    pub enterprise: bool,
+}
+
+/// Why nobody vouches. `Display` is what the SSH server is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No group trusts the authority.
+    Certificate,
+    /// Nobody is meant, or they are no member.
+    User,
+    /// The group does not manage the account.
+    NotEnterprise,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Certificate => "Certificate Not Found",
+            Self::User => "User Not Found",
+            Self::NotEnterprise => "Not an Enterprise User of the group",
+        })
+    }
+}
+
+/// The path of the first group that vouches, and whom it vouches for.
+///
+/// # Errors
+/// What the last group says against it.
+pub fn decide(trusts: &[Trust]) -> Result<(&str, &str), Refusal> {
+    let mut refusal = Refusal::Certificate;
+    for trust in trusts {
+        match trust {
+            Trust { username: Some(username), member: true, enterprise: true, group } => return Ok((group, username)),
+            Trust { username: Some(_), member: true, enterprise: false, .. } => refusal = Refusal::NotEnterprise,
+            Trust { .. } => refusal = Refusal::User,
+        }
+    }
+    Err(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust(username: Option<&str>, member: bool, enterprise: bool) -> Trust {
+        Trust { group: "acme".to_owned(), username: username.map(str::to_owned), member, enterprise }
+    }
+
+    #[test]
+    fn the_first_group_that_vouches_wins_and_otherwise_the_last_reason() {
+        assert_eq!(decide(&[]), Err(Refusal::Certificate));
+        assert_eq!(decide(&[trust(None, false, false)]), Err(Refusal::User));
+        assert_eq!(decide(&[trust(Some("rubi"), false, true)]), Err(Refusal::User));
+        assert_eq!(decide(&[trust(Some("rubi"), true, false)]), Err(Refusal::NotEnterprise));
+        let both = [trust(Some("rubi"), true, false), trust(Some("rubi"), true, true)];
+        assert_eq!(decide(&both), Ok(("acme", "rubi")));
+    }
+}

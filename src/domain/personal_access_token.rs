@@ -1,0 +1,152 @@
+//! A personal access token that somebody wants over SSH: may they have it, and until when? (shell.md 2.7)
+
+use std::fmt;
+
+use chrono::{Days, NaiveDate};
+
+use super::asker::{Asker, Unknown};
+use super::ids::UserId;
+
+/// The scopes that a token may have, in the order in which a refusal names them.
+pub const SCOPES: [&str; 10] = [
+    "api",
+    "create_runner",
+    "k8s_proxy",
+    "manage_runner",
+    "read_api",
+    "read_registry",
+    "read_repository",
+    "read_user",
+    "write_registry",
+    "write_repository",
+];
+
+/// The life of a token where the instance asks for an end and names none, in days.
+const LONGEST: u32 = 365;
+
+/// What is asked for, as the request says it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// What its owner calls it.
+    pub name: &'a str,
+    /// What it may do.
+    pub scopes: &'a [String],
+    /// Its last day, exclusive; empty for as long as the instance allows.
+    pub expires_at: &'a str,
+}
+
+/// What the instance says about tokens.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// What a token starts with.
+    pub prefix: String,
+    /// Nobody gets any.
+    pub disabled: bool,
+    /// A token must end.
+    pub expiry_required: bool,
+    /// How long one may live, in days.
+    pub longest: Option<u32>,
+}
+
+/// A token that may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its name.
+    pub name: String,
+    /// What it may do, in the order of the wish.
+    pub scopes: Vec<String>,
+    /// From this day on it is dead.
+    pub expires_at: Option<NaiveDate>,
+}
+
+/// Why no token is made. `Display` is what users see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A deploy key asks.
+    DeployKey,
+    /// There is no account to speak of.
+    Unknown(Unknown),
+    /// The name is blank.
+    NoName,
+    /// No scopes are asked for.
+    NoScopes,
+    /// A scope that no token may have.
+    InvalidScope(String),
+    /// The date is none.
+    InvalidDate(String),
+    /// The user may not, or nobody may.
+    NotPermitted,
+    /// The date is later than this one, the last that is allowed.
+    TooLong(NaiveDate),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeployKey => out.write_str("Deploy keys cannot be used to create personal access tokens"),
+            Self::Unknown(unknown) => unknown.fmt(out),
+            Self::NoName => out.write_str("No token name specified"),
+            Self::NoScopes => out.write_str("No token scopes specified"),
+            Self::InvalidScope(scope) => write!(out, "Invalid scope: '{scope}'. Valid scopes are: {SCOPES:?}"),
+            Self::InvalidDate(text) => write!(out, "Invalid token expiry date: '{text}'"),
+            Self::NotPermitted => out.write_str("Failed to create token: Not permitted to create"),
+            Self::TooLong(last) => write!(out, "Failed to create token: Expires at must be before {last}"),
+        }
+    }
+}
+
+/// What is made of the wish. The reasons against it stand in the order of the contract, and the first one counts.
+///
+/// # Errors
+/// That reason.
+pub fn decide(asker: &Asker, wish: Wish<'_>, policy: &Policy, today: NaiveDate) -> Result<Grant, Refusal> {
+    if asker.is_deploy_key() {
+        return Err(Refusal::DeployKey);
+    }
+    let account = asker.account().map_err(Refusal::Unknown)?;
+    if wish.name.trim().is_empty() {
+        return Err(Refusal::NoName);
+    }
+    if wish.scopes.is_empty() {
+        return Err(Refusal::NoScopes);
+    }
+    if let Some(scope) = wish.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
+        return Err(Refusal::InvalidScope(scope.clone()));
+    }
+    let wanted = end(wish.expires_at)?;
+    if policy.disabled || !account.active {
+        return Err(Refusal::NotPermitted);
+    }
+    let last = policy.last_day(today);
+    match (wanted, last) {
+        (Some(wanted), Some(last)) if wanted > last => return Err(Refusal::TooLong(last)),
+        _ => {}
+    }
+    Ok(Grant {
+        user: account.id,
+        name: wish.name.to_owned(),
+        scopes: wish.scopes.to_vec(),
+        // A day in the past is taken at its word: such a token is dead from the start.
+        expires_at: wanted.or(last),
+    })
+}
+
+fn end(text: &str) -> Result<Option<NaiveDate>, Refusal> {
+    match text.trim() {
+        "" => Ok(None),
+        date => {
+            NaiveDate::parse_from_str(date, "%Y-%m-%d").map(Some).map_err(|_| Refusal::InvalidDate(text.to_owned()))
+        }
+    }
+}
+
+impl Policy {
+    /// The last day that a token may have as its end; none where it need not end.
+    #[must_use]
+    pub fn last_day(&self, today: NaiveDate) -> Option<NaiveDate> {
+        let days = self.longest.or(self.expiry_required.then_some(LONGEST))?;
+        today.checked_add_days(Days::new(days.into()))
+    }
+}

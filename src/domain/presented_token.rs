@@ -1,0 +1,154 @@
+//! A personal access token that somebody presents: does it let them in? (provisioning.md 1.3)
+
+use chrono::NaiveDate;
+
+use super::access::UserState;
+use super::ids::UserId;
+
+/// A token that is known, and whose it is.
+#[derive(Debug, Clone)]
+pub struct PresentedToken {
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// From this day on it is dead.
+    pub expires_at: Option<NaiveDate>,
+    /// It was taken back.
+    pub revoked: bool,
+    /// The instance asks administrators for the scope `admin_mode` as well.
+    pub admin_mode_enforced: bool,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose token it is.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Their id.
+    pub id: UserId,
+    /// Their name on this installation.
+    pub username: String,
+    /// Whether they may act at all.
+    pub state: UserState,
+    /// Accounts that the installation itself made.
+    pub internal: bool,
+    /// Administrators.
+    pub admin: bool,
+}
+
+/// Why a token does not let its bearer in. Each is answered in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// Its last day is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+    /// Its owner is blocked or banned.
+    Blocked,
+    /// Its owner sleeps.
+    Deactivated,
+    /// Its owner waits for an administrator.
+    PendingApproval,
+    /// Its owner is no person who acts.
+    Internal,
+    /// It may do other things, but not this.
+    Scope,
+    /// Its owner is no administrator.
+    NotAnAdmin,
+}
+
+/// What a request needs a token to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Any token: it may look at itself, and end itself.
+    Any,
+    /// An administrator's, to read.
+    AdminReads,
+    /// An administrator's, to change something.
+    AdminWrites,
+}
+
+impl PresentedToken {
+    /// Whether its bearer may do what is needed. The reasons against it stand in the order of the contract.
+    ///
+    /// # Errors
+    /// The first reason.
+    pub fn judge(&self, need: Need, today: NaiveDate) -> Result<(), Rejection> {
+        if self.expires_at.is_some_and(|day| day <= today) {
+            return Err(Rejection::Expired);
+        }
+        if self.revoked {
+            return Err(Rejection::Revoked);
+        }
+        match self.owner.state {
+            UserState::Active => {}
+            UserState::Blocked | UserState::Banned => return Err(Rejection::Blocked),
+            UserState::Deactivated => return Err(Rejection::Deactivated),
+            UserState::BlockedPendingApproval => return Err(Rejection::PendingApproval),
+        }
+        if self.owner.internal {
+            return Err(Rejection::Internal);
+        }
+        let may = |scope: &str| self.scopes.iter().any(|held| held == scope);
+        let in_scope = match need {
+            Need::Any => return Ok(()),
+            Need::AdminReads => may("api") || may("read_api"),
+            Need::AdminWrites => may("api"),
+        };
+        if !in_scope {
+            Err(Rejection::Scope)
+        } else if !self.owner.admin || (self.admin_mode_enforced && !may("admin_mode")) {
+            Err(Rejection::NotAnAdmin)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(change: impl FnOnce(&mut PresentedToken)) -> PresentedToken {
+        let owner = Owner {
+            id: UserId(1),
+            username: "root".to_owned(),
+            state: UserState::Active,
+            internal: false,
+            admin: true,
+        };
+        let mut token = PresentedToken {
+            scopes: vec!["api".to_owned()],
+            expires_at: None,
+            revoked: false,
+            admin_mode_enforced: false,
+            owner,
+        };
+        change(&mut token);
+        token
+    }
+
+    #[test]
+    fn the_first_reason_against_a_token_counts() {
+        let today = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
+        let judge = |change: fn(&mut PresentedToken), need| token(change).judge(need, today);
+        assert_eq!(judge(|_| {}, Need::AdminWrites), Ok(()));
+        assert_eq!(
+            judge(|token| (token.expires_at, token.revoked) = (NaiveDate::from_ymd_opt(2026, 11, 21), true), Need::Any),
+            Err(Rejection::Expired)
+        );
+        assert_eq!(judge(|token| token.expires_at = NaiveDate::from_ymd_opt(2026, 11, 22), Need::Any), Ok(()));
+        assert_eq!(judge(|token| token.revoked = true, Need::Any), Err(Rejection::Revoked));
+        assert_eq!(judge(|token| token.owner.state = UserState::Banned, Need::Any), Err(Rejection::Blocked));
+        assert_eq!(judge(|token| token.owner.internal = true, Need::Any), Err(Rejection::Internal));
+        let read_api = |token: &mut PresentedToken| token.scopes = vec!["read_api".to_owned()];
+        assert_eq!(judge(read_api, Need::AdminReads), Ok(()));
+        assert_eq!(judge(read_api, Need::AdminWrites), Err(Rejection::Scope));
+        assert_eq!(judge(|token| token.owner.admin = false, Need::AdminReads), Err(Rejection::NotAnAdmin));
+        assert_eq!(judge(|token| token.admin_mode_enforced = true, Need::AdminWrites), Err(Rejection::NotAnAdmin));
+        let with_admin_mode = |token: &mut PresentedToken| {
+            token.admin_mode_enforced = true;
+            token.scopes.push("admin_mode".to_owned());
+        };
+        assert_eq!(judge(with_admin_mode, Need::AdminWrites), Ok(()));
+    }
+}

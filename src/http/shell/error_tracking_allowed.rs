@@ -1,0 +1,42 @@
+//! `POST /error_tracking/allowed`: are errors of this project taken from a client with this key?
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::ShellState;
+use crate::domain::ids::ProjectId;
+use crate::http::auth::error_tracking::ErrorTrackingCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::http::wire::Text;
+use crate::store::error_tracking;
+
+/// The project and the client's key.
+#[derive(Debug, Deserialize)]
+pub struct ErrorTrackingRequest {
+    project_id: Option<Text>,
+    public_key: Option<Text>,
+}
+
+/// Whether they are (shell.md 2.11).
+#[derive(Debug, Serialize)]
+pub struct ErrorTrackingResponse {
+    enabled: bool,
+}
+
+/// Whether they are: the instance, the project and the key must all say so.
+///
+/// # Errors
+/// 422 where a parameter is blank, 404 where there is no such project.
+pub async fn check(
+    State(shell): State<ShellState>,
+    _caller: ErrorTrackingCaller,
+    Params(request): Params<ErrorTrackingRequest>,
+) -> Result<Json<ErrorTrackingResponse>, ApiError> {
+    let given = |text: Option<Text>| text.filter(|text| !text.0.trim().is_empty()).ok_or(ApiError::Unprocessable);
+    let (key, project) = (given(request.public_key)?, given(request.project_id)?);
+    let project = ProjectId(project.id().ok_or(ApiError::NoSuchRecord)?);
+    let enabled = error_tracking::find_enabled(shell.db.pool(), project, &key.0).await?;
+    enabled.map(|enabled| Json(ErrorTrackingResponse { enabled })).ok_or(ApiError::NoSuchRecord)
+}

@@ -1,0 +1,116 @@
+//! `POST /shellhorse/git_audit_event`: somebody has cloned, pulled or pushed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::ShellState;
+use super::actor::ActorRequest;
+use crate::domain::access::{Action, Actor, Attempt, Changes, Facts, Protocol, Target as Repository};
+use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::domain::repository::GlRepository;
+use crate::http::audit;
+use crate::http::auth::git_audit::GitAuditCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::http::wire::Text;
+use crate::store::audit_events;
+
+/// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
+#[derive(Debug, Deserialize)]
+pub struct GitAuditRequest {
+    #[serde(flatten)]
+    actor: ActorRequest,
+    action: Option<Text>,
+    protocol: Option<Text>,
+    gl_repository: Option<Text>,
+    changes: Option<Text>,
+    check_ip: Option<Text>,
+    packfile_stats: Option<PackfileStats>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct PackfileStats {
+    #[serde(default)]
+    wants: i64,
+    #[serde(default)]
+    haves: i64,
+}
+
+/// What was written down, or that nothing had to be (shell.md 2.14). gitlab-shell does not look at it.
+///
+/// # Errors
+/// 400 where a parameter is missing, or the action is none of git's.
+pub async fn create(
+    State(shell): State<ShellState>,
+    _caller: GitAuditCaller,
+    Params(request): Params<GitAuditRequest>,
+) -> Result<Response, ApiError> {
+    let action = request.action.ok_or(ApiError::Missing("action"))?;
+    let protocol = request.protocol.ok_or(ApiError::Missing("protocol"))?;
+    let repository = request.gl_repository.ok_or(ApiError::Missing("gl_repository"))?;
+    request.changes.ok_or(ApiError::Missing("changes"))?;
+    let stats = request.packfile_stats.unwrap_or_default();
+    let (kind, verb) = match action.0.as_str() {
+        "git-receive-pack" => (Action::Push, "push"),
+        "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (Action::Download, "clone"),
+        "git-upload-pack" => (Action::Download, "pull"),
+        _ => {
+            let body = json!({ "status": false, "message": "No valid action specified" });
+            return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
+        }
+    };
+    let (true, Ok(repository)) = (shell.settings.git_audit, GlRepository::parse(&repository.0)) else {
+        return Ok(not_needed());
+    };
+    let now = shell.clock.now();
+    let attempt = Attempt {
+        action: kind,
+        protocol: Protocol::from(protocol.0.as_str()),
+        actor: request.actor.into(),
+        target: Repository::Repository(repository),
+        changes: Changes::Any,
+        client_ip: None,
+        certified_by: None,
+    };
+    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let message = format!("{} ({} over {})", action.0, verb, protocol.0);
+    let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
+    audit_events::insert(shell.db.pool(), &event, now).await?;
+    audit::log(&event);
+    let message = json!({
+        "protocol": protocol.0,
+        "action": action.0,
+        "verb": verb,
+        "gl_key_type": facts.key.as_ref().map(|key| if key.deploy { "deploy_key" } else { "key" }),
+        "gl_key_id": facts.key.as_ref().map(|key| key.id.0),
+    });
+    Ok(Json(json!({ "status": true, "message": message })).into_response())
+}
+
+fn not_needed() -> Response {
+    Json(json!({ "status": false, "message": "No git audit event needed" })).into_response()
+}
+
+/// The event, where both who acted and on what are known.
+fn event(facts: &Facts, message: String, check_ip: Option<Text>) -> Option<Event> {
+    let project = facts.project.as_ref()?;
+    let author = match facts.actor() {
+        Actor::User(user) => Author::User(user.id, user.username.clone()),
+        Actor::DeployKey(key) => Author::DeployKey(key.id),
+        Actor::Nobody => return None,
+    };
+    Some(Event {
+        name: EventName::GitOperation,
+        author,
+        entity: Entity::Project(project.id, project.full_path.clone()),
+        target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
+        message,
+        ip_address: check_ip.and_then(|ip| ip.0.parse().ok()),
+    })
+}

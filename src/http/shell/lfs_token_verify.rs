@@ -1,0 +1,168 @@
+//! `POST /lfs_token/verify`, ours: is this token that an LFS client shows good, and for what?
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::ShellState;
+use super::allowed::target;
+use crate::domain::access::{self, Action, Actor, ActorName, Attempt, Changes, Decision, Denial, Facts, Protocol};
+use crate::domain::asker::{Asker, AskerName};
+use crate::domain::audit::{Event, EventName};
+use crate::domain::ids::{KeyId, ProjectId};
+use crate::http::audit;
+use crate::http::auth::lfs_token::{self, Bearer};
+use crate::http::auth::shell::ShellCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::http::wire::Text;
+use crate::store::lfs;
+
+/// The two halves of the client's Basic credential, and the repository that it asks for.
+#[derive(Debug, Deserialize)]
+pub struct LfsTokenVerifyRequest {
+    username: Option<Text>,
+    #[serde(alias = "lfs_token", alias = "token")]
+    password: Option<Text>,
+    project: Option<Text>,
+    gl_repository: Option<Text>,
+}
+
+/// Whose token it is, and what they may do to the repository's objects.
+#[derive(Debug, Serialize)]
+pub struct LfsTokenVerifyResponse {
+    success: bool,
+    username: String,
+    gl_id: String,
+    gl_repository: String,
+    gl_project_path: String,
+    download: bool,
+    upload: bool,
+    expires_at: String,
+}
+
+/// The token's rights. Where it is not good, still a 200, with the `status` that the LFS server owes its client: a 401 here
+/// would mean that the LFS server itself is not known.
+///
+/// # Errors
+/// 400 where a parameter is missing.
+pub async fn verify(
+    State(shell): State<ShellState>,
+    _caller: ShellCaller,
+    Params(request): Params<LfsTokenVerifyRequest>,
+) -> Result<Response, ApiError> {
+    let login = request.username.ok_or(ApiError::Missing("username"))?.0;
+    let token = request.password.ok_or(ApiError::Missing("password"))?.0;
+    let repository = target(request.gl_repository.as_ref(), request.project.as_ref())?;
+    let now = shell.clock.now();
+    let refuse = |verdict: Verdict| {
+        let asker = Asker { name: AskerName::Nobody, key: None, account: None };
+        audit::log(&Event::of(&asker, EventName::LfsTokenRefused, verdict.message()));
+        Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
+    };
+
+    let Some(actor) = actor(&shell, &login).await? else { return refuse(Verdict::NotGood) };
+    let ask = |action| Attempt {
+        action,
+        // LFS is neither git over SSH nor git over HTTP: what closes one of these does not close it.
+        protocol: Protocol::Web,
+        actor: actor.clone(),
+        target: repository.clone(),
+        changes: if action == Action::Push { Changes::Any } else { Changes::None },
+        client_ip: None,
+        certified_by: None,
+    };
+    let download = ask(Action::Download);
+    let facts = shell.access.load(Arc::new(download.clone()), now).await?;
+    let expires_at = match judge(&shell, &facts, &token, now).await? {
+        Ok(expires_at) => expires_at,
+        Err(verdict) => return refuse(verdict),
+    };
+    let decision = access::decide(&facts, &download);
+    if matches!(decision, Decision::Deny(Denial::MayNotUseGit(_))) {
+        return refuse(Verdict::NotGood);
+    }
+    let (Some(project), Some(container)) = (&facts.project, &facts.container) else {
+        return refuse(Verdict::NoRepository);
+    };
+    if !(shell.settings.lfs && lfs::is_enabled(shell.db.pool(), project.id).await?) {
+        return refuse(Verdict::NoRepository);
+    }
+    let upload = ask(Action::Push);
+    let may_push = access::decide(&shell.access.load(Arc::new(upload.clone()), now).await?, &upload);
+    let (username, gl_id) = match facts.actor() {
+        Actor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
+        Actor::DeployKey(key) => (Bearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
+        Actor::Nobody => return refuse(Verdict::NotGood),
+    };
+    Ok(Json(LfsTokenVerifyResponse {
+        success: true,
+        username,
+        gl_id,
+        gl_repository: container.repository.to_string(),
+        gl_project_path: project.full_path.clone(),
+        download: decision == Decision::Allow,
+        upload: may_push == Decision::Allow,
+        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    })
+    .into_response())
+}
+
+/// Why a token gives nothing, as the LFS server should answer its client.
+#[derive(Debug, Clone, Copy)]
+enum Verdict {
+    NotGood,
+    NoRepository,
+}
+
+impl Verdict {
+    fn status(self) -> u16 {
+        match self {
+            Self::NotGood => 401,
+            Self::NoRepository => 404,
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::NotGood => "401 Unauthorized",
+            Self::NoRepository => "404 Not Found",
+        }
+    }
+}
+
+/// Whom the login names: a deploy key, or a user by name or primary address.
+async fn actor(shell: &ShellState, login: &str) -> Result<Option<ActorName>, ApiError> {
+    if let Some(id) = login.strip_prefix("lfs+deploy-key-") {
+        return Ok(Text(id.to_owned()).id().map(|id| ActorName::Key(KeyId(id))));
+    }
+    Ok(lfs::find_login(shell.db.pool(), login).await?.map(ActorName::User))
+}
+
+/// Until when the token is good.
+async fn judge(
+    shell: &ShellState,
+    facts: &Facts,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<Result<DateTime<Utc>, Verdict>, ApiError> {
+    let bearer = match facts.actor() {
+        Actor::User(user) if facts.key.is_none() => Bearer::User(user.id, &user.username),
+        Actor::DeployKey(key) => Bearer::DeployKey(key.id),
+        // A deploy key that is gone is not found; a user's own key has no such login.
+        Actor::User(_) | Actor::Nobody => return Ok(Err(Verdict::NoRepository)),
+    };
+    let tail = match bearer {
+        Bearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
+        Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
+    };
+    let project: Option<ProjectId> = facts.project.as_ref().map(|project| project.id);
+    let verified =
+        tail.and_then(|tail| lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now));
+    Ok(verified.ok_or(Verdict::NotGood))
+}

@@ -1,0 +1,32 @@
+//! `POST /two_factor_config`: does git over SSH ask the user behind this key for a second factor?
+
+use axum::extract::State;
+use serde_json::json;
+
+use super::ShellState;
+use super::actor::ActorRequest;
+use super::replay::Answer;
+use crate::domain::two_factor;
+use crate::http::auth::shell::ShellCaller;
+use crate::http::error::ApiError;
+use crate::http::extract::Params;
+use crate::store::askers;
+
+/// Whether it does; `success` is false where the installation asks nobody (shell.md 2.10).
+///
+/// # Errors
+/// Where a parameter cannot be read, or the database does not answer.
+pub async fn show(
+    State(shell): State<ShellState>,
+    _caller: ShellCaller,
+    Params(request): Params<ActorRequest>,
+) -> Result<Answer, ApiError> {
+    if !shell.settings.two_factor_for_git {
+        return Answer::of(&json!({ "success": false }));
+    }
+    let asker = askers::find(shell.db.pool(), request.asker()).await?;
+    match two_factor::is_required(&asker) {
+        Ok(required) => Answer::of(&json!({ "success": true, "two_factor_required": required })),
+        Err(refusal) => Ok(Answer::refusal(refusal)),
+    }
+}

@@ -1,0 +1,51 @@
+//! The certificate authorities of groups, and whom they may vouch for.
+
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::certificate::Trust;
+
+/// The groups that trust the authority with this SHA-256 fingerprint, and what the user of that name or primary address
+/// is to each.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_trust(db: impl PgExecutor<'_>, fingerprint: &[u8], user: &str) -> Result<Vec<Trust>> {
+    let rows = sqlx::query_as!(
+        Trust,
+        r#"
+        select
+          routes.path as "group",
+          account.username as "username?",
+          exists (
+            select
+            from members
+            where members.user_id = account.id
+              and members.source_type = 'Namespace'
+              and members.source_id = any (namespaces.traversal_ids)
+              and members.requested_at is null
+              and (members.expires_at is null or members.expires_at > (now() at time zone 'utc')::date)
+          ) as "member!",
+          coalesce(user_details.enterprise_group_id = namespaces.id, false) as "enterprise!"
+        from group_ssh_certificates
+        join namespaces on namespaces.id = group_ssh_certificates.namespace_id
+        join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id
+        left join lateral (
+          select users.id, users.username
+          from users
+          where lower(users.username) = lower($2)
+             or lower(users.email) = lower($2)
+          order by lower(users.username) = lower($2) desc, users.id
+          limit 1
+        ) as account on true
+        left join user_details on user_details.user_id = account.id
+        where group_ssh_certificates.fingerprint = $1
+        order by group_ssh_certificates.id
+        "#,
+        fingerprint,
+        user,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}
