@@ -1,7 +1,13 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod egress;
+pub mod glob;
 pub mod ids;
 pub mod level;
+pub mod push;
+pub mod push_messages;
+pub mod push_options;
 pub mod repository;
 pub mod ssh_key;
+pub mod web_hook;
