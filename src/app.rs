@@ -69,6 +69,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         lfs: settings.lfs.enabled,
         lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
         db_key_base: secrets.db_key_base.clone(),
+        mr_links: ours.mr_links,
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }

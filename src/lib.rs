@@ -4,17 +4,20 @@
 //!
 //! - [`app`] builds each area's state and mounts it; [`server`] listens; [`cli`] holds the commands beside `serve`.
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
+//! - [`jobs`] is what happens after an answer was given: one durable job a file.
 //! - [`store`] is where SQL lives.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`config`], [`clock`], [`document`] and [`secrets`] are leaves that the layers above `domain` share.
+//! - [`config`], [`clock`], [`document`], [`secrets`] and [`attr_encrypted`] are leaves that the layers above `domain` share.
 
 pub mod app;
+pub mod attr_encrypted;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod document;
 pub mod domain;
 pub mod http;
+pub mod jobs;
 pub mod secrets;
 pub mod server;
 pub mod store;

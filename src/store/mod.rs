@@ -3,11 +3,18 @@
 pub mod access_facts;
 pub mod actors;
 pub mod drift;
+pub mod events;
 pub mod gather;
 pub mod heartbeats;
+pub mod jobs;
 pub mod lfs;
 pub mod post_push_messages;
+pub mod push_facts;
+pub mod pushed_projects;
+pub mod received_pushes;
+pub mod reference_counters;
 pub mod touches;
+pub mod web_hooks;
 
 use std::time::Duration;
 
@@ -68,6 +75,14 @@ impl Db {
         Ok(Self(pool(settings, settings.pool_size)?))
     }
 
+    /// A pool of this many connections, beside the one that answers clients.
+    ///
+    /// # Errors
+    /// Where the URL cannot be read.
+    pub fn beside(settings: &Database, connections: u32) -> Result<Self> {
+        Ok(Self(pool(settings, connections)?))
+    }
+
     /// The pool itself, for queries that stand alone.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
@@ -101,6 +116,7 @@ pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     MIGRATIONS.run(db.pool()).await?;
+    jobs::migrate(db).await?;
     Ok(lacking.iter().map(|step| format!("{:04} {}", step.version, step.description)).collect())
 }
 

@@ -2,6 +2,7 @@
 
 mod denial;
 mod facts;
+mod identifier;
 #[cfg(test)]
 mod tests;
 

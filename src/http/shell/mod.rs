@@ -4,8 +4,11 @@ mod actor;
 mod allowed;
 mod authorized_keys;
 mod check;
+mod context;
 mod discover;
 mod lfs_authenticate;
+mod post_receive;
+mod pre_receive;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +60,8 @@ pub struct ShellSettings {
     pub lfs_token_lifetime: Duration,
     /// The instance's secret, which LFS tokens are signed with.
     pub db_key_base: SecretString,
+    /// Whether links to merge requests are printed after a push.
+    pub mr_links: bool,
     /// Bytes of a body with the refs of a push.
     pub push_body_bytes: usize,
     /// Bytes of any other body.
@@ -82,6 +87,8 @@ pub fn router(state: ShellState, auth: ShellAuth) -> Router {
         .route("/discover", get(discover::discover))
         .route("/allowed", post(allowed::check).layer(push_limit))
         .route("/lfs_authenticate", post(lfs_authenticate::authenticate))
+        .route("/pre_receive", post(pre_receive::count))
+        .route("/post_receive", post(post_receive::report).layer(push_limit))
         .route_layer(from_fn_with_state(auth, require))
         .layer(limit)
         .with_state(state)

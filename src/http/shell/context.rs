@@ -1,0 +1,23 @@
+//! `gitaly_client_context_bin`: what newer Gitalys send along, which must at least be what it says it is (shell.md 1.8).
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+use crate::http::error::ApiError;
+use crate::http::wire::Text;
+
+/// Nothing where the context is absent, or base64 of a JSON object.
+///
+/// # Errors
+/// 400, with what it is instead.
+pub fn readable_context(context: Option<&Text>) -> Result<(), ApiError> {
+    let Some(context) = context.filter(|context| !context.0.is_empty()) else { return Ok(()) };
+    let malformed = || ApiError::BadRequest("malformed gitaly_client_context_bin".to_owned());
+    let bytes = BASE64_STANDARD.decode(&context.0).map_err(|_| malformed())?;
+    match serde_json::from_slice(&bytes).map_err(|_| malformed())? {
+        serde_json::Value::Object(_) => Ok(()),
+        _ => {
+            let reason = "Decoded gitaly_client_context_bin is not a valid JSON object";
+            Err(ApiError::BadRequest(reason.to_owned()))
+        }
+    }
+}
