@@ -11,6 +11,8 @@ use crate::config::Settings;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::shell::{self, Gitaly, ShellSettings, ShellState};
+use crate::jobs::repositories::Unknown;
+use crate::jobs::{JobSettings, JobState};
 use crate::secrets::Secrets;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
@@ -43,6 +45,23 @@ pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFact
     let router = Router::new().nest(&root, shell);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     App { router, background }
+}
+
+/// What the jobs of this server work with.
+///
+/// # Errors
+/// Where the database's URL cannot be read, or no HTTP client can be made.
+pub fn job_state(settings: &Settings, secrets: &Secrets, clock: &Clock) -> anyhow::Result<JobState> {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let ours = JobSettings {
+        url: settings.gitlab.url(),
+        ssh_prefix: ssh_prefix(settings),
+        db_key_base: secrets.db_key_base.clone(),
+        webhook_timeout: seconds(settings.gitlab.webhook_timeout),
+        drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
+        queue: settings.gatehouse.jobs.clone(),
+    };
+    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Arc::new(Unknown))
 }
 
 fn shell_auth(settings: &Settings, secrets: &Secrets, clock: &Clock) -> ShellAuth {

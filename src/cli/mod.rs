@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod check;
+mod jobs;
 mod migrate;
 mod serve;
 mod token;
@@ -42,6 +43,9 @@ enum Command {
     Migrate,
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
+    /// Look after the job queue: what waits, what has failed and why
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     /// Print a token that is good for a minute, to call the API by hand
     Token(token::Token),
 }
@@ -59,6 +63,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;

@@ -2,6 +2,7 @@
 
 mod app;
 mod given;
+pub mod pushes;
 
 pub use app::{Reply, TestApp};
 pub use given::Given;
