@@ -3,6 +3,7 @@
 mod app;
 mod given;
 pub mod pushes;
+pub mod receiver;
 
 pub use app::{Reply, TestApp};
 pub use given::Given;

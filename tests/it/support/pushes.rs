@@ -1,9 +1,16 @@
 //! Pushes as Gitaly reports them, and servers that work on their jobs.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
-use gatehouse::store::{Db, jobs};
+use gatehouse::jobs::repositories::Unknown;
+use gatehouse::jobs::{self, JobSettings, JobState};
+use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::{Reply, TestApp};
 
@@ -18,7 +25,7 @@ pub async fn app_with_queue(pool: PgPool) -> TestApp {
 
 /// The same, with the settings of this YAML.
 pub async fn app_with_queue_and(pool: PgPool, yaml: &str) -> TestApp {
-    jobs::migrate(&Db::from(pool.clone())).await.unwrap();
+    store::jobs::migrate(&Db::from(pool.clone())).await.unwrap();
     TestApp::with(pool, yaml)
 }
 
@@ -40,3 +47,48 @@ impl TestApp {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 }
+
+/// A server's worker, until it is dropped.
+pub struct Working {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Working {
+    /// Begins to work on the queue of the application's database.
+    pub fn on(app: &TestApp) -> Self {
+        let settings = JobSettings {
+            url: "http://localhost".to_owned(),
+            ssh_prefix: "git@localhost:".to_owned(),
+            db_key_base: app.secrets.db_key_base.clone(),
+            webhook_timeout: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(5),
+            queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
+        };
+        let state = JobState::over(app.pool.clone(), settings, app.clock.clone(), Arc::new(Unknown)).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: jobs::start(state, stopped) }
+    }
+
+    /// Stops as a server does, and waits for what is under way.
+    pub async fn drain(self) {
+        self.stop.send(true).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+/// Waits until the query answers with this number, or 15 seconds have passed.
+pub async fn until(app: &TestApp, query: &str, expected: i64) {
+    let mut found = -1;
+    for _ in 0..300 {
+        found = app.given().value(query).await;
+        if found == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{query} is {found} and not {expected}");
+}
+
+/// Every job that could run has run.
+pub const WAITING: &str = "select count(*) from graphile_worker.jobs where attempts < max_attempts";
