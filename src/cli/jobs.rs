@@ -99,11 +99,7 @@ fn report(asked: &[i64], done: &[i64], what: &str) -> anyhow::Result<()> {
         println!("job {id}: {what}");
     }
     let missed: Vec<String> = asked.iter().filter(|id| !done.contains(id)).map(ToString::to_string).collect();
-    if missed.is_empty() {
-        Ok(())
-    } else {
-        bail!("not in the queue, or being worked on: {}", missed.join(", "))
-    }
+    if missed.is_empty() { Ok(()) } else { bail!("not in the queue, or being worked on: {}", missed.join(", ")) }
 }
 
 /// The jobs in columns; the last error in the last one, on one line.

@@ -146,9 +146,8 @@ fn option_errors(facts: &Facts, options: &PushOptions) -> Option<String> {
 /// The newest banner for this path, or else the newest for every path.
 fn banner(facts: &Facts) -> Option<&str> {
     let access = facts.project.as_ref().map_or(AccessLevel::NO_ACCESS, |project| project.access);
-    let shown = |banner: &&Banner| {
-        banner.target_access_levels.is_empty() || banner.target_access_levels.contains(&access)
-    };
+    let shown =
+        |banner: &&Banner| banner.target_access_levels.is_empty() || banner.target_access_levels.contains(&access);
     let here = |banner: &&Banner| match (&banner.target_path, &facts.project) {
         (Some(target), Some(project)) => is_at(target, &project.path),
         (Some(_) | None, _) => false,

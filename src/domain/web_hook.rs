@@ -36,8 +36,11 @@ mod tests {
     #[test]
     fn a_hook_hears_what_it_listens_to() {
         let hears = |push_events: bool, tag_push_events: bool, filter: Option<&str>, name: &str| {
-            Listening { push_events, tag_push_events, branch_filter: filter.map(str::to_owned) }
-                .hears(&RefChange { old: "", new: "", name })
+            Listening { push_events, tag_push_events, branch_filter: filter.map(str::to_owned) }.hears(&RefChange {
+                old: "",
+                new: "",
+                name,
+            })
         };
         assert!(hears(true, false, None, "refs/heads/main"));
         assert!(!hears(false, true, None, "refs/heads/main"));

@@ -55,9 +55,7 @@ fn judge(posted: &Result<Answer, Unsent>) -> Result<(), Failure> {
         Ok(Answer { status: Some(status @ 300..=399), .. }) => {
             Err(Failure::lasting(format!("the receiver answered {status}, and redirects are not followed")))
         }
-        Ok(Answer { status: Some(status), .. }) => {
-            Err(Failure::lasting(format!("the receiver answered {status}")))
-        }
+        Ok(Answer { status: Some(status), .. }) => Err(Failure::lasting(format!("the receiver answered {status}"))),
         Ok(Answer { status: None, .. }) => Err(Failure::passing("no answer")),
         Err(Unsent::Refused(reason)) => Err(Failure::lasting(reason.clone())),
         Err(Unsent::Unreachable(reason)) => Err(Failure::passing(reason.clone())),
@@ -80,12 +78,8 @@ mod tests {
     #[test]
     fn answers_are_taken_tried_again_or_final() {
         let word = |posted: Result<u16, Unsent>| {
-            let answer = |status| Answer {
-                status: Some(status),
-                body: String::new(),
-                error: None,
-                duration: Duration::ZERO,
-            };
+            let answer =
+                |status| Answer { status: Some(status), body: String::new(), error: None, duration: Duration::ZERO };
             match judge(&posted.map(answer)) {
                 Ok(()) => "taken",
                 Err(Failure { last: false, .. }) => "again",

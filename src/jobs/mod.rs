@@ -117,17 +117,17 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
     })
 }
 
-/// A worker ends as a whole when its database does not answer; another takes its place.
-async fn work(state: &JobState, stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+/// A worker ends well when it is asked to stop; where its database does not answer, another takes its place.
+async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
+    loop {
         let ended = match worker(state, stop.clone()).await {
             Ok(worker) => worker.run().await.map_err(anyhow::Error::from),
             Err(error) => Err(error),
         };
-        if let Err(error) = ended {
-            tracing::warn!(%error, "the worker of the job queue has failed and is started again");
-            let mut stop = stop.clone();
-            let _ = tokio::time::timeout(RESTART_PAUSE, stop.wait_for(|stop| *stop)).await;
+        let Err(error) = ended else { return };
+        tracing::warn!(%error, "the worker of the job queue has failed and is started again");
+        if tokio::time::timeout(RESTART_PAUSE, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
         }
     }
 }

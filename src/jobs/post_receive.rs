@@ -88,8 +88,7 @@ async fn prepare<'a>(
         Some(user) => pushed_projects::find_author(&state.pool, user.id).await?,
         None => None,
     };
-    let hooks =
-        if project.silent { Vec::new() } else { web_hooks::list_listening(&state.pool, project.id).await? };
+    let hooks = if project.silent { Vec::new() } else { web_hooks::list_listening(&state.pool, project.id).await? };
     let groups = push::groups(&push.changes);
     // A branch that comes or goes may be the one that HEAD names.
     let moved = |group: &Group<'_>| group.ref_type == RefType::Branch && group.action != Action::Pushed;
@@ -167,8 +166,7 @@ async fn write(
             if told.is_empty() {
                 continue;
             }
-            let body =
-                payload::push(&state.settings, project, author, change, brought.as_ref(), &push.push_options);
+            let body = payload::push(&state.settings, project, author, change, brought.as_ref(), &push.push_options);
             let body = body.to_string();
             let trigger = match group.ref_type {
                 RefType::Branch => "push_hooks",

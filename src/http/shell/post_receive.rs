@@ -73,7 +73,9 @@ pub async fn report(
     };
     let unavailable = |error: store::Error| ApiError::Unavailable(error.into());
 
-    let user = actors::find_acting_user(shell.db.pool(), &ActorName::identified(&push.identifier)).await.map_err(unavailable)?;
+    let user = actors::find_acting_user(shell.db.pool(), &ActorName::identified(&push.identifier))
+        .await
+        .map_err(unavailable)?;
     let user = user.map(|user| user.id);
     let stored = keep(&shell, &dedupe_key(&headers, &push), &push, user).await.map_err(unavailable)?;
 

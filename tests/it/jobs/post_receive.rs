@@ -29,7 +29,7 @@ async fn a_push_leaves_an_event_for_each_ref_and_a_note_of_the_time(pool: PgPool
     let given = app.given();
     let project = given.project("g/p").await.developer("rubi").await;
     let key = given.key(given.user("rubi").await, "laptop").await;
-    let _working = Working::on(&app);
+    let working = Working::on(&app);
     let changes = format!(
         "{OLD} {NEW} refs/heads/main\n{ZERO} {NEW} refs/heads/new\n{OLD} {ZERO} refs/heads/old\n\
          {ZERO} {NEW} refs/tags/v1\n{OLD} {NEW} refs/notes/commits\n"
@@ -48,6 +48,7 @@ async fn a_push_leaves_an_event_for_each_ref_and_a_note_of_the_time(pool: PgPool
     assert_eq!(given.value::<i64>(author).await, 4);
     let left = "select count(*) from received_pushes where processed_at is null or changes <> ''";
     assert_eq!(given.value::<i64>(left).await, 0);
+    working.drain().await;
 }
 
 #[sqlx::test]
@@ -63,7 +64,7 @@ async fn more_refs_than_the_limit_share_an_event(pool: PgPool) {
     for number in 0..3 {
         writeln!(changes, "{ZERO} {NEW} refs/heads/b{number}").unwrap();
     }
-    let _working = Working::on(&app);
+    let working = Working::on(&app);
     pushed(&app, &format!("project-{}", project.id), &format!("user-{rubi}"), &changes).await;
     insta::assert_snapshot!(events(&app).await, @r"
     5 0 0 0 b0 bbbb
@@ -71,6 +72,7 @@ async fn more_refs_than_the_limit_share_an_event(pool: PgPool) {
     5 0 0 0 b2 bbbb
     5 0 1 0 5000
     ");
+    working.drain().await;
 }
 
 #[sqlx::test]
@@ -81,10 +83,11 @@ async fn a_deploy_key_without_an_owner_pushes_as_the_ghost(pool: PgPool) {
     let key = given.deploy_key(None, "builder").await;
     let ghost = given.user("ghost").await;
     given.user_is(ghost, "user_type = 5").await;
-    let _working = Working::on(&app);
+    let working = Working::on(&app);
     pushed(&app, &format!("project-{}", project.id), &format!("key-{key}"), &format!("{OLD} {NEW} refs/heads/main\n"))
         .await;
     assert_eq!(given.value::<i64>("select author_id from events").await, ghost.0);
+    working.drain().await;
 }
 
 #[sqlx::test]
@@ -92,7 +95,7 @@ async fn a_push_by_nobody_we_know_is_noted_and_leaves_no_event(pool: PgPool) {
     let app = app_with_queue(pool).await;
     let given = app.given();
     let project = given.project("g/p").await;
-    let _working = Working::on(&app);
+    let working = Working::on(&app);
     let change = format!("{OLD} {NEW} refs/heads/main\n");
     pushed(&app, &format!("project-{}", project.id), "deploy-token-5", &change).await;
     assert_eq!(events(&app).await, "");
@@ -101,6 +104,7 @@ async fn a_push_by_nobody_we_know_is_noted_and_leaves_no_event(pool: PgPool) {
     pushed(&app, &format!("wiki-{}", project.id), "user-1", &change).await;
     pushed(&app, "group-9-wiki", "user-1", &change).await;
     assert_eq!(events(&app).await, "");
+    working.drain().await;
 }
 
 #[sqlx::test]
@@ -108,10 +112,8 @@ async fn a_push_that_is_processed_late_does_not_turn_the_time_back(pool: PgPool)
     let app = app_with_queue(pool).await;
     let given = app.given();
     let project = given.project("g/p").await.is("last_activity_at = '2999-01-01'").await;
-    let _working = Working::on(&app);
+    let working = Working::on(&app);
     pushed(&app, &format!("project-{}", project.id), "", "").await;
-    assert_eq!(
-        given.value::<String>("select last_activity_at::date::text from projects").await,
-        "2999-01-01"
-    );
+    assert_eq!(given.value::<String>("select last_activity_at::date::text from projects").await, "2999-01-01");
+    working.drain().await;
 }

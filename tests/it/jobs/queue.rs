@@ -7,7 +7,7 @@ use gatehouse::store::{self, jobs};
 use sqlx::PgPool;
 
 use crate::support::TestApp;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, app_with_queue, report, until};
+use crate::support::pushes::{NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
 
 /// A push whose job waits.
 async fn story(pool: PgPool) -> TestApp {
@@ -59,9 +59,8 @@ async fn a_job_that_fails_is_tried_again_and_keeps_its_error_when_it_is_dead(poo
     given.sql("alter table events add constraint broken check (action <> 5)").await;
     let working = Working::on(&app);
     until(&app, "select attempts::bigint from graphile_worker.jobs where locked_at is null and attempts > 0", 1).await;
-    let pause: f64 = given
-        .value("select extract(epoch from run_at - updated_at)::double precision from graphile_worker.jobs")
-        .await;
+    let pause: f64 =
+        given.value("select extract(epoch from run_at - updated_at)::double precision from graphile_worker.jobs").await;
     assert!((1.5..4.0).contains(&pause), "{pause}");
     given.sql("update graphile_worker._private_jobs set max_attempts = 2").await;
     until(&app, "select count(*) from graphile_worker.jobs where attempts = 2 and locked_at is null", 1).await;
@@ -113,11 +112,7 @@ async fn a_repeated_report_is_recognised_for_ten_minutes(pool: PgPool) {
 #[sqlx::test]
 async fn an_operator_lists_retries_and_drops(pool: PgPool) {
     let app = story(pool).await;
-    let database: String = app.given().value("select current_database()::text").await;
-    let url = std::env::var("DATABASE_URL").unwrap();
-    let (before, query) = url.split_once('?').map_or((url.as_str(), String::new()), |(a, b)| (a, format!("?{b}")));
-    let server = before.rsplit_once('/').unwrap().0;
-    let url = format!("{server}/{database}{query}");
+    let url = database_url(&app).await;
     let run = |arguments: &[&str]| -> Output {
         Command::new(env!("CARGO_BIN_EXE_gatehouse"))
             .arg("jobs")

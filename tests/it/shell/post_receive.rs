@@ -22,7 +22,8 @@ async fn jobs(app: &TestApp) -> i64 {
 fn texts(reply: &Reply) -> String {
     let json = reply.json();
     let messages = json["messages"].as_array().unwrap_or_else(|| panic!("{}", reply.line()));
-    let line = |message: &Value| format!("{}: {}", message["type"].as_str().unwrap(), message["message"].as_str().unwrap());
+    let line =
+        |message: &Value| format!("{}: {}", message["type"].as_str().unwrap(), message["message"].as_str().unwrap());
     messages.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

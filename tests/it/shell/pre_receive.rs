@@ -45,8 +45,7 @@ async fn a_counter_that_nobody_touched_for_ten_minutes_starts_anew(pool: PgPool)
 #[sqlx::test]
 async fn a_request_that_names_no_repository_is_refused(pool: PgPool) {
     let app = TestApp::new(pool);
-    let refused =
-        r#"400 {"error":"gl_repository is missing","message":"400 Bad request - gl_repository is missing"}"#;
+    let refused = r#"400 {"error":"gl_repository is missing","message":"400 Bad request - gl_repository is missing"}"#;
     assert_eq!(app.post("/pre_receive", json!({})).await.line(), refused);
     assert_eq!(pre_receive(&app, "  ").await, refused);
     assert_eq!(pre_receive(&app, &"x".repeat(256)).await.split(' ').next(), Some("400"));

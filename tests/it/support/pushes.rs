@@ -48,7 +48,7 @@ impl TestApp {
     }
 }
 
-/// A server's worker, until it is dropped.
+/// A server's worker. A test ends with draining it: the pool is closed under a worker that still works otherwise.
 pub struct Working {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -88,6 +88,15 @@ pub async fn until(app: &TestApp, query: &str, expected: i64) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("{query} is {found} and not {expected}");
+}
+
+/// The URL of the application's database, for processes of their own.
+pub async fn database_url(app: &TestApp) -> String {
+    let database: String = app.given().value("select current_database()::text").await;
+    let url = std::env::var("DATABASE_URL").expect("#[sqlx::test] has read it");
+    let (before, query) = url.split_once('?').map_or((url.as_str(), String::new()), |(a, b)| (a, format!("?{b}")));
+    let (server, _) = before.rsplit_once('/').expect("a database's URL has a path");
+    format!("{server}/{database}{query}")
 }
 
 /// Every job that could run has run.
