@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_differ_and_end_at_six_hours() {
-        let seconds = |attempts, chance| pause(attempts, chance).as_secs_f64().round();
-        assert_eq!([seconds(1, 0.0), seconds(1, 0.5), seconds(1, 1.0)], [2.0, 3.0, 3.0]);
-        assert_eq!([seconds(4, 0.5), seconds(8, 0.5), seconds(25, 0.5)], [55.0, 2981.0, 21600.0]);
-        assert_eq!(seconds(0, 0.5), 3.0);
+        let seconds = |attempts, chance| pause(attempts, chance).as_secs();
+        assert_eq!([seconds(1, 0.0), seconds(1, 0.5), seconds(1, 1.0)], [2, 2, 3]);
+        assert_eq!([seconds(4, 0.5), seconds(8, 0.5), seconds(25, 0.5)], [54, 2980, 21600]);
+        assert_eq!(seconds(0, 0.5), 2);
     }
 }

@@ -92,13 +92,12 @@ impl Outbound {
         let port = url.port_or_known_default().unwrap_or(80);
         let host = url.host_str().unwrap_or_default().to_owned();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let addresses = match literal {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => {
-                let found = tokio::time::timeout(self.timeout, lookup_host((host.as_str(), port))).await;
-                let found = found.map_err(|_| Unsent::Unreachable(format!("{host} was not resolved in time")))?;
-                found.map_err(|error| Unsent::Unreachable(format!("{host} cannot be resolved: {error}")))?.collect()
-            }
+        let addresses = if let Ok(address) = literal {
+            vec![SocketAddr::new(address, port)]
+        } else {
+            let found = tokio::time::timeout(self.timeout, lookup_host((host.as_str(), port))).await;
+            let found = found.map_err(|_| Unsent::Unreachable(format!("{host} was not resolved in time")))?;
+            found.map_err(|error| Unsent::Unreachable(format!("{host} cannot be resolved: {error}")))?.collect()
         };
         if addresses.is_empty() {
             return Err(Unsent::Unreachable(format!("{host} has no address")));

@@ -1,4 +1,4 @@
-//! The queue of jobs: graphile_worker's schema, by the functions and the view that it offers to others.
+//! The queue of jobs: the schema of `graphile_worker`, by the functions and the view that it offers to others.
 //!
 //! Its statements are not checked at build time: the schema is the library's own, and not part of what builds know.
 

@@ -55,6 +55,14 @@ impl Server {
     }
 }
 
+impl Server {
+    /// SIGTERM: it drains, and ends well.
+    fn stop(&mut self) {
+        Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(self.process.wait().unwrap().success(), "see {}", self.folder.display());
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -207,7 +215,9 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
         .await
         .unwrap();
     let mut events: BTreeMap<&str, usize> = BTreeMap::new();
-    rows.iter().for_each(|new| *events.entry(new).or_default() += 1);
+    for new in &rows {
+        *events.entry(new).or_default() += 1;
+    }
     let requests = receiver.requests();
     let told: BTreeSet<String> =
         requests.iter().map(|request| request.json()["after"].as_str().unwrap().to_owned()).collect();
@@ -235,6 +245,8 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
     assert!(usize::try_from(counter).unwrap() <= unheard, "{counter} of {unheard}");
     let later = now + TimeDelta::seconds(601);
     assert_eq!(reference_counters::find(&app.pool, &story.repository, later).await.unwrap(), 0);
-    drop(servers);
+    for server in &mut servers {
+        server.stop();
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }

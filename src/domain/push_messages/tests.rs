@@ -134,6 +134,6 @@ fn the_newest_banner_of_the_path_wins_over_the_newest_of_all() {
 
 #[test]
 fn a_mirror_of_many_branches_gets_a_page_of_links_and_no_more() {
-    let changes: String = (0..LINKS + 5).map(|n| format!("{ZERO} {NEW} refs/heads/b{n}\n")).collect();
-    assert_eq!(linked_branches(&facts(), &changes).len(), LINKS);
+    let changes: Vec<String> = (0..LINKS + 5).map(|n| format!("{ZERO} {NEW} refs/heads/b{n}")).collect();
+    assert_eq!(linked_branches(&facts(), &changes.join("\n")).len(), LINKS);
 }

@@ -1,5 +1,7 @@
 //! `POST /post_receive`: refs have changed; keep that, and say what the person who pushed should read.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -120,8 +122,7 @@ async fn facts(
     let banners = or_nothing(push_facts::list_banners(db, push.received_at).await);
     let url = shell.settings.url.clone();
     let links = shell.settings.mr_links;
-    let mut facts =
-        Facts { url, links, repository, user, project, banners, merge_requests: Default::default(), stored };
+    let mut facts = Facts { url, links, repository, user, project, banners, merge_requests: BTreeMap::new(), stored };
     let branches = push_messages::linked_branches(&facts, &push.changes);
     if let Some(project) = project_id.filter(|_| !branches.is_empty()) {
         facts.merge_requests = or_nothing(push_facts::list_merge_requests(db, project, &branches).await);

@@ -1,5 +1,7 @@
 //! Web hooks, as their receivers see them.
 
+use std::time::Duration;
+
 use gatehouse::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, Upserted, WebHook};
@@ -238,6 +240,37 @@ async fn hooks_reach_no_local_address_unless_the_settings_say_so(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_server_that_is_asked_to_stop_finishes_what_is_under_way(pool: PgPool) {
+    let (app, owner, repository, who) = story(pool).await;
+    let receiver = Receiver::start().await;
+    receiver.will_take(Duration::from_secs(1));
+    configure(&app, owner, &hook(&receiver.url())).await;
+    let working = Working::on(&app);
+    push(&app, &repository, &who, &format!("{OLD} {NEW} refs/heads/main\n")).await;
+    while receiver.requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    working.drain().await;
+    assert_eq!(app.given().value::<i64>("select count(*) from graphile_worker.jobs").await, 0);
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[sqlx::test]
+async fn a_receiver_that_never_answers_is_given_up_and_tried_again(pool: PgPool) {
+    let (app, owner, repository, who) = story(pool).await;
+    let receiver = Receiver::start().await;
+    receiver.will_take(Duration::from_mins(1));
+    configure(&app, owner, &hook(&receiver.url())).await;
+    let working = Working::on(&app);
+    push(&app, &repository, &who, &format!("{OLD} {NEW} refs/heads/main\n")).await;
+    until(&app, "select count(*) from web_hook_logs where response_status = 'internal error'", 1).await;
+    receiver.will_take(Duration::ZERO);
+    until(&app, WAITING, 0).await;
+    working.drain().await;
+    assert_eq!(receiver.requests().len(), 2);
+}
+
+#[sqlx::test]
 async fn nobody_is_told_anything_in_silent_mode(pool: PgPool) {
     let (app, owner, repository, who) = story(pool).await;
     app.given().setting("silent_mode_enabled = true").await;
@@ -285,7 +318,7 @@ async fn the_last_answers_of_a_hook_are_kept_and_no_more(pool: PgPool) {
             status: Some(status),
             body: String::new(),
             error: None,
-            duration: std::time::Duration::from_millis(5),
+            duration: Duration::from_millis(5),
         };
         web_hooks::insert_log(&mut connection, id, "push_hooks", &answer).await.unwrap();
     }

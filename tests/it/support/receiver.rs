@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -42,6 +43,7 @@ impl Request {
 struct Told {
     requests: Arc<Mutex<Vec<Request>>>,
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
+    pause: Arc<Mutex<Duration>>,
 }
 
 impl Receiver {
@@ -64,6 +66,11 @@ impl Receiver {
         self.told.answers.lock().unwrap().push_back((status, body.to_owned()));
     }
 
+    /// Every answer takes this long from now on.
+    pub fn will_take(&self, pause: Duration) {
+        *self.told.pause.lock().unwrap() = pause;
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.told.requests.lock().unwrap().clone()
     }
@@ -71,6 +78,8 @@ impl Receiver {
 
 async fn take(State(told): State<Told>, uri: Uri, headers: HeaderMap, text: String) -> Response {
     told.requests.lock().unwrap().push(Request { uri, headers, text });
+    let pause = *told.pause.lock().unwrap();
+    tokio::time::sleep(pause).await;
     let (status, body) = told.answers.lock().unwrap().pop_front().unwrap_or((200, String::new()));
     let location = [("location", "http://127.0.0.1:1/elsewhere")];
     (StatusCode::from_u16(status).unwrap(), location, body).into_response()
