@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url, redirect};
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt;
 use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 
@@ -18,6 +20,8 @@ const ANSWER_BYTES: usize = 8 * 1024;
 #[derive(Debug, Clone)]
 pub struct Outbound {
     timeout: Duration,
+    /// Made once: it holds every certificate authority that this machine trusts.
+    tls: ClientConfig,
 }
 
 /// Why a request was not sent.
@@ -39,9 +43,7 @@ impl Outbound {
     pub fn new(timeout: Duration) -> anyhow::Result<Self> {
         // TLS needs one provider for the whole process; where there is one already, that one will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let way = Self { timeout };
-        way.client("localhost", &[], true)?;
-        Ok(way)
+        Ok(Self { timeout, tls: ClientConfig::with_platform_verifier()? })
     }
 
     /// Posts the delivery to an address that was looked up and judged before, so that a name which resolves to
@@ -112,15 +114,19 @@ impl Outbound {
         }
     }
 
+    /// A client of one request, for the addresses that were judged.
     fn client(&self, host: &str, addresses: &[SocketAddr], verify: bool) -> Result<Client, reqwest::Error> {
-        Client::builder()
+        let client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .resolve_to_addrs(host, addresses)
-            .tls_danger_accept_invalid_certs(!verify)
             .pool_max_idle_per_host(0)
-            .timeout(self.timeout)
-            .build()
+            .timeout(self.timeout);
+        if verify {
+            client.tls_backend_preconfigured(self.tls.clone()).build()
+        } else {
+            client.tls_danger_accept_invalid_certs(true).build()
+        }
     }
 }
 
@@ -151,4 +157,33 @@ fn reason(error: reqwest::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_made_whether_or_not_certificates_are_checked() {
+        let outbound = Outbound::new(Duration::from_secs(1)).unwrap();
+        let addresses = ["127.0.0.1:443".parse().unwrap()];
+        assert!(outbound.client("localhost", &addresses, true).is_ok());
+        assert!(outbound.client("localhost", &addresses, false).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_is_judged_by_every_address_it_has() {
+        let outbound = Outbound::new(Duration::from_secs(1)).unwrap();
+        let resolve = async |url: &str, local: bool| {
+            let egress = Egress { local, exceptions: Vec::new() };
+            outbound.resolve(&parse(url)?, &egress).await.map(|(host, addresses)| (host, addresses.len()))
+        };
+        assert!(matches!(resolve("http://localhost/", false).await, Err(Unsent::Refused(_))));
+        assert!(matches!(resolve("http://localhost/", true).await, Ok((host, 1..)) if host == "localhost"));
+        assert!(matches!(resolve("http://8.8.8.8/", false).await, Ok((_, 1))));
+        assert!(matches!(resolve("http://no-such-host.invalid/", true).await, Err(Unsent::Unreachable(_))));
+        for url in ["", "hook", "file:///etc/passwd", "gopher://example.com/"] {
+            assert!(matches!(resolve(url, true).await, Err(Unsent::Refused(_))), "{url}");
+        }
+    }
 }
