@@ -9,7 +9,7 @@ pub mod heartbeats;
 pub mod jobs;
 pub mod lfs;
 pub mod post_push_messages;
-pub mod push_facts;
+pub mod push_message_facts;
 pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reference_counters;

@@ -21,7 +21,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::{Text, Texts};
 use crate::store::received_pushes::{self, ReceivedPush};
-use crate::store::{self, actors, jobs, post_push_messages, push_facts, reference_counters};
+use crate::store::{self, actors, jobs, post_push_messages, push_message_facts, reference_counters};
 
 /// What Gitaly's post-receive hook sends (shell.md 2.13).
 #[derive(Debug, Deserialize)]
@@ -117,15 +117,15 @@ async fn facts(
     stored: Vec<String>,
 ) -> Facts {
     let db = shell.db.pool();
-    let project = or_nothing(push_facts::find_project(db, repository, user).await);
+    let project = or_nothing(push_message_facts::find_project(db, repository, user).await);
     let (project_id, project) = project.unzip();
-    let banners = or_nothing(push_facts::list_banners(db, push.received_at).await);
+    let banners = or_nothing(push_message_facts::list_banners(db, push.received_at).await);
     let url = shell.settings.url.clone();
     let links = shell.settings.mr_links;
     let mut facts = Facts { url, links, repository, user, project, banners, merge_requests: BTreeMap::new(), stored };
     let branches = push_messages::linked_branches(&facts, &push.changes);
     if let Some(project) = project_id.filter(|_| !branches.is_empty()) {
-        facts.merge_requests = or_nothing(push_facts::list_merge_requests(db, project, &branches).await);
+        facts.merge_requests = or_nothing(push_message_facts::list_merge_requests(db, project, &branches).await);
     }
     facts
 }
