@@ -1,12 +1,36 @@
-//! Names the commit that the binary is built from, for `--version` and `GET /check`.
+//! Names the commit that the binary is built from, for `--version` and `GET /check`, and compiles what Gitaly speaks.
 
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=migrations");
-    let revision = Command::new("git").args(["rev-parse", "--short=11", "HEAD"]).output().ok();
-    let revision =
-        revision.filter(|output| output.status.success()).and_then(|output| String::from_utf8(output.stdout).ok());
-    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().map_or("unknown", str::trim));
+    println!("cargo:rerun-if-changed=src/gitaly/proto");
+    // The log of HEAD grows with every commit and checkout. It lies elsewhere in a linked worktree, and nowhere in an
+    // archive, where watching it would compile everything anew each time.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    let revision = git(&["rev-parse", "--short=11", "HEAD"]);
+    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().unwrap_or("unknown"));
+    gitaly()
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+/// The client for `src/gitaly`, and in a folder beside it the server that tests stand in for Gitaly with: the binary has
+/// no use for that one.
+fn gitaly() -> Result<(), Box<dyn Error>> {
+    let descriptors = protox::compile(["gitaly.proto"], ["src/gitaly/proto"])?;
+    let server = Path::new(&env::var("OUT_DIR")?).join("server");
+    fs::create_dir_all(&server)?;
+    tonic_prost_build::configure().build_server(false).compile_fds(descriptors.clone())?;
+    tonic_prost_build::configure().build_client(false).out_dir(server).compile_fds(descriptors)?;
+    Ok(())
 }

@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::document::Mistake;
+use crate::gitaly::Gitaly;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
-use crate::http::shell::{self, Gitaly, ShellSettings, ShellState};
+use crate::http::shell::{self, ShellSettings, ShellState, Storage};
 use crate::jobs::repositories::Unknown;
 use crate::jobs::{JobSettings, JobState};
 use crate::secrets::Secrets;
@@ -28,13 +30,23 @@ pub struct App {
 }
 
 /// The application over a database.
-pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFacts, clock: &Clock) -> App {
+///
+/// # Errors
+/// Every address of a Gitaly that cannot be dialled.
+pub fn build(
+    settings: &Settings,
+    secrets: &Secrets,
+    db: &Db,
+    access: AccessFacts,
+    clock: &Clock,
+) -> Result<App, Vec<Mistake>> {
     let (touches, background) = Touches::start(db.pool().clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
         ShellState {
             db: db.clone(),
             access,
+            gitaly: Gitaly::new(settings, clock)?,
             touches,
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
@@ -44,7 +56,7 @@ pub fn build(settings: &Settings, secrets: &Secrets, db: &Db, access: AccessFact
     let root = format!("{}/api/v4/internal", settings.gitlab.root());
     let router = Router::new().nest(&root, shell);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
-    App { router, background }
+    Ok(App { router, background })
 }
 
 /// What the jobs of this server work with.
@@ -77,7 +89,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
     let ours = &settings.gatehouse;
     let storages = settings.repositories.storages.iter().map(|(name, storage)| {
         let address = storage.gitaly_address.clone().unwrap_or_default();
-        (name.clone(), Gitaly { address, token: settings.gitaly_token(storage).cloned() })
+        (name.clone(), Storage { address, token: settings.gitaly_token(storage).cloned() })
     });
     ShellSettings {
         url: settings.gitlab.url(),
@@ -89,6 +101,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
         db_key_base: secrets.db_key_base.clone(),
         mr_links: ours.mr_links,
+        push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }

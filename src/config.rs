@@ -291,6 +291,9 @@ pub struct Limits {
     /// Seconds that a request may take as a whole.
     #[schemars(range(min = 1, max = 300))]
     pub request_timeout: u32,
+    /// Seconds that the checks of a push's ref updates may take, what Gitaly is asked for them included.
+    #[schemars(range(min = 1, max = 290))]
+    pub push_check_timeout: u32,
     /// Seconds that requests under way are given when the server is asked to stop.
     #[schemars(range(min = 0, max = 600))]
     pub drain_timeout: u32,
@@ -304,6 +307,7 @@ impl Default for Limits {
             connections: 10_000,
             header_timeout: 30,
             request_timeout: 60,
+            push_check_timeout: 50,
             drain_timeout: 30,
         }
     }

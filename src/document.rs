@@ -192,6 +192,7 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the shape matters here")]
     struct Garden {
         #[schemars(range(min = 1), extend("examples" = [4]))]
         beds: Option<u16>,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,17 +49,20 @@ impl Listener {
         TcpListener::bind(address).await.map(Self::Tcp)
     }
 
-    /// Listens on a Unix socket. A file that a dead server left there is replaced; a living server's is not.
+    /// Listens on a Unix socket. The socket that a dead server left there is replaced; a living server's is not,
+    /// nor any other file.
     ///
     /// # Errors
-    /// Where the path cannot be had, or another server listens there.
+    /// Where the path cannot be had: another server listens there, or a file of another kind is there.
     pub async fn unix(path: &Path) -> io::Result<Self> {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens on this socket"));
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
         // gitlab-shell and Gitaly run as users of their own; each request proves itself by its token.
@@ -90,12 +93,14 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
     let server = Arc::new(Server::new(router, &limits));
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
+    let next = async || (Arc::clone(&places).acquire_owned().await, listener.accept().await);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // Also while every place is taken, for then nothing else would end the wait.
+        let (place, accepted) = tokio::select! {
+            next = next() => next,
             _ = stop.wait_for(|stop| *stop) => break,
         };
+        let Ok(place) = place else { break };
         match accepted {
             Ok(Stream::Tcp(stream)) => server.spawn(stream, &graceful, place),
             Ok(Stream::Unix(stream)) => server.spawn(stream, &graceful, place),

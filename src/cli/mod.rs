@@ -1,13 +1,16 @@
 //! The command line: one file per command.
 
+pub mod apply;
 mod check;
 mod jobs;
 mod migrate;
+mod schema;
 mod serve;
+pub mod state;
 mod token;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,7 +49,12 @@ enum Command {
     /// Look after the job queue: what waits, what has failed and why
     #[command(subcommand)]
     Jobs(jobs::Jobs),
+    /// Make the database agree with a state document
+    Apply(apply::Apply),
+    /// Print the JSON Schema of a document, for editors
+    Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
+    #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
 }
 
@@ -64,6 +72,10 @@ impl Cli {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
             Command::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
+            Command::Apply(apply) => {
+                runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            }
+            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;

@@ -26,7 +26,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     store::migrate(&db).await.context("cannot bring the database's schema up to date")?;
 
     let access = AccessFacts::new(&settings)?;
-    let app = app::build(&settings, &secrets, &db, access, &Clock::system());
+    let app = app::build(&settings, &secrets, &db, access, &Clock::system()).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", lines.join("; "))
+    })?;
     let (stop, stopped) = watch::channel(false);
     let limits = &settings.gatehouse.limits;
     let workers = jobs::start(app::job_state(&settings, &secrets, &Clock::system())?, stopped.clone());

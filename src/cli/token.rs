@@ -8,12 +8,15 @@ use crate::config::Settings;
 use crate::http::auth::{kas, mint, shell, shell_key};
 use crate::secrets;
 
-/// Prints a token such as the caller signs itself; it is good for a minute, and for another of leeway.
-///
-/// Pass it in the header that is named on standard error, for example:
-///   curl -H "Gitlab-Shell-Api-Request: $(gatehouse token shell)" http://localhost:3001/api/v4/internal/check
+/// What `gatehouse help token` says.
+pub const LONG_ABOUT: &str = "\
+Prints a token such as the caller signs itself, and nothing else; it is good for a minute, and for another of leeway.
+Pass it in the caller's header, for example:
+
+  curl -H \"Gitlab-Shell-Api-Request: $(gatehouse token shell)\" http://localhost:3001/api/v4/internal/check";
+
+/// Whose token to print.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct Token {
     /// Whose token
     caller: Caller,

@@ -19,6 +19,8 @@ impl AccessLevel {
     pub const MAINTAINER: Self = Self(40);
     /// Owns it.
     pub const OWNER: Self = Self(50);
+    /// An administrator of the instance; a level of protections alone.
+    pub const ADMIN: Self = Self(60);
 }
 
 /// Who may see a project or a snippet.

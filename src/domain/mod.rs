@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod egress;
+pub mod full_path;
 pub mod glob;
 pub mod ids;
 pub mod level;
+pub mod project_creation;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::full_path::{Position, check_name};
 use super::ids::{NamespaceId, ProjectId, SnippetId};
 
 /// What a repository belongs to and holds, as `gl_repository` names it.
@@ -111,53 +112,16 @@ impl RepositoryPath {
         }
     }
 
-    /// Whether a namespace can be cut from the path: `namespace/.../name`, in letters that paths are made of, and not
-    /// below a word that GitLab keeps for its own pages.
+    /// The namespace and the name that the path has: `namespace/.../name`, where the namespace's names are such as
+    /// namespaces may have.
     #[must_use]
-    pub fn has_namespace(&self) -> bool {
-        let segments: Vec<&str> = self.0.split('/').collect();
-        let well_formed = segments.len() > 1 && segments.iter().all(|segment| is_path_segment(segment));
-        well_formed && !RESERVED.contains(&segments[0].to_ascii_lowercase().as_str())
+    pub fn in_namespace(&self) -> Option<(&str, &str)> {
+        let (namespace, name) = self.0.rsplit_once('/')?;
+        let mut names = namespace.split('/');
+        let root = names.next().is_some_and(|root| check_name(root, Position::Root).is_ok());
+        let well_named = root && names.all(|name| check_name(name, Position::Subgroup).is_ok());
+        (well_named && !name.is_empty()).then_some((namespace, name))
     }
-}
-
-/// First segments that are pages of GitLab's own and never namespaces.
-const RESERVED: [&str; 30] = [
-    "-",
-    ".well-known",
-    "admin",
-    "api",
-    "assets",
-    "dashboard",
-    "explore",
-    "files",
-    "groups",
-    "health_check",
-    "help",
-    "import",
-    "invites",
-    "jwt",
-    "login",
-    "oauth",
-    "profile",
-    "projects",
-    "public",
-    "robots.txt",
-    "s",
-    "search",
-    "sitemap",
-    "sitemap.xml",
-    "snippets",
-    "unsubscribes",
-    "uploads",
-    "users",
-    "v2",
-    "favicon.ico",
-];
-
-fn is_path_segment(segment: &str) -> bool {
-    let first = segment.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-    first && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
 /// Where hashed storage keeps the repository of an id: `@hashed/79/02/7902…`, without an ending.
@@ -215,16 +179,13 @@ mod tests {
 
     #[test]
     fn only_some_paths_have_a_namespace() {
-        for (path, expected) in [
-            ("g/p", true),
-            ("g/s/p", true),
-            ("p", false),
-            ("", false),
-            ("api/p", false),
-            ("g/p q", false),
-            ("g//p", false),
-        ] {
-            assert_eq!(RepositoryPath::new(path).has_namespace(), expected, "{path}");
+        let cut = |path: &str| {
+            RepositoryPath::new(path).in_namespace().map(|(namespace, name)| format!("{namespace} {name}"))
+        };
+        assert_eq!(cut("g/p").as_deref(), Some("g p"));
+        assert_eq!(cut("/g/s/p.git").as_deref(), Some("g/s p"));
+        for path in ["p", "", "api/p", "g//p", "g/", "srv/git data/@hashed/7", "snippets/x"] {
+            assert_eq!(cut(path), None, "{path}");
         }
     }
 
@@ -240,7 +201,7 @@ mod tests {
         fn any_text_is_read_without_a_panic(text in "\\PC*") {
             let _ = GlRepository::parse(&text);
             let path = RepositoryPath::new(&text);
-            let _ = (path.suffixed(), path.has_namespace());
+            let _ = (path.suffixed(), path.in_namespace());
         }
     }
 }

@@ -131,6 +131,8 @@ fn invalid_json() -> ApiError {
 }
 
 fn invalid_parameter(name: &str) -> ApiError {
+    // The names of flattened parameters are lost.
+    let name = if name == "." { "a parameter" } else { name };
     ApiError::BadRequest(format!("{name} is invalid"))
 }
 

@@ -27,23 +27,28 @@ pub fn around(router: Router, time_limit: Duration) -> Router {
         .layer(from_fn_with_state(time_limit, observe))
 }
 
-/// The request with a path that routes: one slash at its beginning, none at its end. Clients join a base that ends in
-/// a slash with a path that starts with one, and a redirect would turn their POST into a GET.
+/// The request with a path that routes: single slashes, and none at its end. Clients join a base that ends in a slash
+/// with a path that starts with one, and a redirect would turn their POST into a GET.
 pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
     let path = request.uri().path();
-    let plain = format!("/{}", path.trim_matches('/'));
-    if plain != path {
+    if path.contains("//") || (path.len() > 1 && path.ends_with('/')) {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-        if let Ok(uri) = format!("{plain}{query}").parse::<Uri>() {
+        if let Ok(uri) = format!("/{}{query}", segments.join("/")).parse::<Uri>() {
             *request.uri_mut() = uri;
         }
     }
     request
 }
 
-async fn observe(State(time_limit): State<Duration>, request: Request, next: Next) -> Response {
+/// The name of the request in the logs of everything that works on it.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(pub String);
+
+async fn observe(State(time_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
+    request.extensions_mut().insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route: Cow<'static, str> = route.map_or(Cow::Borrowed("none"), Cow::Owned);

@@ -115,7 +115,7 @@ impl<'a> Columns<'a> {
                 None => path = Some(asked.as_str()),
                 Some(Suffixed::Wiki(of)) => (path, stem, wiki) = (Some(asked.as_str()), Some(of), true),
                 Some(Suffixed::Design(of)) => (path, stem) = (Some(asked.as_str()), Some(of)),
-                Some(Suffixed::Snippet(of, id)) => (snippet, stem) = (Some(id.0), of),
+                Some(Suffixed::Snippet(of, id)) => (path, stem, snippet) = (Some(asked.as_str()), of, Some(id.0)),
             },
         }
         self.project_id.push(project);
@@ -317,11 +317,11 @@ impl Row {
             Target::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
             Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => return None,
             Target::Path(path) => match path.suffixed() {
-                Some(Suffixed::Snippet(of, id)) => {
-                    // The snippet must be the project's, or nobody's; the statement follows the snippet to its project.
+                Some(Suffixed::Snippet(of, id)) if !self.named => {
+                    // The snippet must be the named project's, or where none is named, nobody's but its author's.
                     let belongs = match of {
                         None => self.snippet_project_id.is_none(),
-                        Some(of) => self.full_path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case(of)),
+                        Some(_) => self.snippet_project_id.is_some() && self.snippet_project_id == self.project_id,
                     };
                     (self.snippet_id.is_some() && belongs).then_some(GlRepository::Snippet(id))?
                 }
@@ -340,7 +340,7 @@ impl Row {
         let Target::Path(path) = &attempt.target else { return None };
         let asked = match path.suffixed() {
             Some(Suffixed::Wiki(of) | Suffixed::Design(of)) if !self.named => of,
-            Some(Suffixed::Snippet(..)) => return None,
+            Some(Suffixed::Snippet(..)) if !self.named => return None,
             _ => path.as_str(),
         };
         let same = self.full_path.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(asked));

@@ -87,7 +87,8 @@ select
     )
   end as "deploy_key_can_push?",
   case
-    when attempt.wiki
+    -- A project may itself be named like a wiki.
+    when attempt.wiki and (attempt.path is null or named.id is null)
     then exists (
       select
       from project_wiki_repositories
@@ -207,7 +208,6 @@ left join snippets as snippet on snippet.id = attempt.snippet_id
 left join lateral (
   select coalesce(
     attempt.project_id,
-    snippet.project_id,
     (
       select routes.source_id
       from routes
@@ -262,7 +262,12 @@ left join lateral (
     and attempt.stem is not null
   offset 0
 ) as stemmed on true
-left join projects as project on project.id = coalesce(named.id, stemmed.id)
+left join projects as project
+  on project.id = coalesce(
+    named.id,
+    stemmed.id,
+    case when attempt.stem is null then snippet.project_id end
+  )
 left join project_features as features on features.project_id = project.id
 left join namespaces as namespace on namespace.id = project.namespace_id
 left join namespace_settings as root_settings

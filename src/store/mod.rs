@@ -2,18 +2,35 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod broadcast_messages;
+pub mod derived;
 pub mod drift;
+pub mod error_tracking;
 pub mod events;
 pub mod gather;
 pub mod heartbeats;
+pub mod ids;
 pub mod jobs;
+pub mod keys;
 pub mod lfs;
+pub mod locks;
+pub mod members;
+pub mod namespaces;
+pub mod plans;
 pub mod post_push_messages;
+pub mod project_creation;
+pub mod projects;
+pub mod protected_refs;
+pub mod push_facts;
 pub mod push_message_facts;
+pub mod push_rules;
 pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reference_counters;
+pub mod settings;
+pub mod tokens;
 pub mod touches;
+pub mod users;
 pub mod web_hooks;
 
 use std::time::Duration;

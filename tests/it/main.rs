@@ -1,6 +1,17 @@
-//! Gatehouse as its clients see it. The folders mirror `src/http`.
+//! Gatehouse as its clients and operators see it. The folders mirror `src/http`; `apply` is the command.
 
+mod apply;
+mod auth_matrix;
+mod boot;
+mod commands;
+mod derived;
+mod gather;
+mod gitaly;
 mod hooks_in_anger;
 mod jobs;
+mod logs;
+mod migrations;
+mod query_cache;
 mod shell;
 mod support;
+mod tidy;

@@ -62,6 +62,105 @@ pub enum Denial {
     MayNotWriteWiki,
     /// P8
     MayNotUpdateSnippet,
+    /// R2
+    DefaultBranchDeleted,
+    /// R3
+    BranchLikeObjectId,
+    /// R4
+    InvalidBranchName,
+    /// R5
+    ForcePush,
+    /// R6
+    NoDefaultBranch {
+        /// What the first branch would be called.
+        branch: String,
+        /// The project's full path.
+        project: String,
+    },
+    /// R7
+    MayNotCreateProtectedBranch,
+    /// R8
+    ProtectedBranchFromUnknownCommit,
+    /// R9
+    CreateProtectedBranchOnWeb,
+    /// R10
+    MayNotDeleteProtectedBranch,
+    /// R11
+    DeleteProtectedBranchOnWeb,
+    /// R13
+    MayNotPushToProtectedBranch,
+    /// T1
+    MayNotChangeTag,
+    /// T2
+    TagNamedLikeDefaultBranch,
+    /// T3
+    TagNotUtf8,
+    /// T4
+    InvalidTagName,
+    /// T5
+    TagLikeObjectId,
+    /// T6
+    ProtectedTagUpdated,
+    /// T7
+    MayNotDeleteProtectedTag,
+    /// T8
+    DeleteProtectedTagOnWeb,
+    /// T9
+    MayNotCreateProtectedTag,
+    /// K3
+    LfsObjectsMissing,
+    /// K6, before
+    RepositoryFull,
+    /// K6, after
+    RepositoryWouldBeFull,
+    /// `branch_name_regex`
+    BranchNameRule(String),
+    /// `deny_delete_tag`
+    TagDeletionDenied,
+    /// `commit_message_regex`
+    CommitMessageRule(String),
+    /// `commit_message_negative_regex`
+    CommitMessageNegativeRule(String),
+    /// `author_email_regex`, of a committer
+    CommitterEmailRule {
+        /// The address.
+        email: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `author_email_regex`
+    AuthorEmailRule {
+        /// The address.
+        email: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `reject_non_dco_commits`
+    NotSignedOff,
+    /// `reject_unsigned_commits`
+    NotSigned,
+    /// `member_check`
+    AuthorNotAMember(String),
+    /// `member_check`
+    CommitterNotAMember(String),
+    /// `file_name_regex`
+    FileNameRule {
+        /// The file.
+        path: String,
+        /// The expression.
+        pattern: String,
+    },
+    /// `max_file_size`
+    FileTooLarge {
+        /// The file.
+        path: String,
+        /// The limit.
+        mebibytes: u64,
+    },
+    /// An expression of a push rule that is none.
+    InvalidRegex(String),
+    /// Snippets: branches come and go with the snippet alone
+    SnippetBranch,
 }
 
 /// What a repository holds, where the sentence depends on it.
@@ -134,7 +233,44 @@ impl Denial {
             | Self::NobodyMayNotPush
             | Self::MayNotPush
             | Self::MayNotWriteWiki
-            | Self::MayNotUpdateSnippet => Answer::Forbidden,
+            | Self::MayNotUpdateSnippet
+            | Self::DefaultBranchDeleted
+            | Self::BranchLikeObjectId
+            | Self::InvalidBranchName
+            | Self::ForcePush
+            | Self::NoDefaultBranch { .. }
+            | Self::MayNotCreateProtectedBranch
+            | Self::ProtectedBranchFromUnknownCommit
+            | Self::CreateProtectedBranchOnWeb
+            | Self::MayNotDeleteProtectedBranch
+            | Self::DeleteProtectedBranchOnWeb
+            | Self::MayNotPushToProtectedBranch
+            | Self::MayNotChangeTag
+            | Self::TagNamedLikeDefaultBranch
+            | Self::TagNotUtf8
+            | Self::InvalidTagName
+            | Self::TagLikeObjectId
+            | Self::ProtectedTagUpdated
+            | Self::MayNotDeleteProtectedTag
+            | Self::DeleteProtectedTagOnWeb
+            | Self::MayNotCreateProtectedTag
+            | Self::LfsObjectsMissing
+            | Self::RepositoryFull
+            | Self::RepositoryWouldBeFull
+            | Self::BranchNameRule(_)
+            | Self::TagDeletionDenied
+            | Self::CommitMessageRule(_)
+            | Self::CommitMessageNegativeRule(_)
+            | Self::CommitterEmailRule { .. }
+            | Self::AuthorEmailRule { .. }
+            | Self::NotSignedOff
+            | Self::NotSigned
+            | Self::AuthorNotAMember(_)
+            | Self::CommitterNotAMember(_)
+            | Self::FileNameRule { .. }
+            | Self::FileTooLarge { .. }
+            | Self::InvalidRegex(_)
+            | Self::SnippetBranch => Answer::Forbidden,
         }
     }
 
@@ -144,6 +280,7 @@ impl Denial {
         match self {
             Self::MayNotUseGit(Account::TermsNotAccepted(_)) => format!("{self} at {url}."),
             Self::MayNotUseGit(Account::Deactivated) => format!("{self} at {url}"),
+            Self::NoDefaultBranch { project, .. } => format!("{self}{url}/{project}/-/project_members\n\n"),
             Self::MayNotUseGit(Account::Unconfirmed) => format!("{self} {url}/users/confirmation/new"),
             other => other.to_string(),
         }
@@ -192,6 +329,86 @@ impl fmt::Display for Denial {
             Self::MayNotPush => "You are not allowed to push code to this project.",
             Self::MayNotWriteWiki => "You are not allowed to write to this project's wiki.",
             Self::MayNotUpdateSnippet => "You are not allowed to update this snippet.",
+            Self::DefaultBranchDeleted => "The default branch of a project cannot be deleted.",
+            Self::BranchLikeObjectId => "You cannot create a branch with a SHA-1 or SHA-256 branch name.",
+            Self::InvalidBranchName => "You cannot create a branch with an invalid name.",
+            Self::ForcePush => "You are not allowed to force push code to a protected branch on this project.",
+            Self::NoDefaultBranch { branch, project } => {
+                return write!(
+                    out,
+                    "\nA default branch (e.g. {branch}) does not yet exist for {project}\n\
+                     Ask a project Owner or Maintainer to create a default branch:\n\n  "
+                );
+            }
+            Self::MayNotCreateProtectedBranch => "You are not allowed to create protected branches on this project.",
+            Self::ProtectedBranchFromUnknownCommit => {
+                "You can only use an existing protected branch ref as the basis of a new protected branch."
+            }
+            Self::CreateProtectedBranchOnWeb => {
+                "You can only create protected branches using the web interface and API."
+            }
+            Self::MayNotDeleteProtectedBranch => {
+                "You are not allowed to delete protected branches from this project. \
+                 Only a project maintainer or owner can delete a protected branch."
+            }
+            Self::DeleteProtectedBranchOnWeb => "You can only delete protected branches using the web interface.",
+            Self::MayNotPushToProtectedBranch => {
+                "You are not allowed to push code to protected branches on this project."
+            }
+            Self::MayNotChangeTag => "You are not allowed to change existing tags on this project.",
+            Self::TagNamedLikeDefaultBranch => "You cannot use default branch name to create a tag",
+            Self::TagNotUtf8 => "Tag names must be valid when converted to UTF-8 encoding",
+            Self::InvalidTagName => "You cannot create a tag with a prohibited pattern.",
+            Self::TagLikeObjectId => "You cannot create a tag with a SHA-1 or SHA-256 tag name.",
+            Self::ProtectedTagUpdated => "Protected tags cannot be updated.",
+            Self::MayNotDeleteProtectedTag => {
+                "You are not allowed to delete protected tags from this project. \
+                 Only a project maintainer or owner can delete a protected tag."
+            }
+            Self::DeleteProtectedTagOnWeb => "You can only delete protected tags using the web interface.",
+            Self::MayNotCreateProtectedTag => "You are not allowed to create this tag as it is protected.",
+            Self::LfsObjectsMissing => {
+                "LFS objects are missing. Ensure LFS is properly set up or try a manual \"git lfs push --all\"."
+            }
+            Self::RepositoryFull => {
+                "Your push to this repository cannot be completed because this repository has exceeded the allocated \
+                 storage for your project. Contact your GitLab administrator for more information."
+            }
+            Self::RepositoryWouldBeFull => {
+                "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
+                 project. Contact your GitLab administrator for more information."
+            }
+            Self::BranchNameRule(pattern) => {
+                return write!(out, "Branch name does not follow the pattern '{pattern}'");
+            }
+            Self::TagDeletionDenied => "You cannot delete a tag",
+            Self::CommitMessageRule(pattern) => {
+                return write!(out, "Commit message does not follow the pattern '{pattern}'");
+            }
+            Self::CommitMessageNegativeRule(pattern) => {
+                return write!(out, "Commit message contains the forbidden pattern '{pattern}'");
+            }
+            Self::CommitterEmailRule { email, pattern } => {
+                return write!(out, "Committer's email '{email}' does not follow the pattern '{pattern}'");
+            }
+            Self::AuthorEmailRule { email, pattern } => {
+                return write!(out, "Author's email '{email}' does not follow the pattern '{pattern}'");
+            }
+            Self::NotSignedOff => "Commit message must contain a DCO signoff",
+            Self::NotSigned => "Commit must be signed with a GPG key",
+            Self::AuthorNotAMember(email) => return write!(out, "Author '{email}' is not a member of team"),
+            Self::CommitterNotAMember(email) => return write!(out, "Committer '{email}' is not a member of team"),
+            Self::FileNameRule { path, pattern } => {
+                return write!(out, "File name {path} was prohibited by the pattern \"{pattern}\".");
+            }
+            Self::FileTooLarge { path, mebibytes } => {
+                return write!(
+                    out,
+                    "File \"{path}\" is larger than the allowed size of {mebibytes} MiB. Use Git LFS to manage this file."
+                );
+            }
+            Self::InvalidRegex(pattern) => return write!(out, "Regular expression '{pattern}' is invalid"),
+            Self::SnippetBranch => "You can not create or delete branches.",
         };
         out.write_str(sentence)
     }

@@ -1,8 +1,11 @@
 //! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
 
+pub mod content;
 mod denial;
 mod facts;
 mod identifier;
+pub mod push;
+pub mod refs;
 #[cfg(test)]
 mod tests;
 
@@ -84,10 +87,9 @@ fn design_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     if attempt.protocol != Protocol::Web {
         return Some(Denial::DesignsAreWebOnly);
     }
-    let level = facts.project.as_ref().map_or(AccessLevel::NO_ACCESS, |project| project.level);
-    let may = match facts.actor() {
-        Actor::User(user) => user.admin || level >= AccessLevel::DEVELOPER,
-        Actor::DeployKey(_) | Actor::Nobody => false,
+    let may = match (facts.actor(), &facts.project) {
+        (Actor::User(user), Some(project)) => user.admin || project.level >= AccessLevel::DEVELOPER,
+        (Actor::User(_), None) | (Actor::DeployKey(_) | Actor::Nobody, _) => false,
     };
     (!may).then_some(Denial::MayNotManageDesigns)
 }
@@ -216,7 +218,7 @@ fn unknown_repository(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
         return None;
     }
     Some(match &attempt.target {
-        Target::Path(path) if path.has_namespace() => match path.suffixed() {
+        Target::Path(path) if path.in_namespace().is_some() => match path.suffixed() {
             Some(Suffixed::Snippet(..)) => Denial::NoSuchSnippet,
             _ => Denial::NoSuchProject,
         },
@@ -333,6 +335,10 @@ fn push_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
     match (holder(facts, attempt), &facts.project) {
         (Holder::Snippet, _) => snippet_push_denial(facts),
         (Holder::Project | Holder::Wiki, None) => Some(Denial::NoSuchProject),
+        // With the ref updates at hand, P5 gives way to the rules of `push`, which ask the same of each ref.
+        (Holder::Project, Some(project)) if matches!(attempt.changes, Changes::Lines(_)) => {
+            project_push_denial(facts, project)
+        }
         (Holder::Project, Some(project)) => project_push_denial(facts, project).or_else(|| {
             let deploy_key = matches!(facts.actor(), Actor::DeployKey(_));
             (!deploy_key && !may_push_code(facts, project)).then_some(Denial::MayNotPush)

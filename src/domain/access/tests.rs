@@ -1,1 +1,769 @@
-//! The access rules as values.
+//! The access rules as values: the policy as tables, and each rule's place in the order of the contract.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use crate::domain::repository::RepositoryPath;
+
+const URL: &str = "https://git.example.com";
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn user() -> User {
+    User {
+        id: UserId(5),
+        username: "rubi".to_owned(),
+        state: UserState::Active,
+        internal: false,
+        bot: false,
+        admin: false,
+        auditor: false,
+        external: false,
+        confirmed: true,
+        created_at: Some(now() - TimeDelta::days(100)),
+        locked_at: None,
+        password_expires_at: None,
+        password_automatically_set: false,
+        ldap: false,
+        terms_accepted: false,
+        last_activity_on: None,
+    }
+}
+
+fn key(deploy: bool) -> Key {
+    let strength = Some((KeyKind::Rsa, 2048));
+    Key { id: KeyId(11), deploy, expires_at: None, strength, last_used_at: None }
+}
+
+/// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
+pub(super) fn facts() -> Facts {
+    Facts {
+        now: now(),
+        instance: Instance { http_download: true, http_push: true, ..Instance::default() },
+        key: Some(key(false)),
+        user: Some(user()),
+        project: Some(Project {
+            id: ProjectId(7),
+            full_path: "g/s/p".to_owned(),
+            visibility: Visibility::Private,
+            archived: false,
+            pending_deletion: false,
+            repository_read_only: false,
+            repository_level: FeatureLevel::Enabled,
+            wiki_level: FeatureLevel::Enabled,
+            snippets_level: FeatureLevel::Enabled,
+            storage: "default".to_owned(),
+            hashed_storage: true,
+            root: Root {
+                id: NamespaceId(3),
+                git_protocol: None,
+                enforce_ssh_certificates: false,
+                ip_allowlist: Vec::new(),
+                ip_restricted: false,
+            },
+            level: AccessLevel::DEVELOPER,
+            deploy_key_can_push: None,
+        }),
+        container: Some(container(GlRepository::Project(ProjectId(7)))),
+    }
+}
+
+fn container(repository: GlRepository) -> Container {
+    Container { repository, exists: true, moved_from: None, snippet: None }
+}
+
+fn attempt(action: Action) -> Attempt {
+    Attempt {
+        action,
+        protocol: Protocol::Ssh,
+        actor: ActorName::Key(KeyId(11)),
+        target: Target::Path(RepositoryPath::new("g/s/p.git")),
+        changes: if action == Action::Push { Changes::Any } else { Changes::None },
+        client_ip: None,
+        certified_by: None,
+    }
+}
+
+pub(super) fn project(facts: &mut Facts) -> &mut Project {
+    facts.project.as_mut().unwrap()
+}
+
+pub(super) fn account(facts: &mut Facts) -> &mut User {
+    facts.user.as_mut().unwrap()
+}
+
+/// The facts and the attempt after a change to both.
+fn changed(action: Action, change: impl FnOnce(&mut Facts, &mut Attempt)) -> Decision {
+    let (mut facts, mut attempt) = (facts(), attempt(action));
+    change(&mut facts, &mut attempt);
+    decide(&facts, &attempt)
+}
+
+// The policy tables
+
+/// Who acts in a row of a table.
+const ACTORS: [&str; 17] = [
+    "nobody",
+    "deploy key, not enabled",
+    "deploy key, reading",
+    "deploy key, writing",
+    "external, no member",
+    "external, guest",
+    "external, developer",
+    "no member",
+    "minimal access",
+    "guest",
+    "planner",
+    "reporter",
+    "developer",
+    "maintainer",
+    "owner",
+    "auditor",
+    "admin",
+];
+
+fn acts(actor: &str, facts: &mut Facts) {
+    let level = match actor.rsplit(' ').next().unwrap() {
+        "access" => AccessLevel(5),
+        "guest" => AccessLevel::GUEST,
+        "planner" => AccessLevel::PLANNER,
+        "reporter" => AccessLevel::REPORTER,
+        "developer" => AccessLevel::DEVELOPER,
+        "maintainer" => AccessLevel::MAINTAINER,
+        "owner" => AccessLevel::OWNER,
+        _ => AccessLevel::NO_ACCESS,
+    };
+    project(facts).level = level;
+    account(facts).external = actor.starts_with("external");
+    account(facts).auditor = actor == "auditor";
+    account(facts).admin = actor == "admin";
+    if actor.starts_with("deploy key") {
+        facts.key = Some(key(true));
+        project(facts).deploy_key_can_push = match actor.rsplit(' ').next().unwrap() {
+            "reading" => Some(false),
+            "writing" => Some(true),
+            _ => None,
+        };
+    }
+    if actor == "nobody" {
+        (facts.key, facts.user) = (None, None);
+    }
+}
+
+/// A letter for what becomes of an attempt, and `.` for the refusal that says no more than "you may not".
+fn letter(decision: &Decision) -> char {
+    match decision {
+        Decision::Allow => 'y',
+        Decision::Deny(Denial::NoSuchProject | Denial::NoSuchWiki) => '?',
+        Decision::Deny(Denial::DeployKeyMayNotPush) => 'k',
+        Decision::Deny(Denial::NobodyMayNotPush) => 'n',
+        Decision::Deny(Denial::MayNotDownload(_) | Denial::MayNotPush | Denial::MayNotWriteWiki) => '.',
+        Decision::Deny(other) => panic!("not in these tables: {other:?}"),
+    }
+}
+
+/// A row for each actor, and in each cell a download and a push.
+fn table(repository: GlRepository) -> String {
+    let mut lines = vec![format!("{:24}| private      | internal     | public", "")];
+    lines.push(format!("{:24}|{}", "", [" all mem off"; 3].join("  |")));
+    for actor in ACTORS {
+        let cells = [Visibility::Private, Visibility::Internal, Visibility::Public].map(|visibility| {
+            let levels = [FeatureLevel::Enabled, FeatureLevel::Private, FeatureLevel::Disabled];
+            let cells = levels.map(|level| {
+                [Action::Download, Action::Push].map(|action| {
+                    let decision = changed(action, |facts, _| {
+                        facts.container = Some(container(repository));
+                        project(facts).visibility = visibility;
+                        project(facts).repository_level = level;
+                        project(facts).wiki_level = level;
+                        acts(actor, facts);
+                    });
+                    letter(&decision)
+                })
+            });
+            cells.map(|pair| pair.iter().collect::<String>()).join("  ")
+        });
+        lines.push(format!("{actor:24}| {}", cells.join("   | ")));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_policy_of_projects() {
+    // y: yes, . : a plain no, ?: could not be found, k: this deploy key, n: nobody; first the download, then the push
+    insta::assert_snapshot!(table(GlRepository::Project(ProjectId(7))), @"
+                            | private      | internal     | public
+                            | all mem off  | all mem off  | all mem off
+    nobody                  | ??  ??  ??   | ??  ??  ??   | yn  .n  .n
+    deploy key, not enabled | ??  ??  ??   | ??  ??  ??   | yk  .k  .k
+    deploy key, reading     | yk  yk  .k   | yk  yk  .k   | yk  yk  .k
+    deploy key, writing     | yy  yy  .y   | yy  yy  .y   | yy  yy  .y
+    external, no member     | ??  ??  ??   | ??  ??  ??   | y.  ..  ..
+    external, guest         | ..  ..  ..   | ..  ..  ..   | y.  y.  ..
+    external, developer     | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    guest                   | ..  ..  ..   | y.  y.  ..   | y.  y.  ..
+    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    developer               | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    ");
+}
+
+#[test]
+fn the_policy_of_wikis() {
+    insta::assert_snapshot!(table(GlRepository::Wiki(ProjectId(7))), @"
+                            | private      | internal     | public
+                            | all mem off  | all mem off  | all mem off
+    nobody                  | ??  ??  ??   | ??  ??  ??   | yn  .n  .n
+    deploy key, not enabled | ??  ??  ??   | ??  ??  ??   | yk  .k  .k
+    deploy key, reading     | yk  yk  .k   | yk  yk  .k   | yk  yk  .k
+    deploy key, writing     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    external, no member     | ??  ??  ??   | ??  ??  ??   | y.  ..  ..
+    external, guest         | ..  ..  ..   | ..  ..  ..   | y.  y.  ..
+    external, developer     | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    guest                   | ..  ..  ..   | y.  y.  ..   | y.  y.  ..
+    planner                 | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    developer               | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    ");
+}
+
+// The order
+
+/// What makes one rule refuse an attempt that all others let through.
+type Breach = (Denial, fn(&mut Facts, &mut Attempt));
+
+/// Each breach refuses by itself, and of any two the one that stands first in the list is told.
+fn assert_order(action: Action, ground: fn(&mut Facts, &mut Attempt), breaches: &[Breach]) {
+    for (place, (denial, breach)) in breaches.iter().enumerate() {
+        for (_, later) in &breaches[place..] {
+            let decision = changed(action, |facts, attempt| {
+                ground(facts, attempt);
+                later(facts, attempt);
+                breach(facts, attempt);
+            });
+            assert_eq!(decision, Decision::Deny(denial.clone()));
+        }
+    }
+}
+
+const MAINTENANCE: Breach = (Denial::MaintenanceMode, |facts, _| facts.instance.maintenance_mode = true);
+const PROTOCOL: Breach =
+    (Denial::ProtocolClosed(Protocol::Ssh), |facts, _| facts.instance.git_protocol = Some("http".to_owned()));
+const SHORT_KEY: Breach = (Denial::KeyTooShort(4096), |facts, _| {
+    facts.instance.key_limits = vec![(KeyKind::Rsa, KeyLimit::AtLeast(4096))];
+});
+const EXPIRED_KEY: Breach = (Denial::KeyExpired, |facts, _| facts.key.as_mut().unwrap().expires_at = Some(now()));
+const ACCOUNT: Breach = (Denial::MayNotUseGit(Account::Blocked), |facts, _| account(facts).state = UserState::Banned);
+const COMMAND: Breach = (Denial::UnknownCommand, |_, attempt| attempt.action = Action::Unknown);
+const READ_ONLY: Breach = (Denial::ReadOnlyDatabase, |facts, _| facts.instance.read_only = true);
+const CERTIFICATE: Breach =
+    (Denial::CertificateOfAnotherNamespace, |_, attempt| attempt.certified_by = Some("other".to_owned()));
+const ABSENT: Breach = (Denial::NoSuchProject, |facts, _| (facts.project, facts.container) = (None, None));
+const INVISIBLE: Breach = (Denial::NoSuchProject, |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
+const NO_REPOSITORY: Breach =
+    (Denial::NoRepository(Holder::Project), |facts, _| facts.container.as_mut().unwrap().exists = false);
+const MOVING: Breach = (Denial::RepositoryReadOnly, |facts, _| project(facts).repository_read_only = true);
+const ARCHIVED: Breach = (Denial::Archived, |facts, _| project(facts).archived = true);
+
+fn as_it_is(_: &mut Facts, _: &mut Attempt) {}
+
+fn by_http(_: &mut Facts, attempt: &mut Attempt) {
+    attempt.protocol = Protocol::Http;
+}
+
+#[test]
+fn a_push_is_refused_for_the_first_reason() {
+    let may_not_push: Breach = (Denial::MayNotPush, |facts, _| project(facts).level = AccessLevel::REPORTER);
+    let breaches = [
+        MAINTENANCE,
+        PROTOCOL,
+        SHORT_KEY,
+        EXPIRED_KEY,
+        ACCOUNT,
+        READ_ONLY,
+        CERTIFICATE,
+        INVISIBLE,
+        NO_REPOSITORY,
+        MOVING,
+        ARCHIVED,
+        may_not_push,
+    ];
+    assert_order(Action::Push, as_it_is, &breaches);
+    assert_order(Action::Push, as_it_is, &[MAINTENANCE, PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, READ_ONLY, ABSENT]);
+}
+
+#[test]
+fn a_download_is_refused_for_the_first_reason() {
+    let may_not_download: Breach =
+        (Denial::MayNotDownload(Holder::Project), |facts, _| project(facts).level = AccessLevel::GUEST);
+    let breaches =
+        [PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, COMMAND, CERTIFICATE, INVISIBLE, NO_REPOSITORY, may_not_download];
+    assert_order(Action::Download, as_it_is, &breaches);
+    assert_order(Action::Download, as_it_is, &[PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, COMMAND, ABSENT]);
+}
+
+#[test]
+fn git_over_http_is_closed_by_direction_after_the_account() {
+    let download: Breach = (Denial::HttpDownloadClosed, |facts, _| facts.instance.http_download = false);
+    assert_order(Action::Download, by_http, &[ACCOUNT, download, INVISIBLE]);
+    let push: Breach = (Denial::HttpPushClosed, |facts, _| facts.instance.http_push = false);
+    assert_order(Action::Push, by_http, &[ACCOUNT, push, READ_ONLY, INVISIBLE]);
+    let open_by_ssh =
+        changed(Action::Push, |facts, _| (facts.instance.http_download, facts.instance.http_push) = (false, false));
+    assert_eq!(open_by_ssh, Decision::Allow);
+}
+
+#[test]
+fn deploy_keys_and_nobody_learn_of_a_closed_project_before_their_own_limits() {
+    fn with_deploy_key(facts: &mut Facts, _: &mut Attempt) {
+        acts("deploy key, writing", facts);
+    }
+    fn as_nobody(facts: &mut Facts, _: &mut Attempt) {
+        acts("nobody", facts);
+        project(facts).visibility = Visibility::Public;
+    }
+    let reads: Breach = (Denial::DeployKeyMayNotPush, |facts, _| project(facts).deploy_key_can_push = Some(false));
+    assert_order(Action::Push, with_deploy_key, &[SHORT_KEY, EXPIRED_KEY, NO_REPOSITORY, MOVING, ARCHIVED, reads]);
+    let nobody: Breach = (Denial::NobodyMayNotPush, |_, _| {});
+    assert_order(Action::Push, as_nobody, &[PROTOCOL, NO_REPOSITORY, MOVING, ARCHIVED, nobody]);
+}
+
+#[test]
+fn a_deploy_keys_creator_is_not_looked_at() {
+    let decision = changed(Action::Push, |facts, _| {
+        acts("deploy key, writing", facts);
+        account(facts).state = UserState::Blocked;
+    });
+    assert_eq!(decision, Decision::Allow);
+}
+
+#[test]
+fn a_project_that_waits_for_its_deletion_may_be_fetched_from_alone() {
+    let change: fn(&mut Facts, &mut Attempt) = |facts, _| project(facts).pending_deletion = true;
+    assert_eq!(changed(Action::Download, change), Decision::Allow);
+    assert_eq!(changed(Action::Push, change), Decision::Deny(Denial::MayNotPush));
+}
+
+#[test]
+fn what_cannot_be_pushed_to_may_be_fetched_from() {
+    for (denial, breach) in [MAINTENANCE, READ_ONLY, MOVING, ARCHIVED] {
+        assert_eq!(changed(Action::Download, breach), Decision::Allow, "{denial:?}");
+    }
+}
+
+// Protocols
+
+#[test]
+fn a_group_may_narrow_the_protocol_and_the_web_is_always_open() {
+    let change = |protocol: Protocol, instance: Option<&str>, root: Option<Protocol>| {
+        changed(Action::Download, |facts, attempt| {
+            attempt.protocol = protocol;
+            facts.instance.git_protocol = instance.map(str::to_owned);
+            project(facts).root.git_protocol = root;
+        })
+    };
+    let closed = |protocol: Protocol| Decision::Deny(Denial::ProtocolClosed(protocol));
+    assert_eq!(change(Protocol::Ssh, None, Some(Protocol::Ssh)), Decision::Allow);
+    assert_eq!(change(Protocol::Ssh, None, Some(Protocol::Http)), closed(Protocol::Ssh));
+    assert_eq!(change(Protocol::Http, Some("ssh"), None), closed(Protocol::Http));
+    assert_eq!(change(Protocol::Web, Some("ssh"), Some(Protocol::Ssh)), Decision::Allow);
+    let ftp = Protocol::from("ftp");
+    assert_eq!(change(ftp.clone(), None, None), Decision::Allow);
+    assert_eq!(change(ftp.clone(), Some("ssh"), None), closed(ftp.clone()));
+    assert_eq!(Denial::ProtocolClosed(ftp).sentence(URL), "Git access over FTP is not allowed");
+    // Case matters: it is a word of the clients', not of people's.
+    assert_eq!(change(Protocol::from("SSH"), Some("ssh"), None), closed(Protocol::from("SSH")));
+}
+
+// Keys
+
+#[test]
+fn key_restrictions_name_what_would_be_right() {
+    let refused = |limits: &[(KeyKind, KeyLimit)]| {
+        let decision = changed(Action::Download, |facts, _| facts.instance.key_limits = limits.to_vec());
+        match decision {
+            Decision::Deny(denial) => denial.sentence(URL),
+            Decision::Allow => "allowed".to_owned(),
+        }
+    };
+    let forbidden = |kinds: &[KeyKind]| kinds.iter().map(|kind| (*kind, KeyLimit::Forbidden)).collect::<Vec<_>>();
+    use KeyKind::{Dsa, Ecdsa, EcdsaSk, Ed25519, Ed25519Sk, Rsa};
+    let said = [
+        refused(&[(Rsa, KeyLimit::AtLeast(2048))]),
+        refused(&[(Rsa, KeyLimit::AtLeast(2049))]),
+        refused(&forbidden(&[Dsa, Ecdsa])),
+        refused(&forbidden(&[Rsa])),
+        refused(&forbidden(&[Rsa, Dsa, Ecdsa, EcdsaSk])),
+        refused(&forbidden(&[Rsa, Dsa, Ecdsa, EcdsaSk, Ed25519Sk])),
+        refused(&[(Rsa, KeyLimit::Forbidden), (Ed25519, KeyLimit::AtLeast(256))]),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @"
+    allowed
+    Your SSH key must be at least 2049 bits.
+    allowed
+    Your SSH key type is forbidden. Must be DSA, ECDSA, ED25519, ECDSA_SK, or ED25519_SK.
+    Your SSH key type is forbidden. Must be ED25519 or ED25519_SK.
+    Your SSH key type is forbidden. Must be ED25519.
+    Your SSH key type is forbidden. Must be DSA, ECDSA, ED25519, ECDSA_SK, or ED25519_SK.
+    ");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_not_restricted() {
+    let decision = changed(Action::Download, |facts, _| {
+        facts.instance.key_limits = vec![(KeyKind::Rsa, KeyLimit::Forbidden)];
+        facts.key.as_mut().unwrap().strength = None;
+    });
+    assert_eq!(decision, Decision::Allow);
+}
+
+#[test]
+fn a_key_expires_on_the_second_and_its_user_is_told_a_week_before() {
+    let with = |expires_at: Option<DateTime<Utc>>| {
+        let mut facts = facts();
+        facts.key.as_mut().unwrap().expires_at = expires_at;
+        (decide(&facts, &attempt(Action::Download)), key_expires_soon(&facts))
+    };
+    let second = TimeDelta::seconds(1);
+    assert_eq!(with(None), (Decision::Allow, false));
+    assert_eq!(with(Some(now())), (Decision::Deny(Denial::KeyExpired), false));
+    assert_eq!(with(Some(now() + second)), (Decision::Allow, true));
+    assert_eq!(with(Some(now() + TimeDelta::days(7))), (Decision::Allow, true));
+    assert_eq!(with(Some(now() + TimeDelta::days(7) + second)), (Decision::Allow, false));
+}
+
+// Accounts
+
+/// The account's breaches in the order of allowed.md 2.1.
+const ACCOUNTS: [Breach; 9] = [
+    (Denial::MayNotUseGit(Account::Internal), |facts, _| account(facts).internal = true),
+    (Denial::MayNotUseGit(Account::PendingApproval), |facts, _| {
+        account(facts).state = UserState::BlockedPendingApproval;
+    }),
+    (Denial::MayNotUseGit(Account::TermsNotAccepted(String::new())), |facts, _| {
+        facts.instance.enforce_terms = true;
+        account(facts).username = String::new();
+    }),
+    (Denial::MayNotUseGit(Account::Deactivated), |facts, _| account(facts).state = UserState::Deactivated),
+    (Denial::MayNotUseGit(Account::Unconfirmed), |facts, _| {
+        facts.instance.email_confirmation = EmailConfirmation::Hard;
+        account(facts).confirmed = false;
+    }),
+    (Denial::MayNotUseGit(Account::Blocked), |facts, _| account(facts).state = UserState::Blocked),
+    (Denial::MayNotUseGit(Account::Blocked), |facts, _| account(facts).state = UserState::Banned),
+    (Denial::MayNotUseGit(Account::PasswordExpired), |facts, _| account(facts).password_expires_at = Some(now())),
+    (Denial::MayNotUseGit(Account::Blocked), |facts, _| account(facts).locked_at = Some(now())),
+];
+
+#[test]
+fn an_account_that_may_not_use_git_is_told_why() {
+    assert_order(Action::Download, as_it_is, &ACCOUNTS);
+    assert_order(Action::Push, as_it_is, &ACCOUNTS);
+    let accounts = [
+        Account::Internal,
+        Account::PendingApproval,
+        Account::TermsNotAccepted("rubi".to_owned()),
+        Account::Deactivated,
+        Account::Unconfirmed,
+        Account::Blocked,
+        Account::PasswordExpired,
+    ];
+    let said = accounts.map(|account| Denial::MayNotUseGit(account).sentence(URL));
+    insta::assert_snapshot!(said.join("\n"), @"
+    This action cannot be performed by internal users
+    Your account is pending approval from your administrator and hence blocked.
+    You (@rubi) must accept the Terms of Service in order to perform this action. To accept these terms, please access GitLab from a web browser at https://git.example.com.
+    Your account has been deactivated by your administrator. Please log back in from a web browser to reactivate your account at https://git.example.com
+    Your primary email address is not confirmed. Please check your inbox for the confirmation instructions. In case the link is expired, you can request a new confirmation email at https://git.example.com/users/confirmation/new
+    Your account has been blocked.
+    Your password expired. Please access GitLab from a web browser to update your password.
+    ");
+}
+
+#[test]
+fn an_expired_password_counts_only_where_somebody_logs_in_with_it() {
+    let with = |change: fn(&mut User)| {
+        changed(Action::Download, |facts, _| {
+            account(facts).password_expires_at = Some(now() - TimeDelta::days(1));
+            change(account(facts));
+        })
+    };
+    assert_eq!(with(|_| {}), Decision::Deny(Denial::MayNotUseGit(Account::PasswordExpired)));
+    assert_eq!(with(|user| user.ldap = true), Decision::Allow);
+    assert_eq!(with(|user| user.bot = true), Decision::Allow);
+    assert_eq!(with(|user| user.password_automatically_set = true), Decision::Allow);
+    assert_eq!(with(|user| user.password_expires_at = Some(now() + TimeDelta::seconds(1))), Decision::Allow);
+}
+
+#[test]
+fn terms_and_addresses_ask_only_those_they_are_meant_for() {
+    let terms = |change: fn(&mut User)| {
+        changed(Action::Download, |facts, _| {
+            facts.instance.enforce_terms = true;
+            change(account(facts));
+        })
+    };
+    assert_eq!(terms(|user| user.terms_accepted = true), Decision::Allow);
+    assert_eq!(terms(|user| user.bot = true), Decision::Allow);
+    let unconfirmed = |setting: EmailConfirmation, age: i64| {
+        changed(Action::Download, |facts, _| {
+            facts.instance.email_confirmation = setting;
+            account(facts).confirmed = false;
+            account(facts).created_at = Some(now() - TimeDelta::days(age));
+        })
+    };
+    let refused = Decision::Deny(Denial::MayNotUseGit(Account::Unconfirmed));
+    assert_eq!(unconfirmed(EmailConfirmation::Off, 100), Decision::Allow);
+    assert_eq!(unconfirmed(EmailConfirmation::Soft, 2), Decision::Allow);
+    assert_eq!(unconfirmed(EmailConfirmation::Soft, 3), refused);
+    assert_eq!(unconfirmed(EmailConfirmation::Hard, 0), refused);
+}
+
+#[test]
+fn a_lock_opens_after_ten_minutes() {
+    let locked = |minutes| {
+        changed(Action::Download, |facts, _| account(facts).locked_at = Some(now() - TimeDelta::minutes(minutes)))
+    };
+    assert_eq!(locked(9), Decision::Deny(Denial::MayNotUseGit(Account::Blocked)));
+    assert_eq!(locked(10), Decision::Allow);
+}
+
+// Addresses and certificates
+
+#[test]
+fn an_ip_allow_list_hides_the_project_from_other_addresses() {
+    let from = |ip: Option<&str>, actor: &str, public: bool| {
+        changed(Action::Download, |facts, attempt| {
+            project(facts).root.ip_allowlist = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+            facts.instance.globally_allowed_ips = vec!["192.0.2.1/32".parse().unwrap()];
+            if public {
+                project(facts).visibility = Visibility::Public;
+            }
+            acts(actor, facts);
+            attempt.client_ip = ip.map(|ip| ip.parse().map_or(ClientIp::Garbage, ClientIp::Known));
+        })
+    };
+    let hidden = Decision::Deny(Denial::NoSuchProject);
+    for welcome in [Some("10.1.2.3"), Some("2001:db8::7"), Some("192.0.2.1"), None] {
+        assert_eq!(from(welcome, "developer", false), Decision::Allow, "{welcome:?}");
+    }
+    for unwelcome in [Some("11.1.2.3"), Some("2001:db9::7"), Some("not an address")] {
+        assert_eq!(from(unwelcome, "developer", false), hidden, "{unwelcome:?}");
+        assert_eq!(from(unwelcome, "deploy key, reading", false), hidden, "{unwelcome:?}");
+        assert_eq!(from(unwelcome, "nobody", true), hidden, "{unwelcome:?}");
+        assert_eq!(from(unwelcome, "admin", false), Decision::Allow, "{unwelcome:?}");
+        assert_eq!(from(unwelcome, "auditor", false), Decision::Allow, "{unwelcome:?}");
+    }
+}
+
+#[test]
+fn an_allow_list_that_cannot_be_read_lets_nobody_in() {
+    let decision = changed(Action::Download, |facts, attempt| {
+        project(facts).root.ip_restricted = true;
+        attempt.client_ip = Some(ClientIp::Known("10.1.2.3".parse().unwrap()));
+    });
+    assert_eq!(decision, Decision::Deny(Denial::NoSuchProject));
+}
+
+#[test]
+fn a_certificate_opens_the_projects_of_its_own_group_alone() {
+    let certified = |namespace: Option<&str>, change: fn(&mut Facts, &mut Attempt)| {
+        changed(Action::Push, |facts, attempt| {
+            attempt.certified_by = namespace.map(str::to_owned);
+            change(facts, attempt);
+        })
+    };
+    let refused = Decision::Deny(Denial::CertificateOfAnotherNamespace);
+    assert_eq!(certified(Some("g"), as_it_is), Decision::Allow);
+    assert_eq!(certified(Some("G"), as_it_is), Decision::Allow);
+    assert_eq!(certified(Some("g/s"), as_it_is), refused);
+    // Gitaly's call does not tell of certificates, and wikis are not bound to them.
+    assert_eq!(certified(Some("x"), |_, attempt| attempt.changes = Changes::Lines(String::new())), Decision::Allow);
+    let wiki: fn(&mut Facts, &mut Attempt) =
+        |facts, _| facts.container = Some(container(GlRepository::Wiki(ProjectId(7))));
+    assert_eq!(certified(Some("x"), wiki), Decision::Allow);
+}
+
+#[test]
+fn a_group_may_ask_its_users_for_certificates() {
+    let without = |change: fn(&mut Facts, &mut Attempt)| {
+        changed(Action::Push, |facts, attempt| {
+            project(facts).root.enforce_ssh_certificates = true;
+            change(facts, attempt);
+        })
+    };
+    assert_eq!(without(as_it_is), Decision::Deny(Denial::CertificateOfAnotherNamespace));
+    assert_eq!(without(|_, attempt| attempt.certified_by = Some("g".to_owned())), Decision::Allow);
+    assert_eq!(without(|facts, _| acts("deploy key, writing", facts)), Decision::Allow);
+    assert_eq!(without(by_http), Decision::Allow);
+}
+
+// What is absent
+
+#[test]
+fn what_does_not_exist_is_named_as_it_was_asked_for() {
+    let absent = |target: Target| {
+        let decision = changed(Action::Download, |facts, attempt| {
+            (facts.project, facts.container) = (None, None);
+            attempt.target = target.clone();
+        });
+        match decision {
+            Decision::Deny(denial) => denial,
+            Decision::Allow => panic!("{target:?} was allowed"),
+        }
+    };
+    let path = |path: &str| absent(Target::Path(RepositoryPath::new(path)));
+    assert_eq!(path("g/p.git"), Denial::NoSuchProject);
+    assert_eq!(path("g/p.wiki.git"), Denial::NoSuchProject);
+    assert_eq!(path("justname"), Denial::NoSuchNamespace);
+    assert_eq!(path("/var/opt/gitlab/git data/x.git"), Denial::NoSuchNamespace);
+    assert_eq!(path("api/v4.git"), Denial::NoSuchNamespace);
+    let named = |name: &str| absent(Target::Repository(GlRepository::parse(name).unwrap()));
+    assert_eq!(named("project-9"), Denial::NoSuchNamespace);
+    assert_eq!(named("wiki-9"), Denial::NoSuchWiki);
+    assert_eq!(named("group-9-wiki"), Denial::NoSuchWiki);
+    assert_eq!(named("snippet-9"), Denial::NoSuchSnippet);
+}
+
+#[test]
+fn a_wiki_is_told_from_its_project() {
+    let wiki = |action: Action, change: fn(&mut Facts)| {
+        changed(action, |facts, _| {
+            facts.container = Some(container(GlRepository::Wiki(ProjectId(7))));
+            change(facts);
+        })
+    };
+    let denied = |denial: Denial| Decision::Deny(denial);
+    assert_eq!(wiki(Action::Push, |facts| acts("no member", facts)), denied(Denial::NoSuchWiki));
+    let missing: fn(&mut Facts) = |facts| {
+        facts.container.as_mut().unwrap().exists = false;
+        acts("guest", facts);
+    };
+    assert_eq!(wiki(Action::Push, missing), denied(Denial::NoRepository(Holder::Wiki)));
+    assert_eq!(wiki(Action::Push, |facts| project(facts).archived = true), denied(Denial::Archived));
+    // The two features are switched one by one.
+    assert_eq!(wiki(Action::Push, |facts| project(facts).repository_level = FeatureLevel::Disabled), Decision::Allow);
+    let off: fn(&mut Facts) = |facts| project(facts).wiki_level = FeatureLevel::Disabled;
+    assert_eq!(wiki(Action::Download, off), denied(Denial::MayNotDownload(Holder::Wiki)));
+    assert_eq!(wiki(Action::Push, off), denied(Denial::MayNotWriteWiki));
+}
+
+// Designs and snippets
+
+#[test]
+fn designs_are_for_the_web_and_for_those_who_make_them() {
+    let design = |protocol: Protocol, change: fn(&mut Facts)| {
+        changed(Action::Push, |facts, attempt| {
+            facts.container = Some(container(GlRepository::Design(7)));
+            attempt.protocol = protocol;
+            change(facts);
+        })
+    };
+    let web_only = Decision::Deny(Denial::DesignsAreWebOnly);
+    assert_eq!(design(Protocol::Ssh, |_| {}), web_only);
+    assert_eq!(design(Protocol::Http, |facts| facts.instance.maintenance_mode = true), web_only);
+    assert_eq!(design(Protocol::Web, |_| {}), Decision::Allow);
+    let may_not = Decision::Deny(Denial::MayNotManageDesigns);
+    for actor in ["reporter", "nobody", "deploy key, writing"] {
+        let decision = changed(Action::Push, |facts, attempt| {
+            facts.container = Some(container(GlRepository::Design(7)));
+            attempt.protocol = Protocol::Web;
+            acts(actor, facts);
+        });
+        assert_eq!(decision, may_not, "{actor}");
+    }
+}
+
+#[test]
+fn nobody_manages_the_designs_of_no_project() {
+    let decision = changed(Action::Download, |facts, attempt| {
+        acts("admin", facts);
+        (facts.project, facts.container) = (None, None);
+        attempt.protocol = Protocol::Web;
+        attempt.target = Target::Repository(GlRepository::Design(1));
+    });
+    assert_eq!(decision, Decision::Deny(Denial::MayNotManageDesigns));
+}
+
+/// A private snippet of another user's in the project.
+fn of_snippet(facts: &mut Facts) {
+    facts.container = Some(container(GlRepository::Snippet(SnippetId(3))));
+    facts.container.as_mut().unwrap().snippet = Some(Snippet {
+        id: SnippetId(3),
+        author: UserId(99),
+        visibility: Visibility::Private,
+        repository_read_only: false,
+        storage: "default".to_owned(),
+    });
+}
+
+fn snippet(action: Action, change: fn(&mut Facts, &mut Snippet)) -> Decision {
+    changed(action, |facts, _| {
+        of_snippet(facts);
+        let mut snippet = facts.container.as_mut().unwrap().snippet.take().unwrap();
+        change(facts, &mut snippet);
+        facts.container.as_mut().unwrap().snippet = Some(snippet);
+    })
+}
+
+#[test]
+fn a_snippet_needs_a_user_before_it_looks_at_them() {
+    fn ground(facts: &mut Facts, _: &mut Attempt) {
+        of_snippet(facts);
+    }
+    let no_user: Breach = (Denial::SnippetsNeedAUser, |facts, _| facts.key = Some(key(true)));
+    let hidden: Breach = (Denial::NoSuchSnippet, |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
+    assert_order(Action::Push, ground, &[MAINTENANCE, PROTOCOL, SHORT_KEY, no_user, READ_ONLY]);
+    assert_order(Action::Push, ground, &[MAINTENANCE, PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, hidden]);
+    let unknown = changed(Action::Push, |facts, attempt| {
+        (facts.project, facts.container) = (None, None);
+        facts.instance.maintenance_mode = true;
+        attempt.target = Target::Repository(GlRepository::Snippet(SnippetId(3)));
+    });
+    assert_eq!(unknown, Decision::Deny(Denial::NoSuchSnippet));
+}
+
+#[test]
+fn a_snippet_is_read_by_members_and_changed_by_its_author() {
+    let may_not_read = Decision::Deny(Denial::MayNotDownload(Holder::Snippet));
+    let may_not_update = Decision::Deny(Denial::MayNotUpdateSnippet);
+    assert_eq!(snippet(Action::Download, |facts, _| acts("guest", facts)), Decision::Allow);
+    assert_eq!(snippet(Action::Push, |_, _| {}), may_not_update);
+    assert_eq!(snippet(Action::Push, |_, snippet| snippet.author = UserId(5)), Decision::Allow);
+    assert_eq!(snippet(Action::Push, |facts, _| acts("maintainer", facts)), Decision::Allow);
+    let moving: fn(&mut Facts, &mut Snippet) = |facts, snippet| {
+        acts("maintainer", facts);
+        snippet.repository_read_only = true;
+    };
+    assert_eq!(snippet(Action::Push, moving), Decision::Deny(Denial::RepositoryReadOnly));
+    let off: fn(&mut Facts, &mut Snippet) = |facts, _| project(facts).snippets_level = FeatureLevel::Disabled;
+    assert_eq!(snippet(Action::Download, off), may_not_read);
+    // A personal snippet has no members.
+    assert_eq!(snippet(Action::Download, |facts, _| facts.project = None), may_not_read);
+    let internal: fn(&mut Facts, &mut Snippet) = |facts, snippet| {
+        facts.project = None;
+        snippet.visibility = Visibility::Internal;
+    };
+    assert_eq!(snippet(Action::Download, internal), Decision::Allow);
+    assert_eq!(snippet(Action::Push, internal), may_not_update);
+    let missing = changed(Action::Download, |facts, _| {
+        of_snippet(facts);
+        facts.container.as_mut().unwrap().exists = false;
+    });
+    assert_eq!(missing, Decision::Deny(Denial::NoRepository(Holder::Snippet)));
+}

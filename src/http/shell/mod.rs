@@ -22,6 +22,7 @@ use secrecy::SecretString;
 
 use super::auth::shell::{ShellAuth, require};
 use crate::clock::Clock;
+use crate::gitaly::Gitaly;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
 use crate::store::touches::Touches;
@@ -33,6 +34,8 @@ pub struct ShellState {
     pub db: Db,
     /// The facts of `/allowed`.
     pub access: AccessFacts,
+    /// What the rules of a push ask about its repository.
+    pub gitaly: Gitaly,
     /// Notes of who was seen, written behind the answers.
     pub touches: Touches,
     /// The clock.
@@ -51,7 +54,7 @@ pub struct ShellSettings {
     /// What SSH clone URLs start with: `git@host:` or `ssh://git@host:2222/`.
     pub ssh_prefix: String,
     /// The Gitaly of each storage.
-    pub storages: BTreeMap<String, Gitaly>,
+    pub storages: BTreeMap<String, Storage>,
     /// The options that every git command gets.
     pub git_config_options: Vec<String>,
     /// Whether LFS is offered at all.
@@ -62,15 +65,17 @@ pub struct ShellSettings {
     pub db_key_base: SecretString,
     /// Whether links to merge requests are printed after a push.
     pub mr_links: bool,
+    /// What the checks of a push may take in all; Gitaly waits for longer.
+    pub push_check_timeout: Duration,
     /// Bytes of a body with the refs of a push.
     pub push_body_bytes: usize,
     /// Bytes of any other body.
     pub body_bytes: usize,
 }
 
-/// A Gitaly, as clients dial it.
+/// The Gitaly of a storage, as clients dial it.
 #[derive(Debug)]
-pub struct Gitaly {
+pub struct Storage {
     /// Its address.
     pub address: String,
     /// Its token.

@@ -3,24 +3,26 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use chrono::{DateTime, Utc};
 use gatehouse::app;
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
-use gatehouse::http::auth::{self, shell};
+use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
 use gatehouse::store::access_facts::AccessFacts;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt;
 
 use super::Given;
 
 /// The secret that the tests' gitlab-shell signs with.
 pub const SHELL_SECRET: &str = "0123456789abcdef0123456789abcdef";
-const INTERNAL: &str = "/api/v4/internal";
 
 /// An application whose clock stands still.
 pub struct TestApp {
@@ -28,6 +30,7 @@ pub struct TestApp {
     pub clock: Clock,
     pub pool: PgPool,
     pub secrets: Secrets,
+    base: String,
 }
 
 /// What came back.
@@ -75,8 +78,9 @@ impl TestApp {
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
         let db = Db::from(pool.clone());
         let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
-        let app = app::build(&settings, &secrets, &db, access, &clock);
-        Self { router: app.router, clock, pool, secrets }
+        let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
+        let base = format!("{}/api/v4/internal", settings.gitlab.root());
+        Self { router: app.router, clock, pool, secrets, base }
     }
 
     /// Builders of the database's contents.
@@ -113,7 +117,56 @@ impl TestApp {
 
     /// The start of a request that nobody signed.
     pub fn bare(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        Request::builder().method(method).uri(format!("{INTERNAL}{path}"))
+        Request::builder().method(method).uri(format!("{}{path}", self.base))
+    }
+
+    /// A token of these claims beside the usual ones; null takes a claim away.
+    pub fn token_with(&self, claims: &Value) -> String {
+        sign(&self.claims(claims), Algorithm::HS256, SHELL_SECRET.as_bytes())
+    }
+
+    fn claims(&self, changes: &Value) -> Value {
+        let now = self.clock.now().timestamp();
+        let mut claims = serde_json::json!({ "iss": "gitlab-shell", "iat": now, "exp": now + 60 });
+        let claims_map = claims.as_object_mut().unwrap();
+        for (name, value) in changes.as_object().unwrap() {
+            claims_map.insert(name.clone(), value.clone());
+        }
+        claims_map.retain(|_, value| !value.is_null());
+        claims
+    }
+
+    /// Tokens that nobody may come in with, each wrong in one way.
+    pub fn wrong_tokens(&self) -> Vec<(&'static str, String)> {
+        let now = self.clock.now().timestamp();
+        let (secret, right) = (SHELL_SECRET.as_bytes(), self.claims(&serde_json::json!({})));
+        let kas_key = BASE64_STANDARD.decode(self.secrets.kas.expose_secret()).unwrap();
+        let signed = sign(&right, Algorithm::HS256, secret);
+        let (unsigned, signature) = signed.rsplit_once('.').unwrap();
+        let payload = unsigned.split_once('.').unwrap().1;
+        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        vec![
+            ("empty", String::new()),
+            ("no token", "secret".to_owned()),
+            ("a prefix", format!("Bearer {signed}")),
+            ("another secret", sign(&right, Algorithm::HS256, b"another secret")),
+            ("the issuer of Workhorse", self.token_with(&serde_json::json!({ "iss": "gitlab-workhorse" }))),
+            ("no issuer", self.token_with(&serde_json::json!({ "iss": null }))),
+            ("expired", self.token_with(&serde_json::json!({ "exp": now - 60 }))),
+            ("no expiry", self.token_with(&serde_json::json!({ "exp": null }))),
+            ("not begun", self.token_with(&serde_json::json!({ "nbf": now + 61 }))),
+            ("from the future", self.token_with(&serde_json::json!({ "iat": now + 61 }))),
+            ("HS384", sign(&right, Algorithm::HS384, secret)),
+            ("HS512", sign(&right, Algorithm::HS512, secret)),
+            ("alg none", format!("{none}.{payload}.")),
+            ("alg none with a signature", format!("{none}.{payload}.{signature}")),
+            ("without its signature", format!("{unsigned}.")),
+            (
+                "signed by kas",
+                auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas_key, &self.clock).expose_secret().into(),
+            ),
+            ("signed with kas's secret", sign(&right, Algorithm::HS256, &kas_key)),
+        ]
     }
 
     /// Sends any request.
@@ -123,4 +176,20 @@ impl TestApp {
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
+}
+
+fn sign(claims: &Value, algorithm: Algorithm, key: &[u8]) -> String {
+    jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(key)).unwrap()
+}
+
+/// The same database through connections that take no writes, as a replica's are. The test closes the pool.
+pub async fn read_only(pool: &PgPool) -> PgPool {
+    let options = (*pool.connect_options()).clone().options([("default_transaction_read_only", "on")]);
+    PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+}
+
+/// A database that nobody answers for.
+pub fn dead() -> PgPool {
+    let options = PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(3));
+    options.connect_lazy("postgres://nobody@localhost/nothing?host=/nonexistent").unwrap()
 }

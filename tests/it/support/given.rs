@@ -3,7 +3,7 @@
 //! They write GitLab's rows by hand, so that a test of a query does not lean on the code that writes them.
 
 use chrono::{DateTime, Utc};
-use gatehouse::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
+use gatehouse::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
@@ -19,7 +19,6 @@ pub struct Given {
 pub struct GivenProject {
     given: Given,
     pub id: ProjectId,
-    pub namespace: NamespaceId,
 }
 
 impl Given {
@@ -89,7 +88,7 @@ impl Given {
         let repository = "insert into project_repositories (shard_id, disk_path, project_id)
                           select id, 'disk/' || $1, $1 from shards where name = 'default'";
         self.run(repository, &[id]).await;
-        GivenProject { given: self.clone(), id: ProjectId(id), namespace }
+        GivenProject { given: self.clone(), id: ProjectId(id) }
     }
 
     /// An SSH key of a user's, made of the word. The line is OpenSSH's, the key itself nobody's.
@@ -154,6 +153,36 @@ impl Given {
         T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
         sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Waits until a query says true: some rows are written behind the answer.
+    pub async fn eventually(&self, query: &str) {
+        for _ in 0..200 {
+            if self.value::<Option<bool>>(query).await == Some(true) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("never came true: {query}");
+    }
+
+    /// A private snippet with a repository, a person's own or a project's.
+    pub async fn snippet(&self, author: UserId, project: Option<&GivenProject>) -> SnippetId {
+        let id = sqlx::query_scalar(
+            "insert into snippets (type, author_id, project_id, organization_id)
+             values (case when $2::bigint is null then 'PersonalSnippet' else 'ProjectSnippet' end, $1, $2,
+                     case when $2 is null then 1 end)
+             returning id",
+        )
+        .bind(author.0)
+        .bind(project.map(|project| project.id.0))
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        let repository = "insert into snippet_repositories (snippet_id, shard_id, disk_path)
+                          select $1, id, 'snippet/' || $1 from shards where name = 'default'";
+        self.run(repository, &[id]).await;
+        SnippetId(id)
     }
 
     async fn namespace(&self, path: &str, kind: &str, parent: Option<NamespaceId>) -> NamespaceId {
@@ -263,6 +292,17 @@ impl GivenProject {
         self
     }
 
+    /// Its path was once another.
+    pub async fn moved_from(self, path: &str) -> Self {
+        sqlx::query("insert into redirect_routes (source_id, source_type, path) values ($1, 'Project', $2)")
+            .bind(self.id.0)
+            .bind(path)
+            .execute(&self.given.pool)
+            .await
+            .unwrap();
+        self
+    }
+
     /// Enables a deploy key on it.
     pub async fn deploys(self, key: KeyId, can_push: bool) -> Self {
         let sql = "insert into deploy_keys_projects (deploy_key_id, project_id, can_push) values ($1, $2, $3 = 1)";
@@ -277,4 +317,26 @@ pub fn key_body(word: &str) -> String {
     let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
     blob.extend(Sha256::digest(word));
     BASE64_STANDARD.encode(blob)
+}
+
+/// The line of an RSA key of so many bits that nobody has the other half of.
+pub fn rsa_key(bits: usize) -> String {
+    let modulus: Vec<u8> = [0x00, 0x80].into_iter().chain(std::iter::repeat_n(1, bits / 8 - 1)).collect();
+    line("ssh-rsa", &[&[1, 0, 1], &modulus])
+}
+
+/// The line of a DSA key of 1024 bits that nobody has the other half of.
+pub fn dsa_1024_key() -> String {
+    let number = |bytes: usize| [0x00, 0x80].into_iter().chain(std::iter::repeat_n(1, bytes - 1)).collect::<Vec<u8>>();
+    line("ssh-dss", &[&number(128), &number(20), &number(128), &number(128)])
+}
+
+fn line(kind: &str, numbers: &[&[u8]]) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let mut blob = Vec::new();
+    for part in [kind.as_bytes()].iter().chain(numbers) {
+        blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend(*part);
+    }
+    format!("{kind} {} someone@example.com", BASE64_STANDARD.encode(blob))
 }

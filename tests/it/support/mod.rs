@@ -1,9 +1,19 @@
-//! What tests share: an application over a database of the test's own, signed requests, and builders of its contents.
+//! What tests share: an application over a database of the test's own, signed requests, builders of its contents,
+//! the built binary, and a Gitaly that answers from git repositories.
 
 mod app;
+mod binary;
+pub mod git;
+mod gitaly;
 mod given;
+mod proxy;
 pub mod pushes;
 pub mod receiver;
+mod wire;
 
-pub use app::{Reply, TestApp};
-pub use given::Given;
+pub use app::{Reply, SHELL_SECRET, TestApp, dead, read_only};
+pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
+pub use gitaly::TestGitaly;
+pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
+pub use proxy::Proxy;
+pub use wire::Wire;

@@ -1,15 +1,20 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
+mod create;
+mod push;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::create::Creation;
+use self::push::Hook;
 use super::actor::ActorRequest;
 use super::context::readable_context;
 use super::{ShellSettings, ShellState};
@@ -17,9 +22,11 @@ use crate::domain::access::{
     self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
 };
 use crate::domain::repository::{GlRepository, RepositoryPath, hashed_path};
+use crate::gitaly::Quarantine;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
+use crate::http::observe::CorrelationId;
 use crate::http::wire::Text;
 use crate::store::post_push_messages;
 use crate::store::touches::Touch;
@@ -34,6 +41,8 @@ pub struct AllowedRequest {
     changes: Option<Text>,
     check_ip: Option<Text>,
     namespace_path: Option<Text>,
+    env: Option<Value>,
+    relative_path: Option<Text>,
     gitaly_client_context_bin: Option<Text>,
     #[serde(flatten)]
     actor: ActorRequest,
@@ -74,8 +83,8 @@ struct GitalyResponse<'a> {
 struct RepositoryResponse<'a> {
     storage_name: &'a str,
     relative_path: String,
-    git_object_directory: &'static str,
-    git_alternate_object_directories: [&'static str; 0],
+    git_object_directory: &'a str,
+    git_alternate_object_directories: &'a [String],
     gl_repository: String,
     gl_project_path: String,
 }
@@ -90,21 +99,40 @@ struct Features {}
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
+    Extension(CorrelationId(correlation_id)): Extension<CorrelationId>,
     Params(request): Params<AllowedRequest>,
 ) -> Result<Response, ApiError> {
+    let hook = Hook {
+        quarantine: push::quarantine(request.env.as_ref()),
+        relative_path: request.relative_path.as_ref().map(|path| path.0.clone()).filter(|path| !path.is_empty()),
+        correlation_id,
+    };
     let attempt = Arc::new(Attempt::try_from(request)?);
-    let facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
-    match access::decide(&facts, &attempt) {
-        Decision::Deny(denial) => Ok(refuse(&denial, &shell.settings.url)),
-        Decision::Allow if matches!(attempt.changes, Changes::Lines(_)) => {
-            Err(ApiError::NotImplemented("the ref updates of a push cannot be checked yet"))
-        }
-        Decision::Allow => {
-            let answer = render(&facts, &shell.settings)?;
-            note(&shell, &facts, &attempt, &answer).await;
-            Ok(Json(answer).into_response())
+    let mut facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
+    if let Some(key) = &facts.key {
+        // A4: whatever the verdict, the key was used.
+        shell.touches.note(Touch::key(key, facts.now));
+    }
+    let mut decision = access::decide(&facts, &attempt);
+    if decision == Decision::Deny(Denial::NoSuchProject) {
+        match create::create(&shell, &facts, &attempt, &hook.correlation_id).await? {
+            Creation::No => {}
+            Creation::Done => {
+                facts = shell.access.load(Arc::clone(&attempt), facts.now).await?;
+                decision = access::decide(&facts, &attempt);
+            }
+            Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
         }
     }
+    if let Decision::Deny(denial) = decision {
+        return Ok(refuse(&denial, &shell.settings.url));
+    }
+    if let Changes::Lines(lines) = &attempt.changes {
+        return push::check(&shell, &facts, &attempt, lines, &hook).await;
+    }
+    let answer = render(&facts, &shell.settings, None)?;
+    note(&shell, &facts, &attempt, &answer).await;
+    Ok(Json(answer).into_response())
 }
 
 impl TryFrom<AllowedRequest> for Attempt {
@@ -120,8 +148,6 @@ impl TryFrom<AllowedRequest> for Attempt {
         let changes = match (action, request.changes) {
             (Action::Push, None) => return Err(ApiError::Missing("changes")),
             (Action::Push, Some(changes)) if changes.0 == "_any" => Changes::Any,
-            // No change at all is asked like any change: nobody pushes nothing, and nothing is let through unasked.
-            (Action::Push, Some(changes)) if changes.0.trim().is_empty() => Changes::Any,
             (Action::Push, Some(changes)) => Changes::Lines(changes.0),
             (Action::Download | Action::Unknown, _) => Changes::None,
         };
@@ -161,10 +187,18 @@ fn refuse(denial: &Denial, url: &str) -> Response {
         Answer::Forbidden => StatusCode::UNAUTHORIZED,
         Answer::NotFound => StatusCode::NOT_FOUND,
     };
-    (status, Json(json!({ "status": false, "message": denial.sentence(url) }))).into_response()
+    say(status, &denial.sentence(url))
 }
 
-fn render<'a>(facts: &'a Facts, settings: &'a ShellSettings) -> Result<AllowedResponse<'a>, ApiError> {
+fn say(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "status": false, "message": message }))).into_response()
+}
+
+fn render<'a>(
+    facts: &'a Facts,
+    settings: &'a ShellSettings,
+    quarantine: Option<&'a Quarantine>,
+) -> Result<AllowedResponse<'a>, ApiError> {
     let container =
         facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
     let project = facts.project.as_ref();
@@ -190,8 +224,8 @@ fn render<'a>(facts: &'a Facts, settings: &'a ShellSettings) -> Result<AllowedRe
             repository: RepositoryResponse {
                 storage_name: place.storage,
                 relative_path: place.on_disk,
-                git_object_directory: "",
-                git_alternate_object_directories: [],
+                git_object_directory: quarantine.map_or("", |quarantine| &quarantine.object_directory),
+                git_alternate_object_directories: quarantine.map_or(&[], |quarantine| &quarantine.alternates),
                 gl_repository,
                 gl_project_path: place.path,
             },
@@ -234,11 +268,8 @@ fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<P
     Ok(Place { path, storage: &project.storage, on_disk: format!("{stem}{suffix}.git") })
 }
 
-/// What is written down once the answer is known: that key and user were seen, and that the repository has moved.
+/// What is written down once access is given: that the user was active, and that the repository has moved.
 async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
-    if let Some(key) = &facts.key {
-        shell.touches.note(Touch::key(key, facts.now));
-    }
     let Some(user) = &facts.user else { return };
     if attempt.action == Action::Download {
         shell.touches.note(Touch::user(user, facts.now));
@@ -246,7 +277,7 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
     let message = moved_message(shell, attempt, old, answer);
     let (repository, now) = (&answer.gl_repository, facts.now);
-    if let Err(error) = post_push_messages::upsert_moved(shell.db.pool(), user.id, repository, &message, now).await {
+    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
         // A hint for people; the access itself is decided.
         tracing::warn!(%error, "could not keep the message that a repository has moved");
     }
@@ -255,12 +286,16 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
 fn moved_message(shell: &ShellState, attempt: &Attempt, old: &str, answer: &AllowedResponse<'_>) -> String {
     let kind = if answer.gl_repository.starts_with("wiki-") { "Wiki" } else { "Project" };
     let new = &answer.gl_project_path;
-    let url = if attempt.protocol == Protocol::Ssh {
-        format!("{}{new}.git", shell.settings.ssh_prefix)
-    } else {
-        format!("{}/{new}.git", shell.settings.url)
-    };
+    let url = clone_url(&shell.settings, &attempt.protocol, new);
     format!(
         "{kind} '{old}' was moved to '{new}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
     )
+}
+
+/// The URL that a repository is cloned from by this protocol.
+fn clone_url(settings: &ShellSettings, protocol: &Protocol, path: &str) -> String {
+    match protocol {
+        Protocol::Ssh => format!("{}{path}.git", settings.ssh_prefix),
+        Protocol::Http | Protocol::Web | Protocol::Other(_) => format!("{}/{path}.git", settings.url),
+    }
 }

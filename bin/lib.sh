@@ -1,0 +1,230 @@
+# shellcheck shell=bash
+# What bin/run, bin/test and bin/bench share: they say what they do, install what is missing, keep a private PostgreSQL,
+# and end what they started.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$root"
+home=$root/.gatehouse
+target=${CARGO_TARGET_DIR:-$root/target}
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The comment at the top of the script.
+usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
+
+# --- ends ----------------------------------------------------------------------------------------------------------------
+
+child=
+cluster=
+throw_away=
+
+# Runs a command in a process group of its own and waits, so that a signal to this script ends the whole group at once.
+hold() {
+  begin "$@"
+  local status=0
+  wait "$child" || status=$?
+  child=
+  return "$status"
+}
+
+begin() {
+  set -m
+  "$@" &
+  child=$!
+  set +m
+}
+
+end() {
+  if [[ -n $child ]] && kill -TERM -- "-$child" 2>/dev/null; then wait "$child" || true; fi
+  child=
+}
+
+cleanup() {
+  # A second Ctrl-C must not cut this short.
+  trap '' INT TERM
+  trap - EXIT
+  end
+  if [[ -n $cluster ]]; then stop_postgres; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- tools ---------------------------------------------------------------------------------------------------------------
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; elif have sudo; then sudo "$@"; else die "to install packages, run me as root or install sudo"; fi
+}
+
+# Installs what the machine lacks: a C linker, PostgreSQL, the Rust toolchain, and the commands named as arguments.
+install_tools() {
+  local missing=() tool
+  have cc || missing+=(cc)
+  have curl || missing+=(curl)
+  postgres_bin >/dev/null || missing+=(postgres)
+  for tool; do have "$tool" || missing+=("$tool"); done
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    say "installing ${missing[*]}"
+    if have apt-get; then apt_install "${missing[@]}"
+    elif have brew; then brew_install "${missing[@]}"
+    else die "please install ${missing[*]}: I know apt-get and brew only"; fi
+  fi
+  install_rust
+}
+
+apt_install() {
+  local packages=() tool
+  for tool; do
+    case $tool in
+      cc) packages+=(gcc libc6-dev) ;;
+      curl) packages+=(curl ca-certificates) ;;
+      ssh-keygen) packages+=(openssh-client) ;;
+      postgres) packages+=(postgresql) ;;
+      *) packages+=("$tool") ;;
+    esac
+  done
+  apt_get update
+  # The package would set up a cluster and a service of its own, which nothing here uses.
+  local conf=/etc/postgresql-common/createcluster.conf
+  if [[ " ${packages[*]} " == *" postgresql "* ]]; then
+    apt_get install --no-install-recommends postgresql-common
+    as_root sed -i.gatehouse 's/^#\?create_main_cluster.*/create_main_cluster = false/' "$conf"
+  fi
+  apt_get install --no-install-recommends "${packages[@]}"
+  if [[ -f $conf.gatehouse ]]; then as_root mv "$conf.gatehouse" "$conf"; fi
+}
+
+# apt-get, which says nothing unless it fails.
+apt_get() {
+  local said
+  said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 "$@" 2>&1 </dev/null) ||
+    { printf '%s\n' "$said" >&2; die "apt-get $* failed"; }
+}
+
+brew_install() {
+  local tool
+  for tool; do
+    case $tool in
+      cc) xcode-select --install || true; die "run me again once the command line tools are installed" ;;
+      postgres) brew install postgresql@17 ;;
+      *) brew install "$tool" ;;
+    esac
+  done
+}
+
+# Cargo, no older than rust-version in Cargo.toml.
+install_rust() {
+  local wanted has
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  has=$(cargo --version 2>/dev/null | cut -d' ' -f2) || true
+  if [[ -n $has && $(printf '%s\n' "$wanted" "${has%%-*}" | sort -V | head -n 1) == "$wanted" ]]; then return; fi
+  say "installing Rust $wanted${has:+ ($has is too old)}"
+  if ! have rustup; then
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain none
+  fi
+  rustup -q toolchain install "$wanted" --profile minimal --component clippy,rustfmt --no-self-update
+  export RUSTUP_TOOLCHAIN=$wanted
+}
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------------------
+
+# The folder of the newest PostgreSQL server that is installed.
+postgres_bin() {
+  local folder found
+  found=$(for folder in /usr/lib/postgresql/*/bin /{opt/homebrew,usr/local}/opt/postgresql@*/bin; do
+    if [[ -x $folder/initdb ]]; then printf '%s\n' "$folder"; fi
+  done | sort -V | tail -n 1)
+  [[ -n $found ]] || found=$(dirname "$(command -v initdb)") || return 1
+  [[ -x $found/initdb ]] && printf %s "$found"
+}
+
+# PostgreSQL refuses root: there it runs as the user whom its package made.
+as_postgres() {
+  if [[ $EUID -eq 0 ]]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
+}
+
+# Starts the private cluster in a folder, made at first use, with settings given as NAME=VALUE, and leaves `cluster`.
+# It listens on a Unix socket in its own folder, which only its owner (and root) can enter.
+start_postgres() {
+  cluster=$(reachable "$1")
+  shift
+  local bin settings pid log=$cluster/server.log locale=C.UTF-8
+  bin=$(postgres_bin)
+  if [[ ! -f $cluster/PG_VERSION ]]; then
+    say "making a PostgreSQL cluster in $cluster"
+    # Older macOS lacks the locale.
+    if [[ $(uname) == Darwin ]] && ! locale -a | grep -qx "$locale"; then locale=en_US.UTF-8; fi
+    as_postgres "$bin/initdb" -D "$cluster" -U postgres -A trust -E UTF8 --locale="$locale" >/dev/null
+  elif [[ $("$bin/postgres" --version) != *" $(cat "$cluster/PG_VERSION")."* ]]; then
+    die "$cluster is of PostgreSQL $(cat "$cluster/PG_VERSION"), and $bin is of another: remove the folder to start anew"
+  fi
+  # One that a killed run left behind: stopped where it lives, forgotten where its number is another process by now.
+  pid=$(head -n 1 "$cluster/postmaster.pid" 2>/dev/null) || true
+  if [[ -n $pid ]]; then
+    if [[ $(process_name "$pid") == *postgres ]]; then stop_postgres; else rm -f "$cluster/postmaster.pid"; fi
+  fi
+  settings="-c listen_addresses='' -c unix_socket_directories=$cluster$(printf ' -c %s' "$@")"
+  as_postgres "$bin/pg_ctl" -D "$cluster" -l "$log" -s -w -o "$settings" start ||
+    { tail -n 20 "$log" >&2; die "PostgreSQL did not start: see $log"; }
+}
+
+stop_postgres() {
+  as_postgres "$(postgres_bin)/pg_ctl" -D "$cluster" -s -m fast stop 2>/dev/null || true
+  if [[ -n $throw_away ]]; then rm -rf "$cluster"; fi
+}
+
+process_name() { cat "/proc/$1/comm" 2>/dev/null || ps -o comm= -p "$1" 2>/dev/null || true; }
+
+# The folder, made; or a stand-in under /var/tmp, where its name is too long for a socket or needs quoting in a URL, or
+# where the user postgres cannot reach it.
+reachable() {
+  local folder=$1
+  mkdir -p "$(dirname "$folder")"
+  if [[ ! $folder =~ ^[A-Za-z0-9_./@-]{1,85}$ ]] || ! as_postgres test -x "$(dirname "$folder")"; then
+    folder=/var/tmp/gatehouse-$EUID-$(printf %s "$folder" | cksum | cut -d' ' -f1)
+    say "PostgreSQL cannot live in $1; taking $folder"
+  fi
+  if [[ ! -e $folder ]]; then
+    mkdir -m 700 "$folder"
+    if [[ $EUID -eq 0 ]]; then chown postgres: "$folder"; fi
+  fi
+  as_postgres test -O "$folder" || die "$folder is another user's"
+  printf %s "$folder"
+}
+
+# The URL of a database of the cluster.
+database_url() { printf 'postgres://postgres@localhost/%s?host=%s' "$1" "$cluster"; }
+
+# psql or another of PostgreSQL's commands on the cluster.
+pg() { PGHOST=$cluster PGUSER=postgres "$(postgres_bin)/$1" "${@:2}"; }
+
+# Makes a database unless it exists.
+ensure_database() {
+  [[ $(pg psql -AtXd postgres -c "select 1 from pg_database where datname = '$1'") == 1 ]] || pg createdb "$1"
+}
+
+# --- the server ----------------------------------------------------------------------------------------------------------
+
+# Ends the script with a plain sentence where something listens on the address already.
+need_port() {
+  if (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null; then
+    die "something listens on $1 already; stop it, or choose another address: $2=127.0.0.1:PORT ${0}"
+  fi
+}
+
+# Waits until the server that was started as the child says that it is ready.
+await_ready() {
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    kill -0 "$child" 2>/dev/null || die "the server ended; its last words are above"
+    if curl -sf -o /dev/null "http://$1/-/readiness"; then return; fi
+    sleep 0.2
+  done
+  die "the server did not become ready"
+}

@@ -1,0 +1,236 @@
+//! `settings:`, the settings of the instance.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::push_rules::{self, PushRules};
+use super::run::{Changes, Place, Run};
+use super::words::{BranchProtection, Protocol, Visibility, Word, stated};
+use crate::store::Result;
+use crate::store::push_rules::Owner;
+use crate::store::settings::{self, SettingsRow};
+
+/// The settings of the instance. Each may be left out, and null means no limit or none.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names of GitLab's own settings")]
+pub struct InstanceSettings {
+    pub enabled_git_access_protocol: Option<Protocol>,
+    /// Megabytes that one push may have.
+    #[serde(deserialize_with = "stated")]
+    #[schemars(range(min = 1))]
+    pub receive_max_input_size: Option<Option<i32>>,
+    pub authorized_keys_enabled: Option<bool>,
+    /// Git operations over SSH in a minute, per user and project; 0 is no limit.
+    #[schemars(range(min = 0))]
+    pub gitlab_shell_operation_limit: Option<i32>,
+    #[serde(deserialize_with = "stated")]
+    #[schemars(length(max = 511))]
+    pub custom_http_clone_url_root: Option<Option<String>>,
+    #[schemars(range(min = 0))]
+    pub push_event_hooks_limit: Option<i32>,
+    #[schemars(range(min = 0))]
+    pub push_event_activities_limit: Option<i32>,
+    #[schemars(range(min = 0))]
+    pub git_push_pipeline_limit: Option<i32>,
+    /// The least size of each type of SSH key, `any` or `forbidden`.
+    pub key_restrictions: Option<KeyRestrictions>,
+    /// Days.
+    #[serde(deserialize_with = "stated")]
+    #[schemars(range(min = 1))]
+    pub max_ssh_key_lifetime: Option<Option<i32>>,
+    /// Days.
+    #[serde(deserialize_with = "stated")]
+    #[schemars(range(min = 1))]
+    pub max_personal_access_token_lifetime: Option<Option<i32>>,
+    pub require_personal_access_token_expiry: Option<bool>,
+    pub disable_personal_access_tokens: Option<bool>,
+    #[schemars(length(max = 20))]
+    pub personal_access_token_prefix: Option<String>,
+    pub admin_mode: Option<bool>,
+    pub password_authentication_enabled_for_git: Option<bool>,
+    pub require_two_factor_authentication: Option<bool>,
+    /// Hours.
+    #[schemars(range(min = 0))]
+    pub two_factor_grace_period: Option<i32>,
+    /// Minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub git_two_factor_session_expiry: Option<i32>,
+    pub maintenance_mode: Option<bool>,
+    #[serde(deserialize_with = "stated")]
+    pub maintenance_mode_message: Option<Option<String>>,
+    pub silent_mode_enabled: Option<bool>,
+    #[serde(deserialize_with = "stated")]
+    #[schemars(length(max = 255))]
+    pub default_branch_name: Option<Option<String>>,
+    pub default_branch_protection: Option<BranchProtection>,
+    /// Bytes; 0 is no limit.
+    #[schemars(range(min = 0))]
+    pub repository_size_limit: Option<i64>,
+    /// Bytes.
+    #[schemars(range(min = 0))]
+    pub snippet_size_limit: Option<i64>,
+    pub enforce_namespace_storage_limit: Option<bool>,
+    pub check_namespace_plan: Option<bool>,
+    /// Address ranges that no group's restriction shuts out.
+    pub globally_allowed_ips: Option<Vec<String>>,
+    pub error_tracking_enabled: Option<bool>,
+    #[serde(deserialize_with = "stated")]
+    pub error_tracking_api_url: Option<Option<String>>,
+    pub default_project_visibility: Option<Visibility>,
+    #[schemars(range(min = 0))]
+    pub shared_runners_minutes: Option<i32>,
+    /// The rule that holds where neither project nor group has one.
+    pub push_rules: Option<PushRules>,
+}
+
+/// The least size of each type of SSH key.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the types that OpenSSH has")]
+pub struct KeyRestrictions {
+    pub rsa: Option<KeyRestriction>,
+    pub dsa: Option<KeyRestriction>,
+    pub ecdsa: Option<KeyRestriction>,
+    pub ed25519: Option<KeyRestriction>,
+    pub ecdsa_sk: Option<KeyRestriction>,
+    pub ed25519_sk: Option<KeyRestriction>,
+}
+
+/// Bits at least, or a word.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub enum KeyRestriction {
+    /// So many bits at least.
+    Bits(i32),
+    /// No key, or every key.
+    Word(KeyRestrictionWord),
+}
+
+/// No key, or every key.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum KeyRestrictionWord {
+    Any,
+    Forbidden,
+}
+
+// Derived, it would be a choice of two schemas, and a mistake would be told in terms of both.
+impl JsonSchema for KeyRestriction {
+    fn schema_name() -> Cow<'static, str> {
+        "KeyRestriction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bits at least, or a word: `any` or `forbidden`.",
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 65536,
+            "pattern": "^(any|forbidden)$",
+            "examples": [2048],
+        })
+    }
+}
+
+impl KeyRestriction {
+    fn number(self) -> i32 {
+        match self {
+            Self::Bits(bits) => bits,
+            Self::Word(KeyRestrictionWord::Any) => 0,
+            Self::Word(KeyRestrictionWord::Forbidden) => -1,
+        }
+    }
+
+    fn word_of(number: i32) -> String {
+        match number {
+            -1 => "forbidden".to_owned(),
+            0 => "any".to_owned(),
+            bits => bits.to_string(),
+        }
+    }
+}
+
+/// Brings the settings in line.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings) -> Result<()> {
+    for (index, range) in settings.globally_allowed_ips.iter().flatten().enumerate() {
+        super::groups::check_range(run, &place.key("globally_allowed_ips").item(index), range);
+    }
+    let mut row = settings::find(&mut *run.conn).await?;
+    let changes = settings.put_into(&mut row);
+    if !changes.is_empty() {
+        settings::update(&mut *run.conn, &row).await?;
+        run.updated("settings", &changes);
+    }
+    if let Some(rules) = &settings.push_rules {
+        push_rules::bring(run, Owner::Instance, "the instance", rules).await?;
+    }
+    Ok(())
+}
+
+impl InstanceSettings {
+    fn put_into(&self, row: &mut SettingsRow) -> Changes {
+        let mut changes = Changes::default();
+        let protocol = self.enabled_git_access_protocol.map(|protocol| match protocol {
+            Protocol::Any => None,
+            Protocol::Ssh | Protocol::Http => Some(Protocol::word_of(protocol.number())),
+        });
+        // GitLab also writes an empty text for both.
+        row.enabled_git_access_protocol = row.enabled_git_access_protocol.take().filter(|word| !word.is_empty());
+        let show = |word: &Option<String>| word.clone().unwrap_or_else(|| "any".to_owned());
+        changes.set_as("enabled_git_access_protocol", &mut row.enabled_git_access_protocol, protocol, show);
+
+        let given = self.key_restrictions.clone().unwrap_or_default();
+        let restrictions = [
+            ("rsa", &mut row.rsa_key_restriction, given.rsa),
+            ("dsa", &mut row.dsa_key_restriction, given.dsa),
+            ("ecdsa", &mut row.ecdsa_key_restriction, given.ecdsa),
+            ("ed25519", &mut row.ed25519_key_restriction, given.ed25519),
+            ("ecdsa_sk", &mut row.ecdsa_sk_key_restriction, given.ecdsa_sk),
+            ("ed25519_sk", &mut row.ed25519_sk_key_restriction, given.ed25519_sk),
+        ];
+        for (kind, slot, restriction) in restrictions {
+            let show = |number: &i32| KeyRestriction::word_of(*number);
+            changes.set_as(&format!("key_restrictions.{kind}"), slot, restriction.map(KeyRestriction::number), show);
+        }
+
+        macro_rules! set {
+            ($($field:ident)+) => {$(
+                changes.set(stringify!($field), &mut row.$field, self.$field.clone());
+            )+};
+        }
+        set!(receive_max_input_size authorized_keys_enabled custom_http_clone_url_root push_event_hooks_limit);
+        set!(push_event_activities_limit git_push_pipeline_limit max_ssh_key_lifetime max_personal_access_token_lifetime);
+        set!(require_personal_access_token_expiry disable_personal_access_tokens admin_mode);
+        set!(password_authentication_enabled_for_git require_two_factor_authentication two_factor_grace_period);
+        set!(git_two_factor_session_expiry maintenance_mode maintenance_mode_message silent_mode_enabled);
+        set!(default_branch_name repository_size_limit snippet_size_limit enforce_namespace_storage_limit);
+        set!(check_namespace_plan error_tracking_enabled error_tracking_api_url shared_runners_minutes);
+        let limit = self.gitlab_shell_operation_limit.map(Some);
+        changes.set("gitlab_shell_operation_limit", &mut row.gitlab_shell_operation_limit, limit);
+        let prefix = self.personal_access_token_prefix.clone().map(Some);
+        changes.set("personal_access_token_prefix", &mut row.personal_access_token_prefix, prefix);
+        let ranges = self.globally_allowed_ips.as_ref().map(|ranges| ranges.join(","));
+        changes.set("globally_allowed_ips", &mut row.globally_allowed_ips, ranges);
+        changes.word(
+            "default_project_visibility",
+            &mut row.default_project_visibility,
+            self.default_project_visibility,
+        );
+
+        changes.word("default_branch_protection", &mut row.default_branch_protection, self.default_branch_protection);
+        let finer = &mut row.default_branch_protection_defaults;
+        if self.default_branch_protection.is_some() && finer.as_object().is_some_and(|rules| !rules.is_empty()) {
+            // The newer and finer form would win over the word that is stated.
+            *finer = serde_json::json!({});
+            changes.note("default_branch_protection_defaults cleared");
+        }
+        changes
+    }
+}

@@ -1,0 +1,169 @@
+//! The small values of a state document: GitLab's words for levels, dates, and values that may come from elsewhere.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+/// A word that stands for a number in the database.
+pub trait Word: Copy {
+    /// The number.
+    fn number(self) -> i32;
+    /// The word for a number, or the number where no word is known for it.
+    fn word_of(number: i32) -> String;
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident $word:literal $number:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[allow(missing_docs, reason = "the words say it")]
+        pub enum $name {
+            $(#[serde(rename = $word)] $variant,)+
+        }
+
+        impl Word for $name {
+            fn number(self) -> i32 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            fn word_of(number: i32) -> String {
+                match number {
+                    $($number => $word.to_owned(),)+
+                    other => other.to_string(),
+                }
+            }
+        }
+    )+};
+}
+
+words! {
+    /// What a member may do.
+    Level {
+        Guest "guest" 10,
+        Planner "planner" 15,
+        Reporter "reporter" 20,
+        Developer "developer" 30,
+        Maintainer "maintainer" 40,
+        Owner "owner" 50,
+    }
+    /// Who may see a group or a project.
+    Visibility {
+        Private "private" 0,
+        Internal "internal" 10,
+        Public "public" 20,
+    }
+    /// Who may use a feature: nobody, members, everyone who sees the project, and for pages everybody.
+    Feature {
+        Disabled "disabled" 0,
+        Private "private" 10,
+        Enabled "enabled" 20,
+        Public "public" 30,
+    }
+    /// Who may create projects in a group.
+    ProjectCreation {
+        NoOne "noone" 0,
+        Maintainer "maintainer" 1,
+        Developer "developer" 2,
+        Owner "owner" 3,
+        Administrator "administrator" 4,
+    }
+    /// Who may create subgroups.
+    SubgroupCreation {
+        Owner "owner" 0,
+        Maintainer "maintainer" 1,
+    }
+    /// How a new default branch is protected.
+    BranchProtection {
+        None "none" 0,
+        DevelopersCanPush "developers_can_push" 1,
+        Full "full" 2,
+        DevelopersCanMerge "developers_can_merge" 3,
+        DevelopersCanInitialPush "developers_can_initial_push" 4,
+    }
+    /// The ways git may come in.
+    Protocol {
+        Any "any" 0,
+        Ssh "ssh" 1,
+        Http "http" 2,
+    }
+    /// What an SSH key is good for.
+    KeyUsage {
+        AuthAndSigning "auth_and_signing" 0,
+        Auth "auth" 1,
+        Signing "signing" 2,
+    }
+    /// How a message is shown.
+    BroadcastType {
+        Banner "banner" 1,
+        Notification "notification" 2,
+    }
+}
+
+/// Whether an entry should exist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum Ensure {
+    #[default]
+    Present,
+    Absent,
+}
+
+impl Ensure {
+    /// Whether the entry should not exist.
+    #[must_use]
+    pub fn is_absent(self) -> bool {
+        self == Self::Absent
+    }
+}
+
+/// A date, `2027-01-31`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = r"^\d{4}-\d{2}-\d{2}$", "examples" = ["2027-01-31"]))]
+pub struct Day(String);
+
+impl Day {
+    /// The date, if the calendar has it.
+    #[must_use]
+    pub fn date(&self) -> Option<NaiveDate> {
+        NaiveDate::parse_from_str(&self.0, "%Y-%m-%d").ok()
+    }
+}
+
+/// A value, or where it is: `$env:NAME` or `$file:path`. It may be a secret, so it is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("minLength" = 1))]
+pub struct Given(String);
+
+impl Given {
+    /// What the document says.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Given(..)")
+    }
+}
+
+/// An id that the document chooses. Up to this size JSON numbers are exact, and a typing error leaves ids to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("minimum" = 1, "maximum" = 9_007_199_254_740_991_i64))]
+pub struct Id(pub i64);
+
+/// For a field that may be null: `None` where the document leaves it out, `Some(None)` where it says null.
+///
+/// # Errors
+/// Where the value is no `T`.
+pub fn stated<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,336 @@
+//! What a push brings along: push rules, LFS objects, sizes (allowed.md 3.5).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use regex::{Regex, RegexBuilder};
+
+use super::refs::{Change, ObjectId, RefName};
+use super::{Denial, Protocol};
+
+/// Memory that a rule's expression may take, compiled; a larger one is refused like an invalid one.
+const REGEX_BYTES: usize = 1 << 20;
+const MEBIBYTE: u64 = 1 << 20;
+
+/// What the project, and what is above it, ask of a push.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The push rule that holds for the project.
+    pub push_rule: Option<PushRule>,
+    /// Whether LFS objects must be there before their pointers.
+    pub lfs: bool,
+    /// The size that the repository may have.
+    pub size: Option<SizeLimit>,
+}
+
+/// A row of `push_rules`. Expressions are as they were written.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
+pub struct PushRule {
+    /// Names of branches must match.
+    pub branch_name: Option<String>,
+    /// Messages of commits must match.
+    pub commit_message: Option<String>,
+    /// Messages of commits must not match.
+    pub commit_message_negative: Option<String>,
+    /// Addresses of authors and committers must match.
+    pub author_email: Option<String>,
+    /// Names of added files must not match.
+    pub file_name: Option<String>,
+    /// Mebibytes of a file at most; 0 for any.
+    pub max_file_size: u64,
+    /// Commits must be signed off.
+    pub reject_non_dco: bool,
+    /// Commits must be signed.
+    pub reject_unsigned: bool,
+    /// Tags may not be deleted.
+    pub deny_delete_tag: bool,
+    /// Authors and committers must be users.
+    pub member_check: bool,
+}
+
+/// How large a repository is and may be, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeLimit {
+    /// What it may be.
+    pub limit: u64,
+    /// What it was when it was last measured.
+    pub used: u64,
+}
+
+/// What must be asked about the new objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// The commits.
+    pub commits: bool,
+    /// The files that the commits add.
+    pub added_files: bool,
+    /// The files that are larger than so many bytes.
+    pub files_above: Option<u64>,
+    /// The LFS pointers.
+    pub lfs_pointers: bool,
+    /// How much the push takes on disk.
+    pub size: bool,
+    /// Which of the commits' addresses are users'.
+    pub users: bool,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    /// The new commits, by id.
+    pub commits: HashMap<ObjectId, Commit>,
+    /// The files that the new commits add.
+    pub added_files: Vec<String>,
+    /// The new files that are too large, by path, or by id where no path is known.
+    pub large_files: Vec<String>,
+    /// Some pointer's LFS object is not the project's.
+    pub lfs_objects_missing: bool,
+    /// What the push takes on disk, in bytes.
+    pub size: u64,
+    /// The addresses among the commits' that are users'.
+    pub users: HashSet<String>,
+}
+
+/// A commit, as far as rules look at it.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// The whole message.
+    pub message: String,
+    /// The address of who wrote it.
+    pub author_email: String,
+    /// The address of who committed it.
+    pub committer_email: String,
+    /// The commits that it builds on.
+    pub parents: Vec<ObjectId>,
+    /// Whether it carries a signature.
+    pub signed: bool,
+}
+
+impl Rules {
+    /// Whether a rule makes an exception for the default branch.
+    #[must_use]
+    pub fn needs_default_branch(&self) -> bool {
+        self.push_rule.as_ref().is_some_and(|rule| rule.branch_name.is_some())
+    }
+}
+
+impl PushRule {
+    fn looks_at_commits(&self) -> bool {
+        let expressions = [&self.commit_message, &self.commit_message_negative, &self.author_email];
+        let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check];
+        expressions.iter().any(|expression| expression.is_some()) || flags.contains(&true)
+    }
+}
+
+/// What the rules will look at for these changes.
+#[must_use]
+pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
+    // What only goes away brings nothing along.
+    if changes.iter().all(Change::is_deletion) {
+        return Questions::default();
+    }
+    let rule = rules.push_rule.as_ref();
+    let added_files = rule.is_some_and(|rule| rule.file_name.is_some());
+    Questions {
+        commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
+        added_files,
+        files_above: rule.map(|rule| rule.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0),
+        lfs_pointers: rules.lfs,
+        size: rules.size.is_some(),
+        users: rule.is_some_and(|rule| rule.member_check),
+    }
+}
+
+/// Whether the repository is full before anything is added to it.
+#[must_use]
+pub fn is_full(rules: &Rules) -> bool {
+    rules.size.is_some_and(|size| size.used > size.limit)
+}
+
+/// Why the push may not bring along what it does.
+#[must_use]
+pub fn denial(
+    protocol: &Protocol,
+    rules: &Rules,
+    changes: &[Change],
+    default_branch: Option<&str>,
+    content: &Content,
+) -> Option<Denial> {
+    lfs_denial(rules, content)
+        .or_else(|| {
+            let rule = rules.push_rule.as_ref()?;
+            let web = *protocol == Protocol::Web;
+            let all = Compiled::new(rule, web, default_branch, content)
+                .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
+            all.err()
+        })
+        .or_else(|| size_denial(rules, content))
+}
+
+/// K3
+fn lfs_denial(rules: &Rules, content: &Content) -> Option<Denial> {
+    (rules.lfs && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
+}
+
+/// K6, after
+fn size_denial(rules: &Rules, content: &Content) -> Option<Denial> {
+    let size = rules.size?;
+    (size.used.saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
+}
+
+/// A push rule whose expressions are ready, and what it is held against.
+struct Compiled<'a> {
+    rule: &'a PushRule,
+    branch_name: Option<Expression<'a>>,
+    commit_message: Option<Expression<'a>>,
+    commit_message_negative: Option<Expression<'a>>,
+    author_email: Option<Expression<'a>>,
+    file_name: Option<Expression<'a>>,
+    web: bool,
+    default_branch: Option<&'a str>,
+    content: &'a Content,
+}
+
+impl<'a> Compiled<'a> {
+    fn new(
+        rule: &'a PushRule,
+        web: bool,
+        default_branch: Option<&'a str>,
+        content: &'a Content,
+    ) -> Result<Self, Denial> {
+        Ok(Self {
+            rule,
+            branch_name: Expression::new(rule.branch_name.as_deref())?,
+            commit_message: Expression::new(rule.commit_message.as_deref())?,
+            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref())?,
+            author_email: Expression::new(rule.author_email.as_deref())?,
+            file_name: Expression::new(rule.file_name.as_deref())?,
+            web,
+            default_branch,
+            content,
+        })
+    }
+
+    fn check_change(&self, change: &Change) -> Result<(), Denial> {
+        match &change.name {
+            RefName::Branch(name) if !change.is_deletion() && self.default_branch != Some(name) => {
+                must_match(self.branch_name.as_ref(), name, Denial::BranchNameRule)?;
+            }
+            RefName::Tag(_) if change.is_deletion() && self.rule.deny_delete_tag && !self.web => {
+                return Err(Denial::TagDeletionDenied);
+            }
+            RefName::Other(_) => return Ok(()),
+            RefName::Branch(_) | RefName::Tag(_) => {}
+        }
+        let commits = self.commits_of(change);
+        commits.iter().try_for_each(|commit| self.check_commit(commit))?;
+        if !change.is_deletion() {
+            self.check_file_names()?;
+        }
+        match self.content.large_files.first() {
+            Some(path) if self.rule.max_file_size > 0 && !change.is_deletion() => {
+                Err(Denial::FileTooLarge { path: path.clone(), mebibytes: self.rule.max_file_size })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The new commits that the change's ref gains, from its tip back.
+    fn commits_of(&self, change: &Change) -> Vec<&Commit> {
+        let mut seen = HashSet::new();
+        let mut waiting: Vec<&ObjectId> = change.new.iter().collect();
+        let mut commits = Vec::new();
+        while let Some(id) = waiting.pop() {
+            let Some((id, commit)) = self.content.commits.get_key_value(id) else { continue };
+            if seen.insert(id) {
+                waiting.extend(&commit.parents);
+                commits.push(commit);
+            }
+        }
+        commits
+    }
+
+    /// In GitLab's order.
+    fn check_commit(&self, commit: &Commit) -> Result<(), Denial> {
+        let Commit { message, author_email, committer_email, .. } = commit;
+        must_match(self.commit_message.as_ref(), message, Denial::CommitMessageRule)?;
+        must_not_match(self.commit_message_negative.as_ref(), message, Denial::CommitMessageNegativeRule)?;
+        let email = self.author_email.as_ref();
+        if !self.web {
+            let refusal = |pattern| Denial::CommitterEmailRule { email: committer_email.clone(), pattern };
+            must_match(email, committer_email, refusal)?;
+        }
+        let refusal = |pattern| Denial::AuthorEmailRule { email: author_email.clone(), pattern };
+        must_match(email, author_email, refusal)?;
+        if self.rule.reject_non_dco && !is_signed_off(message) {
+            return Err(Denial::NotSignedOff);
+        }
+        if self.rule.reject_unsigned && !self.web && !commit.signed {
+            return Err(Denial::NotSigned);
+        }
+        if self.rule.member_check && !self.web {
+            let known = |email: &String| self.content.users.contains(&email.to_lowercase());
+            if !known(author_email) {
+                return Err(Denial::AuthorNotAMember(author_email.clone()));
+            }
+            if !known(committer_email) {
+                return Err(Denial::CommitterNotAMember(committer_email.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_file_names(&self) -> Result<(), Denial> {
+        self.content.added_files.iter().try_for_each(|path| {
+            let refusal = |pattern| Denial::FileNameRule { path: path.clone(), pattern };
+            must_not_match(self.file_name.as_ref(), path, refusal)
+        })
+    }
+}
+
+/// An expression in the language of RE2, which never backtracks: a user's expression cannot stop the server.
+struct Expression<'a> {
+    text: &'a str,
+    regex: Regex,
+}
+
+impl<'a> Expression<'a> {
+    fn new(text: Option<&'a str>) -> Result<Option<Self>, Denial> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let regex = RegexBuilder::new(text).size_limit(REGEX_BYTES).multi_line(true).build();
+        let regex = regex.map_err(|_| Denial::InvalidRegex(text.to_owned()))?;
+        Ok(Some(Self { text, regex }))
+    }
+}
+
+fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {
+    match rule {
+        Some(rule) if !rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn must_not_match(
+    rule: Option<&Expression<'_>>,
+    text: &str,
+    refusal: impl FnOnce(String) -> Denial,
+) -> Result<(), Denial> {
+    match rule {
+        Some(rule) if rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// `Signed-off-by: Name <address>`, as `git commit --signoff` writes it.
+fn is_signed_off(message: &str) -> bool {
+    message.lines().any(|line| {
+        let signer = line.split_once("Signed-off-by:").and_then(|(_, signer)| signer.split_once('<'));
+        signer.is_some_and(|(name, address)| {
+            let closed = address.rsplit_once('>').and_then(|(address, _)| address.split_once('@'));
+            !name.is_empty() && closed.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+        })
+    })
+}

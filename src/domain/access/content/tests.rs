@@ -1,0 +1,168 @@
+//! Push rules, LFS and sizes as values.
+
+use super::*;
+
+const OLD: &str = "1111111111111111111111111111111111111111";
+const NEW: &str = "2222222222222222222222222222222222222222";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn id(text: &str) -> ObjectId {
+    ObjectId::parse(text).unwrap()
+}
+
+fn commit() -> Commit {
+    Commit {
+        message: "ABC-1 Add a file\n\nSigned-off-by: Rubi <rubi@example.com>\n".to_owned(),
+        author_email: "rubi@example.com".to_owned(),
+        committer_email: "rubi@example.com".to_owned(),
+        parents: vec![id(OLD)],
+        signed: true,
+    }
+}
+
+/// What the rule says to a branch that gains this one commit, which adds `src/key.pem`.
+fn said(rule: PushRule, commit: Commit, protocol: &Protocol) -> Option<String> {
+    let content = Content {
+        commits: HashMap::from([(id(NEW), commit)]),
+        added_files: vec!["src/key.pem".to_owned()],
+        large_files: vec!["big.bin".to_owned()],
+        users: HashSet::from(["rubi@example.com".to_owned()]),
+        ..Content::default()
+    };
+    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
+    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    denial(protocol, &rules, &changes, Some("main"), &content).map(|denial| denial.to_string())
+}
+
+fn over_ssh(rule: PushRule, commit: Commit) -> Option<String> {
+    said(rule, commit, &Protocol::Ssh)
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn each_rule_says_its_own_sentence() {
+    let rule = PushRule::default;
+    let plain = || Commit { message: "Add a file".to_owned(), signed: false, ..commit() };
+    let stranger = || Commit { author_email: "eve@example.net".to_owned(), ..commit() };
+    let by_stranger = || Commit { committer_email: "eve@example.net".to_owned(), ..commit() };
+    let rows = [
+        (PushRule { branch_name: some("^[0-9]+$"), ..rule() }, commit()),
+        (PushRule { commit_message: some(r"^[A-Z]+-\d+"), ..rule() }, plain()),
+        (PushRule { commit_message_negative: some("file"), ..rule() }, commit()),
+        (PushRule { author_email: some("@example.com$"), ..rule() }, by_stranger()),
+        (PushRule { author_email: some("@example.com$"), ..rule() }, stranger()),
+        (PushRule { reject_non_dco: true, ..rule() }, plain()),
+        (PushRule { reject_unsigned: true, ..rule() }, plain()),
+        (PushRule { member_check: true, ..rule() }, stranger()),
+        (PushRule { member_check: true, ..rule() }, by_stranger()),
+        (PushRule { file_name: some(r"\.pem$"), ..rule() }, commit()),
+        (PushRule { max_file_size: 5, ..rule() }, commit()),
+        (PushRule { commit_message: some("(["), ..rule() }, commit()),
+    ];
+    let sentences: Vec<String> = rows.into_iter().map(|(rule, commit)| over_ssh(rule, commit).unwrap()).collect();
+    insta::assert_snapshot!(sentences.join("\n"), @r#"
+    Branch name does not follow the pattern '^[0-9]+$'
+    Commit message does not follow the pattern '^[A-Z]+-\d+'
+    Commit message contains the forbidden pattern 'file'
+    Committer's email 'eve@example.net' does not follow the pattern '@example.com$'
+    Author's email 'eve@example.net' does not follow the pattern '@example.com$'
+    Commit message must contain a DCO signoff
+    Commit must be signed with a GPG key
+    Author 'eve@example.net' is not a member of team
+    Committer 'eve@example.net' is not a member of team
+    File name src/key.pem was prohibited by the pattern "\.pem$".
+    File "big.bin" is larger than the allowed size of 5 MiB. Use Git LFS to manage this file.
+    Regular expression '([' is invalid
+    "#);
+}
+
+#[test]
+fn what_follows_every_rule_goes_in() {
+    let rule = PushRule {
+        branch_name: some("^feature"),
+        commit_message: some(r"^[A-Z]+-\d+"),
+        commit_message_negative: some("WIP"),
+        author_email: some("@example.com$"),
+        file_name: some(r"\.exe$"),
+        max_file_size: 0,
+        reject_non_dco: true,
+        reject_unsigned: true,
+        deny_delete_tag: true,
+        member_check: true,
+    };
+    assert_eq!(over_ssh(rule, commit()), None);
+}
+
+#[test]
+fn the_web_interface_commits_in_its_own_name_and_unsigned() {
+    let rule = PushRule {
+        author_email: some("@example.com$"),
+        reject_unsigned: true,
+        member_check: true,
+        ..PushRule::default()
+    };
+    let by_web = Commit { committer_email: "noreply@gitlab".to_owned(), signed: false, ..commit() };
+    assert_eq!(said(rule, by_web, &Protocol::Web), None);
+}
+
+#[test]
+fn the_default_branch_may_have_any_name_and_tags_may_be_kept() {
+    let rules = |rule| Rules { push_rule: Some(rule), ..Rules::default() };
+    let named = rules(PushRule { branch_name: some("^[0-9]+$"), ..PushRule::default() });
+    let main = Change::parse_all(&format!("{OLD} {NEW} refs/heads/main"));
+    assert_eq!(denial(&Protocol::Ssh, &named, &main, Some("main"), &Content::default()), None);
+    let kept = rules(PushRule { deny_delete_tag: true, ..PushRule::default() });
+    let delete = Change::parse_all(&format!("{OLD} {ZERO} refs/tags/v1"));
+    let refused = denial(&Protocol::Ssh, &kept, &delete, None, &Content::default());
+    assert_eq!(refused, Some(Denial::TagDeletionDenied));
+    assert_eq!(denial(&Protocol::Web, &kept, &delete, None, &Content::default()), None);
+}
+
+#[test]
+fn only_the_commits_that_a_ref_gains_are_held_against_it() {
+    let other = id("3333333333333333333333333333333333333333");
+    let bad = Commit { message: "WIP".to_owned(), parents: Vec::new(), ..commit() };
+    let content = Content { commits: HashMap::from([(id(NEW), commit()), (other.clone(), bad)]), ..Content::default() };
+    let rule = PushRule { commit_message_negative: some("WIP"), ..PushRule::default() };
+    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let fine = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    assert_eq!(denial(&Protocol::Ssh, &rules, &fine, None, &content), None);
+    let both = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x\n{OLD} {other} refs/heads/y"));
+    assert!(denial(&Protocol::Ssh, &rules, &both, None, &content).is_some());
+}
+
+/// allowed-73
+#[test]
+fn pointers_need_their_objects_where_lfs_is_on() {
+    let content = Content { lfs_objects_missing: true, ..Content::default() };
+    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let with = |lfs| denial(&Protocol::Ssh, &Rules { lfs, ..Rules::default() }, &changes, None, &content);
+    assert_eq!(with(true), Some(Denial::LfsObjectsMissing));
+    assert_eq!(with(false), None);
+}
+
+#[test]
+fn a_repository_holds_what_its_limit_says() {
+    let rules = |used| Rules { size: Some(SizeLimit { limit: 100, used }), ..Rules::default() };
+    assert!(is_full(&rules(101)) && !is_full(&rules(100)) && !is_full(&Rules::default()));
+    let content = Content { size: 11, ..Content::default() };
+    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let with = |used| denial(&Protocol::Ssh, &rules(used), &changes, None, &content);
+    assert_eq!(with(90), Some(Denial::RepositoryWouldBeFull));
+    assert_eq!(with(89), None);
+}
+
+#[test]
+fn a_sign_off_has_a_name_and_an_address() {
+    for (text, expected) in [
+        ("x\n\nSigned-off-by: A B <a@b>", true),
+        ("Signed-off-by: A B", false),
+        ("Signed-off-by:<a@b>", false),
+        ("Signed-off-by: A <ab>", false),
+    ] {
+        assert_eq!(is_signed_off(text), expected, "{text}");
+    }
+}

@@ -1,0 +1,413 @@
+//! May these ref updates go in? The rules of Gitaly's call, over facts of the project and of its repository
+//! (allowed.md section 3).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::content::{self, Content};
+use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
+use super::{Actor, Denial, Facts, Project, Protocol, account_denial, may_push_code, sees};
+use crate::domain::ids::UserId;
+use crate::domain::level::{AccessLevel, FeatureLevel};
+
+/// What the project says about its refs.
+#[derive(Debug, Clone, Default)]
+pub struct PushFacts {
+    /// Patterns that protect branches, the project's and its top-level group's.
+    pub branches: Vec<BranchProtection>,
+    /// Patterns that protect tags.
+    pub tags: Vec<TagProtection>,
+    /// What protects the branches of an empty repository.
+    pub default_protection: DefaultProtection,
+    /// The name of the first branch, where none exists yet.
+    pub default_branch_name: String,
+    /// Push rules, LFS and sizes.
+    pub content: content::Rules,
+}
+
+/// A pattern that protects branches.
+#[derive(Debug, Clone)]
+pub struct BranchProtection {
+    /// Which branches.
+    pub pattern: Pattern,
+    /// Whether those who may push may also force-push.
+    pub allow_force_push: bool,
+    /// Who may push.
+    pub push: Vec<Admission>,
+    /// Who may merge.
+    pub merge: Vec<Admission>,
+}
+
+/// A pattern that protects tags.
+#[derive(Debug, Clone)]
+pub struct TagProtection {
+    /// Which tags.
+    pub pattern: Pattern,
+    /// Who may create them.
+    pub create: Vec<Admission>,
+}
+
+/// Whom one row of a protection admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Everybody who may push code and has this level at least; 0 is nobody, 60 administrators.
+    Role(AccessLevel),
+    /// This user.
+    User(UserId),
+    /// The members of a group, and whether the user is one of them.
+    Group(bool),
+    /// The creator of a deploy key that may still push, as far as they are still a member of the project.
+    DeployKey(Option<UserId>),
+}
+
+/// What protects the branches of an empty repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DefaultProtection {
+    /// Nothing.
+    None,
+    /// Developers push.
+    DevelopersPush,
+    /// Maintainers push.
+    #[default]
+    Full,
+    /// Developers merge.
+    DevelopersMerge,
+    /// Developers push to an empty repository.
+    DevelopersPushFirst,
+}
+
+impl DefaultProtection {
+    /// The protection that a `default_branch_protection` column holds.
+    #[must_use]
+    pub fn from_level(level: i32) -> Self {
+        match level {
+            0 => Self::None,
+            1 => Self::DevelopersPush,
+            3 => Self::DevelopersMerge,
+            4 => Self::DevelopersPushFirst,
+            _ => Self::Full,
+        }
+    }
+}
+
+/// What must be asked about a repository before the rules can be applied: no more than they will look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Whether the repository has a branch.
+    pub empty: bool,
+    /// Which branch is the default one.
+    pub default_branch: bool,
+    /// Whether the first object of each pair is an ancestor of the second.
+    pub ancestry: BTreeSet<(ObjectId, ObjectId)>,
+    /// Which branches contain these commits.
+    pub containing: BTreeSet<ObjectId>,
+    /// What the push brings along.
+    pub content: content::Questions,
+}
+
+impl Questions {
+    /// Whether nothing must be asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What the repository answered.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// The repository has no branch.
+    pub empty: bool,
+    /// The default branch, without `refs/heads/`; none in an empty repository.
+    pub default_branch: Option<String>,
+    /// The pairs of old and new objects where the old one is not an ancestor of the new one.
+    pub diverged: BTreeSet<(ObjectId, ObjectId)>,
+    /// The branches that contain a commit.
+    pub containing: HashMap<ObjectId, Vec<String>>,
+    /// What the push brings along.
+    pub content: Content,
+}
+
+/// What the rules will look at for these changes.
+#[must_use]
+pub fn questions(facts: &Facts, push: &PushFacts, changes: &[Change]) -> Questions {
+    let mut questions = Questions { content: content::questions(&push.content, changes), ..Questions::default() };
+    let rights = Rights::new(facts);
+    for change in changes {
+        match &change.name {
+            RefName::Branch(name) => {
+                let protections = push.protecting(name);
+                questions.default_branch |= change.is_deletion();
+                // Where a branch is, the repository is not empty; a new branch may be the first one.
+                questions.empty |= change.is_creation();
+                if let Some((old, new)) = change.update() {
+                    let forcing = protections.iter().any(|protection| protection.allow_force_push);
+                    if !protections.is_empty() && !forcing {
+                        questions.ancestry.insert((old.clone(), new.clone()));
+                    }
+                }
+                let merges = !rights.push(&protections) && rights.merge(&protections);
+                if let Some(new) = change.new.as_ref().filter(|_| change.is_creation() && merges) {
+                    questions.containing.insert(new.clone());
+                }
+            }
+            RefName::Tag(_) => questions.default_branch |= change.is_creation(),
+            RefName::Other(_) => {}
+        }
+    }
+    questions.default_branch |= push.content.needs_default_branch();
+    questions
+}
+
+/// Why the changes may not go in, if so: the first rule that refuses the first change that it refuses.
+#[must_use]
+pub fn denial(
+    facts: &Facts,
+    protocol: &Protocol,
+    push: &PushFacts,
+    changes: &[Change],
+    answers: &Answers,
+) -> Option<Denial> {
+    let rules = RefRules { facts, protocol, push, answers, rights: Rights::new(facts) };
+    let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
+    // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
+    let nothing = changes.is_empty() && rules.may_not_push(project, None);
+    if content::is_full(&push.content) {
+        return Some(Denial::RepositoryFull);
+    }
+    nothing
+        .then_some(Denial::MayNotPush)
+        .or_else(|| changes.iter().find_map(|change| rules.change_denial(project, change)))
+        .or_else(|| {
+            let default_branch = answers.default_branch.as_deref();
+            content::denial(protocol, &push.content, changes, default_branch, &answers.content)
+        })
+}
+
+/// Whether the changes are refused whatever the repository answers: nobody who may not push at all makes us ask.
+#[must_use]
+pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change]) -> bool {
+    let answers = Answers::default();
+    let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
+    let first = changes.first().map(|change| &change.name);
+    content::is_full(&push.content) || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
+}
+
+impl PushFacts {
+    /// The protections whose pattern the branch matches.
+    fn protecting(&self, branch: &str) -> Vec<&BranchProtection> {
+        self.branches.iter().filter(|protection| protection.pattern.matches(branch)).collect()
+    }
+}
+
+/// What the acting user may do to refs of the project.
+struct Rights<'a> {
+    facts: &'a Facts,
+    /// The ability *push code*.
+    push_code: bool,
+    admin: bool,
+    level: AccessLevel,
+    user: Option<UserId>,
+}
+
+impl<'a> Rights<'a> {
+    fn new(facts: &'a Facts) -> Self {
+        let project = facts.project.as_ref();
+        let user = facts.user.as_ref();
+        Self {
+            facts,
+            push_code: project.is_some_and(|project| may_push_code(facts, project)),
+            admin: user.is_some_and(|user| user.admin),
+            level: project.map_or(AccessLevel::NO_ACCESS, |project| project.level),
+            user: user.map(|user| user.id),
+        }
+    }
+
+    fn push(&self, protections: &[&BranchProtection]) -> bool {
+        protections.iter().flat_map(|protection| &protection.push).any(|row| self.admitted_by(row))
+    }
+
+    fn merge(&self, protections: &[&BranchProtection]) -> bool {
+        protections.iter().flat_map(|protection| &protection.merge).any(|row| self.admitted_by(row))
+    }
+
+    fn admitted_by(&self, row: &Admission) -> bool {
+        match *row {
+            Admission::Role(AccessLevel::NO_ACCESS) => false,
+            Admission::Role(AccessLevel::ADMIN) => self.admin,
+            // Administrators pass role rows by their role in the project alone.
+            Admission::Role(least) => self.push_code && self.level >= least,
+            Admission::User(user) => self.push_code && self.user == Some(user),
+            Admission::Group(member) => self.push_code && member,
+            Admission::DeployKey(creator) => creator.is_some() && creator == self.user,
+        }
+    }
+
+    /// Whether the deploy key that acts may push here at all: it is enabled with that right, and its creator may still
+    /// use git and read the project.
+    fn deploy_key_may_push(&self, project: &Project) -> bool {
+        let creator = self.facts.user.as_ref().is_some_and(|creator| {
+            let reads = creator.admin || project.level >= AccessLevel::GUEST || sees(creator, project.visibility);
+            reads && account_denial(self.facts, creator).is_none()
+        });
+        creator && project.deploy_key_can_push == Some(true) && project.repository_level != FeatureLevel::Disabled
+    }
+}
+
+struct RefRules<'a> {
+    facts: &'a Facts,
+    protocol: &'a Protocol,
+    push: &'a PushFacts,
+    answers: &'a Answers,
+    rights: Rights<'a>,
+}
+
+impl RefRules<'_> {
+    fn change_denial(&self, project: &Project, change: &Change) -> Option<Denial> {
+        if self.may_not_push(project, Some(&change.name)) {
+            return Some(Denial::MayNotPush);
+        }
+        match &change.name {
+            RefName::Branch(name) => self.branch_denial(project, name, change),
+            RefName::Tag(name) => self.tag_denial(name, change),
+            RefName::Other(_) => None,
+        }
+    }
+
+    /// R1
+    fn may_not_push(&self, project: &Project, name: Option<&RefName>) -> bool {
+        match self.facts.actor() {
+            Actor::User(_) => !self.rights.push_code,
+            // For deploy keys GitLab holds the full ref against the patterns of branches, so that a bare `*` matches.
+            Actor::DeployKey(_) => {
+                let full = name.map(RefName::to_string).unwrap_or_default();
+                let protections = self.push.protecting(&full);
+                let shut_out = !full.is_empty() && !protections.is_empty() && !self.rights.push(&protections);
+                shut_out || !self.rights.deploy_key_may_push(project)
+            }
+            Actor::Nobody => true,
+        }
+    }
+
+    /// R2 to R13
+    fn branch_denial(&self, project: &Project, name: &str, change: &Change) -> Option<Denial> {
+        if change.is_deletion() {
+            if self.answers.default_branch.as_deref() == Some(name) {
+                return Some(Denial::DefaultBranchDeleted);
+            }
+        } else if looks_like_object_id(name) {
+            return Some(Denial::BranchLikeObjectId);
+        } else if !is_valid_name(name) {
+            return Some(Denial::InvalidBranchName);
+        }
+        let protections = self.push.protecting(name);
+        let empty = self.answers.empty && change.is_creation();
+        if protections.is_empty() && !(empty && self.push.default_protection != DefaultProtection::None) {
+            return None;
+        }
+        self.protected_branch_denial(project, &protections, empty, change)
+    }
+
+    fn protected_branch_denial(
+        &self,
+        project: &Project,
+        protections: &[&BranchProtection],
+        empty: bool,
+        change: &Change,
+    ) -> Option<Denial> {
+        let may_force = protections.iter().any(|protection| protection.allow_force_push);
+        if self.is_forced(change) && !may_force {
+            return Some(Denial::ForcePush);
+        }
+        let push = if empty { self.may_push_first() } else { self.rights.push(protections) };
+        if empty {
+            return (!push).then(|| Denial::NoDefaultBranch {
+                branch: self.push.default_branch_name.clone(),
+                project: project.full_path.clone(),
+            });
+        }
+        if change.is_creation() {
+            return if push { None } else { self.protected_creation_denial(protections, change) };
+        }
+        let web = *self.protocol == Protocol::Web;
+        if change.is_deletion() {
+            let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
+            return match (maintains, web) {
+                (false, _) => Some(Denial::MayNotDeleteProtectedBranch),
+                (true, false) => Some(Denial::DeleteProtectedBranchOnWeb),
+                (true, true) => None,
+            };
+        }
+        (!push).then_some(Denial::MayNotPushToProtectedBranch)
+    }
+
+    /// R7 to R9, for those who may not push there
+    fn protected_creation_denial(&self, protections: &[&BranchProtection], change: &Change) -> Option<Denial> {
+        if !self.rights.merge(protections) {
+            return Some(Denial::MayNotCreateProtectedBranch);
+        }
+        let branches = change.new.as_ref().and_then(|new| self.answers.containing.get(new));
+        let protected = |branch: &String| !self.push.protecting(branch).is_empty();
+        if !branches.is_some_and(|branches| branches.iter().any(protected)) {
+            return Some(Denial::ProtectedBranchFromUnknownCommit);
+        }
+        (*self.protocol != Protocol::Web).then_some(Denial::CreateProtectedBranchOnWeb)
+    }
+
+    fn is_forced(&self, change: &Change) -> bool {
+        let pair = change.update().map(|(old, new)| (old.clone(), new.clone()));
+        pair.is_some_and(|pair| self.answers.diverged.contains(&pair))
+    }
+
+    /// Who may make the first branch of an empty repository (3.3.3).
+    fn may_push_first(&self) -> bool {
+        let developers = matches!(
+            self.push.default_protection,
+            DefaultProtection::None | DefaultProtection::DevelopersPush | DefaultProtection::DevelopersPushFirst
+        );
+        let least = if developers { AccessLevel::DEVELOPER } else { AccessLevel::MAINTAINER };
+        self.rights.admin || self.rights.level >= least
+    }
+
+    /// T1 to T9
+    fn tag_denial(&self, name: &str, change: &Change) -> Option<Denial> {
+        if change.old.is_some() && !self.rights.push_code {
+            return Some(Denial::MayNotChangeTag);
+        }
+        if change.is_creation() && self.answers.default_branch.as_deref() == Some(name) {
+            return Some(Denial::TagNamedLikeDefaultBranch);
+        }
+        if !change.is_deletion() {
+            if name.contains(char::REPLACEMENT_CHARACTER) {
+                return Some(Denial::TagNotUtf8);
+            }
+            if !is_valid_name(name) || name.starts_with("refs/tags/") {
+                return Some(Denial::InvalidTagName);
+            }
+            if looks_like_object_id(name) {
+                return Some(Denial::TagLikeObjectId);
+            }
+        }
+        let protections: Vec<_> = self.push.tags.iter().filter(|tag| tag.pattern.matches(name)).collect();
+        if protections.is_empty() {
+            return None;
+        }
+        if change.is_deletion() {
+            let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
+            return match (maintains, *self.protocol == Protocol::Web) {
+                (false, _) => Some(Denial::MayNotDeleteProtectedTag),
+                (true, false) => Some(Denial::DeleteProtectedTagOnWeb),
+                (true, true) => None,
+            };
+        }
+        if !change.is_creation() {
+            return Some(Denial::ProtectedTagUpdated);
+        }
+        // A deploy key that may push may create any protected tag.
+        let deploy_key = matches!(self.facts.actor(), Actor::DeployKey(_));
+        let created = protections.iter().flat_map(|tag| &tag.create).any(|row| self.rights.admitted_by(row));
+        (!deploy_key && !created).then_some(Denial::MayNotCreateProtectedTag)
+    }
+}

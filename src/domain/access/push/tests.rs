@@ -1,0 +1,326 @@
+//! The rules of ref updates as values: the policy as a table, and each case of the contract.
+
+use super::*;
+use crate::domain::access::tests::{account, facts, project};
+use crate::domain::access::{Key, UserState};
+use crate::domain::ids::KeyId;
+
+const OLD: &str = "1111111111111111111111111111111111111111";
+const NEW: &str = "2222222222222222222222222222222222222222";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn changes(lines: &[(&str, &str, &str)]) -> Vec<Change> {
+    let text: String = lines.iter().map(|(old, new, name)| format!("{old} {new} {name}\n")).collect();
+    Change::parse_all(&text)
+}
+
+fn role(level: AccessLevel) -> Vec<Admission> {
+    vec![Admission::Role(level)]
+}
+
+/// One protected pattern: who may push, who may merge.
+fn branch(pattern: &str, push: Vec<Admission>, merge: Vec<Admission>) -> BranchProtection {
+    BranchProtection { pattern: Pattern::new(pattern), allow_force_push: false, push, merge }
+}
+
+fn protecting(branches: Vec<BranchProtection>) -> PushFacts {
+    PushFacts { branches, default_branch_name: "main".to_owned(), ..PushFacts::default() }
+}
+
+fn maintainers_push(pattern: &str) -> PushFacts {
+    protecting(vec![branch(pattern, role(AccessLevel::MAINTAINER), role(AccessLevel::DEVELOPER))])
+}
+
+fn answers() -> Answers {
+    Answers { default_branch: Some("main".to_owned()), ..Answers::default() }
+}
+
+fn diverged() -> Answers {
+    let pair = (ObjectId::parse(OLD).unwrap(), ObjectId::parse(NEW).unwrap());
+    Answers { diverged: BTreeSet::from([pair]), ..answers() }
+}
+
+fn at(level: AccessLevel) -> Facts {
+    let mut facts = facts();
+    project(&mut facts).level = level;
+    facts
+}
+
+fn ssh(facts: &Facts, push: &PushFacts, lines: &[(&str, &str, &str)], answers: &Answers) -> Option<Denial> {
+    denial(facts, &Protocol::Ssh, push, &changes(lines), answers)
+}
+
+#[test]
+fn who_may_change_which_ref() {
+    let levels = [
+        ("reporter", AccessLevel::REPORTER),
+        ("developer", AccessLevel::DEVELOPER),
+        ("maintainer", AccessLevel::MAINTAINER),
+        ("owner", AccessLevel::OWNER),
+    ];
+    let kinds = [
+        ("create", (ZERO, NEW), false),
+        ("update", (OLD, NEW), false),
+        ("force", (OLD, NEW), true),
+        ("delete", (OLD, ZERO), false),
+    ];
+    let refs = [
+        ("free branch", "refs/heads/free"),
+        ("branch, maintainers push", "refs/heads/guarded"),
+        ("branch, developers push", "refs/heads/team"),
+        ("branch, nobody pushes", "refs/heads/frozen"),
+        ("free tag", "refs/tags/free"),
+        ("tag, maintainers create", "refs/tags/v1"),
+        ("note", "refs/notes/commits"),
+    ];
+    let mut push = protecting(vec![
+        branch("guarded", role(AccessLevel::MAINTAINER), role(AccessLevel::DEVELOPER)),
+        branch("team", role(AccessLevel::DEVELOPER), role(AccessLevel::DEVELOPER)),
+        branch("frozen", role(AccessLevel::NO_ACCESS), role(AccessLevel::NO_ACCESS)),
+    ]);
+    push.tags = vec![TagProtection { pattern: Pattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
+    let mut table = String::new();
+    for (name, full) in refs {
+        for (kind, (old, new), forced) in kinds {
+            let answers = if forced { diverged() } else { answers() };
+            let cells = levels.map(|(level_name, level)| {
+                let refused = ssh(&at(level), &push, &[(old, new, full)], &answers);
+                format!("{level_name} {}", if refused.is_some() { "-" } else { "yes" })
+            });
+            table += &format!("{name:26} {kind:7} {}\n", cells.join("  "));
+        }
+    }
+    insta::assert_snapshot!(table, @r"
+    free branch                create  reporter -  developer yes  maintainer yes  owner yes
+    free branch                update  reporter -  developer yes  maintainer yes  owner yes
+    free branch                force   reporter -  developer yes  maintainer yes  owner yes
+    free branch                delete  reporter -  developer yes  maintainer yes  owner yes
+    branch, maintainers push   create  reporter -  developer -  maintainer yes  owner yes
+    branch, maintainers push   update  reporter -  developer -  maintainer yes  owner yes
+    branch, maintainers push   force   reporter -  developer -  maintainer -  owner -
+    branch, maintainers push   delete  reporter -  developer -  maintainer -  owner -
+    branch, developers push    create  reporter -  developer yes  maintainer yes  owner yes
+    branch, developers push    update  reporter -  developer yes  maintainer yes  owner yes
+    branch, developers push    force   reporter -  developer -  maintainer -  owner -
+    branch, developers push    delete  reporter -  developer -  maintainer -  owner -
+    branch, nobody pushes      create  reporter -  developer -  maintainer -  owner -
+    branch, nobody pushes      update  reporter -  developer -  maintainer -  owner -
+    branch, nobody pushes      force   reporter -  developer -  maintainer -  owner -
+    branch, nobody pushes      delete  reporter -  developer -  maintainer -  owner -
+    free tag                   create  reporter -  developer yes  maintainer yes  owner yes
+    free tag                   update  reporter -  developer yes  maintainer yes  owner yes
+    free tag                   force   reporter -  developer yes  maintainer yes  owner yes
+    free tag                   delete  reporter -  developer yes  maintainer yes  owner yes
+    tag, maintainers create    create  reporter -  developer -  maintainer yes  owner yes
+    tag, maintainers create    update  reporter -  developer -  maintainer -  owner -
+    tag, maintainers create    force   reporter -  developer -  maintainer -  owner -
+    tag, maintainers create    delete  reporter -  developer -  maintainer -  owner -
+    note                       create  reporter -  developer yes  maintainer yes  owner yes
+    note                       update  reporter -  developer yes  maintainer yes  owner yes
+    note                       force   reporter -  developer yes  maintainer yes  owner yes
+    note                       delete  reporter -  developer yes  maintainer yes  owner yes
+    ");
+}
+
+/// allowed-55
+#[test]
+fn a_protected_branch_takes_pushes_of_maintainers_alone() {
+    let push = maintainers_push("feature");
+    let update = [(OLD, NEW, "refs/heads/feature")];
+    let refused = Some(Denial::MayNotPushToProtectedBranch);
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &update, &answers()), refused);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &push, &update, &answers()), None);
+    let mut admin = at(AccessLevel::GUEST);
+    account(&mut admin).admin = true;
+    assert_eq!(ssh(&admin, &push, &update, &answers()), refused, "an administrator's role here is guest");
+}
+
+/// allowed-56, allowed-57, allowed-58, allowed-59
+#[test]
+fn patterns_rows_and_lines_are_taken_together() {
+    let developer = at(AccessLevel::DEVELOPER);
+    let feature = [(OLD, NEW, "refs/heads/feature")];
+    let refused = Some(Denial::MayNotPushToProtectedBranch);
+    assert_eq!(ssh(&developer, &maintainers_push("feat*"), &feature, &answers()), refused);
+
+    let row_30 = protecting(vec![branch("feature", role(AccessLevel::DEVELOPER), Vec::new())]);
+    assert_eq!(ssh(&developer, &row_30, &feature, &answers()), None);
+
+    let row_0 = protecting(vec![branch("feature", role(AccessLevel::NO_ACCESS), Vec::new())]);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &row_0, &feature, &answers()), refused);
+
+    let two = [(OLD, NEW, "refs/heads/master"), (OLD, NEW, "refs/heads/feature")];
+    assert_eq!(ssh(&developer, &maintainers_push("feature"), &two, &answers()), refused);
+
+    let union = protecting(vec![
+        branch("feature", role(AccessLevel::NO_ACCESS), Vec::new()),
+        branch("f*", role(AccessLevel::DEVELOPER), Vec::new()),
+    ]);
+    assert_eq!(ssh(&developer, &union, &feature, &answers()), None, "two rows on one branch are a union");
+}
+
+/// allowed-61, allowed-62
+#[test]
+fn the_default_branch_stays_and_others_may_go() {
+    let nothing = protecting(Vec::new());
+    let default = [(OLD, ZERO, "refs/heads/main")];
+    let refused = Some(Denial::DefaultBranchDeleted);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &nothing, &default, &answers()), refused);
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &nothing, &[(OLD, ZERO, "refs/heads/x")], &answers()), None);
+}
+
+/// allowed-63, allowed-64
+#[test]
+fn a_forced_push_needs_a_protection_that_allows_it() {
+    let mut push = maintainers_push("feature");
+    let update = [(OLD, NEW, "refs/heads/feature")];
+    let maintainer = at(AccessLevel::MAINTAINER);
+    assert_eq!(ssh(&maintainer, &push, &update, &diverged()), Some(Denial::ForcePush));
+    push.branches[0].allow_force_push = true;
+    assert_eq!(ssh(&maintainer, &push, &update, &diverged()), None);
+    let free = [(OLD, NEW, "refs/heads/free")];
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &free, &diverged()), None);
+}
+
+/// allowed-65
+#[test]
+fn who_may_merge_alone_makes_protected_branches_on_the_web_from_protected_commits() {
+    let push = protecting(vec![branch("release/*", role(AccessLevel::NO_ACCESS), role(AccessLevel::DEVELOPER))]);
+    let developer = at(AccessLevel::DEVELOPER);
+    let create = [(ZERO, NEW, "refs/heads/release/2")];
+    assert_eq!(ssh(&developer, &push, &create, &answers()), Some(Denial::ProtectedBranchFromUnknownCommit));
+    let new = ObjectId::parse(NEW).unwrap();
+    let known = Answers { containing: HashMap::from([(new, vec!["release/1".to_owned()])]), ..answers() };
+    assert_eq!(ssh(&developer, &push, &create, &known), Some(Denial::CreateProtectedBranchOnWeb));
+    assert_eq!(denial(&developer, &Protocol::Web, &push, &changes(&create), &known), None);
+    let neither = protecting(vec![branch("release/*", Vec::new(), Vec::new())]);
+    assert_eq!(ssh(&developer, &neither, &create, &known), Some(Denial::MayNotCreateProtectedBranch));
+}
+
+/// allowed-67, allowed-68
+#[test]
+fn branches_and_tags_must_be_well_named() {
+    let (nothing, developer) = (protecting(Vec::new()), at(AccessLevel::DEVELOPER));
+    let create = |name: &str| ssh(&developer, &nothing, &[(ZERO, NEW, name)], &answers());
+    let hex = "a".repeat(40);
+    assert_eq!(create(&format!("refs/heads/{hex}")), Some(Denial::BranchLikeObjectId));
+    assert_eq!(create(&format!("refs/heads/{hex}/x")), Some(Denial::BranchLikeObjectId));
+    assert_eq!(create(&format!("refs/heads/fix-{hex}")), None);
+    assert_eq!(create("refs/heads/-x"), Some(Denial::InvalidBranchName));
+    assert_eq!(create("refs/heads/a..b"), Some(Denial::InvalidBranchName));
+    assert_eq!(create(&format!("refs/tags/{hex}")), Some(Denial::TagLikeObjectId));
+    assert_eq!(create("refs/tags/a..b"), Some(Denial::InvalidTagName));
+    assert_eq!(create("refs/tags/main"), Some(Denial::TagNamedLikeDefaultBranch));
+    assert_eq!(create("refs/tags/\u{fffd}"), Some(Denial::TagNotUtf8));
+    let delete = [(OLD, ZERO, "refs/heads/a..b")];
+    assert_eq!(ssh(&developer, &nothing, &delete, &answers()), None, "what is badly named may go");
+}
+
+/// allowed-69
+#[test]
+fn the_first_branch_of_an_empty_repository_is_protected_by_default() {
+    let empty = Answers { empty: true, ..Answers::default() };
+    let create = [(ZERO, NEW, "refs/heads/main")];
+    let developer = at(AccessLevel::DEVELOPER);
+    let with = |default_protection| PushFacts { default_protection, ..protecting(Vec::new()) };
+    let refused = Denial::NoDefaultBranch { branch: "main".to_owned(), project: "g/s/p".to_owned() };
+    assert_eq!(ssh(&developer, &with(DefaultProtection::Full), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersMerge), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersPushFirst), &create, &empty), None);
+    assert_eq!(ssh(&developer, &with(DefaultProtection::None), &create, &empty), None);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &with(DefaultProtection::Full), &create, &empty), None);
+    assert_eq!(
+        refused.sentence("https://git.example.com"),
+        "\nA default branch (e.g. main) does not yet exist for g/s/p\n\
+         Ask a project Owner or Maintainer to create a default branch:\n\n  \
+         https://git.example.com/g/s/p/-/project_members\n\n"
+    );
+}
+
+/// allowed-70, allowed-71
+#[test]
+fn tags_change_with_the_right_to_push_and_protected_ones_never() {
+    let update = [(OLD, NEW, "refs/tags/v1")];
+    let nothing = protecting(Vec::new());
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &nothing, &update, &answers()), None);
+    assert_eq!(ssh(&at(AccessLevel::REPORTER), &nothing, &update, &answers()), Some(Denial::MayNotPush));
+
+    let mut push = protecting(Vec::new());
+    push.tags = vec![TagProtection { pattern: Pattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
+    let create = [(ZERO, NEW, "refs/tags/v1")];
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &create, &answers()), Some(Denial::MayNotCreateProtectedTag));
+    let maintainer = at(AccessLevel::MAINTAINER);
+    assert_eq!(ssh(&maintainer, &push, &create, &answers()), None);
+    assert_eq!(ssh(&maintainer, &push, &update, &answers()), Some(Denial::ProtectedTagUpdated));
+    let delete = [(OLD, ZERO, "refs/tags/v1")];
+    assert_eq!(ssh(&maintainer, &push, &delete, &answers()), Some(Denial::DeleteProtectedTagOnWeb));
+    assert_eq!(denial(&maintainer, &Protocol::Web, &push, &changes(&delete), &answers()), None);
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &delete, &answers()), Some(Denial::MayNotDeleteProtectedTag));
+}
+
+/// allowed-79
+#[test]
+fn a_deploy_key_pushes_as_far_as_its_creator_still_may() {
+    let deploy_key = |creator_level| {
+        let mut facts = at(creator_level);
+        facts.key = Some(Key { id: KeyId(20), deploy: true, expires_at: None, strength: None, last_used_at: None });
+        project(&mut facts).deploy_key_can_push = Some(true);
+        facts
+    };
+    let update = [(OLD, NEW, "refs/heads/x")];
+    let nothing = protecting(Vec::new());
+    assert_eq!(ssh(&deploy_key(AccessLevel::GUEST), &nothing, &update, &answers()), None);
+    let stranger = deploy_key(AccessLevel::NO_ACCESS);
+    assert_eq!(ssh(&stranger, &nothing, &update, &answers()), Some(Denial::MayNotPush));
+    let mut blocked = deploy_key(AccessLevel::DEVELOPER);
+    account(&mut blocked).state = UserState::Blocked;
+    assert_eq!(ssh(&blocked, &nothing, &update, &answers()), Some(Denial::MayNotPush));
+
+    let admitted = |row| protecting(vec![branch("x", vec![row], Vec::new())]);
+    let facts = deploy_key(AccessLevel::REPORTER);
+    let creator = Admission::DeployKey(Some(UserId(5)));
+    assert_eq!(ssh(&facts, &admitted(creator), &update, &answers()), None);
+    let other = ssh(&facts, &admitted(Admission::DeployKey(Some(UserId(6)))), &update, &answers());
+    assert_eq!(other, Some(Denial::MayNotPushToProtectedBranch));
+    let everything = protecting(vec![branch("*", role(AccessLevel::MAINTAINER), Vec::new())]);
+    assert_eq!(
+        ssh(&facts, &everything, &update, &answers()),
+        Some(Denial::MayNotPush),
+        "a bare star matches the full ref"
+    );
+}
+
+#[test]
+fn rows_admit_users_and_groups_by_name() {
+    let developer = at(AccessLevel::DEVELOPER);
+    let update = [(OLD, NEW, "refs/heads/x")];
+    let with = |row| ssh(&developer, &protecting(vec![branch("x", vec![row], Vec::new())]), &update, &answers());
+    assert_eq!(with(Admission::User(UserId(5))), None);
+    assert_eq!(with(Admission::Group(true)), None);
+    for row in [Admission::User(UserId(6)), Admission::Group(false), Admission::Role(AccessLevel::ADMIN)] {
+        assert_eq!(with(row), Some(Denial::MayNotPushToProtectedBranch), "{row:?}");
+    }
+}
+
+#[test]
+fn no_more_is_asked_than_the_rules_look_at() {
+    let developer = at(AccessLevel::DEVELOPER);
+    let ask = |push: &PushFacts, line| questions(&developer, push, &changes(&[line]));
+    let free = protecting(Vec::new());
+    assert!(ask(&free, (OLD, NEW, "refs/heads/free")).is_empty(), "a fast-forward of a free branch costs no call");
+    assert!(ask(&free, (OLD, ZERO, "refs/tags/v1")).is_empty());
+    assert_eq!(ask(&free, (OLD, ZERO, "refs/heads/x")), Questions { default_branch: true, ..Questions::default() });
+    assert_eq!(ask(&free, (ZERO, NEW, "refs/heads/x")), Questions { empty: true, ..Questions::default() });
+    let guarded = maintainers_push("x");
+    assert_eq!(ask(&guarded, (OLD, NEW, "refs/heads/x")).ancestry.len(), 1);
+    assert_eq!(ask(&guarded, (ZERO, NEW, "refs/heads/x")).containing.len(), 1);
+    let mut forcing = guarded;
+    forcing.branches[0].allow_force_push = true;
+    assert!(ask(&forcing, (OLD, NEW, "refs/heads/x")).is_empty());
+}
+
+#[test]
+fn a_push_of_nothing_is_asked_like_any_push() {
+    assert_eq!(ssh(&at(AccessLevel::REPORTER), &protecting(Vec::new()), &[], &answers()), Some(Denial::MayNotPush));
+    assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &protecting(Vec::new()), &[], &answers()), None);
+}

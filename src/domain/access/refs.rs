@@ -1,0 +1,259 @@
+//! Names of branches and tags, the ref updates of a push, and the patterns that protect refs (allowed.md 3.1, 3.3).
+
+use std::fmt;
+
+/// One line of a push: a ref goes from one object to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The object that the ref names now; none where the ref is new.
+    pub old: Option<ObjectId>,
+    /// The object that the ref is to name; none where the ref goes.
+    pub new: Option<ObjectId>,
+    /// The ref.
+    pub name: RefName,
+}
+
+/// The id of a git object, as git wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(String);
+
+impl ObjectId {
+    /// The id that a text is; none for the zeros that stand for no object.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let blank = matches!(text.len(), 0 | 40 | 64) && text.bytes().all(|byte| byte == b'0');
+        (!blank).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether git could have written it: 40 or 64 hex digits.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        matches!(self.0.len(), 40 | 64) && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// The id in hex.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// A full ref name, by what it names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RefName {
+    /// `refs/heads/…`, without that beginning
+    Branch(String),
+    /// `refs/tags/…`, without that beginning
+    Tag(String),
+    /// Anything else, in full: notes, and what only tools write.
+    Other(String),
+}
+
+impl RefName {
+    /// The kind and name of a full ref name. Every text names something; whether the name is allowed is a rule's matter.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let named = |prefix| text.strip_prefix(prefix).filter(|name: &&str| !name.is_empty());
+        if let Some(name) = named("refs/heads/") {
+            Self::Branch(name.to_owned())
+        } else if let Some(name) = named("refs/tags/") {
+            Self::Tag(name.to_owned())
+        } else {
+            Self::Other(text.to_owned())
+        }
+    }
+
+    /// The name without what tells branches from tags.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        match self {
+            Self::Branch(name) | Self::Tag(name) | Self::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for RefName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Branch(name) => write!(out, "refs/heads/{name}"),
+            Self::Tag(name) => write!(out, "refs/tags/{name}"),
+            Self::Other(name) => out.write_str(name),
+        }
+    }
+}
+
+impl Change {
+    /// The changes of a push, a line each: `old new ref`. Blank lines are nothing, further words are passed over, and
+    /// missing words are absent, as GitLab reads them.
+    #[must_use]
+    pub fn parse_all(text: &str) -> Vec<Self> {
+        let lines = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
+        lines.map(Self::parse).collect()
+    }
+
+    fn parse(line: &str) -> Self {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().unwrap_or_default();
+        Self { old: ObjectId::parse(word()), new: ObjectId::parse(word()), name: RefName::parse(word()) }
+    }
+
+    /// Whether the ref is new.
+    #[must_use]
+    pub fn is_creation(&self) -> bool {
+        self.old.is_none() && self.new.is_some()
+    }
+
+    /// Whether the ref goes.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.new.is_none()
+    }
+
+    /// The old and new object of a ref that stays.
+    #[must_use]
+    pub fn update(&self) -> Option<(&ObjectId, &ObjectId)> {
+        self.old.as_ref().zip(self.new.as_ref())
+    }
+}
+
+/// Whether the name may follow `refs/heads/` or `refs/tags/`: git's rules, and no name that reads as another ref
+/// (allowed.md 3.3.1).
+#[must_use]
+pub fn is_valid_name(name: &str) -> bool {
+    let starts = ["refs/heads/", "refs/remotes/", "-"].iter().any(|start| name.starts_with(start));
+    let forbidden = |byte: u8| byte < 0x20 || byte == 0x7f || b" ~^:?*[\\".contains(&byte);
+    let sequences = ["..", "//", "@{"].iter().any(|part| name.contains(part));
+    let component = |part: &str| part.starts_with('.') || part.ends_with(".lock");
+    !(name.is_empty()
+        || starts
+        || name == "HEAD"
+        || name.bytes().any(forbidden)
+        || sequences
+        || name.ends_with(['/', '.'])
+        || name.split('/').any(component))
+}
+
+/// Whether the name begins like an object id, which git would take it for: 40 or 64 hex digits.
+#[must_use]
+pub fn looks_like_object_id(name: &str) -> bool {
+    name.bytes().take_while(u8::is_ascii_hexdigit).count() >= 40
+}
+
+/// A name with `*` for any run of characters, slashes included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern as it is written.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether the whole name matches, case and all.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((start, rest)) = self.0.split_once('*') else { return self.0 == name };
+        let Some(mut name) = name.strip_prefix(start) else { return false };
+        let mut parts: Vec<&str> = rest.split('*').collect();
+        let end = parts.pop().unwrap_or_default();
+        // Between two stars the first place that fits is as good as any later one.
+        for part in parts {
+            let Some(at) = name.find(part) else { return false };
+            name = &name[at + part.len()..];
+        }
+        name.ends_with(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_gitlab_reads_them() {
+        let zeros = "0".repeat(40);
+        let text =
+            format!("{zeros} abc refs/heads/x extra\n\n  abc {zeros}\trefs/tags/v1  \nabc def\nabc def refs/heads/");
+        let changes = Change::parse_all(&text);
+        assert_eq!(changes.len(), 4);
+        assert!(changes[0].is_creation() && changes[0].name == RefName::Branch("x".to_owned()));
+        assert!(changes[1].is_deletion() && changes[1].name == RefName::Tag("v1".to_owned()));
+        assert_eq!(changes[2].name, RefName::Other(String::new()));
+        assert_eq!(changes[3].name, RefName::Other("refs/heads/".to_owned()));
+        let sha256 = format!("{} abc refs/heads/x", "0".repeat(64));
+        assert!(Change::parse_all(&sha256)[0].is_creation());
+    }
+
+    #[test]
+    fn names_follow_gits_rules() {
+        for good in ["main", "feature/x", "@", "a.b", "fix-1", "ünïcode", "a@b"] {
+            assert!(is_valid_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "-x",
+            "a..b",
+            "a//b",
+            "a@{b",
+            "HEAD",
+            "a/",
+            "a.",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a b",
+            "a~b",
+            "a^b",
+            "a:b",
+            "a?b",
+            "a*b",
+            "a[b",
+            "a\\b",
+            "a\u{7f}b",
+            "a\tb",
+            "refs/heads/x",
+            "refs/remotes/x",
+        ] {
+            assert!(!is_valid_name(bad), "{bad}");
+        }
+    }
+
+    /// allowed-67
+    #[test]
+    fn a_name_that_begins_with_an_object_id_is_told() {
+        let hex = "a".repeat(40);
+        assert!(looks_like_object_id(&hex) && looks_like_object_id(&format!("{hex}/x")));
+        assert!(!looks_like_object_id(&format!("fix-{hex}")) && !looks_like_object_id(&hex[..39]));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        let matches = |pattern: &str, name| Pattern::new(pattern).matches(name);
+        assert!(matches("*", "") && matches("*", "a/b") && matches("release/*", "release/1/2"));
+        assert!(matches("feat*", "feature") && matches("*-stable", "1-2-stable") && matches("a*b*c", "a-b-b-c"));
+        assert!(!matches("feat*", "Feature") && !matches("a*b", "ab/c") && !matches("a*a", "a") && !matches("x", "xy"));
+        assert!(matches("a.c", "a.c") && !matches("a.c", "abc"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_matches_what_its_stars_are_filled_with(parts in proptest::collection::vec("[a-z/]{0,3}", 1..5), fill in "[a-z/]{0,3}") {
+            prop_assert!(Pattern::new(parts.join("*")).matches(&parts.join(&fill)));
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in any::<String>(), name in any::<String>()) {
+            let _ = (Change::parse_all(&text), is_valid_name(&text), Pattern::new(text).matches(&name));
+        }
+    }
+}

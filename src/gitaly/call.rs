@@ -1,0 +1,164 @@
+//! One call: its deadline, its metadata, and the bounds of what it may bring back.
+
+use std::time::{Duration, Instant};
+
+use prost::Message;
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::proto::blob_service_client::BlobServiceClient;
+use super::proto::commit_service_client::CommitServiceClient;
+use super::proto::diff_service_client::DiffServiceClient;
+use super::proto::ref_service_client::RefServiceClient;
+use super::proto::repository_service_client::RepositoryServiceClient;
+use super::{Error, Repository, Result, token};
+
+/// For questions that Gitaly answers from what it has at hand.
+pub const FAST: Duration = Duration::from_secs(10);
+/// For questions that walk objects.
+pub const MEDIUM: Duration = Duration::from_secs(30);
+
+/// A message may hold a commit message of 10 MiB, and Gitaly gathers several commits in one.
+const MESSAGE_BYTES: usize = 64 << 20;
+
+/// A call that is about to be made, or under way.
+pub struct Call<'a> {
+    repository: &'a Repository,
+    deadline: Instant,
+}
+
+impl<'a> Call<'a> {
+    /// A call that may take so long, as long as the request's own time lasts.
+    pub fn new(repository: &'a Repository, at_most: Duration) -> Result<Self> {
+        let now = Instant::now();
+        if repository.deadline <= now {
+            return Err(Error::Deadline);
+        }
+        Ok(Self { repository, deadline: repository.deadline.min(now + at_most) })
+    }
+
+    /// The one message that answers.
+    pub async fn wait<Q: Clone, M, F: Future<Output = Result<Response<M>, Status>>>(
+        &self,
+        question: Q,
+        ask: impl Fn(Request<Q>) -> F,
+    ) -> Result<M> {
+        self.in_time(|| async { Ok(ask(self.request(question.clone())).await?.into_inner()) }).await
+    }
+
+    /// What `items` takes out of all messages of a stream.
+    pub async fn collect<Q, M, F, I>(
+        &self,
+        question: Q,
+        ask: impl Fn(Request<Q>) -> F,
+        bounds: Bounds,
+        items: impl Fn(M) -> I,
+    ) -> Result<Vec<I::Item>>
+    where
+        Q: Clone,
+        M: Message,
+        F: Future<Output = Result<Response<Streaming<M>>, Status>>,
+        I: IntoIterator,
+    {
+        let attempt = || async {
+            let stream = ask(self.request(question.clone())).await?.into_inner();
+            gather(stream, bounds, &items).await
+        };
+        self.in_time(attempt).await
+    }
+
+    /// The question with everything that goes along with it. Made last, since its token and its time run out.
+    fn request<Q>(&self, question: Q) -> Request<Q> {
+        let Repository { storage, clock, metadata, .. } = self.repository;
+        let mut request = Request::new(question);
+        *request.metadata_mut() = metadata.clone();
+        // Gitaly stops working on what nobody waits for any more.
+        request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
+        if let Some(secret) = &storage.token {
+            let bearer = token::bearer(secret, clock.now());
+            let mut bearer: MetadataValue<_> = bearer.parse().expect("hex digits and decimals fit into a header");
+            bearer.set_sensitive(true);
+            request.metadata_mut().insert("authorization", bearer);
+        }
+        request
+    }
+
+    async fn in_time<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+        let outcome = async {
+            match attempt().await {
+                // A connection that Gitaly closed when it restarted breaks under the first call that it is given. Every
+                // question may be asked twice; where nobody listens any more, the second fails at once.
+                Err(Error::Unavailable(status)) if status.code() != Code::Unavailable => attempt().await,
+                outcome => outcome,
+            }
+        };
+        match tokio::time::timeout_at(self.deadline.into(), outcome).await {
+            // The channel watches the same deadline, and calls what it ends cancelled.
+            Ok(Err(Error::Unavailable(_))) if self.deadline <= Instant::now() => Err(Error::Deadline),
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Deadline),
+        }
+    }
+}
+
+/// What a stream may bring at most.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    items: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    /// So many items. Pushers choose how long a commit message or a path is, so all messages together may be as large as
+    /// one alone.
+    pub fn items(items: usize) -> Self {
+        Self { items, bytes: MESSAGE_BYTES }
+    }
+
+    /// So many items out of a stream of any length, most of which is dropped as it comes.
+    pub fn picked(items: usize) -> Self {
+        Self { items, bytes: usize::MAX }
+    }
+}
+
+async fn gather<M: Message, I: IntoIterator>(
+    mut stream: Streaming<M>,
+    bounds: Bounds,
+    items: impl Fn(M) -> I,
+) -> Result<Vec<I::Item>> {
+    let (mut all, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(page) = stream.message().await? {
+        bytes = bytes.saturating_add(page.encoded_len());
+        if bytes > bounds.bytes {
+            return Err(Error::TooLarge { limit: bounds.bytes });
+        }
+        all.extend(items(page));
+        if all.len() > bounds.items {
+            return Err(Error::TooMany { limit: bounds.items });
+        }
+    }
+    Ok(all)
+}
+
+impl Repository {
+    pub(super) fn repositories(&self) -> RepositoryServiceClient<Channel> {
+        RepositoryServiceClient::new(self.storage.channel.clone())
+    }
+
+    pub(super) fn refs(&self) -> RefServiceClient<Channel> {
+        RefServiceClient::new(self.storage.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    pub(super) fn commits(&self) -> CommitServiceClient<Channel> {
+        CommitServiceClient::new(self.storage.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    pub(super) fn diffs(&self) -> DiffServiceClient<Channel> {
+        DiffServiceClient::new(self.storage.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    pub(super) fn blobs(&self) -> BlobServiceClient<Channel> {
+        BlobServiceClient::new(self.storage.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+}

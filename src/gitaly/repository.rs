@@ -1,0 +1,218 @@
+//! One repository within one request: what is the same in every call about it.
+
+use std::time::Instant;
+
+use tonic::metadata::{MetadataMap, MetadataValue};
+use uuid::Uuid;
+
+use super::call::{Bounds, Call, FAST, MEDIUM};
+use super::proto;
+use super::{Result, Storage};
+use crate::clock::Clock;
+
+/// Where a repository is, as our database says. What a client says of it does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The storage's name in the settings.
+    pub storage: String,
+    /// The path below the storage, `.git` at its end included.
+    pub relative_path: String,
+    /// Its `gl_repository`.
+    pub gl_repository: String,
+    /// Its path for people.
+    pub gl_project_path: String,
+}
+
+/// What a request brings along for every call made on its behalf.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where the objects of a push wait; `None` where the request has no `env`.
+    pub quarantine: Option<Quarantine>,
+    /// The request's `relative_path`: the repository's snapshot inside a transaction of Gitaly's.
+    pub transaction_path: Option<String>,
+    /// The request's correlation id.
+    pub correlation_id: String,
+    /// One id for the request, by which Gitaly keeps its processes.
+    pub session: Uuid,
+    /// When the request as a whole must be answered.
+    pub deadline: Instant,
+}
+
+impl Context {
+    /// A context with a session of its own, for a request without a push.
+    #[must_use]
+    pub fn new(correlation_id: impl Into<String>, deadline: Instant) -> Self {
+        let (correlation_id, session) = (correlation_id.into(), Uuid::new_v4());
+        Self { quarantine: None, transaction_path: None, correlation_id, session, deadline }
+    }
+}
+
+/// The request's `env`: where git keeps new objects until the push is accepted. Both are relative to the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quarantine {
+    /// `GIT_OBJECT_DIRECTORY_RELATIVE`; empty where there is none.
+    pub object_directory: String,
+    /// `GIT_ALTERNATE_OBJECT_DIRECTORIES_RELATIVE`
+    pub alternates: Vec<String>,
+}
+
+/// The handle of one repository within one request. Each method is one question, asked with its own deadline, and never
+/// beyond the request's.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    pub(super) storage: Storage,
+    pub(super) clock: Clock,
+    pub(super) metadata: MetadataMap,
+    pub(super) deadline: Instant,
+    message: proto::Repository,
+}
+
+impl Repository {
+    pub(super) fn new(storage: Storage, clock: Clock, location: Location, context: Context) -> Self {
+        let metadata = metadata(&context);
+        let quarantine = context.quarantine.unwrap_or_default();
+        let message = proto::Repository {
+            storage_name: location.storage,
+            relative_path: location.relative_path,
+            git_object_directory: quarantine.object_directory,
+            git_alternate_object_directories: quarantine.alternates,
+            gl_repository: location.gl_repository,
+            gl_project_path: location.gl_project_path,
+        };
+        Self { storage, clock, metadata, deadline: context.deadline, message }
+    }
+
+    /// Whether the storage has it.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn exists(&self) -> Result<bool> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::RepositoryExistsRequest { repository: Some(self.message()) };
+        Ok(call
+            .wait(message, |request| async move { self.repositories().repository_exists(request).await })
+            .await?
+            .exists)
+    }
+
+    /// Makes it, empty, unless it is there. Its first branch is to be called `default_branch`, or what Gitaly calls it.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer, or cannot make it.
+    pub async fn create(&self, default_branch: Option<&str>) -> Result<()> {
+        let call = Call::new(self, MEDIUM)?;
+        let default_branch = default_branch.unwrap_or_default().into();
+        let message = proto::CreateRepositoryRequest { repository: Some(self.message()), default_branch };
+        match call.wait(message, |request| async move { self.repositories().create_repository(request).await }).await {
+            // Made by an earlier attempt of the same request, or by another one that won the race.
+            Err(super::Error::Failed(status)) if status.code() == tonic::Code::AlreadyExists => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// Whether it has a branch. A repository without one is empty to the rules, whatever tags it has.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn has_branches(&self) -> Result<bool> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::HasLocalBranchesRequest { repository: Some(self.message()) };
+        Ok(call
+            .wait(message, |request| async move { self.repositories().has_local_branches(request).await })
+            .await?
+            .value)
+    }
+
+    /// The size of its object directory in KiB: within a quarantine, that of the push.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn object_directory_size(&self) -> Result<u64> {
+        let call = Call::new(self, MEDIUM)?;
+        let message = proto::GetObjectDirectorySizeRequest { repository: Some(self.message()) };
+        let answer = call
+            .wait(message, |request| async move { self.repositories().get_object_directory_size(request).await })
+            .await?;
+        Ok(answer.size.try_into().unwrap_or_default())
+    }
+
+    /// The full name of its default branch, which need not exist; `None` where it has none.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn default_branch(&self) -> Result<Option<Vec<u8>>> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only: true };
+        let name = call
+            .wait(message, |request| async move { self.refs().find_default_branch_name(request).await })
+            .await?
+            .name;
+        Ok(Some(name).filter(|name| !name.is_empty()))
+    }
+
+    /// Whether it has this ref, by its full name.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn ref_exists(&self, name: &[u8]) -> Result<bool> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
+        Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
+    }
+
+    /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn branches_containing(&self, commit: &str, limit: u32) -> Result<Vec<Vec<u8>>> {
+        let call = Call::new(self, MEDIUM)?;
+        // Gitaly takes zero for no limit at all.
+        let limit = limit.max(1);
+        let message = proto::ListBranchNamesContainingCommitRequest {
+            repository: Some(self.message()),
+            commit_id: commit.to_owned(),
+            limit,
+        };
+        let ask = |request| async move { self.refs().list_branch_names_containing_commit(request).await };
+        call.collect(message, ask, Bounds::items(limit as usize), |page| page.branch_names).await
+    }
+
+    pub(super) fn message(&self) -> proto::Repository {
+        self.message.clone()
+    }
+
+    /// Whether new objects are kept apart from those of the repository.
+    pub(super) fn is_quarantined(&self) -> bool {
+        !self.message.git_object_directory.is_empty()
+    }
+
+    /// The quarantine alone, without the repository's own objects.
+    pub(super) fn new_objects_alone(&self) -> proto::Repository {
+        proto::Repository { git_alternate_object_directories: Vec::new(), ..self.message.clone() }
+    }
+
+    /// The repository's own objects, without the quarantine.
+    pub(super) fn old_objects_alone(&self) -> proto::Repository {
+        proto::Repository { git_object_directory: String::new(), ..self.message.clone() }
+    }
+}
+
+fn metadata(context: &Context) -> MetadataMap {
+    let mut metadata = MetadataMap::new();
+    metadata.insert("client_name", MetadataValue::from_static("gatehouse"));
+    // An id that no header can carry is left out: it is for the log alone.
+    if let Ok(id) = context.correlation_id.parse() {
+        metadata.insert("x-gitlab-correlation-id", id);
+    }
+    if let Ok(session) = context.session.to_string().parse() {
+        metadata.insert("gitaly-session-id", session);
+    }
+    if context.quarantine.is_some() {
+        // A replica behind Praefect does not have the objects of a push yet.
+        metadata.insert("gitaly-route-repository-accessor-policy", MetadataValue::from_static("primary-only"));
+    }
+    if let Some(path) = &context.transaction_path {
+        metadata.insert_bin("relative-path-bin", MetadataValue::from_bytes(path.as_bytes()));
+    }
+    metadata
+}

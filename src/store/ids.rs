@@ -1,0 +1,52 @@
+//! Ids that an operator chooses: whether one is free, and the sequences that make the others.
+
+use sqlx::PgExecutor;
+
+use super::Result;
+
+/// Makes the table's next id greater than `id`. Like all that is done to a sequence, this outlives a rollback.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn move_past(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<()> {
+    sqlx::query!(
+        "
+        select setval(sequence, greatest($2, coalesce(pg_sequence_last_value(sequence), 1)))
+        from (select pg_get_serial_sequence($1, 'id')::regclass as sequence) as named
+        ",
+        table,
+        id
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether a row of the table has that id.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select case $1
+          when 'broadcast_messages' then exists (select from broadcast_messages where id = $2)
+          when 'emails' then exists (select from emails where id = $2)
+          when 'error_tracking_client_keys' then exists (select from error_tracking_client_keys where id = $2)
+          when 'group_ssh_certificates' then exists (select from group_ssh_certificates where id = $2)
+          when 'identities' then exists (select from identities where id = $2)
+          when 'keys' then exists (select from keys where id = $2)
+          when 'namespaces' then exists (select from namespaces where id = $2)
+          when 'personal_access_tokens' then exists (select from personal_access_tokens where id = $2)
+          when 'plans' then exists (select from plans where id = $2)
+          when 'projects' then exists (select from projects where id = $2)
+          when 'protected_branches' then exists (select from protected_branches where id = $2)
+          when 'protected_tags' then exists (select from protected_tags where id = $2)
+          when 'users' then exists (select from users where id = $2)
+        end as "found!"
+        "#,
+        table,
+        id
+    );
+    Ok(found.fetch_one(db).await?)
+}

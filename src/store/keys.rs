@@ -1,0 +1,349 @@
+//! SSH keys: those of users, deploy keys, and the certificate authorities of groups.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
+use crate::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
+use crate::domain::ssh_key::PublicKey;
+
+/// A key as the table holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// `keys.id`
+    pub id: i64,
+    /// `keys.user_id`
+    pub user_id: Option<i64>,
+    /// `keys.title`
+    pub title: String,
+    /// `keys.key`
+    pub key: String,
+    /// `keys.type`: `DeployKey`, or nothing for a user's key
+    pub kind: Option<String>,
+    /// `keys.public`
+    pub public: bool,
+    /// `keys.usage_type`
+    pub usage_type: i16,
+    /// `keys.expires_at`
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The key with that fingerprint, whoever owns it.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_by_fingerprint(db: impl PgExecutor<'_>, fingerprint: &[u8; 32]) -> Result<Option<KeyRow>> {
+    let row = sqlx::query_as!(
+        KeyRow,
+        r#"
+        select
+          id, user_id, coalesce(title, '') as "title!", coalesce(key, '') as "key!", type as kind, public, usage_type,
+          expires_at
+        from keys
+        where fingerprint_sha256 = $1
+        "#,
+        fingerprint.as_slice()
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// The title of the key with that id.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_title(db: impl PgExecutor<'_>, id: KeyId) -> Result<Option<String>> {
+    let title = sqlx::query_scalar!(r#"select coalesce(title, '') as "title!" from keys where id = $1"#, id.0);
+    Ok(title.fetch_optional(db).await?)
+}
+
+/// The keys of a user that have that title.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_by_title(db: impl PgExecutor<'_>, user: UserId, title: &str) -> Result<Vec<KeyId>> {
+    let ids = sqlx::query_scalar!(
+        "
+        select id
+        from keys
+        where user_id = $1
+          and title = $2
+          and type is distinct from 'DeployKey'
+        order by id
+        ",
+        user.0,
+        title
+    );
+    Ok(ids.fetch_all(db).await?.into_iter().map(KeyId).collect())
+}
+
+/// The deploy keys of a project that have that title.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_deploy_keys_by_title(db: impl PgExecutor<'_>, project: ProjectId, title: &str) -> Result<Vec<KeyId>> {
+    let ids = sqlx::query_scalar!(
+        "
+        select keys.id
+        from deploy_keys_projects
+        join keys on keys.id = deploy_keys_projects.deploy_key_id
+        where deploy_keys_projects.project_id = $1
+          and keys.title = $2
+          and keys.type = 'DeployKey'
+        order by keys.id
+        ",
+        project.0,
+        title
+    );
+    Ok(ids.fetch_all(db).await?.into_iter().map(KeyId).collect())
+}
+
+/// A new key; `row.id` is looked at where it is not 0.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where the key is in the table already.
+pub async fn insert(db: impl PgExecutor<'_>, row: &KeyRow, key: &PublicKey) -> Result<KeyId> {
+    let fingerprint = key.sha256();
+    let id = sqlx::query_scalar!(
+        "
+        insert into keys (id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256)
+        values (coalesce(nullif($1::bigint, 0), nextval('keys_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9)
+        returning id
+        ",
+        row.id,
+        row.user_id,
+        row.title,
+        row.key,
+        row.kind,
+        row.public,
+        row.usage_type,
+        row.expires_at,
+        fingerprint.as_slice()
+    );
+    Ok(KeyId(id.fetch_one(db).await?))
+}
+
+/// Writes what may change about a key.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update(db: impl PgExecutor<'_>, row: &KeyRow) -> Result<()> {
+    sqlx::query!(
+        "
+        update keys
+        set user_id = $2,
+            title = $3,
+            key = $4,
+            public = $5,
+            usage_type = $6,
+            expires_at = $7,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        row.id,
+        row.user_id,
+        row.title,
+        row.key,
+        row.public,
+        row.usage_type,
+        row.expires_at
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes a key.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete(db: impl PgExecutor<'_>, id: KeyId) -> Result<()> {
+    sqlx::query!("delete from keys where id = $1", id.0).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the project uses the deploy key, and if so whether the key may push.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_deploy_key_push(db: impl PgExecutor<'_>, key: KeyId, project: ProjectId) -> Result<Option<bool>> {
+    let can_push = sqlx::query_scalar!(
+        "select can_push from deploy_keys_projects where deploy_key_id = $1 and project_id = $2",
+        key.0,
+        project.0
+    );
+    Ok(can_push.fetch_optional(db).await?)
+}
+
+/// Lets the project use the deploy key, or changes whether the key may push.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn upsert_deploy_key_project(
+    db: impl PgExecutor<'_>,
+    key: KeyId,
+    project: ProjectId,
+    can_push: bool,
+) -> Result<()> {
+    sqlx::query!(
+        "
+        insert into deploy_keys_projects (deploy_key_id, project_id, can_push)
+        values ($1, $2, $3)
+        on conflict (deploy_key_id, project_id) do update
+        set can_push = excluded.can_push,
+            updated_at = now() at time zone 'utc'
+        ",
+        key.0,
+        project.0,
+        can_push
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes a deploy key from a project. A key that no project uses any more, and that is not public, is removed.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_deploy_key_project(conn: &mut PgConnection, key: KeyId, project: ProjectId) -> Result<()> {
+    sqlx::query!("delete from deploy_keys_projects where deploy_key_id = $1 and project_id = $2", key.0, project.0)
+        .execute(&mut *conn)
+        .await?;
+    // A rule that names the key is the key's right to push to this project, and goes with it.
+    sqlx::query!(
+        "
+        delete from protected_branch_push_access_levels
+        using protected_branches
+        where protected_branches.id = protected_branch_push_access_levels.protected_branch_id
+          and protected_branch_push_access_levels.deploy_key_id = $1
+          and protected_branches.project_id = $2
+        ",
+        key.0,
+        project.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "
+        delete from protected_tag_create_access_levels
+        using protected_tags
+        where protected_tags.id = protected_tag_create_access_levels.protected_tag_id
+          and protected_tag_create_access_levels.deploy_key_id = $1
+          and protected_tags.project_id = $2
+        ",
+        key.0,
+        project.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    delete_unused_deploy_keys(conn, &[key.0]).await
+}
+
+/// Removes those of the deploy keys that no project uses and that are not public.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_unused_deploy_keys(db: impl PgExecutor<'_>, keys: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "
+        delete from keys
+        where id = any($1)
+          and type = 'DeployKey'
+          and not public
+          and not exists (
+            select
+            from deploy_keys_projects
+            where deploy_keys_projects.deploy_key_id = keys.id
+          )
+        ",
+        keys
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A certificate authority of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateAuthorityRow {
+    /// `group_ssh_certificates.id`
+    pub id: i64,
+    /// `group_ssh_certificates.namespace_id`
+    pub namespace_id: i64,
+    /// `group_ssh_certificates.title`
+    pub title: String,
+}
+
+/// The certificate authority with that fingerprint, of any group.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_certificate_authority(
+    db: impl PgExecutor<'_>,
+    fingerprint: &[u8; 32],
+) -> Result<Option<CertificateAuthorityRow>> {
+    let row = sqlx::query_as!(
+        CertificateAuthorityRow,
+        "select id, namespace_id, title from group_ssh_certificates where fingerprint = $1",
+        fingerprint.as_slice()
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// A new certificate authority.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where a group has it already.
+pub async fn insert_certificate_authority(
+    db: impl PgExecutor<'_>,
+    id: Option<i64>,
+    group: NamespaceId,
+    title: &str,
+    key: &PublicKey,
+) -> Result<i64> {
+    let fingerprint = key.sha256();
+    let id = sqlx::query_scalar!(
+        "
+        insert into group_ssh_certificates (id, namespace_id, title, key, fingerprint)
+        values (coalesce($1, nextval('group_ssh_certificates_id_seq')), $2, $3, $4, $5)
+        returning id
+        ",
+        id,
+        group.0,
+        title,
+        key.text(),
+        fingerprint.as_slice()
+    );
+    Ok(id.fetch_one(db).await?)
+}
+
+/// Writes the title of a certificate authority.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update_certificate_authority(db: impl PgExecutor<'_>, id: i64, title: &str) -> Result<()> {
+    sqlx::query!("update group_ssh_certificates set title = $2 where id = $1", id, title).execute(db).await?;
+    Ok(())
+}
+
+/// Removes a certificate authority.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_certificate_authority(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
+    sqlx::query!("delete from group_ssh_certificates where id = $1", id).execute(db).await?;
+    Ok(())
+}
+
+/// The key of that id, if it is one of the user's.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_id_of_user(db: impl PgExecutor<'_>, id: KeyId, user: UserId) -> Result<Option<KeyId>> {
+    let id = sqlx::query_scalar!(
+        "select id from keys where id = $1 and user_id = $2 and type is distinct from 'DeployKey'",
+        id.0,
+        user.0
+    );
+    Ok(id.fetch_optional(db).await?.map(KeyId))
+}

@@ -1,0 +1,577 @@
+//! Groups, personal namespaces and the paths of both.
+
+use serde::Serialize;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
+use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+
+/// Who has a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A group.
+    Group(NamespaceId),
+    /// A user's personal namespace.
+    Personal(NamespaceId),
+    /// A project.
+    Project(ProjectId),
+}
+
+/// Who has the path, whatever its case: an exact match goes first.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_holder(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Holder>> {
+    let row = sqlx::query!(
+        r#"
+        select routes.source_type, routes.source_id, namespaces.type as kind
+        from routes
+        join namespaces on namespaces.id = routes.namespace_id
+        where lower(routes.path) = lower($1)
+        order by routes.path <> $1
+        limit 1
+        "#,
+        path
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| match (row.source_type.as_str(), row.kind.as_str()) {
+        ("Project", _) => Holder::Project(ProjectId(row.source_id)),
+        (_, "Group") => Holder::Group(NamespaceId(row.source_id)),
+        _ => Holder::Personal(NamespaceId(row.source_id)),
+    }))
+}
+
+/// The full path of a namespace.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_path(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!("select path from routes where namespace_id = $1", id.0).fetch_optional(db).await?)
+}
+
+/// What an operator states about a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupRow {
+    /// `namespaces.name`
+    pub name: String,
+    /// `namespaces.path`, the last part
+    pub path: String,
+    /// `namespaces.parent_id`
+    pub parent_id: Option<i64>,
+    /// `namespaces.description`
+    pub description: String,
+    /// `namespaces.visibility_level`
+    pub visibility_level: i32,
+    /// `namespaces.share_with_group_lock`
+    pub share_with_group_lock: bool,
+    /// `namespaces.membership_lock`
+    pub membership_lock: bool,
+    /// `namespaces.lfs_enabled`
+    pub lfs_enabled: Option<bool>,
+    /// `namespaces.project_creation_level`
+    pub project_creation_level: Option<i32>,
+    /// `namespaces.subgroup_creation_level`
+    pub subgroup_creation_level: Option<i32>,
+    /// `namespaces.require_two_factor_authentication`
+    pub require_two_factor_authentication: bool,
+    /// `namespaces.max_personal_access_token_lifetime`
+    pub max_personal_access_token_lifetime: Option<i32>,
+    /// `namespaces.default_branch_protection`
+    pub default_branch_protection: Option<i16>,
+    /// `namespaces.repository_size_limit`
+    pub repository_size_limit: Option<i64>,
+    /// `namespaces.shared_runners_minutes_limit`
+    pub shared_runners_minutes_limit: Option<i32>,
+}
+
+/// The group's row; nothing for a namespace that is no group.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_group(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<GroupRow>> {
+    let row = sqlx::query_as!(
+        GroupRow,
+        r#"
+        select
+          name,
+          path,
+          parent_id,
+          description,
+          visibility_level,
+          coalesce(share_with_group_lock, false) as "share_with_group_lock!",
+          coalesce(membership_lock, false) as "membership_lock!",
+          lfs_enabled,
+          project_creation_level,
+          subgroup_creation_level,
+          require_two_factor_authentication,
+          max_personal_access_token_lifetime,
+          default_branch_protection,
+          repository_size_limit,
+          shared_runners_minutes_limit
+        from namespaces
+        where id = $1
+          and type = 'Group'
+        "#,
+        id.0
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// A new group, with the given id or the next one. Its derived rows are the caller's to refresh.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where a group of the same parent has the name.
+pub async fn insert_group(db: impl PgExecutor<'_>, id: Option<NamespaceId>, row: &GroupRow) -> Result<NamespaceId> {
+    let id = sqlx::query_scalar!(
+        "
+        insert into namespaces (
+          id, type, name, path, parent_id, description, visibility_level, share_with_group_lock, membership_lock,
+          lfs_enabled, project_creation_level, subgroup_creation_level, require_two_factor_authentication,
+          max_personal_access_token_lifetime, default_branch_protection, repository_size_limit,
+          shared_runners_minutes_limit
+        )
+        values (
+          coalesce($1, nextval('namespaces_id_seq')), 'Group', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+          $15, $16
+        )
+        returning id
+        ",
+        id.map(|id| id.0),
+        row.name,
+        row.path,
+        row.parent_id,
+        row.description,
+        row.visibility_level,
+        row.share_with_group_lock,
+        row.membership_lock,
+        row.lfs_enabled,
+        row.project_creation_level,
+        row.subgroup_creation_level,
+        row.require_two_factor_authentication,
+        row.max_personal_access_token_lifetime,
+        row.default_branch_protection,
+        row.repository_size_limit,
+        row.shared_runners_minutes_limit
+    );
+    Ok(NamespaceId(id.fetch_one(db).await?))
+}
+
+/// Writes the group's row. Its derived rows are the caller's to refresh.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where a group of the same parent has the name.
+pub async fn update_group(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupRow) -> Result<()> {
+    sqlx::query!(
+        "
+        update namespaces
+        set name = $2,
+            path = $3,
+            parent_id = $4,
+            description = $5,
+            visibility_level = $6,
+            share_with_group_lock = $7,
+            membership_lock = $8,
+            lfs_enabled = $9,
+            project_creation_level = $10,
+            subgroup_creation_level = $11,
+            require_two_factor_authentication = $12,
+            max_personal_access_token_lifetime = $13,
+            default_branch_protection = $14,
+            repository_size_limit = $15,
+            shared_runners_minutes_limit = $16,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        id.0,
+        row.name,
+        row.path,
+        row.parent_id,
+        row.description,
+        row.visibility_level,
+        row.share_with_group_lock,
+        row.membership_lock,
+        row.lfs_enabled,
+        row.project_creation_level,
+        row.subgroup_creation_level,
+        row.require_two_factor_authentication,
+        row.max_personal_access_token_lifetime,
+        row.default_branch_protection,
+        row.repository_size_limit,
+        row.shared_runners_minutes_limit
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes a group that has neither projects nor subgroups.
+///
+/// # Errors
+/// Where the database gives no answer, or the group has some.
+pub async fn delete_group(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
+    sqlx::query!("delete from push_rules where id = (select push_rule_id from namespaces where id = $1)", id.0)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("delete from namespaces where id = $1 and type = 'Group'", id.0).execute(&mut *conn).await?;
+    Ok(())
+}
+
+/// How many projects and subgroups live directly in a namespace.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn count_children(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<i64> {
+    let count = sqlx::query_scalar!(r#"select count(*) as "count!" from namespaces where parent_id = $1"#, id.0);
+    Ok(count.fetch_one(db).await?)
+}
+
+/// The namespace of that name and type in a parent, if it is another one than `except`.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_id_by_name(
+    db: impl PgExecutor<'_>,
+    parent: NamespaceId,
+    kind: &str,
+    name: &str,
+    except: Option<NamespaceId>,
+) -> Result<Option<NamespaceId>> {
+    let id = sqlx::query_scalar!(
+        "
+        select id
+        from namespaces
+        where parent_id = $1
+          and type = $2
+          and name = $3
+          and id is distinct from $4
+        limit 1
+        ",
+        parent.0,
+        kind,
+        name,
+        except.map(|id| id.0)
+    );
+    Ok(id.fetch_optional(db).await?.map(NamespaceId))
+}
+
+/// Whether `inner` is `outer` or lies below it.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn is_within(db: impl PgExecutor<'_>, inner: NamespaceId, outer: NamespaceId) -> Result<bool> {
+    let within = sqlx::query_scalar!(
+        r#"select $2 = any (traversal_ids) as "within!" from namespaces where id = $1"#,
+        inner.0,
+        outer.0
+    );
+    Ok(within.fetch_optional(db).await?.unwrap_or(false))
+}
+
+/// A namespace that can be seen by more people than the one around it, which is a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooVisible {
+    /// The namespace, of a project its shadow.
+    pub id: NamespaceId,
+    /// The group around it.
+    pub parent_id: NamespaceId,
+    /// The widest that is possible.
+    pub widest: i32,
+}
+
+/// Which of these namespaces, and of those directly in them, can be seen by more people than the group around them.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_too_visible(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<TooVisible>> {
+    let rows = sqlx::query!(
+        "
+        select child.id, parent.id as parent_id, parent.visibility_level as widest
+        from namespaces as child
+        join namespaces as parent on parent.id = child.parent_id
+        where (child.id = any($1) or child.parent_id = any($1))
+          and parent.type = 'Group'
+          and child.visibility_level > parent.visibility_level
+        order by child.id
+        ",
+        ids
+    )
+    .fetch_all(db)
+    .await?;
+    let row = |id, parent_id, widest| TooVisible { id: NamespaceId(id), parent_id: NamespaceId(parent_id), widest };
+    Ok(rows.into_iter().map(|found| row(found.id, found.parent_id, found.widest)).collect())
+}
+
+/// A user's personal namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalRow {
+    /// `namespaces.id`
+    pub id: NamespaceId,
+    /// `namespaces.path`, the username
+    pub path: String,
+    /// `namespaces.name`, the user's name
+    pub name: String,
+}
+
+/// The user's personal namespace.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<PersonalRow>> {
+    let row = sqlx::query!(
+        "select id, path, name from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
+        user.0
+    );
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| PersonalRow { id: NamespaceId(row.id), path: row.path, name: row.name }))
+}
+
+/// A personal namespace for the user. Its derived rows are the caller's to refresh.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn insert_personal(db: impl PgExecutor<'_>, user: UserId, username: &str, name: &str) -> Result<NamespaceId> {
+    let id = sqlx::query_scalar!(
+        "
+        insert into namespaces (type, owner_id, path, name)
+        values ('User', $1, $2, $3)
+        returning id
+        ",
+        user.0,
+        username,
+        name
+    );
+    Ok(NamespaceId(id.fetch_one(db).await?))
+}
+
+/// Names the personal namespace as its user. Its derived rows are the caller's to refresh.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update_personal(db: impl PgExecutor<'_>, id: NamespaceId, username: &str, name: &str) -> Result<()> {
+    sqlx::query!(
+        "
+        update namespaces
+        set path = $2,
+            name = $3,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        id.0,
+        username,
+        name
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What `namespace_settings` holds for a group. Serialized, its keys are the columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
+pub struct GroupSettingsRow {
+    /// 0 all, 1 ssh, 2 http
+    pub enabled_git_access_protocol: i16,
+    /// Keys that no authority of the group signed are refused.
+    pub enforce_ssh_certificates: bool,
+    /// Tokens of the group's own users are refused.
+    pub disable_personal_access_tokens: bool,
+    /// Nobody pushes.
+    pub repository_read_only: bool,
+    /// The group and all in it are archived.
+    pub archived: bool,
+    /// Of new projects.
+    pub default_branch_name: Option<String>,
+}
+
+/// The group's settings; the defaults where it has none.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_group_settings(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<GroupSettingsRow> {
+    let row = sqlx::query_as!(
+        GroupSettingsRow,
+        "
+        select
+          enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens, repository_read_only,
+          archived, default_branch_name
+        from namespace_settings
+        where namespace_id = $1
+        ",
+        id.0
+    );
+    Ok(row.fetch_optional(db).await?.unwrap_or_default())
+}
+
+/// Writes the group's settings.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn upsert_group_settings(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupSettingsRow) -> Result<()> {
+    sqlx::query!(
+        "
+        insert into namespace_settings (
+          namespace_id, enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens,
+          repository_read_only, archived, default_branch_name
+        )
+        select
+          $1, enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens,
+          repository_read_only, archived, default_branch_name
+        from jsonb_populate_record(null::namespace_settings, $2)
+        on conflict (namespace_id) do update
+        set enabled_git_access_protocol = excluded.enabled_git_access_protocol,
+            enforce_ssh_certificates = excluded.enforce_ssh_certificates,
+            disable_personal_access_tokens = excluded.disable_personal_access_tokens,
+            repository_read_only = excluded.repository_read_only,
+            archived = excluded.archived,
+            default_branch_name = excluded.default_branch_name,
+            updated_at = now()
+        ",
+        id.0,
+        Json(row) as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The address ranges from which a group may be used, in order.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_ip_ranges(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<String>> {
+    let ranges = sqlx::query_scalar!("select range from ip_restrictions where group_id = $1 order by range", group.0);
+    Ok(ranges.fetch_all(db).await?)
+}
+
+/// Makes these the address ranges from which a group may be used.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn replace_ip_ranges(conn: &mut PgConnection, group: NamespaceId, ranges: &[String]) -> Result<()> {
+    sqlx::query!("delete from ip_restrictions where group_id = $1", group.0).execute(&mut *conn).await?;
+    sqlx::query!("insert into ip_restrictions (group_id, range) select $1, unnest($2::varchar[])", group.0, ranges)
+        .execute(&mut *conn)
+        .await?;
+    Ok(())
+}
+
+/// A group's SAML provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SamlRow {
+    /// `saml_providers.enabled`
+    pub enabled: bool,
+    /// `saml_providers.sso_url`
+    pub sso_url: String,
+    /// `saml_providers.certificate_fingerprint`
+    pub certificate_fingerprint: String,
+    /// `saml_providers.enforced_sso`
+    pub enforced_sso: bool,
+    /// `saml_providers.git_check_enforced`
+    pub git_check_enforced: bool,
+    /// `saml_providers.default_membership_role`
+    pub default_membership_role: i16,
+}
+
+/// The group's SAML provider and its id.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Option<(i64, SamlRow)>> {
+    let row = sqlx::query!(
+        "
+        select
+          id, enabled, sso_url, certificate_fingerprint, enforced_sso, git_check_enforced, default_membership_role
+        from saml_providers
+        where group_id = $1
+        order by id
+        limit 1
+        ",
+        group.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let saml = SamlRow {
+            enabled: row.enabled,
+            sso_url: row.sso_url,
+            certificate_fingerprint: row.certificate_fingerprint,
+            enforced_sso: row.enforced_sso,
+            git_check_enforced: row.git_check_enforced,
+            default_membership_role: row.default_membership_role,
+        };
+        (row.id, saml)
+    }))
+}
+
+/// A SAML provider for the group.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn insert_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId, row: &SamlRow) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "
+        insert into saml_providers (
+          group_id, enabled, sso_url, certificate_fingerprint, enforced_sso, git_check_enforced, default_membership_role
+        )
+        values ($1, $2, $3, $4, $5, $6, $7)
+        returning id
+        ",
+        group.0,
+        row.enabled,
+        row.sso_url,
+        row.certificate_fingerprint,
+        row.enforced_sso,
+        row.git_check_enforced,
+        row.default_membership_role
+    );
+    Ok(id.fetch_one(db).await?)
+}
+
+/// Writes a SAML provider.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update_saml_provider(db: impl PgExecutor<'_>, id: i64, row: &SamlRow) -> Result<()> {
+    sqlx::query!(
+        "
+        update saml_providers
+        set enabled = $2,
+            sso_url = $3,
+            certificate_fingerprint = $4,
+            enforced_sso = $5,
+            git_check_enforced = $6,
+            default_membership_role = $7
+        where id = $1
+        ",
+        id,
+        row.enabled,
+        row.sso_url,
+        row.certificate_fingerprint,
+        row.enforced_sso,
+        row.git_check_enforced,
+        row.default_membership_role
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes a SAML provider and the identities that users have there.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_saml_provider(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
+    sqlx::query!("delete from saml_providers where id = $1", id).execute(db).await?;
+    Ok(())
+}
+
+/// The shadow namespaces of the projects that live directly in a group.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_shadows(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
+    let ids = sqlx::query_scalar!("select project_namespace_id from projects where namespace_id = $1", group.0);
+    Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
+}

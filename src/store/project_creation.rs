@@ -1,0 +1,151 @@
+//! A project that a push makes: where it would be, and its rows.
+
+use chrono::NaiveDate;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::projects::{self, ProjectRow};
+use super::{Result, derived};
+use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+use crate::domain::level::AccessLevel;
+use crate::domain::project_creation::{CreationLevel, Home};
+
+/// The namespace at this path, exactly or without regard to case, and what the user is to it.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today: NaiveDate) -> Result<Option<Home>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          namespaces.id,
+          routes.path as full_path,
+          case when namespaces.type = 'User' then namespaces.owner_id end as "owner_id?",
+          namespaces.project_creation_level,
+          users.projects_limit,
+          (select count(*) from projects where projects.namespace_id = namespaces.id) as "projects!",
+          greatest(
+            (
+              select max(members.access_level)
+              from members
+              where members.user_id = $2
+                and members.source_type = 'Namespace'
+                and members.source_id = any (namespaces.traversal_ids)
+                and members.requested_at is null
+                and members.state = 0
+                and (members.expires_at is null or members.expires_at > $3)
+            ),
+            (
+              select max(least(members.access_level, links.group_access))
+              from group_group_links as links
+              join members
+                on members.source_type = 'Namespace'
+                and members.source_id = links.shared_with_group_id
+              where links.shared_group_id = any (namespaces.traversal_ids)
+                and (links.expires_at is null or links.expires_at > $3)
+                and members.user_id = $2
+                and members.requested_at is null
+                and members.state = 0
+                and (members.expires_at is null or members.expires_at > $3)
+            )
+          ) as "level?",
+          coalesce(
+            (
+              select above.default_branch_name
+              from namespace_settings as above
+              join namespaces as above_namespaces on above_namespaces.id = above.namespace_id
+              where above.namespace_id = any (namespaces.traversal_ids)
+                and above.default_branch_name <> ''
+              order by cardinality(above_namespaces.traversal_ids) desc
+              limit 1
+            ),
+            (select nullif(default_branch_name, '') from application_settings order by id desc limit 1)
+          ) as "default_branch?"
+        from routes
+        join namespaces on namespaces.id = routes.source_id
+        join users on users.id = $2
+        where routes.source_type = 'Namespace'
+          and lower(routes.path) = lower($1)
+          and namespaces.type in ('User', 'Group')
+        order by routes.path = $1 desc, routes.id
+        limit 1
+        "#,
+        path,
+        user.0,
+        today,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Home {
+        id: NamespaceId(row.id),
+        full_path: row.full_path,
+        owner: row.owner_id.map(UserId),
+        creation_level: CreationLevel::from_level(row.project_creation_level),
+        level: AccessLevel(row.level.unwrap_or_default()),
+        projects_limit: row.projects_limit.into(),
+        projects: row.projects,
+        default_branch: row.default_branch,
+    }))
+}
+
+/// An id that no project has and none will get.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
+    let id = sqlx::query_scalar!(r#"select nextval('projects_id_seq') as "id!""#).fetch_one(db).await?;
+    Ok(ProjectId(id))
+}
+
+/// The rows of a private project whose repository exists already.
+///
+/// # Errors
+/// `Duplicate` where another project has taken the path meanwhile; where the database fails.
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    home: &Home,
+    name: &str,
+    storage: &str,
+    creator: UserId,
+    today: NaiveDate,
+) -> Result<()> {
+    let row = ProjectRow {
+        name: name.to_owned(),
+        path: name.to_owned(),
+        creator_id: Some(creator.0),
+        namespace_id: home.id.0,
+        repository_storage: storage.to_owned(),
+        printing_merge_request_link_enabled: true,
+        ..ProjectRow::default()
+    };
+    let (id, shadow) = projects::insert(conn, Some(id), &row).await?;
+    derived::refresh_namespace(conn, shadow).await?;
+    projects::upsert_repository(conn, id, storage).await?;
+    let reaching = derived::users_reaching(&mut *conn, &[shadow]).await?;
+    derived::refresh_authorizations(conn, &reaching, today).await
+}
+
+/// The storages that take new repositories, each with its weight; empty where the instance names none.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_storage_weights(db: impl PgExecutor<'_>) -> Result<Vec<(String, f64)>> {
+    let rows = sqlx::query!(
+        r#"
+        select weights.key as "name!", weights.value::float8 as "weight!"
+        from (
+          select repository_storages_weighted
+          from application_settings
+          order by id desc
+          limit 1
+        ) as settings
+        cross join jsonb_each_text(settings.repository_storages_weighted) as weights
+        where weights.value ~ '^[0-9]{1,9}([.][0-9]{1,9})?$'
+          and weights.value::float8 > 0
+        order by weights.key
+        "#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.weight)).collect())
+}

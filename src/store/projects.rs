@@ -1,0 +1,425 @@
+//! Projects, their shadow namespaces, features and repositories.
+
+use serde::Serialize;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
+use crate::domain::ids::{NamespaceId, ProjectId};
+use crate::domain::repository::hashed_path;
+
+/// What an operator states about a project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
+pub struct ProjectRow {
+    /// `projects.name`
+    pub name: String,
+    /// `projects.path`, the last part
+    pub path: String,
+    /// `projects.description`
+    pub description: Option<String>,
+    /// `projects.creator_id`
+    pub creator_id: Option<i64>,
+    /// `projects.namespace_id`
+    pub namespace_id: i64,
+    /// `projects.visibility_level`
+    pub visibility_level: i32,
+    /// `projects.archived`
+    pub archived: bool,
+    /// `projects.hidden`
+    pub hidden: bool,
+    /// `projects.repository_storage`
+    pub repository_storage: String,
+    /// `projects.repository_read_only`
+    pub repository_read_only: bool,
+    /// `projects.repository_size_limit`
+    pub repository_size_limit: Option<i64>,
+    /// `projects.lfs_enabled`
+    pub lfs_enabled: Option<bool>,
+    /// `projects.mirror`
+    pub mirror: bool,
+    /// `projects.printing_merge_request_link_enabled`
+    pub printing_merge_request_link_enabled: bool,
+}
+
+/// The project's row and its shadow namespace.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<(NamespaceId, ProjectRow)>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          project_namespace_id,
+          coalesce(name, '') as "name!",
+          coalesce(path, '') as "path!",
+          description,
+          creator_id,
+          namespace_id,
+          visibility_level,
+          archived,
+          hidden,
+          repository_storage,
+          coalesce(repository_read_only, false) as "repository_read_only!",
+          repository_size_limit,
+          lfs_enabled,
+          mirror,
+          printing_merge_request_link_enabled
+        from projects
+        where id = $1
+        "#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let project = ProjectRow {
+            name: row.name,
+            path: row.path,
+            description: row.description,
+            creator_id: row.creator_id,
+            namespace_id: row.namespace_id,
+            visibility_level: row.visibility_level,
+            archived: row.archived,
+            hidden: row.hidden,
+            repository_storage: row.repository_storage,
+            repository_read_only: row.repository_read_only,
+            repository_size_limit: row.repository_size_limit,
+            lfs_enabled: row.lfs_enabled,
+            mirror: row.mirror,
+            printing_merge_request_link_enabled: row.printing_merge_request_link_enabled,
+        };
+        (NamespaceId(row.project_namespace_id), project)
+    }))
+}
+
+/// A new project with its shadow namespace and its features, with the given id or the next one. Its derived rows are the
+/// caller's to refresh.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where a project of the namespace has the name.
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: Option<ProjectId>,
+    row: &ProjectRow,
+) -> Result<(ProjectId, NamespaceId)> {
+    let shadow = sqlx::query_scalar!(
+        "
+        insert into namespaces (type, name, path, parent_id, visibility_level)
+        values ('Project', $1, $2, $3, $4)
+        returning id
+        ",
+        row.name,
+        row.path,
+        row.namespace_id,
+        row.visibility_level
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let id = sqlx::query_scalar!(
+        "
+        insert into projects (
+          id, project_namespace_id, name, path, description, creator_id, namespace_id, visibility_level, archived,
+          hidden, repository_storage, repository_read_only, repository_size_limit, lfs_enabled, mirror,
+          printing_merge_request_link_enabled, storage_version
+        )
+        values (
+          coalesce($1, nextval('projects_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 2
+        )
+        returning id
+        ",
+        id.map(|id| id.0),
+        shadow,
+        row.name,
+        row.path,
+        row.description,
+        row.creator_id,
+        row.namespace_id,
+        row.visibility_level,
+        row.archived,
+        row.hidden,
+        row.repository_storage,
+        row.repository_read_only,
+        row.repository_size_limit,
+        row.lfs_enabled,
+        row.mirror,
+        row.printing_merge_request_link_enabled
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    upsert_features(conn, ProjectId(id), &FeaturesRow::default()).await?;
+    Ok((ProjectId(id), NamespaceId(shadow)))
+}
+
+/// Writes the project's row and what its shadow namespace repeats. Its derived rows are the caller's to refresh.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where a project of the namespace has the name.
+pub async fn update(conn: &mut PgConnection, id: ProjectId, row: &ProjectRow) -> Result<()> {
+    sqlx::query!(
+        "
+        update projects
+        set name = $2,
+            path = $3,
+            description = $4,
+            creator_id = $5,
+            namespace_id = $6,
+            visibility_level = $7,
+            archived = $8,
+            hidden = $9,
+            repository_storage = $10,
+            repository_read_only = $11,
+            repository_size_limit = $12,
+            lfs_enabled = $13,
+            mirror = $14,
+            printing_merge_request_link_enabled = $15,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        id.0,
+        row.name,
+        row.path,
+        row.description,
+        row.creator_id,
+        row.namespace_id,
+        row.visibility_level,
+        row.archived,
+        row.hidden,
+        row.repository_storage,
+        row.repository_read_only,
+        row.repository_size_limit,
+        row.lfs_enabled,
+        row.mirror,
+        row.printing_merge_request_link_enabled
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "
+        update namespaces
+        set name = projects.name,
+            path = projects.path,
+            parent_id = projects.namespace_id,
+            visibility_level = projects.visibility_level,
+            updated_at = now() at time zone 'utc'
+        from projects
+        where projects.id = $1
+          and namespaces.id = projects.project_namespace_id
+        ",
+        id.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes a project and all that is its own, its private deploy keys included.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete(conn: &mut PgConnection, id: ProjectId) -> Result<()> {
+    let deploy_keys =
+        sqlx::query_scalar!("delete from deploy_keys_projects where project_id = $1 returning deploy_key_id", id.0)
+            .fetch_all(&mut *conn)
+            .await?;
+    super::keys::delete_unused_deploy_keys(&mut *conn, &deploy_keys).await?;
+    sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(&mut *conn).await?;
+    // The project's row goes with its shadow, and the rest with the project's.
+    sqlx::query!("delete from namespaces where id = (select project_namespace_id from projects where id = $1)", id.0)
+        .execute(&mut *conn)
+        .await?;
+    Ok(())
+}
+
+/// Who may use which feature, as GitLab's numbers. Serialized, its keys are the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names of the columns say it")]
+pub struct FeaturesRow {
+    pub repository_access_level: i32,
+    pub wiki_access_level: Option<i32>,
+    pub snippets_access_level: i32,
+    pub issues_access_level: Option<i32>,
+    pub merge_requests_access_level: Option<i32>,
+    pub builds_access_level: Option<i32>,
+    pub forking_access_level: Option<i32>,
+    pub pages_access_level: i32,
+    pub container_registry_access_level: i32,
+    pub package_registry_access_level: i32,
+    pub security_and_compliance_access_level: i32,
+    pub monitor_access_level: i32,
+    pub infrastructure_access_level: i32,
+    pub operations_access_level: i32,
+}
+
+impl Default for FeaturesRow {
+    fn default() -> Self {
+        Self {
+            repository_access_level: 20,
+            wiki_access_level: Some(20),
+            snippets_access_level: 20,
+            issues_access_level: Some(20),
+            merge_requests_access_level: Some(20),
+            builds_access_level: Some(20),
+            forking_access_level: Some(20),
+            pages_access_level: 20,
+            container_registry_access_level: 0,
+            package_registry_access_level: 0,
+            security_and_compliance_access_level: 10,
+            monitor_access_level: 20,
+            infrastructure_access_level: 20,
+            operations_access_level: 20,
+        }
+    }
+}
+
+/// Who may use which feature of the project; the defaults where nothing was ever said.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_features(db: impl PgExecutor<'_>, id: ProjectId) -> Result<FeaturesRow> {
+    let row = sqlx::query_as!(
+        FeaturesRow,
+        "
+        select
+          repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
+          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
+          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
+          monitor_access_level, infrastructure_access_level, operations_access_level
+        from project_features
+        where project_id = $1
+        ",
+        id.0
+    );
+    Ok(row.fetch_optional(db).await?.unwrap_or_default())
+}
+
+/// Writes who may use which feature of the project.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &FeaturesRow) -> Result<()> {
+    sqlx::query!(
+        "
+        insert into project_features (
+          project_id, repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
+          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
+          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
+          monitor_access_level, infrastructure_access_level, operations_access_level
+        )
+        select
+          $1, repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
+          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
+          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
+          monitor_access_level, infrastructure_access_level, operations_access_level
+        from jsonb_populate_record(null::project_features, $2)
+        on conflict (project_id) do update
+        set repository_access_level = excluded.repository_access_level,
+            wiki_access_level = excluded.wiki_access_level,
+            snippets_access_level = excluded.snippets_access_level,
+            issues_access_level = excluded.issues_access_level,
+            merge_requests_access_level = excluded.merge_requests_access_level,
+            builds_access_level = excluded.builds_access_level,
+            forking_access_level = excluded.forking_access_level,
+            pages_access_level = excluded.pages_access_level,
+            container_registry_access_level = excluded.container_registry_access_level,
+            package_registry_access_level = excluded.package_registry_access_level,
+            security_and_compliance_access_level = excluded.security_and_compliance_access_level,
+            monitor_access_level = excluded.monitor_access_level,
+            infrastructure_access_level = excluded.infrastructure_access_level,
+            operations_access_level = excluded.operations_access_level,
+            updated_at = now() at time zone 'utc'
+        ",
+        id.0,
+        Json(row) as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The storage that holds the project's repository; nothing where there is no repository.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<String>> {
+    let name = sqlx::query_scalar!(
+        "
+        select shards.name
+        from project_repositories
+        join shards on shards.id = project_repositories.shard_id
+        where project_repositories.project_id = $1
+        ",
+        id.0
+    );
+    Ok(name.fetch_optional(db).await?)
+}
+
+/// Writes that the project's repository exists on that storage, where hashed storage keeps it.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn upsert_repository(conn: &mut PgConnection, id: ProjectId, storage: &str) -> Result<()> {
+    sqlx::query!("insert into shards (name) values ($1) on conflict (name) do nothing", storage)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "
+        insert into project_repositories (project_id, shard_id, disk_path)
+        select $1, shards.id, $3
+        from shards
+        where shards.name = $2
+        on conflict (project_id) do update
+        set shard_id = excluded.shard_id
+        ",
+        id.0,
+        storage,
+        hashed_path("@hashed", id.0)
+    )
+    .execute(&mut *conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes that the project has no repository.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
+    sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the project has a wiki repository.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn has_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from project_wiki_repositories where project_id = $1) as "found!""#,
+        id.0
+    );
+    Ok(found.fetch_one(db).await?)
+}
+
+/// Writes that the project has a wiki repository.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn insert_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
+    sqlx::query!(
+        "insert into project_wiki_repositories (project_id) values ($1) on conflict (project_id) do nothing",
+        id.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes that the project has no wiki repository.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn delete_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
+    sqlx::query!("delete from project_wiki_repositories where project_id = $1", id.0).execute(db).await?;
+    Ok(())
+}

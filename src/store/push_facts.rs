@@ -1,0 +1,227 @@
+//! What a project, and what is above it, say about pushes.
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::PgExecutor;
+use sqlx::types::Json;
+
+use super::Result;
+use crate::domain::access::content::{PushRule, Rules, SizeLimit};
+use crate::domain::access::push::{Admission, BranchProtection, DefaultProtection, PushFacts, TagProtection};
+use crate::domain::access::refs::Pattern;
+use crate::domain::ids::{ProjectId, UserId};
+use crate::domain::level::AccessLevel;
+
+/// What the project says about a push on this user's behalf; none where there is no such project.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    user: Option<UserId>,
+    today: NaiveDate,
+) -> Result<Option<PushFacts>> {
+    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user.map(|user| user.0), today)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Row::facts))
+}
+
+/// Whether some LFS object is not the project's.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn misses_lfs_objects(db: impl PgExecutor<'_>, project: ProjectId, oids: &[String]) -> Result<bool> {
+    let missing = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from unnest($2::text[]) as pointer (oid)
+          where not exists (
+            select
+            from lfs_objects
+            join lfs_objects_projects on lfs_objects_projects.lfs_object_id = lfs_objects.id
+            where lfs_objects.oid = pointer.oid
+              and lfs_objects_projects.project_id = $1
+          )
+        ) as "missing!"
+        "#,
+        project.0,
+        oids,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(missing)
+}
+
+/// The addresses among these that are confirmed addresses of users, in lower case.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_addresses_of_users(db: impl PgExecutor<'_>, addresses: &[String]) -> Result<Vec<String>> {
+    let known = sqlx::query_scalar!(
+        r#"
+        select asked.address as "address!"
+        from unnest($1::text[]) as asked (address)
+        where exists (select from users where lower(users.email) = asked.address)
+          or exists (
+            select
+            from emails
+            where emails.email = asked.address
+              and emails.confirmed_at is not null
+          )
+        "#,
+        addresses,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(known)
+}
+
+struct Row {
+    branches: Json<Vec<BranchRow>>,
+    tags: Json<Vec<TagRow>>,
+    group_protection_defaults: Option<Value>,
+    group_protection: Option<i16>,
+    instance_protection_defaults: Option<Value>,
+    instance_protection: Option<i32>,
+    default_branch_name: String,
+    size_limit: Option<i64>,
+    size_used: i64,
+    lfs: bool,
+    rule_id: Option<i64>,
+    branch_name_regex: Option<String>,
+    commit_message_regex: Option<String>,
+    commit_message_negative_regex: Option<String>,
+    author_email_regex: Option<String>,
+    file_name_regex: Option<String>,
+    max_file_size: Option<i32>,
+    reject_non_dco: Option<bool>,
+    reject_unsigned: Option<bool>,
+    deny_delete_tag: Option<bool>,
+    member_check: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BranchRow {
+    name: String,
+    allow_force_push: bool,
+    push: Vec<AdmissionRow>,
+    merge: Vec<AdmissionRow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TagRow {
+    name: String,
+    create: Vec<AdmissionRow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AdmissionRow {
+    access_level: Option<i32>,
+    user_id: Option<i64>,
+    group_member: Option<bool>,
+    deploy_key_id: Option<i64>,
+    creator_id: Option<i64>,
+}
+
+impl Row {
+    fn facts(self) -> PushFacts {
+        let default_protection = self.default_protection();
+        let (push_rule, size) = (self.push_rule(), self.size());
+        PushFacts {
+            branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
+            tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
+            default_protection,
+            default_branch_name: self.default_branch_name,
+            content: Rules { push_rule, lfs: self.lfs, size },
+        }
+    }
+
+    /// The group's word before the instance's, and the newer column before the older one.
+    fn default_protection(&self) -> DefaultProtection {
+        let newer = |defaults: &Option<Value>| defaults.as_ref().map(protection_of_defaults);
+        let older = |level: Option<i32>| level.map(DefaultProtection::from_level);
+        newer(&self.group_protection_defaults)
+            .or_else(|| older(self.group_protection.map(i32::from)))
+            .or_else(|| newer(&self.instance_protection_defaults))
+            .or_else(|| older(self.instance_protection))
+            .unwrap_or_default()
+    }
+
+    fn size(&self) -> Option<SizeLimit> {
+        let limit = u64::try_from(self.size_limit?).ok().filter(|limit| *limit > 0)?;
+        Some(SizeLimit { limit, used: u64::try_from(self.size_used).unwrap_or_default() })
+    }
+
+    fn push_rule(&self) -> Option<PushRule> {
+        self.rule_id?;
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Some(PushRule {
+            branch_name: text(&self.branch_name_regex),
+            commit_message: text(&self.commit_message_regex),
+            commit_message_negative: text(&self.commit_message_negative_regex),
+            author_email: text(&self.author_email_regex),
+            file_name: text(&self.file_name_regex),
+            max_file_size: self.max_file_size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+            reject_non_dco: self.reject_non_dco.unwrap_or_default(),
+            reject_unsigned: self.reject_unsigned.unwrap_or_default(),
+            deny_delete_tag: self.deny_delete_tag.unwrap_or_default(),
+            member_check: self.member_check.unwrap_or_default(),
+        })
+    }
+}
+
+/// The levels that GitLab's newer form spells out: who may push, who may merge, whether force pushes pass.
+fn protection_of_defaults(defaults: &Value) -> DefaultProtection {
+    let developers = |key: &str| {
+        let rows = defaults[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        rows.iter().any(|row| row["access_level"] == AccessLevel::DEVELOPER.0)
+    };
+    let flag = |key: &str| defaults[key].as_bool().unwrap_or_default();
+    if flag("allow_force_push") {
+        DefaultProtection::None
+    } else if developers("allowed_to_push") {
+        DefaultProtection::DevelopersPush
+    } else if flag("developer_can_initial_push") {
+        DefaultProtection::DevelopersPushFirst
+    } else if developers("allowed_to_merge") {
+        DefaultProtection::DevelopersMerge
+    } else {
+        DefaultProtection::Full
+    }
+}
+
+impl From<BranchRow> for BranchProtection {
+    fn from(row: BranchRow) -> Self {
+        Self {
+            pattern: Pattern::new(row.name),
+            allow_force_push: row.allow_force_push,
+            push: row.push.iter().map(Admission::from).collect(),
+            merge: row.merge.iter().map(Admission::from).collect(),
+        }
+    }
+}
+
+impl From<TagRow> for TagProtection {
+    fn from(row: TagRow) -> Self {
+        Self { pattern: Pattern::new(row.name), create: row.create.iter().map(Admission::from).collect() }
+    }
+}
+
+impl From<&AdmissionRow> for Admission {
+    /// A row is one of four kinds; the level is filled in for all of them and means something for roles alone.
+    fn from(row: &AdmissionRow) -> Self {
+        if row.deploy_key_id.is_some() {
+            Self::DeployKey(row.creator_id.map(UserId))
+        } else if let Some(user) = row.user_id {
+            Self::User(UserId(user))
+        } else if let Some(member) = row.group_member {
+            Self::Group(member)
+        } else {
+            Self::Role(AccessLevel(row.access_level.unwrap_or_default()))
+        }
+    }
+}

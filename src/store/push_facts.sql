@@ -1,0 +1,211 @@
+-- What a project, and what is above it, say about pushes: one row, whatever the number of refs.
+select
+  coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object(
+          'name', protected_branches.name,
+          'allow_force_push', protected_branches.allow_force_push,
+          'push', (
+            select coalesce(
+              jsonb_agg(
+                jsonb_build_object(
+                  'access_level', push.access_level,
+                  'user_id', push.user_id,
+                  'group_member', case
+                    when push.group_id is not null
+                    then exists (
+                      select
+                      from namespaces as groups
+                      join members on members.source_id = any (groups.traversal_ids)
+                      where groups.id = push.group_id
+                        and members.user_id = $2
+                        and members.source_type = 'Namespace'
+                        and members.requested_at is null
+                        and members.state = 0
+                        and members.access_level >= 10
+                        and (members.expires_at is null or members.expires_at > $3)
+                    )
+                  end,
+                  'deploy_key_id', push.deploy_key_id,
+                  -- The creator, while they belong to the project and the key may still push.
+                  'creator_id', (
+                    select keys.user_id
+                    from keys
+                    join deploy_keys_projects
+                      on deploy_keys_projects.deploy_key_id = keys.id
+                      and deploy_keys_projects.project_id = projects.id
+                      and deploy_keys_projects.can_push
+                    where keys.id = push.deploy_key_id
+                      and exists (
+                        select
+                        from project_authorizations
+                        where project_authorizations.user_id = keys.user_id
+                          and project_authorizations.project_id = projects.id
+                      )
+                  )
+                )
+              ),
+              '[]'
+            )
+            from protected_branch_push_access_levels as push
+            where push.protected_branch_id = protected_branches.id
+          ),
+          'merge', (
+            select coalesce(
+              jsonb_agg(
+                jsonb_build_object(
+                  'access_level', merge.access_level,
+                  'user_id', merge.user_id,
+                  'group_member', case
+                    when merge.group_id is not null
+                    then exists (
+                      select
+                      from namespaces as groups
+                      join members on members.source_id = any (groups.traversal_ids)
+                      where groups.id = merge.group_id
+                        and members.user_id = $2
+                        and members.source_type = 'Namespace'
+                        and members.requested_at is null
+                        and members.state = 0
+                        and members.access_level >= 10
+                        and (members.expires_at is null or members.expires_at > $3)
+                    )
+                  end
+                )
+              ),
+              '[]'
+            )
+            from protected_branch_merge_access_levels as merge
+            where merge.protected_branch_id = protected_branches.id
+          )
+        )
+      )
+      from protected_branches
+      where protected_branches.project_id = projects.id
+        or protected_branches.namespace_id = namespaces.traversal_ids[1]
+    ),
+    '[]'
+  ) as "branches!: Json<Vec<BranchRow>>",
+  coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object(
+          'name', protected_tags.name,
+          'create', (
+            select coalesce(
+              jsonb_agg(
+                jsonb_build_object(
+                  'access_level', levels.access_level,
+                  'user_id', levels.user_id,
+                  'group_member', case
+                    when levels.group_id is not null
+                    then exists (
+                      select
+                      from namespaces as groups
+                      join members on members.source_id = any (groups.traversal_ids)
+                      where groups.id = levels.group_id
+                        and members.user_id = $2
+                        and members.source_type = 'Namespace'
+                        and members.requested_at is null
+                        and members.state = 0
+                        and members.access_level >= 10
+                        and (members.expires_at is null or members.expires_at > $3)
+                    )
+                  end,
+                  'deploy_key_id', levels.deploy_key_id
+                )
+              ),
+              '[]'
+            )
+            from protected_tag_create_access_levels as levels
+            where levels.protected_tag_id = protected_tags.id
+          )
+        )
+      )
+      from protected_tags
+      where protected_tags.project_id = projects.id
+    ),
+    '[]'
+  ) as "tags!: Json<Vec<TagRow>>",
+  nullif(namespace_settings.default_branch_protection_defaults, '{}') as "group_protection_defaults?",
+  namespaces.default_branch_protection as "group_protection?",
+  nullif(settings.default_branch_protection_defaults, '{}') as "instance_protection_defaults?",
+  settings.default_branch_protection as "instance_protection?",
+  coalesce(
+    (
+      select nullif(above.default_branch_name, '')
+      from namespace_settings as above
+      join namespaces as above_namespaces on above_namespaces.id = above.namespace_id
+      where above.namespace_id = any (namespaces.traversal_ids)
+        and above.default_branch_name <> ''
+      order by cardinality(above_namespaces.traversal_ids) desc
+      limit 1
+    ),
+    nullif(settings.default_branch_name, ''),
+    'main'
+  ) as "default_branch_name!",
+  coalesce(
+    projects.repository_size_limit,
+    (
+      select above.repository_size_limit
+      from namespaces as above
+      where above.id = any (namespaces.traversal_ids)
+        and above.repository_size_limit is not null
+      order by cardinality(above.traversal_ids) desc
+      limit 1
+    ),
+    settings.repository_size_limit
+  ) as "size_limit?",
+  coalesce(project_statistics.repository_size + project_statistics.lfs_objects_size, 0) as "size_used!",
+  coalesce(
+    projects.lfs_enabled,
+    (
+      select above.lfs_enabled
+      from namespaces as above
+      where above.id = any (namespaces.traversal_ids)
+        and above.lfs_enabled is not null
+      order by cardinality(above.traversal_ids) desc
+      limit 1
+    ),
+    true
+  ) as "lfs!",
+  rule.id as "rule_id?",
+  rule.branch_name_regex as "branch_name_regex?",
+  rule.commit_message_regex as "commit_message_regex?",
+  rule.commit_message_negative_regex as "commit_message_negative_regex?",
+  rule.author_email_regex as "author_email_regex?",
+  rule.file_name_regex as "file_name_regex?",
+  rule.max_file_size as "max_file_size?",
+  rule.reject_non_dco_commits as "reject_non_dco?",
+  rule.reject_unsigned_commits as "reject_unsigned?",
+  rule.deny_delete_tag as "deny_delete_tag?",
+  rule.member_check as "member_check?"
+from projects
+join namespaces on namespaces.id = projects.namespace_id
+left join namespace_settings on namespace_settings.namespace_id = namespaces.id
+left join project_statistics on project_statistics.project_id = projects.id
+left join lateral (
+  select
+    default_branch_protection_defaults,
+    default_branch_protection,
+    default_branch_name,
+    repository_size_limit
+  from application_settings
+  order by id desc
+  limit 1
+) as settings on true
+left join push_rules as rule
+  on rule.id = coalesce(
+    (select own.id from push_rules as own where own.project_id = projects.id order by own.id desc limit 1),
+    (
+      select above.push_rule_id
+      from namespaces as above
+      where above.id = any (namespaces.traversal_ids)
+        and above.push_rule_id is not null
+      order by cardinality(above.traversal_ids) desc
+      limit 1
+    ),
+    (select sample.id from push_rules as sample where sample.is_sample order by sample.id desc limit 1)
+  )
+where projects.id = $1

@@ -1,0 +1,167 @@
+//! The settings of the instance.
+
+use serde::Serialize;
+use sqlx::PgExecutor;
+use sqlx::types::Json;
+
+use super::Result;
+
+/// What an operator states about the instance. Serialized, its keys are the columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names of the columns say it, and the migration what they mean")]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
+pub struct SettingsRow {
+    pub enabled_git_access_protocol: Option<String>,
+    pub receive_max_input_size: Option<i32>,
+    pub authorized_keys_enabled: bool,
+    pub gitlab_shell_operation_limit: Option<i32>,
+    pub custom_http_clone_url_root: Option<String>,
+    pub push_event_hooks_limit: i32,
+    pub push_event_activities_limit: i32,
+    pub git_push_pipeline_limit: i32,
+    pub rsa_key_restriction: i32,
+    pub dsa_key_restriction: i32,
+    pub ecdsa_key_restriction: i32,
+    pub ed25519_key_restriction: i32,
+    pub ecdsa_sk_key_restriction: i32,
+    pub ed25519_sk_key_restriction: i32,
+    pub max_ssh_key_lifetime: Option<i32>,
+    pub max_personal_access_token_lifetime: Option<i32>,
+    pub require_personal_access_token_expiry: bool,
+    pub disable_personal_access_tokens: bool,
+    pub personal_access_token_prefix: Option<String>,
+    pub admin_mode: bool,
+    pub password_authentication_enabled_for_git: bool,
+    pub require_two_factor_authentication: bool,
+    pub two_factor_grace_period: i32,
+    pub git_two_factor_session_expiry: i32,
+    pub maintenance_mode: bool,
+    pub maintenance_mode_message: Option<String>,
+    pub silent_mode_enabled: bool,
+    pub default_branch_name: Option<String>,
+    pub default_branch_protection: i32,
+    pub default_branch_protection_defaults: serde_json::Value,
+    pub repository_size_limit: i64,
+    pub snippet_size_limit: i64,
+    pub enforce_namespace_storage_limit: bool,
+    pub check_namespace_plan: bool,
+    pub globally_allowed_ips: String,
+    pub error_tracking_enabled: bool,
+    pub error_tracking_api_url: Option<String>,
+    pub default_project_visibility: i32,
+    pub shared_runners_minutes: i32,
+}
+
+/// The settings of the instance: of several rows the newest.
+///
+/// # Errors
+/// Where the database gives no answer, or there is no row.
+pub async fn find(db: impl PgExecutor<'_>) -> Result<SettingsRow> {
+    let row = sqlx::query_as!(
+        SettingsRow,
+        r#"
+        select
+          enabled_git_access_protocol,
+          receive_max_input_size,
+          authorized_keys_enabled,
+          gitlab_shell_operation_limit,
+          custom_http_clone_url_root,
+          push_event_hooks_limit,
+          push_event_activities_limit,
+          git_push_pipeline_limit,
+          rsa_key_restriction,
+          dsa_key_restriction,
+          ecdsa_key_restriction,
+          ed25519_key_restriction,
+          ecdsa_sk_key_restriction,
+          ed25519_sk_key_restriction,
+          max_ssh_key_lifetime,
+          max_personal_access_token_lifetime,
+          require_personal_access_token_expiry,
+          disable_personal_access_tokens,
+          personal_access_token_prefix,
+          admin_mode,
+          password_authentication_enabled_for_git,
+          coalesce(require_two_factor_authentication, false) as "require_two_factor_authentication!",
+          coalesce(two_factor_grace_period, 48) as "two_factor_grace_period!",
+          git_two_factor_session_expiry,
+          maintenance_mode,
+          maintenance_mode_message,
+          silent_mode_enabled,
+          default_branch_name,
+          coalesce(default_branch_protection, 2) as "default_branch_protection!",
+          default_branch_protection_defaults,
+          coalesce(repository_size_limit, 0) as "repository_size_limit!",
+          snippet_size_limit,
+          enforce_namespace_storage_limit,
+          check_namespace_plan,
+          globally_allowed_ips,
+          error_tracking_enabled,
+          error_tracking_api_url,
+          default_project_visibility,
+          shared_runners_minutes
+        from application_settings
+        order by id desc
+        limit 1
+        "#
+    );
+    Ok(row.fetch_one(db).await?)
+}
+
+/// Writes the settings of the instance.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
+    sqlx::query!(
+        "
+        update application_settings
+        set enabled_git_access_protocol = stated.enabled_git_access_protocol,
+            receive_max_input_size = stated.receive_max_input_size,
+            authorized_keys_enabled = stated.authorized_keys_enabled,
+            gitlab_shell_operation_limit = stated.gitlab_shell_operation_limit,
+            custom_http_clone_url_root = stated.custom_http_clone_url_root,
+            push_event_hooks_limit = stated.push_event_hooks_limit,
+            push_event_activities_limit = stated.push_event_activities_limit,
+            git_push_pipeline_limit = stated.git_push_pipeline_limit,
+            rsa_key_restriction = stated.rsa_key_restriction,
+            dsa_key_restriction = stated.dsa_key_restriction,
+            ecdsa_key_restriction = stated.ecdsa_key_restriction,
+            ed25519_key_restriction = stated.ed25519_key_restriction,
+            ecdsa_sk_key_restriction = stated.ecdsa_sk_key_restriction,
+            ed25519_sk_key_restriction = stated.ed25519_sk_key_restriction,
+            max_ssh_key_lifetime = stated.max_ssh_key_lifetime,
+            max_personal_access_token_lifetime = stated.max_personal_access_token_lifetime,
+            require_personal_access_token_expiry = stated.require_personal_access_token_expiry,
+            disable_personal_access_tokens = stated.disable_personal_access_tokens,
+            personal_access_token_prefix = stated.personal_access_token_prefix,
+            admin_mode = stated.admin_mode,
+            password_authentication_enabled_for_git = stated.password_authentication_enabled_for_git,
+            require_two_factor_authentication = stated.require_two_factor_authentication,
+            two_factor_grace_period = stated.two_factor_grace_period,
+            git_two_factor_session_expiry = stated.git_two_factor_session_expiry,
+            maintenance_mode = stated.maintenance_mode,
+            maintenance_mode_message = stated.maintenance_mode_message,
+            silent_mode_enabled = stated.silent_mode_enabled,
+            default_branch_name = stated.default_branch_name,
+            default_branch_protection = stated.default_branch_protection,
+            default_branch_protection_defaults = stated.default_branch_protection_defaults,
+            repository_size_limit = stated.repository_size_limit,
+            snippet_size_limit = stated.snippet_size_limit,
+            enforce_namespace_storage_limit = stated.enforce_namespace_storage_limit,
+            check_namespace_plan = stated.check_namespace_plan,
+            globally_allowed_ips = stated.globally_allowed_ips,
+            error_tracking_enabled = stated.error_tracking_enabled,
+            error_tracking_api_url = stated.error_tracking_api_url,
+            default_project_visibility = stated.default_project_visibility,
+            shared_runners_minutes = stated.shared_runners_minutes,
+            updated_at = now() at time zone 'utc'
+        from jsonb_populate_record(null::application_settings, $1) as stated
+        where application_settings.id = (select max(id) from application_settings)
+        ",
+        Json(row) as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

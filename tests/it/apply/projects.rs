@@ -1,0 +1,233 @@
+//! `projects:`
+
+use sqlx::PgPool;
+
+use super::{KEY, applied, refused, rows};
+
+const BASE: &str = "
+users: [{username: rubi, email: r@x}, {username: dana, email: d@x}, {username: eve, email: e@x}]
+groups: [{path: acme, visibility: public, members: {rubi: owner}}, {path: guests, members: {eve: owner}}]
+";
+
+#[sqlx::test]
+async fn a_project_comes_changes_and_goes(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let report = applied(&pool, "projects: [{path: acme/web, id: 3, name: Web}]").await;
+    insta::assert_snapshot!(report.lines().join("\n"), @"
+    + project acme/web
+    ! repository of acme/web was not created, for there is no Gitaly client yet; say `repository: present` when it exists
+    ");
+    let query = "
+        select concat_ws(' | ', routes.path, routes.name, projects.visibility_level, shadow.type, shadow.path,
+          cardinality(shadow.traversal_ids), storage_version, repository_access_level)
+        from projects
+        join namespaces as shadow on shadow.id = project_namespace_id
+        join routes on routes.source_type = 'Project' and routes.source_id = projects.id and routes.namespace_id = shadow.id
+        join project_features on project_features.project_id = projects.id";
+    assert_eq!(rows(&pool, query).await, "acme/web | acme / Web | 0 | Project | web | 2 | 2 | 20");
+
+    let report = applied(
+        &pool,
+        "
+projects:
+  - path: acme/web
+    visibility: public
+    repository: present
+    wiki_repository: present
+    archived: true
+    features: {repository: private, wiki: disabled}
+",
+    )
+    .await;
+    insta::assert_snapshot!(report.lines().join("\n"), @"
+    ~ project acme/web visibility private → public, archived false → true
+    ~ features of acme/web repository enabled → private, wiki enabled → disabled
+    + repository of acme/web
+    + wiki repository of acme/web
+    ");
+    let repository = "select name || ' ' || disk_path from project_repositories join shards on shards.id = shard_id";
+    assert_eq!(
+        rows(&pool, repository).await,
+        "default @hashed/4e/07/4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce"
+    );
+    let report = applied(&pool, "projects: [{path: acme/web, storage: fast}]").await;
+    assert_eq!(
+        report.lines(),
+        ["~ project acme/web storage default → fast", "~ repository of acme/web storage default → fast"]
+    );
+    let report = applied(&pool, "projects: [{path: acme/web, repository: absent, wiki_repository: absent}]").await;
+    assert_eq!(report.changes(), 2);
+    let report = applied(&pool, "projects: [{path: acme/web, ensure: absent}]").await;
+    assert_eq!(report.lines(), ["- project acme/web"]);
+    let left = "select 'x' from projects union all select 'x' from namespaces where type = 'Project' union all select 'x' from project_authorizations";
+    assert_eq!(rows(&pool, left).await, "");
+}
+
+#[sqlx::test]
+async fn a_project_moves_with_its_authorizations(pool: PgPool) {
+    applied(&pool, BASE).await;
+    applied(&pool, "projects: [{path: acme/web, id: 3, repository: present, members: {dana: reporter}}]").await;
+    let report = applied(&pool, "projects: [{path: guests/site, id: 3}]").await;
+    assert_eq!(report.lines(), ["~ project guests/site path acme/web → guests/site"]);
+    let levels = "select concat_ws(' ', username, access_level) from project_authorizations join users on users.id = user_id order by 1";
+    assert_eq!(rows(&pool, levels).await, "dana 20\neve 50");
+    assert_eq!(rows(&pool, "select path from redirect_routes").await, "acme/web");
+    applied(&pool, "projects: [{path: eve/site, id: 3}]").await;
+    assert_eq!(rows(&pool, levels).await, "dana 20\neve 50");
+}
+
+#[sqlx::test]
+async fn members_and_shares_of_a_project_come_and_go(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let levels = "select concat_ws(' ', username, access_level) from project_authorizations join users on users.id = user_id order by 1";
+    applied(&pool, "projects: [{path: acme/web, repository: present, members: {dana: reporter}, shared_with: {guests: developer}}]").await;
+    assert_eq!(rows(&pool, levels).await, "dana 20\neve 30\nrubi 50");
+    assert_eq!(applied(&pool, "groups: [{path: acme, share_with_group_lock: true}]").await.changes(), 1);
+    assert_eq!(rows(&pool, levels).await, "dana 20\nrubi 50");
+    applied(&pool, "groups: [{path: acme, share_with_group_lock: false}]").await;
+    assert_eq!(rows(&pool, levels).await, "dana 20\neve 30\nrubi 50");
+    applied(
+        &pool,
+        "projects: [{path: acme/web, members: {dana: {ensure: absent}}, shared_with: {guests: {ensure: absent}}}]",
+    )
+    .await;
+    assert_eq!(rows(&pool, levels).await, "rubi 50");
+    let own = "projects: [{path: acme/web, shared_with: {acme: developer}}]";
+    assert!(refused(&pool, own).await.contains("whose members get in anyway"));
+}
+
+#[sqlx::test]
+async fn protected_refs_and_deploy_keys_come_change_and_go(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let document = format!(
+        "
+projects:
+  - path: acme/web
+    repository: present
+    deploy_keys: [{{title: builder, key: '{KEY}', can_push: true}}]
+    protected_branches:
+      - {{name: main}}
+      - {{name: 'release/*', push: [none, 'user:dana', 'deploy_key:builder', 'group:guests'], merge: [developer], allow_force_push: true}}
+    protected_tags: [{{name: 'v*', create: [admin, 'user:dana']}}]
+"
+    );
+    insta::assert_snapshot!(applied(&pool, &document).await.lines().join("\n"), @"
+    + project acme/web
+    + repository of acme/web
+    + user ghost
+    + deploy key builder of acme/web
+    + protected branch main of acme/web
+    + protected branch release/* of acme/web
+    + protected tag v* of acme/web
+    ");
+    let push = "
+        select concat_ws(' ', name, access_level, user_id is not null, group_id is not null, deploy_key_id is not null)
+        from protected_branches
+        join protected_branch_push_access_levels on protected_branch_id = protected_branches.id
+        order by 1";
+    insta::assert_snapshot!(rows(&pool, push).await, @"
+    main 40 f f f
+    release/* 0 f f f
+    release/* 40 f f t
+    release/* 40 f t f
+    release/* 40 t f f
+    ");
+    assert_eq!(rows(&pool, "select username || user_type from users where user_type <> 0").await, "ghost5");
+    let changed = "
+projects:
+  - path: acme/web
+    deploy_keys: [{title: builder, ensure: absent}]
+    protected_branches:
+      - {name: main, push: [developer]}
+      - {name: 'release/*', allow_force_push: false, push: [none]}
+    protected_tags: [{name: 'v*', create: [maintainer]}]
+";
+    insta::assert_snapshot!(applied(&pool, changed).await.lines().join("\n"), @"
+    - deploy key builder of acme/web
+    ~ protected branch main of acme/web push [maintainer] → [developer]
+    ~ protected branch release/* of acme/web allow_force_push true → false, push [none, user 2, group 5] → [none]
+    ~ protected tag v* of acme/web create [admin, user 2] → [maintainer]
+    ");
+    assert_eq!(rows(&pool, "select title from keys").await, "");
+    let gone = "
+projects:
+  - path: acme/web
+    protected_branches: [{name: main, ensure: absent}]
+    protected_tags: [{name: 'v*', ensure: absent}]
+";
+    assert_eq!(applied(&pool, gone).await.changes(), 2);
+}
+
+#[sqlx::test]
+async fn a_deploy_key_is_shared_by_projects_and_goes_with_the_last(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let project = |path: &str, rest: &str| {
+        format!("{{path: {path}, repository: present, deploy_keys: [{{title: ci, key: '{KEY}', {rest}}}]}}")
+    };
+    applied(
+        &pool,
+        &format!("projects: [{}, {}]", project("acme/a", "owner: dana"), project("acme/b", "can_push: true")),
+    )
+    .await;
+    assert_eq!(
+        rows(&pool, "select concat_ws(' ', username, type) from keys join users on users.id = user_id").await,
+        "dana DeployKey"
+    );
+    assert_eq!(rows(&pool, "select can_push::text from deploy_keys_projects order by project_id").await, "false\ntrue");
+    let user = format!("users: [{{username: rubi, keys: [{{title: x, key: '{KEY}'}}]}}]");
+    assert!(refused(&pool, &user).await.starts_with("users[0].keys[0].key: is deploy key"));
+    applied(&pool, "projects: [{path: acme/a, ensure: absent}]").await;
+    assert_eq!(rows(&pool, "select title from keys").await, "ci");
+    applied(&pool, "projects: [{path: acme/b, ensure: absent}]").await;
+    assert_eq!(rows(&pool, "select title from keys").await, "");
+}
+
+#[sqlx::test]
+async fn error_tracking_and_push_rules_come_change_and_go(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let document = "
+projects:
+  - path: acme/web
+    repository: present
+    push_rules: {max_file_size: 5}
+    error_tracking: {enabled: true, client_keys: [{public_key: glet_example}]}
+";
+    assert_eq!(applied(&pool, document).await.changes(), 5);
+    let changed = "
+projects:
+  - path: acme/web
+    push_rules: {max_file_size: 6}
+    error_tracking: {enabled: false, client_keys: [{public_key: glet_example, active: false}]}
+";
+    insta::assert_snapshot!(applied(&pool, changed).await.lines().join("\n"), @"
+    ~ push rules of acme/web max_file_size 5 → 6
+    ~ error tracking of acme/web enabled true → false
+    ~ client key glet_example of acme/web active true → false
+    ");
+    let gone = "
+projects:
+  - path: acme/web
+    push_rules: {ensure: absent}
+    error_tracking: {client_keys: [{public_key: glet_example, ensure: absent}]}
+";
+    assert_eq!(applied(&pool, gone).await.changes(), 2);
+}
+
+#[sqlx::test]
+async fn ids_of_parts_are_used_and_must_agree(pool: PgPool) {
+    applied(&pool, BASE).await;
+    applied(
+        &pool,
+        "projects: [{path: acme/web, id: 3, repository: present, protected_branches: [{name: main, id: 12}]}]",
+    )
+    .await;
+    let document = "
+projects:
+  - {path: acme/web, id: 4, repository: present}
+  - {path: acme/api, repository: present, protected_branches: [{name: main, id: 12}]}
+";
+    insta::assert_snapshot!(refused(&pool, document).await, @"
+    projects[0].id: must be 3, which it has, or be left out
+    projects[1].protected_branches[0].id: 12 belongs to another row of protected_branches
+    ");
+}

@@ -1,0 +1,338 @@
+//! The server over real sockets: how it listens, how it stops, and what it does while its database is away.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::{get, post};
+use gatehouse::config::Limits;
+use gatehouse::http::observe;
+use gatehouse::server::{Listener, serve};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use crate::support::{Installation, Proxy, Served, TestApp, Wire, dead};
+
+const CHECK: &str = "/api/v4/internal/check";
+
+/// A folder that goes when the test does.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("gatehouse-boot-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server of the test's own process, on a Unix socket.
+struct Here {
+    socket: PathBuf,
+    stop: watch::Sender<bool>,
+    ended: tokio::task::JoinHandle<()>,
+    _folder: Folder,
+}
+
+impl Here {
+    async fn serves(name: &str, router: Router, limits: Limits) -> Self {
+        let folder = Folder::new(name);
+        let socket = folder.0.join("socket");
+        let listener = Listener::unix(&socket).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let ended = tokio::spawn(serve(listener, router, limits, stopped));
+        Self { socket, stop, ended, _folder: folder }
+    }
+
+    /// A conversation with the server, off the thread that serves.
+    async fn talk<T: Send + 'static>(&self, talk: impl FnOnce(Wire) -> T + Send + 'static) -> T {
+        let socket = self.socket.clone();
+        tokio::task::spawn_blocking(move || talk(Wire::unix(&socket).unwrap())).await.unwrap()
+    }
+
+    async fn stops(self) {
+        self.stop.send(true).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), self.ended).await.expect("the server stops").unwrap();
+        assert!(!self.socket.exists(), "the socket's file is gone");
+    }
+}
+
+fn small() -> Router {
+    observe::around(Router::new().route("/", get(async || "here")), Duration::from_secs(5))
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_until_its_client_wants_it_closed() {
+    let here = Here::serves("kept", small(), Limits::default()).await;
+    here.talk(|mut wire| {
+        for _ in 0..3 {
+            assert_eq!(wire.ask("GET", "/", "", "").body, "here");
+        }
+        // As gitlab-shell and Gitaly ask.
+        let last = wire.ask("GET", "/", "Connection: close\r\n", "");
+        assert!(last.status == 200 && last.head.to_lowercase().contains("connection: close"), "{last:?}");
+        assert_eq!(wire.until_closed(), "");
+    })
+    .await;
+    here.stops().await;
+}
+
+#[tokio::test]
+async fn tcp_is_served_alike() {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::tcp(address).await.unwrap();
+    let Listener::Tcp(tcp) = &listener else { panic!("a TCP listener") };
+    let address = tcp.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let ended = tokio::spawn(serve(listener, small(), Limits::default(), stopped));
+    let talk = tokio::task::spawn_blocking(move || {
+        let mut wire = Wire::tcp(address).unwrap();
+        assert_eq!(wire.ask("GET", "//", "", "").body, "here");
+        assert_eq!(wire.ask("GET", "/", "", "").body, "here");
+        wire
+    });
+    let mut idle = talk.await.unwrap();
+    stop.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("an idle client does not hold it").unwrap();
+    assert_eq!(tokio::task::spawn_blocking(move || idle.until_closed()).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut() {
+    let limits = Limits { header_timeout: 1, ..Limits::default() };
+    let here = Here::serves("slow-head", small(), limits).await;
+    here.talk(|mut wire| {
+        let begun = Instant::now();
+        wire.write("GET / HTTP/1.1\r\nHost: unix\r\nX-Slow: ");
+        wire.until_closed();
+        assert!(begun.elapsed() < Duration::from_secs(5), "cut after {:?}", begun.elapsed());
+    })
+    .await;
+    here.stops().await;
+}
+
+#[tokio::test]
+async fn a_slow_body_is_answered_in_time() {
+    let slow = post(async |body: String| body);
+    let router = observe::around(Router::new().route("/", slow), Duration::from_millis(500));
+    let here = Here::serves("slow-body", router, Limits::default()).await;
+    here.talk(|mut wire| {
+        wire.write("POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 10\r\n\r\nhalf");
+        assert_eq!(wire.answer().body, r#"{"message":"503 Service Unavailable"}"#);
+    })
+    .await;
+    here.stops().await;
+}
+
+#[tokio::test]
+async fn a_full_server_serves_the_next_client_when_one_leaves_and_stops_when_it_is_asked_to() {
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let here = Here::serves("full", small(), limits).await;
+    let first = here
+        .talk(|mut wire| {
+            assert_eq!(wire.ask("GET", "/", "", "").status, 200);
+            wire
+        })
+        .await;
+    let socket = here.socket.clone();
+    let second = tokio::task::spawn_blocking(move || {
+        let mut wire = Wire::unix(&socket).unwrap();
+        (wire.ask("GET", "/", "", "").status, wire)
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!second.is_finished(), "there is one place");
+    drop(first);
+    let (status, mut wire) = second.await.unwrap();
+    assert_eq!(status, 200);
+    // The place is taken while the server is asked to stop.
+    here.stops().await;
+    assert_eq!(tokio::task::spawn_blocking(move || wire.until_closed()).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_panic_is_one_requests_failure() {
+    async fn panics() -> &'static str {
+        panic!("a bug, on purpose")
+    }
+    let router = Router::new().route("/", get(async || "here")).route("/panic", get(panics));
+    let here = Here::serves("panic", observe::around(router, Duration::from_secs(5)), Limits::default()).await;
+    here.talk(|mut wire| {
+        let failed = wire.ask("GET", "/panic", "X-Request-Id: mine\r\n", "");
+        assert_eq!((failed.status, failed.body.as_str()), (500, r#"{"message":"500 Internal Server Error"}"#));
+        assert!(failed.head.contains("x-request-id: mine"), "{failed:?}");
+        assert_eq!(wire.ask("GET", "/", "", "").body, "here", "on the same connection");
+    })
+    .await;
+    here.stops().await;
+}
+
+#[tokio::test]
+async fn a_socket_is_taken_from_the_dead_and_from_nobody_else() {
+    let folder = Folder::new("socket");
+    let path = folder.0.join("socket");
+    // A server that was killed leaves its file.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let listener = Listener::unix(&path).await.unwrap();
+    let second = Listener::unix(&path).await.unwrap_err();
+    assert_eq!(second.to_string(), "another server listens on this socket");
+    assert!(path.exists(), "the first one's file is still there");
+    drop(listener);
+    assert!(!path.exists());
+    fs::write(&path, "somebody's file").unwrap();
+    assert!(Listener::unix(&path).await.is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's file");
+}
+
+/// shell-10
+#[sqlx::test]
+async fn the_binary_serves_a_socket_below_its_root_and_drains_when_asked_to_stop(pool: PgPool) {
+    let installation = Installation::new(&pool, "gitlab: {relative_url_root: /gitlab}\n");
+    let mut served = installation.serve();
+    let signature = served.signature();
+    let mut wire = served.connect();
+    let path = "/gitlab/api/v4/internal/check";
+    assert_eq!(wire.ask("GET", path, &signature, "").status, 200);
+    let path = "//gitlab//api/v4/internal/check/";
+    assert_eq!(wire.ask("GET", path, &format!("Authorization: Basic eDp5\r\n{signature}"), "").status, 200);
+    assert_eq!(wire.ask("GET", CHECK, &signature, "").status, 404);
+
+    // A request is under way while the server is asked to stop.
+    let body = r#"{"action":"git-upload-pack","project":"g/p","protocol":"ssh"}"#;
+    let length = body.len();
+    let head = format!("{signature}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{}", &body[..10]);
+    wire.write(&format!("POST /gitlab/api/v4/internal/allowed HTTP/1.1\r\nHost: unix\r\n{head}"));
+    std::thread::sleep(Duration::from_millis(100));
+    served.terminate();
+    let begun = Instant::now();
+    while Wire::unix(served.socket()).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it goes on listening:\n{}", served.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    wire.write(&body[10..]);
+    assert_eq!(wire.answer().status, 404, "no such project, and no broken connection");
+    assert_eq!(served.ended(), 0);
+    assert!(served.log().contains("stopped"), "{}", served.log());
+    assert!(!served.socket().exists());
+}
+
+#[sqlx::test]
+async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
+    let served = Installation::new(&pool, "").serve();
+    let metrics = served.installation.metrics;
+    assert_eq!(served.connect().ask("GET", CHECK, &served.signature(), "").status, 200);
+    let ask = |path: &str| {
+        let begun = Instant::now();
+        loop {
+            match Wire::tcp(metrics) {
+                Ok(mut wire) => return wire.ask("GET", path, "", ""),
+                Err(error) if begun.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    };
+    assert_eq!(ask("/-/liveness").body, r#"{"status":"ok"}"#);
+    assert_eq!(ask("/-/readiness").body, r#"{"db_check":[{"status":"ok"}],"status":"ok"}"#);
+    let text = ask("/-/metrics").body;
+    let line = r#"gatehouse_requests_total{method="GET",route="/api/v4/internal/check",status="200"} 1"#;
+    assert!(text.contains(line), "{text}");
+    for name in ["gatehouse_request_seconds_bucket", "gatehouse_pool_connections{state=\"open\"}"] {
+        assert!(text.contains(name), "{name} in {text}");
+    }
+    assert_eq!(ask("/api/v4/internal/check").status, 404, "the API is elsewhere");
+    assert_eq!(served.connect().ask("GET", "/-/metrics", "", "").status, 404, "and the metrics are not for clients");
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    (work(), begun.elapsed())
+}
+
+/// The two ways to the database: the kept connections of `/allowed`, and the pool.
+fn asks(served: &Served) -> [(u16, Duration); 2] {
+    let allowed = r#"{"action":"git-upload-pack","project":"g/p","protocol":"ssh","user_id":1}"#;
+    let headers = format!("{}Content-Type: application/json\r\n", served.signature());
+    let (first, took) = timed(|| served.connect().ask("POST", "/api/v4/internal/allowed", &headers, allowed));
+    let (second, and) = timed(|| served.connect().ask("GET", "/api/v4/internal/discover?user_id=1", &headers, ""));
+    for answer in [&first, &second] {
+        if answer.status >= 500 {
+            assert_eq!(answer.body, r#"{"message":"503 Service Unavailable"}"#);
+        }
+    }
+    [(first.status, took), (second.status, and)]
+}
+
+fn statuses(served: &Served) -> [u16; 2] {
+    asks(served).map(|(status, _)| status)
+}
+
+#[sqlx::test]
+async fn a_database_that_goes_away_is_missed_and_found_again(pool: PgPool) {
+    let folder = Folder::new("proxy");
+    let proxy = Proxy::before(&pool, &folder.0.join("pg"));
+    let served = Installation::at(proxy.url(), "  database: {acquire_timeout: 1}\n").serve();
+    assert_eq!(statuses(&served), [404, 200]);
+    for round in 0..2 {
+        proxy.cut();
+        for (status, took) in asks(&served) {
+            assert_eq!(status, 503, "round {round}:\n{}", served.log());
+            assert!(took < Duration::from_secs(3), "{took:?}");
+        }
+        let check = served.connect().ask("GET", CHECK, &served.signature(), "");
+        assert_eq!((check.status, &check.json()["redis"]), (200, &false.into()));
+        let ready = Wire::tcp(served.installation.metrics).unwrap().ask("GET", "/-/readiness", "", "");
+        assert_eq!((ready.status, &ready.json()["status"]), (503, &"failed".into()));
+        proxy.open();
+        assert_eq!(statuses(&served), [404, 200], "round {round}, without a restart:\n{}", served.log());
+    }
+    // A database that takes questions and answers none.
+    proxy.fall_silent();
+    for (status, took) in asks(&served) {
+        assert_eq!(status, 503, "{}", served.log());
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    proxy.open();
+    assert_eq!(statuses(&served), [404, 200], "{}", served.log());
+}
+
+#[sqlx::test]
+async fn connections_that_the_database_ends_are_replaced(pool: PgPool) {
+    let served = Installation::new(&pool, "").serve();
+    assert_eq!(statuses(&served), [404, 200]);
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity
+               where application_name = 'gatehouse' and datname = current_database()";
+    let ended = sqlx::query(end).fetch_all(&pool).await.unwrap();
+    assert!(ended.len() >= 2, "the server has connections");
+    let [allowed, mut discover] = statuses(&served);
+    assert_eq!(allowed, 404, "nobody notices who fetches:\n{}", served.log());
+    // A broken connection of the pool shows itself at its next query, once; gitlab-shell asks again after a 503.
+    for _ in &ended {
+        if discover == 503 {
+            discover = statuses(&served)[1];
+        }
+    }
+    assert_eq!(discover, 200, "{}", served.log());
+}
+
+#[tokio::test]
+async fn without_a_database_every_endpoint_answers_503_in_time() {
+    let app = TestApp::with(dead(), "gatehouse: {database: {acquire_timeout: 1}}");
+    let body = serde_json::json!({ "action": "git-upload-pack", "project": "g/p", "protocol": "ssh", "username": "x" });
+    let begun = Instant::now();
+    for reply in [
+        app.post("/allowed", body.clone()).await,
+        app.post("/lfs_authenticate", body).await,
+        app.get("/discover?user_id=1").await,
+        app.get("/authorized_keys?key=AAAA").await,
+    ] {
+        assert_eq!(reply.line(), r#"503 {"message":"503 Service Unavailable"}"#);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}

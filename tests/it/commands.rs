@@ -1,0 +1,154 @@
+//! The command line: help, versions, settings with mistakes, `token`, `check` and `migrate`.
+
+use std::fs;
+
+use sqlx::PgPool;
+
+use crate::support::Installation;
+
+const NOWHERE: &str = "postgres://nobody@localhost/nothing?host=/nonexistent";
+
+fn installation(settings: &str) -> Installation {
+    Installation::at(NOWHERE.to_owned(), settings)
+}
+
+#[test]
+fn help_names_every_command_and_says_what_it_does() {
+    let installation = installation("");
+    let help = installation.run(&["--help"]);
+    assert_eq!(help.code, 0);
+    for words in
+        ["serve ", "migrate ", "check ", "token ", "--config <FILE>", "GATEHOUSE_CONFIG", "Without a command it serves"]
+    {
+        assert!(help.stdout.contains(words), "{words} in {}", help.stdout);
+    }
+    let token = installation.run(&["help", "token"]);
+    assert!(
+        token.stdout.contains("curl -H \"Gitlab-Shell-Api-Request: $(gatehouse token shell)\""),
+        "{}",
+        token.stdout
+    );
+    let wrong = installation.run(&["serv"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("serve"), "the nearest command is suggested: {}", wrong.stderr);
+    for arguments in [&["--version"][..], &["token", "--version"]] {
+        let version = installation.run(arguments);
+        assert!(version.stdout.contains(&format!("{} (", env!("CARGO_PKG_VERSION"))), "{version:?}");
+    }
+}
+
+#[test]
+fn settings_with_mistakes_are_refused_with_all_of_them() {
+    let installation = installation("  lisetn: 1\n  limits: {connections: 0}\ngitlab: {port: http}\n");
+    for command in [&["serve"][..], &[], &["migrate"], &["token", "shell"]] {
+        let ran = installation.run(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command:?}");
+        let mistakes: Vec<&str> = ran.stderr.lines().skip(1).collect();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(mistakes.join("\n"), @"
+            gatehouse.limits.connections: must be at least 1
+            gatehouse.lisetn: unknown key; did you mean `listen`?
+            gitlab.port: must be integer, for example 443
+            ");
+        }
+    }
+    let checked = installation.run(&["check"]);
+    assert_eq!(checked.code, 1);
+    assert!(checked.stdout.starts_with("settings: FAILED: ") && checked.stdout.contains("lisetn"), "{checked:?}");
+    fs::remove_file(installation.folder.join("gitlab.yml")).unwrap();
+    let ran = installation.run(&["token", "shell"]);
+    assert!(ran.code == 1 && ran.stderr.contains("cannot read the settings file"), "{ran:?}");
+}
+
+#[sqlx::test]
+async fn a_token_of_the_command_line_is_taken(pool: PgPool) {
+    let served = Installation::new(&pool, "").serve();
+    let mut wire = served.connect();
+    assert_eq!(wire.ask("GET", "/api/v4/internal/check", &served.signature(), "").status, 200);
+    let kas = served.installation.run(&["token", "kas"]);
+    assert_eq!((kas.code, kas.stdout.lines().count(), kas.stderr.as_str()), (0, 1, ""), "a token and nothing else");
+    let header = format!("Gitlab-Shell-Api-Request: {}\r\n", kas.stdout.trim());
+    assert_eq!(wire.ask("GET", "/api/v4/internal/check", &header, "").status, 401);
+    fs::write(served.installation.folder.join("kas"), "not 32 bytes").unwrap();
+    let broken = served.installation.run(&["token", "kas"]);
+    assert!(broken.code == 1 && broken.stderr.contains("secret of kas"), "{broken:?}");
+    assert!(!broken.stderr.contains("not 32 bytes"), "a secret is not printed: {broken:?}");
+    fs::write(served.installation.folder.join("shell"), " \n").unwrap();
+    let empty = served.installation.run(&["token", "shell"]);
+    assert!(empty.code == 1 && empty.stderr.contains("is empty"), "{empty:?}");
+}
+
+#[sqlx::test]
+async fn check_judges_all_that_serving_needs(pool: PgPool) {
+    let installation = Installation::new(&pool, "");
+    let verdicts = |installation: &Installation| {
+        let ran = installation.run(&["check"]);
+        (ran.code, ran.stdout.replace(&installation.folder.display().to_string(), "FOLDER"))
+    };
+    let (code, said) = verdicts(&installation);
+    assert_eq!(code, 0, "{said}");
+    insta::assert_snapshot!(said, @"
+    settings: ok
+    secret of gitlab-shell: ok (FOLDER/shell)
+    secret of kas: ok (FOLDER/kas)
+    db_key_base: ok (FOLDER/base)
+    database: ok
+    schema: ok
+    storages: ok
+    ");
+    fs::remove_file(installation.folder.join("shell")).unwrap();
+    fs::write(installation.folder.join("kas"), "x").unwrap();
+    let given = crate::support::TestApp::new(pool.clone()).given();
+    given.project("g/p").await.is("repository_storage = 'second'").await;
+    given.sql("alter table keys drop column last_used_at; drop index index_on_routes_lower_path").await;
+    let (code, said) = verdicts(&installation);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(said, @"
+    settings: ok
+    secret of gitlab-shell: FAILED: cannot read the secret file FOLDER/shell: No such file or directory (os error 2)
+    secret of kas: FAILED: the secret of kas is not base64: Invalid input length: 1
+    db_key_base: ok (FOLDER/base)
+    database: ok
+    schema: FAILED: departs from the migrations:
+      column keys.last_used_at is missing
+      index index_on_routes_lower_path is missing
+    storages: FAILED: projects live on second, which repositories.storages does not name
+    ");
+    let (code, said) = verdicts(&self::installation("  database: {acquire_timeout: 1}\n"));
+    assert!(code == 1 && said.contains("\ndatabase: FAILED: the database is not available"), "{said}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn migrate_says_what_it_did(pool: PgPool) {
+    let installation = Installation::new(&pool, "");
+    let first = installation.run(&["migrate"]);
+    assert!(first.code == 0 && first.stdout.starts_with("applied 0001 accounts\n"), "{first:?}");
+    let second = installation.run(&["migrate"]);
+    assert_eq!((second.code, second.stdout.as_str()), (0, "the schema is up to date\n"));
+}
+
+#[sqlx::test]
+async fn missing_secrets_are_made_and_kept_to_their_owner(pool: PgPool) {
+    use std::os::unix::fs::PermissionsExt;
+    let installation = Installation::new(&pool, "");
+    for name in ["shell", "kas", "base"] {
+        fs::remove_file(installation.folder.join(name)).unwrap();
+    }
+    let served = installation.serve();
+    assert_eq!(served.connect().ask("GET", "/api/v4/internal/check", &served.signature(), "").status, 200);
+    for (name, length) in [("shell", 32), ("kas", 44), ("base", 128)] {
+        let path = served.installation.folder.join(name);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        assert_eq!(fs::read_to_string(&path).unwrap().len(), length, "{name}");
+    }
+    assert_eq!(served.installation.run(&["token", "kas"]).code, 0);
+}
+
+#[sqlx::test]
+async fn two_servers_do_not_share_a_socket(pool: PgPool) {
+    let served = Installation::new(&pool, "").serve();
+    let second = served.installation.run(&["serve"]);
+    assert_eq!(second.code, 1);
+    assert!(second.stderr.contains("another server listens on this socket"), "{second:?}");
+    assert_eq!(served.connect().ask("GET", "/api/v4/internal/check", &served.signature(), "").status, 200);
+}

@@ -1,0 +1,84 @@
+//! The map of the sources is true: layers import downwards alone, SQL lives in `store`, and nothing is left unsaid.
+
+use std::fs;
+use std::path::Path;
+
+/// Every Rust file below a folder of the crate: its path from the crate's root, and its text.
+pub fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut files) = (vec![root.join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                files.push((name, fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The lines of code that start with one of the words, comments and text left out.
+fn lines_with<'a>(text: &'a str, words: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.filter(|line| words.iter().any(|word| line.contains(word)))
+}
+
+#[test]
+fn imports_point_down() {
+    let above = [
+        (
+            "src/domain",
+            &[
+                "axum",
+                "sqlx",
+                "tokio",
+                "serde",
+                "crate::http",
+                "crate::store",
+                "crate::cli",
+                "crate::app",
+                "crate::config",
+                "crate::jobs",
+            ][..],
+        ),
+        ("src/store", &["axum", "crate::http", "crate::cli", "crate::app", "crate::jobs"]),
+        ("src/http", &["crate::cli", "crate::app"]),
+    ];
+    for (layer, words) in above {
+        for (name, text) in sources(layer) {
+            let imports: Vec<&str> = lines_with(&text, words).collect();
+            assert!(imports.is_empty(), "{name} reaches up or out:\n{}", imports.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn sql_lives_in_store() {
+    for (name, text) in sources("src") {
+        let queries: Vec<&str> = lines_with(&text, &["sqlx::query", "sqlx::raw_sql", "QueryBuilder"]).collect();
+        assert!(name.starts_with("src/store/") || queries.is_empty(), "{name} has SQL:\n{}", queries.join("\n"));
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_finished() {
+    for (name, text) in ["src", "tests"].into_iter().flat_map(sources) {
+        assert!(text.starts_with("//! "), "{name} does not open with its purpose");
+        // Spelt apart, so that this file is not found by itself.
+        let unfinished = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+        let left: Vec<&str> = lines_with(&text, &unfinished).collect();
+        assert!(left.is_empty(), "{name} is not finished:\n{}", left.join("\n"));
+    }
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    let steps = gatehouse::store::MIGRATIONS.iter().map(|step| step.version);
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")).unwrap().count();
+    assert!(steps.eq(1..=i64::try_from(files).unwrap()));
+}
