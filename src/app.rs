@@ -17,6 +17,8 @@ use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::shell::{self, Hashing, Replays, ShellAuths, ShellSettings, ShellState, Storage};
+use crate::jobs::repositories::Unknown;
+use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
 use crate::secrets::Secrets;
 use crate::store::Db;
@@ -77,6 +79,23 @@ pub fn build(
     Ok(App { router, background })
 }
 
+/// What the jobs of this server work with.
+///
+/// # Errors
+/// Where the database's URL cannot be read, or no HTTP client can be made.
+pub fn job_state(settings: &Settings, secrets: &Secrets, clock: &Clock) -> anyhow::Result<JobState> {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let ours = JobSettings {
+        url: settings.gitlab.url(),
+        ssh_prefix: ssh_prefix(settings),
+        db_key_base: secrets.db_key_base.clone(),
+        webhook_timeout: seconds(settings.gitlab.webhook_timeout),
+        drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
+        queue: settings.gatehouse.jobs.clone(),
+    };
+    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Arc::new(Unknown))
+}
+
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
     let limits = &settings.gatehouse.limits;
     let signed = ShellAuth::new(&secrets.shell, clock.clone());
@@ -111,6 +130,7 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         two_factor_for_git: ours.two_factor_for_git,
         git_audit: ours.git_audit,
         db_key_base: secrets.db_key_base.clone(),
+        mr_links: ours.mr_links,
         push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,

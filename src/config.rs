@@ -46,6 +46,9 @@ pub struct GitLab {
     pub port: u16,
     /// Whether clone URLs start with `https`.
     pub https: bool,
+    /// Seconds that the receiver of a web hook may take to answer.
+    #[schemars(range(min = 1, max = 300))]
+    pub webhook_timeout: u32,
     /// The path under which everything is served, with or without slashes at its ends.
     #[schemars(extend("examples" = ["/gitlab"]))]
     pub relative_url_root: Option<String>,
@@ -53,7 +56,7 @@ pub struct GitLab {
 
 impl Default for GitLab {
     fn default() -> Self {
-        Self { host: "localhost".to_owned(), port: 80, https: false, relative_url_root: None }
+        Self { host: "localhost".to_owned(), port: 80, https: false, webhook_timeout: 10, relative_url_root: None }
     }
 }
 
@@ -200,6 +203,10 @@ pub struct Gatehouse {
     pub database: Database,
     /// What a client may ask of us at most.
     pub limits: Limits,
+    /// What is done after answers were given.
+    pub jobs: Jobs,
+    /// Whether a link to the merge request of a branch, or to a new one, is printed after a push.
+    pub mr_links: bool,
     /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
     pub legacy_shared_secret: bool,
     /// The file with the instance's `db_key_base`: digests and ciphertexts in the database depend on it.
@@ -227,6 +234,8 @@ impl Default for Gatehouse {
             metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 3002))),
             database: Database::default(),
             limits: Limits::default(),
+            jobs: Jobs::default(),
+            mr_links: true,
             legacy_shared_secret: false,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
@@ -324,6 +333,27 @@ impl Default for Limits {
             push_check_timeout: 50,
             drain_timeout: 30,
         }
+    }
+}
+
+/// `gatehouse.jobs:`, the queue and those who work on it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jobs {
+    /// Jobs that this server works on at once, each with a database connection; 0 leaves the work to other servers.
+    #[schemars(range(min = 0, max = 256))]
+    pub concurrency: u16,
+    /// Seconds without a sign of life after which a server counts as dead, and others take over its jobs.
+    #[schemars(range(min = 1, max = 3600))]
+    pub takeover_timeout: u32,
+    /// Days that a job which has failed for good is kept for an operator to look at.
+    #[schemars(range(min = 1, max = 3650))]
+    pub keep_dead: u32,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
     }
 }
 

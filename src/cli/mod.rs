@@ -3,6 +3,7 @@
 pub mod apply;
 mod audit;
 mod check;
+mod jobs;
 mod migrate;
 mod schema;
 mod serve;
@@ -46,6 +47,9 @@ enum Command {
     Migrate,
     /// Judge the settings, the secrets, the database and its schema, a line each
     Check,
+    /// Look after the job queue: what waits, what has failed and why
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     /// Make the database agree with a state document
     Apply(apply::Apply),
     /// Print the JSON Schema of a document, for editors
@@ -69,6 +73,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => runtime()?.block_on(serve::run(settings)),
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Command::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
             Command::Apply(apply) => {
                 runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
             }

@@ -11,6 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::http::operate::{self, OperateState};
+use crate::jobs;
 use crate::secrets::Secrets;
 use crate::server::{self, Listener};
 use crate::store::{self, Db, access_facts::AccessFacts};
@@ -31,6 +32,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     })?;
     let (stop, stopped) = watch::channel(false);
     let limits = &settings.gatehouse.limits;
+    let workers = jobs::start(app::job_state(&settings, &secrets, &Clock::system())?, stopped.clone());
     let mut servers = JoinSet::new();
     if let Some(address) = settings.gatehouse.listen {
         let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -58,6 +60,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tracing::info!("stopping: no new connections, and what is under way is finished");
     let _ = stop.send(true);
     servers.join_all().await;
+    workers.await.context("the job queue failed")?;
     app.background.await.context("the writer of notes failed")?;
     operate.abort();
     db.pool().close().await;

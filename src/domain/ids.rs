@@ -27,4 +27,8 @@ ids! {
     ProjectId
     /// `snippets.id`
     SnippetId
+    /// `received_pushes.id`
+    PushId
+    /// `web_hooks.id`
+    WebHookId
 }

@@ -18,6 +18,9 @@ pub enum ApiError {
     /// 400: a parameter that must be there. GitLab's own validation says it under `error`.
     #[error("400 Bad request - {0} is missing")]
     Missing(&'static str),
+    /// 400: a `gl_repository` of no form that GitLab has.
+    #[error("Invalid GL Repository \"{0}\"")]
+    InvalidGlRepository(String),
     /// 401: the same for every way in which a credential can be wrong.
     #[error("401 Unauthorized")]
     Unauthorized,
@@ -73,7 +76,7 @@ impl ApiError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Missing(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Missing(_) | Self::InvalidGlRepository(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,

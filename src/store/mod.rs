@@ -8,11 +8,13 @@ pub mod broadcast_messages;
 pub mod derived;
 pub mod drift;
 pub mod error_tracking;
+pub mod events;
 pub mod gather;
 pub mod group_ssh_certificates;
 pub mod heartbeats;
 pub mod idempotent_responses;
 pub mod ids;
+pub mod jobs;
 pub mod keys;
 pub mod lfs;
 pub mod locks;
@@ -25,12 +27,17 @@ pub mod project_creation;
 pub mod projects;
 pub mod protected_refs;
 pub mod push_facts;
+pub mod push_message_facts;
 pub mod push_rules;
+pub mod pushed_projects;
+pub mod received_pushes;
+pub mod reference_counters;
 pub mod settings;
 pub mod tokens;
 pub mod touches;
 pub mod two_factor;
 pub mod users;
+pub mod web_hooks;
 
 use std::time::Duration;
 
@@ -91,6 +98,14 @@ impl Db {
         Ok(Self(pool(settings, settings.pool_size)?))
     }
 
+    /// A pool of this many connections, beside the one that answers clients.
+    ///
+    /// # Errors
+    /// Where the URL cannot be read.
+    pub fn beside(settings: &Database, connections: u32) -> Result<Self> {
+        Ok(Self(pool(settings, connections)?))
+    }
+
     /// The pool itself, for queries that stand alone.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
@@ -124,6 +139,7 @@ pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     MIGRATIONS.run(db.pool()).await?;
+    jobs::migrate(db).await?;
     Ok(lacking.iter().map(|step| format!("{:04} {}", step.version, step.description)).collect())
 }
 

@@ -36,3 +36,38 @@ pub async fn upsert(
     .await?;
     Ok(())
 }
+
+/// The messages that wait for this user and repository, the move before the creation. They are delivered once: taking
+/// them removes them.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn take(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    gl_repository: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        "delete from post_push_messages
+         where user_id = $1
+           and gl_repository = $2
+         returning kind, message, expires_at",
+        user.0,
+        gl_repository,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut rows: Vec<_> = rows.into_iter().filter(|row| row.expires_at > now).collect();
+    rows.sort_by_key(|row| row.kind != "moved");
+    Ok(rows.into_iter().map(|row| row.message).collect())
+}
+
+/// Forgets the messages that nobody came for.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn delete_expired(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<u64> {
+    let deleted = sqlx::query!("delete from post_push_messages where expires_at <= $1", now).execute(db).await?;
+    Ok(deleted.rows_affected())
+}

@@ -7,6 +7,8 @@ mod commands;
 mod derived;
 mod gather;
 mod gitaly;
+mod hooks_in_anger;
+mod jobs;
 mod logs;
 mod migrations;
 mod personal_access_tokens;

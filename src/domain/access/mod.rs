@@ -3,6 +3,7 @@
 pub mod content;
 mod denial;
 mod facts;
+mod identifier;
 pub mod push;
 pub mod refs;
 #[cfg(test)]

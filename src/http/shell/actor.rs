@@ -38,22 +38,12 @@ impl From<ActorRequest> for ActorName {
         } else if let Some(user) = request.user_id {
             user.id().map_or(Self::Nobody, |id| Self::User(UserId(id)))
         } else if let Some(identifier) = request.identifier {
-            identified(&identifier.0)
+            Self::identified(&identifier.0)
         } else if let Some(username) = request.username {
             Self::Username(username.0)
         } else {
             Self::Nobody
         }
-    }
-}
-
-/// `user-7` and `key-11`; deploy tokens have no one who acts.
-fn identified(identifier: &str) -> ActorName {
-    let id = |text: &str| Text(text.to_owned()).id();
-    match identifier.split_once('-') {
-        Some(("user", user)) => id(user).map_or(ActorName::Nobody, |id| ActorName::User(UserId(id))),
-        Some(("key", key)) => id(key).map_or(ActorName::Nobody, |id| ActorName::Key(KeyId(id))),
-        _ => ActorName::Nobody,
     }
 }
 

@@ -5,6 +5,7 @@ mod allowed;
 mod authorized_certs;
 mod authorized_keys;
 mod check;
+mod context;
 mod discover;
 mod error_tracking_allowed;
 mod git_audit_event;
@@ -13,6 +14,8 @@ mod lfs_authenticate;
 mod lfs_token_verify;
 mod object_pool_members;
 mod personal_access_token;
+mod post_receive;
+mod pre_receive;
 mod replay;
 mod two_factor_config;
 mod two_factor_manual_otp_check;
@@ -88,6 +91,8 @@ pub struct ShellSettings {
     pub git_audit: bool,
     /// The instance's secret, which LFS tokens are signed with.
     pub db_key_base: SecretString,
+    /// Whether links to merge requests are printed after a push.
+    pub mr_links: bool,
     /// What the checks of a push may take in all; Gitaly waits for longer.
     pub push_check_timeout: Duration,
     /// Bytes of a body with the refs of a push.
@@ -142,6 +147,8 @@ pub fn router(state: ShellState, auths: ShellAuths) -> Router {
         .route("/two_factor_otp_check", post(two_factor_manual_otp_check::check))
         .route("/two_factor_push_otp_check", post(two_factor_push_otp_check::check))
         .route("/two_factor_recovery_codes", post(two_factor_recovery_codes::replace))
+        .route("/post_receive", post(post_receive::report).layer(push_limit))
+        .route("/pre_receive", post(pre_receive::count))
         .route_layer(from_fn_with_state(auths.shell, require))
         .merge(error_tracking)
         .merge(git_audit)

@@ -13,6 +13,8 @@ mod lfs_authenticate;
 mod lfs_token_verify;
 mod object_pool_members;
 mod personal_access_token;
+mod post_receive;
+mod pre_receive;
 mod transport;
 mod two_factor_config;
 mod two_factor_manual_otp_check;

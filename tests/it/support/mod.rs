@@ -7,6 +7,8 @@ pub mod git;
 mod gitaly;
 mod given;
 mod proxy;
+pub mod pushes;
+pub mod receiver;
 mod wire;
 
 pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};

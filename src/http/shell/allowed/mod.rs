@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use self::create::Creation;
 use self::push::Hook;
 use super::actor::ActorRequest;
+use super::context::readable_context;
 use super::{ShellSettings, ShellState};
 use crate::domain::access::{
     self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
@@ -179,18 +179,6 @@ pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<Ta
 
 fn client_ip(text: &str) -> ClientIp {
     text.parse().map_or(ClientIp::Garbage, ClientIp::Known)
-}
-
-/// A2: what newer Gitalys send along must at least be what it says it is.
-fn readable_context(context: Option<&Text>) -> Result<(), ApiError> {
-    let Some(context) = context.filter(|context| !context.0.is_empty()) else { return Ok(()) };
-    let malformed = || ApiError::BadRequest("malformed gitaly_client_context_bin".to_owned());
-    let bytes = BASE64_STANDARD.decode(&context.0).map_err(|_| malformed())?;
-    if let Value::Object(_) = serde_json::from_slice(&bytes).map_err(|_| malformed())? {
-        return Ok(());
-    }
-    let reason = "Decoded gitaly_client_context_bin is not a valid JSON object";
-    Err(ApiError::BadRequest(reason.to_owned()))
 }
 
 fn refuse(denial: &Denial, url: &str) -> Response {

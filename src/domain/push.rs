@@ -1,0 +1,162 @@
+//! A push that has happened: which refs changed, and how, and what of it is an event of its own.
+
+/// One line of `changes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefChange<'a> {
+    /// The object id before; zeros where the ref is new.
+    pub old: &'a str,
+    /// The object id after; zeros where the ref is gone.
+    pub new: &'a str,
+    /// The ref's full name.
+    pub name: &'a str,
+}
+
+/// What kind of ref a push event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefType {
+    /// Below `refs/heads/`.
+    Branch,
+    /// Below `refs/tags/`.
+    Tag,
+}
+
+/// What became of a ref.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is new.
+    Created,
+    /// It is gone.
+    Removed,
+    /// It points elsewhere.
+    Pushed,
+}
+
+/// The refs of one push that share their type and their fate: events and hooks are bounded for each such group.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// The type.
+    pub ref_type: RefType,
+    /// The fate.
+    pub action: Action,
+    /// The changes, in the order in which they were pushed.
+    pub changes: Vec<RefChange<'a>>,
+}
+
+/// The changes in lines of `old new ref`. A line that is none is passed over: what was pushed is pushed.
+pub fn parse(changes: &str) -> impl Iterator<Item = RefChange<'_>> {
+    changes.lines().filter_map(|line| {
+        let mut words = line.trim().splitn(3, ' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some(old), Some(new), Some(name)) if !name.is_empty() => Some(RefChange { old, new, name }),
+            _ => None,
+        }
+    })
+}
+
+/// The groups of a push: branches before tags, and those created before those removed before those moved. Other refs,
+/// such as `refs/notes/`, are in none.
+#[must_use]
+pub fn groups(changes: &str) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = [RefType::Branch, RefType::Tag]
+        .into_iter()
+        .flat_map(|ref_type| {
+            [Action::Created, Action::Removed, Action::Pushed].map(|action| Group {
+                ref_type,
+                action,
+                changes: Vec::new(),
+            })
+        })
+        .collect();
+    for change in parse(changes) {
+        let Some((ref_type, _)) = change.short_name() else { continue };
+        let action = change.action();
+        if let Some(group) = groups.iter_mut().find(|group| group.ref_type == ref_type && group.action == action) {
+            group.changes.push(change);
+        }
+    }
+    groups.retain(|group| !group.changes.is_empty());
+    groups
+}
+
+impl<'a> RefChange<'a> {
+    /// What became of the ref.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        if is_zero(self.old) {
+            Action::Created
+        } else if is_zero(self.new) {
+            Action::Removed
+        } else {
+            Action::Pushed
+        }
+    }
+
+    /// The name as people say it, with its type; none for refs that are neither branch nor tag.
+    #[must_use]
+    pub fn short_name(&self) -> Option<(RefType, &'a str)> {
+        let branch = self.name.strip_prefix("refs/heads/").map(|name| (RefType::Branch, name));
+        branch.or_else(|| self.name.strip_prefix("refs/tags/").map(|name| (RefType::Tag, name)))
+    }
+
+    /// The branch's name, where this is a branch that is there after the push.
+    #[must_use]
+    pub fn pushed_branch(&self) -> Option<&'a str> {
+        match self.short_name() {
+            Some((RefType::Branch, name)) if !is_zero(self.new) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Whether this is the id of no object: 40 zeros, or 64 in a repository of SHA-256.
+#[must_use]
+pub fn is_zero(id: &str) -> bool {
+    matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte == b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZERO: &str = "0000000000000000000000000000000000000000";
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    #[test]
+    fn changes_are_grouped_by_type_and_fate() {
+        let changes = format!(
+            "{A} {B} refs/heads/main\n{ZERO} {A} refs/heads/new\n{ZERO} {A} refs/tags/v1\n{A} {ZERO} refs/heads/old\n\
+             {A} {B} refs/notes/commits\nnonsense\n\n{A} {B} refs/heads/other\n"
+        );
+        let lines: Vec<String> = groups(&changes)
+            .iter()
+            .map(|group| {
+                let names: Vec<_> = group.changes.iter().map(|change| change.name).collect();
+                format!("{:?} {:?}: {}", group.ref_type, group.action, names.join(" "))
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        Branch Created: refs/heads/new
+        Branch Removed: refs/heads/old
+        Branch Pushed: refs/heads/main refs/heads/other
+        Tag Created: refs/tags/v1
+        ");
+    }
+
+    /// shell-77
+    #[test]
+    fn zeros_of_either_object_format_are_no_object() {
+        let old = "0".repeat(64);
+        assert_eq!(RefChange { old: &old, new: A, name: "refs/heads/x" }.action(), Action::Created);
+        assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.action(), Action::Removed);
+        assert_eq!(RefChange { old: "0000", new: A, name: "refs/heads/x" }.action(), Action::Pushed);
+        assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.pushed_branch(), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "\\PC*") {
+            let _ = groups(&text);
+        }
+    }
+}

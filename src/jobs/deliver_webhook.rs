@@ -1,0 +1,106 @@
+//! One delivery to one web hook: at least once, and the same idempotency key each time.
+
+use std::time::Duration;
+
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::outbound::Unsent;
+use super::{Failure, JobState, attempt};
+use crate::store::web_hooks::{self, Answer, Delivery};
+use crate::store::{self, jobs};
+
+/// The job of one delivery.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeliverWebhook {
+    delivery: Uuid,
+}
+
+impl TaskHandler for DeliverWebhook {
+    const IDENTIFIER: &'static str = jobs::DELIVER_WEBHOOK;
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        attempt::<Self, _>(context, |state| async move { deliver(&state, self.delivery).await }).await
+    }
+}
+
+async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
+    let Some(delivery) = web_hooks::find_delivery(&state.pool, id, &state.key).await? else {
+        // It is delivered, or its hook is gone.
+        return Ok(());
+    };
+    if delivery.silent {
+        return Err(Failure::lasting("the instance is in silent mode"));
+    }
+    let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
+    let verdict = judge(&posted);
+    let answer = posted.unwrap_or_else(|unsent| Answer {
+        status: None,
+        body: String::new(),
+        error: Some(unsent.to_string()),
+        duration: Duration::ZERO,
+    });
+    note(state, id, &delivery, &answer, verdict.is_ok()).await?;
+    verdict
+}
+
+/// Taken, to be tried again, or never to be taken.
+fn judge(posted: &Result<Answer, Unsent>) -> Result<(), Failure> {
+    match posted {
+        Ok(Answer { status: Some(200..=299), .. }) => Ok(()),
+        Ok(Answer { status: Some(status @ (408 | 425 | 429 | 500..)), .. }) => {
+            Err(Failure::passing(format!("the receiver answered {status}")))
+        }
+        Ok(Answer { status: Some(status @ 300..=399), .. }) => {
+            Err(Failure::lasting(format!("the receiver answered {status}, and redirects are not followed")))
+        }
+        Ok(Answer { status: Some(status), .. }) => Err(Failure::lasting(format!("the receiver answered {status}"))),
+        Ok(Answer { status: None, .. }) => Err(Failure::passing("no answer")),
+        Err(Unsent::Refused(reason)) => Err(Failure::lasting(reason.clone())),
+        Err(Unsent::Unreachable(reason)) => Err(Failure::passing(reason.clone())),
+    }
+}
+
+async fn note(state: &JobState, id: Uuid, delivery: &Delivery, answer: &Answer, taken: bool) -> store::Result<()> {
+    let mut transaction = state.pool.begin().await?;
+    web_hooks::insert_log(&mut transaction, delivery.hook, &delivery.trigger, answer).await?;
+    if taken {
+        web_hooks::delete_delivery(&mut *transaction, id).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_taken_tried_again_or_final() {
+        let word = |posted: Result<u16, Unsent>| {
+            let answer =
+                |status| Answer { status: Some(status), body: String::new(), error: None, duration: Duration::ZERO };
+            match judge(&posted.map(answer)) {
+                Ok(()) => "taken",
+                Err(Failure { last: false, .. }) => "again",
+                Err(Failure { last: true, .. }) => "final",
+            }
+        };
+        for (status, expected) in [
+            (200, "taken"),
+            (204, "taken"),
+            (301, "final"),
+            (400, "final"),
+            (404, "final"),
+            (410, "final"),
+            (408, "again"),
+            (429, "again"),
+            (500, "again"),
+            (503, "again"),
+        ] {
+            assert_eq!(word(Ok(status)), expected, "{status}");
+        }
+        assert_eq!(word(Err(Unsent::Refused(String::new()))), "final");
+        assert_eq!(word(Err(Unsent::Unreachable(String::new()))), "again");
+    }
+}

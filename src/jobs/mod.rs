@@ -1,0 +1,257 @@
+//! What happens after an answer was given: one durable job a file, on a queue in Postgres that all servers share.
+//!
+//! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them and
+//! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
+//! database it does in one transaction that finds out whether it was done before.
+
+pub mod deliver_webhook;
+pub mod outbound;
+pub mod payload;
+pub mod post_receive;
+pub mod repositories;
+mod upkeep;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use graphile_worker::{
+    JobFail, LocalQueueConfig, TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerRecoveryConfig,
+};
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::deliver_webhook::DeliverWebhook;
+use self::outbound::Outbound;
+use self::post_receive::PostReceive;
+use self::repositories::PushedRepositories;
+use crate::attr_encrypted::ColumnKey;
+use crate::clock::Clock;
+use crate::config::{Database, Jobs};
+use crate::store::{self, Db, jobs};
+
+/// The longest pause between two attempts, in seconds.
+const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
+/// The pause after which a worker that has failed as a whole is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// What jobs need to know of the installation.
+#[derive(Debug, Clone)]
+pub struct JobSettings {
+    /// The installation's URL.
+    pub url: String,
+    /// What SSH clone URLs start with.
+    pub ssh_prefix: String,
+    /// What columns of hooks are encrypted with.
+    pub db_key_base: SecretString,
+    /// Seconds that the receiver of a hook may take.
+    pub webhook_timeout: Duration,
+    /// Seconds that jobs under way are given when the server is asked to stop.
+    pub drain_timeout: Duration,
+    /// The queue's own settings.
+    pub queue: Jobs,
+}
+
+/// What the jobs of this server work with.
+#[derive(Debug, Clone)]
+pub struct JobState {
+    /// Connections beside those that answer clients, so that jobs and clients do not wait for each other.
+    pub pool: PgPool,
+    /// The clock.
+    pub clock: Clock,
+    /// The settings.
+    pub settings: Arc<JobSettings>,
+    /// What hooks' columns are read with.
+    pub key: ColumnKey,
+    /// The way out.
+    pub outbound: Outbound,
+    /// What is asked about repositories.
+    pub repositories: Arc<dyn PushedRepositories>,
+}
+
+impl JobState {
+    /// The state of a server's jobs.
+    ///
+    /// # Errors
+    /// Where the database's URL cannot be read, or no HTTP client can be made.
+    pub fn new(
+        settings: JobSettings,
+        database: &Database,
+        clock: Clock,
+        repositories: Arc<dyn PushedRepositories>,
+    ) -> anyhow::Result<Self> {
+        // One connection a job, one that listens, one that shows that the server is alive.
+        let connections = u32::from(settings.queue.concurrency) + 2;
+        let pool = Db::beside(database, connections)?.pool().clone();
+        Self::over(pool, settings, clock, repositories)
+    }
+
+    /// The state of jobs over a pool that exists.
+    ///
+    /// # Errors
+    /// Where no HTTP client can be made.
+    pub fn over(
+        pool: PgPool,
+        settings: JobSettings,
+        clock: Clock,
+        repositories: Arc<dyn PushedRepositories>,
+    ) -> anyhow::Result<Self> {
+        let key = ColumnKey::new(&settings.db_key_base);
+        let outbound = Outbound::new(settings.webhook_timeout)?;
+        Ok(Self { pool, clock, settings: Arc::new(settings), key, outbound, repositories })
+    }
+}
+
+/// Works on the queue until `stop` says true, and then finishes what is under way.
+#[must_use]
+pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    describe_metrics();
+    tokio::spawn(async move {
+        let upkeep = tokio::spawn(upkeep::run(state.clone(), stop.clone()));
+        if state.settings.queue.concurrency > 0 {
+            work(&state, stop).await;
+        }
+        let _ = upkeep.await;
+    })
+}
+
+/// A worker ends well when it is asked to stop; where its database does not answer, another takes its place.
+async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
+    loop {
+        let ended = match worker(state, stop.clone()).await {
+            Ok(worker) => worker.run().await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        let Err(error) = ended else { return };
+        tracing::warn!(%error, "the worker of the job queue has failed and is started again");
+        if tokio::time::timeout(RESTART_PAUSE, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// A worker over the state's pool, with every kind of job.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
+    let settings = &state.settings;
+    let concurrency = usize::from(settings.queue.concurrency.max(1));
+    let takeover = Duration::from_secs(settings.queue.takeover_timeout.into());
+    let recovery = WorkerRecoveryConfig::default()
+        .heartbeat_interval(takeover / 4)
+        .sweep_interval(takeover / 4)
+        .sweep_threshold(takeover)
+        .recovery_delay(Duration::from_secs(1));
+    let worker = WorkerOptions::default()
+        .pg_pool(state.pool.clone())
+        .schema(jobs::SCHEMA)
+        .concurrency(concurrency)
+        // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
+        .local_queue(LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30)))
+        .worker_recovery(recovery)
+        .listen_os_shutdown_signals(false)
+        .shutdown_signal(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        })
+        .shutdown_grace_period(settings.drain_timeout)
+        .shutdown_interrupted_job_retry_delay(Duration::ZERO)
+        .add_extension(state.clone())
+        .define_job::<PostReceive>()
+        .define_job::<DeliverWebhook>()
+        .on(JobFail, {
+            let pool = state.pool.clone();
+            move |failed| postpone(pool.clone(), *failed.job.id(), *failed.job.attempts())
+        })
+        .init()
+        .await?;
+    Ok(worker)
+}
+
+/// The library has put the job off already, by a pause without chance in it: what failed together would be tried again
+/// together.
+async fn postpone(pool: PgPool, id: i64, attempts: i16) {
+    if let Err(error) = jobs::postpone(&pool, id, pause(attempts, rand::random())).await {
+        tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
+    }
+}
+
+/// How long to wait after this many attempts: e, e², e³ … seconds, give or take a quarter by `chance` from 0 to 1.
+fn pause(attempts: i16, chance: f64) -> Duration {
+    let seconds = f64::from(attempts.clamp(1, 20)).exp().min(LONGEST_PAUSE);
+    Duration::from_secs_f64(seconds * (0.75 + chance.clamp(0.0, 1.0) / 2.0))
+}
+
+/// Why a job did not succeed.
+pub struct Failure {
+    text: String,
+    last: bool,
+}
+
+impl Failure {
+    /// The job is tried again.
+    pub fn passing(text: impl Into<String>) -> Self {
+        Self { text: text.into(), last: false }
+    }
+
+    /// Another attempt would end the same way; the job is dead, until an operator has it tried again.
+    pub fn lasting(text: impl Into<String>) -> Self {
+        Self { text: text.into(), last: true }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::passing(error.to_string())
+    }
+}
+
+/// The library keeps what this prints as the job's last error.
+impl fmt::Debug for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// Runs one attempt of a job: with its state, counted and timed, and buried where its failure lasts.
+async fn attempt<J: TaskHandler, F>(context: WorkerContext, run: impl FnOnce(JobState) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let state: JobState = context.get_ext().cloned().ok_or_else(|| Failure::passing("this server has no jobs"))?;
+    let started = Instant::now();
+    let ended = run(state.clone()).await;
+    let outcome = match &ended {
+        Ok(()) => "done",
+        Err(Failure { last: false, .. }) => "failed",
+        Err(Failure { last: true, .. }) => "buried",
+    };
+    metrics::counter!("gatehouse_jobs_total", "job" => J::IDENTIFIER, "outcome" => outcome).increment(1);
+    metrics::histogram!("gatehouse_job_seconds", "job" => J::IDENTIFIER).record(started.elapsed());
+    if outcome == "buried" {
+        jobs::update_last_attempt(&state.pool, *context.job().id()).await?;
+    }
+    ended
+}
+
+fn describe_metrics() {
+    metrics::describe_counter!("gatehouse_jobs_total", "Attempts of jobs that ended, by kind and outcome");
+    metrics::describe_histogram!("gatehouse_job_seconds", "Seconds of an attempt of a job, by kind");
+    metrics::describe_gauge!("gatehouse_jobs", "Jobs of the queue: ready, retrying, running, dead");
+    metrics::describe_gauge!("gatehouse_jobs_oldest_seconds", "Age of the oldest job that could run now");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_differ_and_end_at_six_hours() {
+        let seconds = |attempts, chance| pause(attempts, chance).as_secs();
+        assert_eq!([seconds(1, 0.0), seconds(1, 0.5), seconds(1, 1.0)], [2, 2, 3]);
+        assert_eq!([seconds(4, 0.5), seconds(8, 0.5), seconds(25, 0.5)], [54, 2980, 21600]);
+        assert_eq!(seconds(0, 0.5), 2);
+    }
+}

@@ -1,0 +1,200 @@
+//! After a push: who was active when, the events of the feed, and the deliveries to web hooks.
+
+use chrono::{DateTime, Utc};
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::repositories::Brought;
+use super::{Failure, JobState, attempt, payload};
+use crate::domain::access::ActorName;
+use crate::domain::ids::{ProjectId, PushId, WebHookId};
+use crate::domain::push::{self, Action, Group, RefChange, RefType, is_zero};
+use crate::domain::repository::GlRepository;
+use crate::domain::web_hook::Listening;
+use crate::store::events::{PushEvent, Refs};
+use crate::store::pushed_projects::{Author, PushedProject};
+use crate::store::received_pushes::{self, ReceivedPush};
+use crate::store::{self, actors, events, jobs, pushed_projects, web_hooks};
+
+/// The job of one push.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PostReceive {
+    push: i64,
+}
+
+impl TaskHandler for PostReceive {
+    const IDENTIFIER: &'static str = jobs::POST_RECEIVE;
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        attempt::<Self, _>(context, |state| async move { process(&state, PushId(self.push)).await }).await
+    }
+}
+
+/// What a push sets off, made ready before the transaction that writes it down.
+struct Prepared<'a> {
+    project: PushedProject,
+    author: Option<Author>,
+    groups: Vec<PreparedGroup<'a>>,
+    hooks: Vec<(WebHookId, Listening)>,
+    default_branch: Option<String>,
+}
+
+struct PreparedGroup<'a> {
+    action: Action,
+    ref_type: RefType,
+    size: usize,
+    /// Each change by itself, where there are few enough for events or hooks.
+    changes: Vec<(RefChange<'a>, Option<Brought>)>,
+}
+
+async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
+    let Some(push) = received_pushes::find_unprocessed(&state.pool, id).await? else {
+        // An earlier attempt did everything and could not say so any more.
+        return Ok(());
+    };
+    let now = state.clock.now();
+    let repository = GlRepository::parse(&push.gl_repository).ok();
+    let prepared = match repository {
+        Some(GlRepository::Project(project)) => prepare(state, project, &push).await?,
+        _ => None,
+    };
+    let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+    if !received_pushes::update_processed(&mut *transaction, id, now).await? {
+        return Ok(());
+    }
+    note_activity(&mut transaction, repository, push.received_at).await?;
+    match &prepared {
+        Some(prepared) => write(state, &mut transaction, id, &push, prepared).await?,
+        None if matches!(repository, Some(GlRepository::Project(_))) => {
+            tracing::warn!(push.id = id.0, gl_repository = push.gl_repository, "a push to a project that is gone");
+        }
+        None => {}
+    }
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// All that is asked of others. Nothing is locked meanwhile.
+async fn prepare<'a>(
+    state: &JobState,
+    project: ProjectId,
+    push: &'a ReceivedPush,
+) -> Result<Option<Prepared<'a>>, Failure> {
+    let Some(mut project) = pushed_projects::find(&state.pool, project).await? else { return Ok(None) };
+    let user = actors::find_acting_user(&state.pool, &ActorName::identified(&push.identifier)).await?;
+    let author = match user {
+        Some(user) => pushed_projects::find_author(&state.pool, user.id).await?,
+        None => None,
+    };
+    let hooks = if project.silent { Vec::new() } else { web_hooks::list_listening(&state.pool, project.id).await? };
+    let groups = push::groups(&push.changes);
+    // A branch that comes or goes may be the one that HEAD names.
+    let moved = |group: &Group<'_>| group.ref_type == RefType::Branch && group.action != Action::Pushed;
+    let default_branch = if groups.iter().any(moved) || project.default_branch.is_none() {
+        state.repositories.default_branch(&project).await
+    } else {
+        None
+    };
+    if default_branch.is_some() {
+        project.default_branch.clone_from(&default_branch);
+    }
+    let mut prepared = Vec::new();
+    for group in groups {
+        prepared.push(prepare_group(state, &project, group).await);
+    }
+    Ok(Some(Prepared { project, author, groups: prepared, hooks, default_branch }))
+}
+
+async fn prepare_group<'a>(state: &JobState, project: &PushedProject, group: Group<'a>) -> PreparedGroup<'a> {
+    let size = group.changes.len();
+    let mut changes = Vec::new();
+    if size <= project.activities_limit.max(project.hooks_limit) {
+        for change in group.changes {
+            let brought = state.repositories.brought(project, change.name, change.old, change.new).await;
+            changes.push((change, brought));
+        }
+    }
+    PreparedGroup { action: group.action, ref_type: group.ref_type, size, changes }
+}
+
+async fn note_activity(db: &mut PgConnection, on: Option<GlRepository>, at: DateTime<Utc>) -> store::Result<()> {
+    match on {
+        Some(GlRepository::Project(id)) => pushed_projects::update_activity(db, id, true, at).await,
+        Some(GlRepository::Wiki(id)) => pushed_projects::update_activity(db, id, false, at).await,
+        Some(GlRepository::Snippet(id)) => pushed_projects::update_snippet(db, id, at).await,
+        // Nothing is kept of these but their repositories.
+        Some(GlRepository::GroupWiki(_) | GlRepository::Design(_)) | None => Ok(()),
+    }
+}
+
+async fn write(
+    state: &JobState,
+    db: &mut PgConnection,
+    id: PushId,
+    push: &ReceivedPush,
+    prepared: &Prepared<'_>,
+) -> Result<(), Failure> {
+    let project = &prepared.project;
+    if let Some(name) = &prepared.default_branch {
+        pushed_projects::upsert_default_branch(&mut *db, project.id, name, push.received_at).await?;
+    }
+    // Events and hooks name whoever pushed; of somebody who is gone they say nothing.
+    let Some(author) = &prepared.author else { return Ok(()) };
+    let mut number = 0;
+    let event = Uuid::new_v4();
+    for group in &prepared.groups {
+        for refs in events_of(group, project.activities_limit) {
+            let event = PushEvent {
+                push: (id, number),
+                project: project.id,
+                author: author.id,
+                at: push.received_at,
+                action: group.action,
+                ref_type: group.ref_type,
+                refs,
+            };
+            events::insert_push(&mut *db, &event).await?;
+            number += 1;
+        }
+        if group.size > project.hooks_limit {
+            continue;
+        }
+        for (change, brought) in &group.changes {
+            let told: Vec<_> = prepared.hooks.iter().filter(|(_, hook)| hook.hears(change)).collect();
+            if told.is_empty() {
+                continue;
+            }
+            let body = payload::push(&state.settings, project, author, change, brought.as_ref(), &push.push_options);
+            let body = body.to_string();
+            let trigger = match group.ref_type {
+                RefType::Branch => "push_hooks",
+                RefType::Tag => "tag_push_hooks",
+            };
+            for (hook, _) in told {
+                let delivery = web_hooks::insert_delivery(&mut *db, *hook, trigger, event, &body).await?;
+                jobs::insert_deliver_webhook(&mut *db, delivery).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One event a ref, or one for all of them where they are too many.
+fn events_of<'a>(group: &'a PreparedGroup<'a>, limit: usize) -> Vec<Refs<'a>> {
+    if group.size > limit {
+        return vec![Refs::Many(i32::try_from(group.size).unwrap_or(i32::MAX))];
+    }
+    let one = |(change, brought): &'a (RefChange<'a>, Option<Brought>)| {
+        let newest = brought.as_ref().and_then(|brought| brought.commits.last());
+        Refs::One {
+            name: change.short_name().map_or(change.name, |(_, name)| name),
+            from: Some(change.old).filter(|id| !is_zero(id)),
+            to: Some(change.new).filter(|id| !is_zero(id)),
+            commit_count: brought.as_ref().map_or(0, |brought| brought.total),
+            commit_title: newest.and_then(|commit| commit.message.lines().next()),
+        }
+    };
+    group.changes.iter().map(one).collect()
+}

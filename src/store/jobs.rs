@@ -1,0 +1,238 @@
+//! The queue of jobs: the schema of `graphile_worker`, by the functions and the view that it offers to others.
+//!
+//! Its statements are not checked at build time: the schema is the library's own, and not part of what builds know.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use graphile_worker::WorkerUtils;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::{Db, Result};
+use crate::domain::ids::PushId;
+
+/// The schema that the queue lives in.
+pub const SCHEMA: &str = "graphile_worker";
+/// The job of a push: `{"push": 12}`.
+pub const POST_RECEIVE: &str = "post_receive";
+/// The job of a delivery to a web hook: `{"delivery": "…"}`.
+pub const DELIVER_WEBHOOK: &str = "deliver_webhook";
+/// What servers that start at the same moment take turns by: "gatehous" in ASCII.
+const MIGRATION_LOCK: i64 = 0x6761_7465_686f_7573;
+
+/// Brings the queue's schema up to date.
+///
+/// # Errors
+/// Where the database does not answer, or a step fails.
+pub async fn migrate(db: &Db) -> anyhow::Result<()> {
+    // A connection of its own, so that the lock goes when this ends, however it ends.
+    let mut turn = db.pool().acquire().await?.detach();
+    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut turn).await?;
+    let migrated = WorkerUtils::new(db.pool(), SCHEMA).migrate().await;
+    turn.close().await?;
+    Ok(migrated?)
+}
+
+/// Adds the job of a push, visible to workers when the caller's transaction is committed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_post_receive(db: impl PgExecutor<'_>, push: PushId) -> Result<()> {
+    insert(db, POST_RECEIVE, &json!({ "push": push.0 })).await
+}
+
+/// Adds the job of a delivery, visible to workers when the caller's transaction is committed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid) -> Result<()> {
+    insert(db, DELIVER_WEBHOOK, &json!({ "delivery": delivery })).await
+}
+
+async fn insert(db: impl PgExecutor<'_>, task: &str, payload: &Value) -> Result<()> {
+    sqlx::query("select graphile_worker.add_job(identifier => $1, payload => $2::jsonb::json, max_attempts => $3)")
+        .bind(task)
+        .bind(payload)
+        .bind(max_attempts(task))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// How often a job is tried: a push until it is through, for days; a delivery for about three and a half hours.
+fn max_attempts(task: &str) -> i32 {
+    if task == DELIVER_WEBHOOK { 10 } else { 25 }
+}
+
+/// A job, for people to read.
+#[derive(Debug, sqlx::FromRow)]
+pub struct JobRow {
+    /// Its id.
+    pub id: i64,
+    /// What it does.
+    pub task: String,
+    /// waiting, running, retrying or dead.
+    pub state: String,
+    /// How often it was begun.
+    pub attempts: i16,
+    /// How often it may be.
+    pub max_attempts: i16,
+    /// When it is tried next.
+    pub run_at: DateTime<Utc>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// The words for a job's state, as a column of the view.
+const STATE: &str = "case
+  when locked_at is not null then 'running'
+  when attempts >= max_attempts then 'dead'
+  when attempts > 0 then 'retrying'
+  else 'waiting'
+end";
+
+/// The jobs, the dead before the others and the oldest first; of one state where one is given.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list(db: impl PgExecutor<'_>, state: Option<&str>, limit: i64) -> Result<Vec<JobRow>> {
+    let sql = format!(
+        "select * from (
+           select
+             id, task_identifier as task, {STATE} as state, attempts, max_attempts, run_at, created_at, last_error
+           from graphile_worker.jobs
+         ) as jobs
+         where $1::text is null or state = $1
+         order by state <> 'dead', id
+         limit $2"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(state).bind(limit).fetch_all(db).await?)
+}
+
+/// Gives jobs that nobody works on all their attempts again, from now on. Answers with those that there were.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn retry(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>> {
+    let mut transaction = db.begin().await?;
+    let rescheduled: Vec<i64> = sqlx::query_scalar(
+        "select rescheduled.id
+         from graphile_worker.jobs
+         cross join lateral graphile_worker.reschedule_jobs(
+           array[jobs.id],
+           run_at => now(),
+           attempts => 0,
+           max_attempts => case when jobs.task_identifier = $2 then $3 else $4 end
+         ) as rescheduled
+         where jobs.id = any ($1)",
+    )
+    .bind(ids)
+    .bind(DELIVER_WEBHOOK)
+    .bind(max_attempts(DELIVER_WEBHOOK))
+    .bind(max_attempts(POST_RECEIVE))
+    .fetch_all(&mut *transaction)
+    .await?;
+    // Workers wake up by themselves once a second; this is sooner.
+    sqlx::query("select pg_notify('jobs:insert', '{\"count\":1}')").execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(rescheduled)
+}
+
+/// Removes jobs that nobody works on. Answers with those that there were.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn delete(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
+    let deleted = sqlx::query_scalar("select id from graphile_worker.complete_jobs($1)");
+    Ok(deleted.bind(ids).fetch_all(db).await?)
+}
+
+/// Puts off a job that has failed: it is tried again after this long.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration) -> Result<()> {
+    sqlx::query("select graphile_worker.reschedule_jobs(array[$1], run_at => now() + $2 * interval '1 second')")
+        .bind(id)
+        .bind(by.as_secs_f64())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Makes the attempt that runs now the job's last one: where it fails, the job is dead. The library has no word for it.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn update_last_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
+    sqlx::query("update graphile_worker._private_jobs set max_attempts = attempts where id = $1")
+        .bind(id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Removes the dead jobs that failed for the last time before `then`.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn delete_dead(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> Result<u64> {
+    let deleted = sqlx::query(
+        "select dropped.id
+         from graphile_worker.complete_jobs(array(
+           select id
+           from graphile_worker.jobs
+           where attempts >= max_attempts
+             and locked_at is null
+             and updated_at < $1
+         )) as dropped",
+    )
+    .bind(then)
+    .fetch_all(db)
+    .await?;
+    Ok(deleted.len() as u64)
+}
+
+/// How the queue does.
+#[derive(Debug, Clone, Copy, Default, sqlx::FromRow)]
+pub struct QueueFacts {
+    /// Jobs that could run now.
+    pub ready: i64,
+    /// Jobs that wait for their time, after a failure.
+    pub retrying: i64,
+    /// Jobs that are worked on.
+    pub running: i64,
+    /// Jobs that have failed for good.
+    pub dead: i64,
+    /// Seconds since the oldest of those that could run now might have begun.
+    pub oldest_seconds: f64,
+}
+
+/// How the queue does now.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_queue_facts(db: impl PgExecutor<'_>) -> Result<QueueFacts> {
+    let facts = sqlx::query_as(
+        "select
+           count(*) filter (where alive and run_at <= now()) as ready,
+           count(*) filter (where alive and run_at > now()) as retrying,
+           count(*) filter (where locked_at is not null) as running,
+           count(*) filter (where locked_at is null and attempts >= max_attempts) as dead,
+           coalesce(
+             extract(epoch from now() - min(run_at) filter (where alive and run_at <= now())),
+             0
+           )::double precision as oldest_seconds
+         from (
+           select run_at, locked_at, attempts, max_attempts, locked_at is null and attempts < max_attempts as alive
+           from graphile_worker.jobs
+         ) as jobs",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(facts)
+}

@@ -1,0 +1,185 @@
+//! What is said of a project and of a user where somebody pushed, and what of them changes with it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::ids::{ProjectId, SnippetId, UserId};
+
+/// A project that was pushed to.
+#[derive(Debug, Clone)]
+pub struct PushedProject {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub description: Option<String>,
+    /// Its full path.
+    pub path: String,
+    /// The name of the namespace that it is in.
+    pub namespace: String,
+    /// 0 private, 10 internal, 20 public
+    pub visibility_level: i32,
+    /// Its default branch, where we know it.
+    pub default_branch: Option<String>,
+    /// Where its repository is.
+    pub storage: String,
+    /// Refs of one kind that each have an event of their own, at most.
+    pub activities_limit: usize,
+    /// Refs of one kind that hooks are told of, at most.
+    pub hooks_limit: usize,
+    /// No hook is told anything now.
+    pub silent: bool,
+}
+
+/// The project, with the limits of the instance.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<PushedProject>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          projects.id,
+          coalesce(projects.name, '') as "name!",
+          projects.description,
+          routes.path,
+          namespaces.name as namespace,
+          projects.visibility_level,
+          project_default_branches.name as "default_branch?",
+          projects.repository_storage,
+          settings.push_event_activities_limit as "activities_limit?",
+          settings.push_event_hooks_limit as "hooks_limit?",
+          settings.silent_mode_enabled as "silent?"
+        from projects
+        join routes on routes.source_id = projects.id and routes.source_type = 'Project'
+        join namespaces on namespaces.id = projects.namespace_id
+        left join project_default_branches on project_default_branches.project_id = projects.id
+        left join lateral (
+          select *
+          from application_settings
+          order by id desc
+          limit 1
+        ) as settings on true
+        where projects.id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    let limit = |limit: Option<i32>| limit.map_or(3, |limit| usize::try_from(limit).unwrap_or_default());
+    Ok(row.map(|row| PushedProject {
+        id: ProjectId(row.id),
+        name: row.name,
+        description: row.description,
+        path: row.path,
+        namespace: row.namespace,
+        visibility_level: row.visibility_level,
+        default_branch: row.default_branch,
+        storage: row.repository_storage,
+        activities_limit: limit(row.activities_limit),
+        hooks_limit: limit(row.hooks_limit),
+        silent: row.silent.unwrap_or_default(),
+    }))
+}
+
+/// Whoever pushed, as hooks are told of them.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// Their id.
+    pub id: UserId,
+    /// Their display name.
+    pub name: String,
+    /// Their name on this installation.
+    pub username: String,
+    /// The address that they show to everybody.
+    pub public_email: Option<String>,
+}
+
+/// The user of this id.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Author>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          id,
+          coalesce(name, '') as "name!",
+          coalesce(username, '') as "username!",
+          nullif(public_email, '') as public_email
+        from users
+        where id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Author {
+        id: UserId(row.id),
+        name: row.name,
+        username: row.username,
+        public_email: row.public_email,
+    }))
+}
+
+/// Notes when a project was last active, and, where its code has changed, that it has. Time does not run backwards: a
+/// push that is processed late leaves a later note alone.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn update_activity(db: impl PgExecutor<'_>, id: ProjectId, code: bool, at: DateTime<Utc>) -> Result<()> {
+    sqlx::query!(
+        "update projects
+         set
+           last_activity_at = greatest(last_activity_at, $3),
+           last_repository_updated_at = case
+             when $2 then greatest(last_repository_updated_at, $3)
+             else last_repository_updated_at
+           end
+         where id = $1",
+        id.0,
+        code,
+        at.naive_utc(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Notes when a snippet was last changed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn update_snippet(db: impl PgExecutor<'_>, id: SnippetId, at: DateTime<Utc>) -> Result<()> {
+    sqlx::query!("update snippets set updated_at = greatest(updated_at, $2) where id = $1", id.0, at.naive_utc())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Keeps the default branch that a repository has.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn upsert_default_branch(
+    db: impl PgExecutor<'_>,
+    id: ProjectId,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into project_default_branches (project_id, name, known_at)
+         values ($1, $2, $3)
+         on conflict (project_id) do update
+         set name = excluded.name, known_at = excluded.known_at
+         where project_default_branches.known_at <= excluded.known_at",
+        id.0,
+        name,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
