@@ -203,6 +203,10 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
             let message = format!("Your push brings more than {limit} objects that must be checked. Push it in parts.");
             say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
         }
+        gitaly::Error::TooLarge { limit } => {
+            let message = format!("Your push brings more than {limit} bytes of commit messages and file names.");
+            say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
+        }
         gitaly::Error::Unavailable(_)
         | gitaly::Error::UnknownStorage(_)
         | gitaly::Error::NotFound(_)
