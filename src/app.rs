@@ -17,7 +17,7 @@ use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::shell::{self, Hashing, Replays, ShellAuths, ShellSettings, ShellState, Storage};
-use crate::jobs::repositories::Unknown;
+use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
 use crate::secrets::Secrets;
@@ -30,6 +30,8 @@ use crate::store::touches::Touches;
 pub struct App {
     /// Every route, under the installation's root.
     pub router: Router,
+    /// The storages, for the jobs.
+    pub gitaly: Gitaly,
     /// Ends once the router is gone and everything that it left to write is written.
     pub background: JoinHandle<()>,
 }
@@ -45,6 +47,7 @@ pub fn build(
     access: AccessFacts,
     clock: &Clock,
 ) -> Result<App, Vec<Mistake>> {
+    let gitaly = Gitaly::new(settings, clock)?;
     let (touches, background) = Touches::start(db.pool().clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
@@ -55,7 +58,7 @@ pub fn build(
             replays: Replays::new(db.clone(), Seal::of_answers(&secrets.db_key_base)),
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
             hashing: Hashing::default(),
-            gitaly: Gitaly::new(settings, clock)?,
+            gitaly: gitaly.clone(),
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },
@@ -76,14 +79,14 @@ pub fn build(
     let router =
         Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
-    Ok(App { router, background })
+    Ok(App { router, gitaly, background })
 }
 
 /// What the jobs of this server work with.
 ///
 /// # Errors
 /// Where the database's URL cannot be read, or no HTTP client can be made.
-pub fn job_state(settings: &Settings, secrets: &Secrets, clock: &Clock) -> anyhow::Result<JobState> {
+pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: &Clock) -> anyhow::Result<JobState> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let ours = JobSettings {
         url: settings.gitlab.url(),
@@ -93,7 +96,7 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, clock: &Clock) -> anyho
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
     };
-    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Arc::new(Unknown))
+    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Repositories::new(gitaly))
 }
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {

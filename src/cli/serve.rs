@@ -32,7 +32,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     })?;
     let (stop, stopped) = watch::channel(false);
     let limits = &settings.gatehouse.limits;
-    let workers = jobs::start(app::job_state(&settings, &secrets, &Clock::system())?, stopped.clone());
+    let workers = jobs::start(app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?, stopped.clone());
+    let expiry = tokio::spawn(jobs::expire_memberships::run(db.clone(), Clock::system(), stopped.clone()));
     let mut servers = JoinSet::new();
     if let Some(address) = settings.gatehouse.listen {
         let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -61,6 +62,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let _ = stop.send(true);
     servers.join_all().await;
     workers.await.context("the job queue failed")?;
+    expiry.await.context("the removal of expired memberships failed")?;
     app.background.await.context("the writer of notes failed")?;
     operate.abort();
     db.pool().close().await;

@@ -50,6 +50,8 @@ pub struct Person {
     pub name: String,
     /// The e-mail address.
     pub email: String,
+    /// When, in seconds since 1970.
+    pub seconds: i64,
 }
 
 /// What kind of signature a commit bears.
@@ -130,6 +132,35 @@ impl Repository {
         let old = self.list_old_objects(commits.iter().map(|commit| commit.id.as_str())).await?;
         commits.retain(|commit| !old.contains(&commit.id));
         Ok(commits)
+    }
+
+    /// How many commits `new` reaches and `old` does not; all that it reaches, where there is no `old`.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u32> {
+        let call = Call::new(self, MEDIUM)?;
+        let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
+        let message = proto::CountCommitsRequest { repository: Some(self.message()), revision: revision.into() };
+        let answer = call.wait(message, |request| async move { self.commits().count_commits(request).await }).await?;
+        Ok(answer.count.try_into().unwrap_or_default())
+    }
+
+    /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn newest_commits(&self, old: Option<&str>, new: &str, limit: u16) -> Result<Vec<Commit>> {
+        let call = Call::new(self, MEDIUM)?;
+        let revisions = [new.to_owned()].into_iter().chain(old.map(|old| format!("^{old}")));
+        let message = proto::ListCommitsRequest {
+            repository: Some(self.message()),
+            revisions: revisions.collect(),
+            pagination_params: Some(proto::PaginationParameter { limit: limit.into() }),
+        };
+        let ask = |request| async move { self.commits().list_commits(request).await };
+        let bounds = Bounds::items(limit.into());
+        call.collect(message, ask, bounds, |page| page.commits.into_iter().map(Commit::from)).await
     }
 
     /// The paths that these commits change, commit by commit; of a merge, those that differ from all of its parents.
@@ -235,7 +266,8 @@ impl From<proto::GitCommit> for Commit {
 
 impl From<proto::CommitAuthor> for Person {
     fn from(person: proto::CommitAuthor) -> Self {
-        Self { name: text(person.name), email: text(person.email) }
+        let seconds = person.date.unwrap_or_default().seconds;
+        Self { name: text(person.name), email: text(person.email), seconds }
     }
 }
 

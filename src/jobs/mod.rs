@@ -5,6 +5,7 @@
 //! database it does in one transaction that finds out whether it was done before.
 
 pub mod deliver_webhook;
+pub mod expire_memberships;
 pub mod outbound;
 pub mod payload;
 pub mod post_receive;
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
-use self::repositories::PushedRepositories;
+use self::repositories::Repositories;
 use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
@@ -68,7 +69,7 @@ pub struct JobState {
     /// The way out.
     pub outbound: Outbound,
     /// What is asked about repositories.
-    pub repositories: Arc<dyn PushedRepositories>,
+    pub repositories: Repositories,
 }
 
 impl JobState {
@@ -80,7 +81,7 @@ impl JobState {
         settings: JobSettings,
         database: &Database,
         clock: Clock,
-        repositories: Arc<dyn PushedRepositories>,
+        repositories: Repositories,
     ) -> anyhow::Result<Self> {
         // One connection a job, one that listens, one that shows that the server is alive.
         let connections = u32::from(settings.queue.concurrency) + 2;
@@ -92,12 +93,7 @@ impl JobState {
     ///
     /// # Errors
     /// Where no HTTP client can be made.
-    pub fn over(
-        pool: PgPool,
-        settings: JobSettings,
-        clock: Clock,
-        repositories: Arc<dyn PushedRepositories>,
-    ) -> anyhow::Result<Self> {
+    pub fn over(pool: PgPool, settings: JobSettings, clock: Clock, repositories: Repositories) -> anyhow::Result<Self> {
         let key = ColumnKey::new(&settings.db_key_base);
         let outbound = Outbound::new(settings.webhook_timeout)?;
         Ok(Self { pool, clock, settings: Arc::new(settings), key, outbound, repositories })

@@ -39,7 +39,7 @@ pub fn push(
         "after": change.new,
         "ref": change.name,
         "checkout_sha": checkout,
-        "message": brought.and_then(|brought| brought.message.as_deref()),
+        "message": null,
         "user_id": author.id.0,
         "user_name": author.name,
         "user_username": author.username,

@@ -1,14 +1,17 @@
-//! What jobs ask about the contents of repositories: the seam to Gitaly.
+//! What jobs ask Gitaly about a repository after a push: for events and hooks, which do without where it says nothing.
 
-use std::fmt;
-use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::repository::{GlRepository, hashed_path};
+use crate::gitaly::{self, Context, Gitaly, Location, Repository};
 use crate::store::pushed_projects::PushedProject;
 
-/// An answer that takes a while.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// What the questions about one push may take.
+const BUDGET: Duration = Duration::from_secs(20);
+/// Commits that a hook is told of, at most, as GitLab has it.
+const COMMITS: u16 = 20;
 
 /// A commit, as hooks are told of it.
 #[derive(Debug, Clone)]
@@ -34,41 +37,75 @@ pub struct Brought {
     pub total: i64,
     /// The commit that the ref leads to: of a tag, what it tags.
     pub checkout: Option<String>,
-    /// The message of an annotated tag.
-    pub message: Option<String>,
 }
 
-/// Who knows the contents of repositories. `None` is no answer: events then count no commits, and name none.
-pub trait PushedRepositories: fmt::Debug + Send + Sync {
-    /// What the change of a ref from `old` to `new` has brought.
-    fn brought<'a>(
-        &'a self,
-        project: &'a PushedProject,
-        name: &'a str,
-        old: &'a str,
-        new: &'a str,
-    ) -> Answer<'a, Option<Brought>>;
+/// The repositories that were pushed to.
+#[derive(Debug, Clone)]
+pub struct Repositories(Gitaly);
 
-    /// The branch that the repository's HEAD names.
-    fn default_branch<'a>(&'a self, project: &'a PushedProject) -> Answer<'a, Option<String>>;
-}
-
-/// Nobody knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Unknown;
-
-impl PushedRepositories for Unknown {
-    fn brought<'a>(
-        &'a self,
-        _project: &'a PushedProject,
-        _name: &'a str,
-        _old: &'a str,
-        _new: &'a str,
-    ) -> Answer<'a, Option<Brought>> {
-        Box::pin(async { None })
+impl Repositories {
+    /// The repositories on these storages.
+    #[must_use]
+    pub fn new(gitaly: Gitaly) -> Self {
+        Self(gitaly)
     }
 
-    fn default_branch<'a>(&'a self, _project: &'a PushedProject) -> Answer<'a, Option<String>> {
-        Box::pin(async { None })
+    /// What the change of a ref from `old` to `new` has brought; none where Gitaly does not say. Events then count no
+    /// commits, and hooks name none: neither waits for a Gitaly that is down.
+    pub async fn brought(&self, project: &PushedProject, name: &str, old: &str, new: &str) -> Option<Brought> {
+        if is_blank(new) {
+            return Some(Brought::default());
+        }
+        let asked = async {
+            let repository = self.open(project)?;
+            let tip = repository.newest_commits(None, new, 1).await?;
+            let checkout = tip.first().map(|commit| commit.id.clone());
+            if name.starts_with("refs/tags/") {
+                return Ok(Brought { checkout, ..Brought::default() });
+            }
+            // A new branch brings what the default branch does not have.
+            let default = project.default_branch.as_ref().map(|name| format!("refs/heads/{name}"));
+            let before = if is_blank(old) { default.filter(|default| default != name) } else { Some(old.to_owned()) };
+            let total = repository.count_commits(before.as_deref(), new).await?;
+            let newest = repository.newest_commits(before.as_deref(), new, COMMITS).await?;
+            Ok(Brought { commits: newest.into_iter().rev().map(commit).collect(), total: total.into(), checkout })
+        };
+        answered(asked.await, project)
+    }
+
+    /// The branch that the repository's HEAD names; none where Gitaly does not say.
+    pub async fn default_branch(&self, project: &PushedProject) -> Option<String> {
+        let asked = async { self.open(project)?.default_branch().await };
+        let name = String::from_utf8(answered(asked.await, project)??).ok()?;
+        name.strip_prefix("refs/heads/").map(str::to_owned)
+    }
+
+    fn open(&self, project: &PushedProject) -> gitaly::Result<Repository> {
+        let stem = if project.hashed_storage { hashed_path("@hashed", project.id.0) } else { project.path.clone() };
+        let location = Location {
+            storage: project.storage.clone(),
+            relative_path: format!("{stem}.git"),
+            gl_repository: GlRepository::Project(project.id).to_string(),
+            gl_project_path: project.path.clone(),
+        };
+        self.0.repository(location, Context::new("post_receive", Instant::now() + BUDGET))
+    }
+}
+
+fn answered<T>(answer: gitaly::Result<T>, project: &PushedProject) -> Option<T> {
+    answer.inspect_err(|error| tracing::warn!(%error, project.id = project.id.0, "Gitaly said nothing of a push")).ok()
+}
+
+fn is_blank(id: &str) -> bool {
+    id.bytes().all(|byte| byte == b'0')
+}
+
+fn commit(commit: gitaly::Commit) -> Commit {
+    Commit {
+        message: commit.message().to_owned(),
+        timestamp: DateTime::from_timestamp(commit.committer.seconds, 0).unwrap_or_default(),
+        id: commit.id,
+        author_name: commit.author.name,
+        author_email: commit.author.email,
     }
 }

@@ -23,8 +23,10 @@ pub struct PushedProject {
     pub visibility_level: i32,
     /// Its default branch, where we know it.
     pub default_branch: Option<String>,
-    /// Where its repository is.
+    /// The storage that has its repository.
     pub storage: String,
+    /// Whether its path on disk is the hash of its id.
+    pub hashed_storage: bool,
     /// Refs of one kind that each have an event of their own, at most.
     pub activities_limit: usize,
     /// Refs of one kind that hooks are told of, at most.
@@ -49,6 +51,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
           projects.visibility_level,
           project_default_branches.name as "default_branch?",
           projects.repository_storage,
+          coalesce(projects.storage_version, 0) >= 1 as "hashed_storage!",
           settings.push_event_activities_limit as "activities_limit?",
           settings.push_event_hooks_limit as "hooks_limit?",
           settings.silent_mode_enabled as "silent?"
@@ -78,6 +81,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
         visibility_level: row.visibility_level,
         default_branch: row.default_branch,
         storage: row.repository_storage,
+        hashed_storage: row.hashed_storage,
         activities_limit: limit(row.activities_limit),
         hooks_limit: limit(row.hooks_limit),
         silent: row.silent.unwrap_or_default(),

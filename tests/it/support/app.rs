@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use gatehouse::app;
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
+use gatehouse::gitaly::Gitaly;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
@@ -29,6 +30,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 /// An application whose clock stands still.
 pub struct TestApp {
     pub router: Router,
+    pub gitaly: Gitaly,
     pub clock: Clock,
     pub pool: PgPool,
     pub secrets: Secrets,
@@ -83,7 +85,7 @@ impl TestApp {
         let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
         let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
         let base = format!("{}/api/v4/internal", settings.gitlab.root());
-        Self { router: app.router, clock, pool, secrets, base }
+        Self { router: app.router, gitaly: app.gitaly, clock, pool, secrets, base }
     }
 
     /// Builders of the database's contents.

@@ -1,10 +1,9 @@
 //! Pushes as Gitaly reports them, and servers that work on their jobs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use gatehouse::jobs::repositories::Unknown;
+use gatehouse::jobs::repositories::Repositories;
 use gatehouse::jobs::{self, JobSettings, JobState};
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
@@ -65,7 +64,9 @@ impl Working {
             drain_timeout: Duration::from_secs(5),
             queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
-        let state = JobState::over(app.pool.clone(), settings, app.clock.clone(), Arc::new(Unknown)).unwrap();
+        let state =
+            JobState::over(app.pool.clone(), settings, app.clock.clone(), Repositories::new(app.gitaly.clone()))
+                .unwrap();
         let (stop, stopped) = watch::channel(false);
         Self { stop, task: jobs::start(state, stopped) }
     }

@@ -166,7 +166,9 @@ fn object(line: &str) -> Option<Object> {
 /// `Dana <dana@example.com> 1700000000 +0000`
 fn person(line: &str) -> CommitAuthor {
     let (name, rest) = line.split_once(" <").unwrap();
-    CommitAuthor { name: name.into(), email: rest.split_once('>').unwrap().0.into() }
+    let (email, when) = rest.split_once("> ").unwrap();
+    let seconds = when.split(' ').next().unwrap().parse().unwrap();
+    CommitAuthor { name: name.into(), email: email.into(), date: Some(Date { seconds }) }
 }
 
 fn joined(lines: &[String]) -> String {
@@ -296,6 +298,15 @@ impl CommitService for Answers {
         let commits: Result<Vec<_>, _> =
             limited(ids, message.pagination_params).iter().map(|id| objects.commit(id)).collect();
         Ok(pages(commits?, |commits| ListCommitsResponse { commits }))
+    }
+
+    async fn count_commits(
+        &self,
+        request: Request<CountCommitsRequest>,
+    ) -> Result<Response<CountCommitsResponse>, Status> {
+        let (objects, message) = self.begin("CountCommits", request, |message| &message.repository).await?;
+        let ids = objects.rev_list(&[], &[String::from_utf8(message.revision).unwrap()])?;
+        Ok(Response::new(CountCommitsResponse { count: ids.len().try_into().unwrap() }))
     }
 
     type ListAllCommitsStream = Pages<ListAllCommitsResponse>;

@@ -1,0 +1,40 @@
+//! Memberships and shares that have expired are removed, with the access that they gave.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::store::{self, Db, derived};
+
+/// How often expired rows are looked for. Dates turn once a day; who was added late is gone soon after all the same.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// Removes what expires, until `stop` says true. Any number of servers may do so at once.
+pub async fn run(db: Db, clock: Clock, mut stop: watch::Receiver<bool>) {
+    loop {
+        match expire(&db, clock.now().date_naive()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "removed expired memberships and shares"),
+            Err(error) => tracing::warn!(%error, "could not look for expired memberships"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn expire(db: &Db, today: NaiveDate) -> store::Result<usize> {
+    let mut removed = 0;
+    loop {
+        let mut transaction = db.begin().await?;
+        let rows = derived::expire(&mut transaction, today).await?;
+        transaction.commit().await?;
+        if rows == 0 {
+            return Ok(removed);
+        }
+        removed += rows;
+    }
+}
