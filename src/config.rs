@@ -189,6 +189,7 @@ impl Default for Lfs {
 /// `gatehouse:`, what GitLab has no key for.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Gatehouse {
     /// The TCP address that answers clients; null for none.
     #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3001"]))]

@@ -129,7 +129,8 @@ async fn the_commits_of_a_push_are_those_that_the_repository_lacks() {
     commits.sort_by_key(|commit| commit.subject.clone());
     assert_eq!(commits.iter().map(|commit| &commit.id).collect::<Vec<_>>(), [&one, &two]);
     assert_eq!((commits[0].subject.as_str(), commits[0].message()), ("One", "One\n\nwith a body\n"));
-    let zoe = Person { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned() };
+    let seconds = commits[0].author.seconds;
+    let zoe = Person { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned(), seconds };
     assert_eq!((&commits[0].author, &commits[0].committer), (&zoe, &zoe));
     assert_eq!((&commits[0].parent_ids, commits[0].signature), (&vec![first], Signature::None));
     assert_eq!(gitaly.methods(), ["ListAllCommits", "CheckObjectsExist"]);

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use gatehouse::domain::repository::hashed_path;
 use sqlx::PgPool;
 
-use crate::support::TestApp;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, ZERO, app_with_queue, report, until};
+use crate::support::pushes::{NEW, OLD, WAITING, Working, ZERO, app_with_queue, app_with_queue_and, report, until};
+use crate::support::{TestApp, TestGitaly};
 
 async fn pushed(app: &TestApp, gl_repository: &str, identifier: &str, changes: &str) {
     let reply = app.post_receive(report(gl_repository, identifier, changes)).await;
@@ -115,5 +116,32 @@ async fn a_push_that_is_processed_late_does_not_turn_the_time_back(pool: PgPool)
     let working = Working::on(&app);
     pushed(&app, &format!("project-{}", project.id), "", "").await;
     assert_eq!(given.value::<String>("select last_activity_at::date::text from projects").await, "2999-01-01");
+    working.drain().await;
+}
+
+#[sqlx::test]
+async fn events_count_the_commits_that_gitaly_knows_of(pool: PgPool) {
+    let gitaly = TestGitaly::start();
+    let app = app_with_queue_and(pool, &gitaly.settings()).await;
+    let given = app.given();
+    let project = given.project("g/p").await.developer("rubi").await;
+    let rubi = given.user("rubi").await;
+    let repository = gitaly.repository(&format!("{}.git", hashed_path("@hashed", project.id.0)));
+    let first = repository.commit("main", &[("a", "1\n")], "Begin\n");
+    repository.commit("main", &[("a", "2\n")], "Go on\n");
+    let last = repository.commit("main", &[("a", "3\n")], "End\n\nand say why\n");
+    repository.set_ref("refs/heads/topic", &last);
+    let topic = repository.commit("topic", &[("b", "1\n")], "Try something\n");
+    repository.set_ref("refs/tags/v1", &last);
+
+    let working = Working::on(&app);
+    let changes =
+        format!("{first} {last} refs/heads/main\n{ZERO} {topic} refs/heads/topic\n{ZERO} {last} refs/tags/v1\n");
+    pushed(&app, &format!("project-{}", project.id), &format!("user-{rubi}"), &changes).await;
+    let sql = "select string_agg(concat_ws(' ', ref, commit_count, commit_title), E'\\n' order by ref)
+               from push_event_payloads";
+    assert_eq!(given.value::<String>(sql).await, "main 2 End\ntopic 1 Try something\nv1 0");
+    let known = "select name from project_default_branches";
+    assert_eq!(given.value::<String>(known).await, "main");
     working.drain().await;
 }

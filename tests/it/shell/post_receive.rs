@@ -160,7 +160,7 @@ async fn the_message_that_a_repository_has_moved_is_said_once(pool: PgPool) {
     let repository = format!("project-{id}");
     let keep = async |at| {
         let text = "Project 'old' was moved to 'new'.";
-        post_push_messages::upsert_moved(&app.pool, rubi, &repository, text, at).await.unwrap();
+        post_push_messages::upsert(&app.pool, rubi, &repository, "moved", text, at).await.unwrap();
     };
     keep(app.clock.now()).await;
     let push = async || texts(&app.post_receive(report(&repository, &key, "")).await);
