@@ -16,7 +16,7 @@ use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
-use crate::http::shell::{self, Hashing, Replays, ShellAuths, ShellSettings, ShellState, Storage};
+use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState, Storage};
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
@@ -59,6 +59,7 @@ pub fn build(
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
             hashing: Hashing::default(),
             gitaly: gitaly.clone(),
+            limits: Limits::default(),
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },

@@ -33,10 +33,11 @@ fn secrets(report: &mut Report, settings: &Settings) {
         &secrets::load(kas).and_then(|secret| kas::key(&secret)).map(|_| kas.display().to_string()),
     );
     let workhorse = &settings.workhorse.secret_file;
-    report.say(
-        "secret of Workhorse",
-        &secrets::load(workhorse).and_then(|secret| git_audit::key(&secret)).map(|_| workhorse.display().to_string()),
-    );
+    // Only git over HTTP needs it, so an installation without Workhorse is whole.
+    if workhorse.exists() {
+        let verdict = secrets::load(workhorse).and_then(|secret| git_audit::key(&secret));
+        report.say("secret of Workhorse", &verdict.map(|_| workhorse.display().to_string()));
+    }
     report.say("db_key_base", &found(db_key_base));
 }
 

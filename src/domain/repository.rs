@@ -66,7 +66,7 @@ impl fmt::Display for GlRepository {
 }
 
 /// The path that a user typed after the host's name, without a slash before it and `.git` behind it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RepositoryPath(String);
 
 /// What a path may name besides a project of exactly that path.

@@ -173,6 +173,7 @@ struct Row {
     key_restrictions: Option<Vec<i32>>,
     maintenance_mode: Option<bool>,
     receive_max_input_size: Option<i32>,
+    operation_limit: Option<i32>,
     email_confirmation: Option<i16>,
     enforce_terms: Option<bool>,
     globally_allowed_ips: Option<String>,
@@ -241,6 +242,7 @@ impl Row {
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
             read_only: self.read_only,
             receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),
+            operation_limit: self.operation_limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or_default(),
             email_confirmation: match self.email_confirmation {
                 Some(1) => EmailConfirmation::Soft,
                 Some(2) => EmailConfirmation::Hard,

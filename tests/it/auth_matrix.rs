@@ -14,12 +14,14 @@ const SHELL: &str = r#"401 {"message":"401 Unauthorized"}"#;
 const WORKHORSE: &str = r#"403 {"message":"403 Forbidden"}"#;
 
 /// Method, path below `/api/v4/internal`, and the refusal.
-const ROUTES: [(&str, &str, &str); 17] = [
+const ROUTES: [(&str, &str, &str); 19] = [
     ("GET", "/check", SHELL),
     ("GET", "/authorized_keys", SHELL),
     ("GET", "/discover", SHELL),
     ("POST", "/allowed", SHELL),
     ("POST", "/lfs_authenticate", SHELL),
+    ("POST", "/pre_receive", SHELL),
+    ("POST", "/post_receive", SHELL),
     ("GET", "/authorized_certs", SHELL),
     ("GET", "/gitaly/object_pool_members", SHELL),
     ("GET", "/lfs", SHELL),

@@ -93,7 +93,7 @@ pub enum ActorName {
 }
 
 /// Which repository, as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// `gl_repository`
     Repository(GlRepository),
@@ -152,6 +152,8 @@ pub struct Instance {
     pub read_only: bool,
     /// Megabytes of a push at most.
     pub receive_max_input_size: Option<u64>,
+    /// Attempts of one actor on one project a minute; 0 for any number.
+    pub operation_limit: u32,
     /// Whether git waits for a confirmed e-mail address.
     pub email_confirmation: EmailConfirmation,
     /// Whether the terms of service must have been accepted.

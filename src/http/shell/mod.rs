@@ -22,6 +22,7 @@ mod two_factor_manual_otp_check;
 mod two_factor_push_otp_check;
 mod two_factor_recovery_codes;
 
+pub use allowed::Limits;
 pub use replay::Replays;
 pub use two_factor_recovery_codes::Hashing;
 
@@ -54,6 +55,8 @@ pub struct ShellState {
     pub access: AccessFacts,
     /// What the rules of a push ask about its repository.
     pub gitaly: Gitaly,
+    /// How often one actor asks about one project.
+    pub limits: Limits,
     /// Notes of who was seen, written behind the answers.
     pub touches: Touches,
     /// Answers that are kept for retries.

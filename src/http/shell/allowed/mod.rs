@@ -1,6 +1,7 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
 mod create;
+mod limit;
 mod push;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::create::Creation;
+pub use self::limit::Limits;
 use self::push::Hook;
 use super::actor::ActorRequest;
 use super::context::readable_context;
@@ -113,6 +115,9 @@ pub async fn check(
         // A4: whatever the verdict, the key was used.
         shell.touches.note(Touch::key(key, facts.now));
     }
+    if shell.limits.exceeded(&attempt, facts.instance.operation_limit) {
+        return Ok(too_many());
+    }
     let mut decision = access::decide(&facts, &attempt);
     if decision == Decision::Deny(Denial::NoSuchProject) {
         match create::create(&shell, &facts, &attempt, &hook.correlation_id).await? {
@@ -188,6 +193,12 @@ fn refuse(denial: &Denial, url: &str) -> Response {
         Answer::NotFound => StatusCode::NOT_FOUND,
     };
     say(status, &denial.sentence(url))
+}
+
+/// Without `Retry-After`: gitlab-shell would wait for as long, and its user with it.
+fn too_many() -> Response {
+    let error = "This endpoint has been requested too many times. Try again later.";
+    (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "message": { "error": error } }))).into_response()
 }
 
 fn say(status: StatusCode, message: &str) -> Response {

@@ -150,3 +150,27 @@ async fn a_certificate_opens_its_own_group_alone(pool: PgPool) {
     assert_refused(&story.pull_path("g/s/p.git").await, 401, sentence);
     assert_allowed(&certified("g").await);
 }
+
+/// allowed-80
+#[sqlx::test]
+async fn one_actor_asks_about_one_project_so_often_a_minute(pool: PgPool) {
+    let story = Story::begins(pool).await;
+    story.given.project("g/p").await.developer("rubi").await;
+    story.given.project("g/other").await.developer("rubi").await;
+    story.given.setting("gitlab_shell_operation_limit = 1").await;
+    let ask = async |project: &str| {
+        let body = serde_json::json!({
+            "action": "git-upload-pack", "project": project, "changes": "_any", "protocol": "ssh",
+            "key_id": story.key.to_string(),
+        });
+        story.app.post("/allowed", body).await
+    };
+    assert_allowed(&ask("g/p").await);
+    let second = ask("g/p").await;
+    let sentence = "This endpoint has been requested too many times. Try again later.";
+    assert_eq!(second.status, 429);
+    assert_eq!(second.json(), serde_json::json!({ "message": { "error": sentence } }));
+    assert_allowed(&ask("g/other").await);
+    story.given.setting("gitlab_shell_operation_limit = 0").await;
+    assert_allowed(&ask("g/p").await);
+}

@@ -1,0 +1,52 @@
+//! A3: how often one actor may ask about one project. Each server counts for itself.
+
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
+
+use governor::{DefaultKeyedRateLimiter, Quota};
+
+use crate::domain::access::Attempt;
+
+/// Checks after which attempts of long ago are forgotten.
+const SWEEP: u32 = 10_000;
+
+/// The counters. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Limits(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    /// The limit of now with its counters; a changed limit counts anew.
+    current: RwLock<Option<(NonZeroU32, Arc<DefaultKeyedRateLimiter<u64>>)>>,
+    hasher: RandomState,
+    checks: AtomicU32,
+}
+
+impl Limits {
+    /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number.
+    #[must_use]
+    pub fn exceeded(&self, attempt: &Attempt, a_minute: u32) -> bool {
+        let Some(limit) = NonZeroU32::new(a_minute) else { return false };
+        let limiter = self.limiter(limit);
+        if self.0.checks.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            limiter.retain_recent();
+        }
+        // A number in place of the texts: two attempts that share one by chance share their allowance, and no more.
+        let key = self.0.hasher.hash_one((attempt.action, &attempt.target, &attempt.actor));
+        limiter.check_key(&key).is_err()
+    }
+
+    fn limiter(&self, limit: NonZeroU32) -> Arc<DefaultKeyedRateLimiter<u64>> {
+        let poisoned = "no holder of this lock panics";
+        if let Some((current, limiter)) = &*self.0.current.read().expect(poisoned)
+            && *current == limit
+        {
+            return Arc::clone(limiter);
+        }
+        let limiter = Arc::new(DefaultKeyedRateLimiter::keyed(Quota::per_minute(limit)));
+        *self.0.current.write().expect(poisoned) = Some((limit, Arc::clone(&limiter)));
+        limiter
+    }
+}
