@@ -52,6 +52,14 @@ pub struct WebHook {
     pub enable_ssl_verification: bool,
 }
 
+impl WebHook {
+    /// Whether it posts to this URL.
+    #[must_use]
+    pub fn has_url(&self, url: &str) -> bool {
+        self.url.expose_secret() == url
+    }
+}
+
 impl PartialEq for WebHook {
     fn eq(&self, other: &Self) -> bool {
         let token = |hook: &Self| hook.token.as_ref().map(|token| token.expose_secret().to_owned());

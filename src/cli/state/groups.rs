@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::hooks;
 use super::members::{self, Membership};
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
@@ -19,7 +20,7 @@ use crate::domain::ids::NamespaceId;
 use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
 use crate::store::push_rules::Owner;
-use crate::store::{Result, derived, keys};
+use crate::store::{Result, derived, keys, web_hooks};
 
 /// A group, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -87,6 +88,9 @@ pub struct Group {
     pub archived: Option<bool>,
     /// The address ranges, all of them, from which a root group may be used; an empty list lifts the restriction.
     pub ip_allowlist: Option<Vec<String>>,
+    /// Who is told of pushes to its projects, and to those of the groups below it.
+    #[serde(default)]
+    pub hooks: Vec<hooks::Hook>,
     /// Single sign-on, of a root group.
     pub saml: Option<Saml>,
     /// Who may sign keys for members, of a root group.
@@ -187,6 +191,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
     if let Some(rules) = &group.push_rules {
         push_rules::bring(run, Owner::Group(id), &group.path, rules).await?;
     }
+    hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Group(id), &group.path, &group.hooks).await?;
     let mut named = json!({ "id": id.0 });
     if !authorities.is_empty() {
         named["ssh_certificate_authorities"] = Value::Object(authorities);

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::store::web_hooks::Owner;
 use crate::store::{Error, Result, ids, locks};
 
 pub mod broadcast_messages;
 pub mod deploy_keys;
 pub mod groups;
+pub mod hooks;
 pub mod keys;
 pub mod members;
 pub mod plans;
@@ -37,6 +39,8 @@ pub struct Document {
     pub projects: Vec<projects::Project>,
     /// Plans, found by their name. The usual ones exist from the beginning.
     pub plans: Vec<plans::Plan>,
+    /// Who is told of all pushes.
+    pub hooks: Vec<hooks::Hook>,
     /// Messages to everyone, found by their text.
     pub broadcast_messages: Vec<broadcast_messages::BroadcastMessage>,
 }
@@ -96,6 +100,7 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         let answer = groups::remove(run, &place, group).await;
         run.caught(&place, answer)?;
     }
+    hooks::bring(run, &root("hooks"), Owner::Instance, "the instance", &document.hooks).await?;
     for (index, message) in document.broadcast_messages.iter().enumerate() {
         let place = root("broadcast_messages").item(index);
         let answer = broadcast_messages::bring(run, &place, message).await;

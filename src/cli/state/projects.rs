@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::deploy_keys::{self, DeployKey};
+use super::hooks;
 use super::members::{self, Membership};
 use super::protected_refs::{self, ProtectedBranch, ProtectedTag};
 use super::push_rules::{self, PushRules};
@@ -19,7 +20,7 @@ use crate::store::members::Source;
 use crate::store::namespaces::{self, Holder};
 use crate::store::projects::{self, ProjectRow};
 use crate::store::push_rules::Owner;
-use crate::store::{Result, derived, settings};
+use crate::store::{Result, derived, settings, web_hooks};
 
 /// A project, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -88,6 +89,9 @@ pub struct Project {
     pub protected_tags: Vec<ProtectedTag>,
     /// What commits and pushes must be like.
     pub push_rules: Option<PushRules>,
+    /// Who is told of pushes.
+    #[serde(default)]
+    pub hooks: Vec<hooks::Hook>,
     /// Whether it takes errors of its users' programs.
     pub error_tracking: Option<ErrorTracking>,
     /// `absent` removes the project and all that is in it; its repository stays on the storage.
@@ -206,6 +210,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     if let Some(rules) = &project.push_rules {
         push_rules::bring(run, Owner::Project(home.id), home.path, rules).await?;
     }
+    hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Project(home.id), home.path, &project.hooks).await?;
     let mut client_keys = Map::new();
     if let Some(tracking) = &project.error_tracking {
         client_keys = bring_error_tracking(run, &place.key("error_tracking"), &home, tracking).await?;

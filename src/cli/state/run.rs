@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::words::{Day, Given, Word};
+use crate::attr_encrypted::ColumnKey;
 use crate::document::{self, Mistake};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::ssh_key::PublicKey;
@@ -227,6 +228,18 @@ impl<'a> Run<'a> {
     pub fn updated(&mut self, what: &str, changes: &Changes) {
         self.report.changes += 1;
         self.report.lines.push(format!("~ {what} {changes}"));
+    }
+
+    /// Something differs from before, in ways that are not shown: they are secret, or many.
+    pub fn changed(&mut self, what: &str) {
+        self.report.changes += 1;
+        self.report.lines.push(format!("~ {what}"));
+    }
+
+    /// The key of columns that are encrypted.
+    #[must_use]
+    pub fn column_key(&self) -> ColumnKey {
+        ColumnKey::new(self.db_key_base)
     }
 
     /// Notes that something was removed.

@@ -77,6 +77,10 @@ pub struct InstanceSettings {
     /// Address ranges that no group's restriction shuts out.
     pub globally_allowed_ips: Option<Vec<String>>,
     pub error_tracking_enabled: Option<bool>,
+    /// Whether hooks of projects and groups may post to private addresses.
+    pub allow_local_requests_from_web_hooks_and_services: Option<bool>,
+    /// Whether hooks of the instance may.
+    pub allow_local_requests_from_system_hooks: Option<bool>,
     #[serde(deserialize_with = "stated")]
     pub error_tracking_api_url: Option<Option<String>>,
     pub default_project_visibility: Option<Visibility>,
@@ -211,6 +215,7 @@ impl InstanceSettings {
         set!(password_authentication_enabled_for_git require_two_factor_authentication two_factor_grace_period);
         set!(git_two_factor_session_expiry maintenance_mode maintenance_mode_message silent_mode_enabled);
         set!(default_branch_name repository_size_limit snippet_size_limit enforce_namespace_storage_limit);
+        set!(allow_local_requests_from_web_hooks_and_services allow_local_requests_from_system_hooks);
         set!(check_namespace_plan error_tracking_enabled error_tracking_api_url shared_runners_minutes);
         let limit = self.gitlab_shell_operation_limit.map(Some);
         changes.set("gitlab_shell_operation_limit", &mut row.gitlab_shell_operation_limit, limit);

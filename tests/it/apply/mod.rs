@@ -164,7 +164,7 @@ projects:
   - {path: a/b, visibility: secret, protected_branches: [{name: main, push: [everybody]}], agents: []}
 ";
     insta::assert_snapshot!(refused(&pool, document).await, @"
-    projects[0].agents: unknown key; known here: archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, id, lfs_enabled, members, mirror, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, shared_with, storage, visibility, wiki_repository
+    projects[0].agents: unknown key; known here: archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, mirror, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, shared_with, storage, visibility, wiki_repository
     projects[0].protected_branches[0].push[0]: must match ^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$, for example maintainer
     projects[0].visibility: must be one of private, internal, public
     users[0].emial: unknown key; did you mean `email`?
@@ -214,5 +214,27 @@ broadcast_messages:
 fn the_schema_knows_the_whole_document() {
     let schema = gatehouse::document::schema_of::<gatehouse::cli::state::Document>();
     let nouns: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(nouns, ["broadcast_messages", "groups", "plans", "projects", "settings", "users"]);
+    assert_eq!(nouns, ["broadcast_messages", "groups", "hooks", "plans", "projects", "settings", "users"]);
+}
+
+#[sqlx::test]
+async fn hooks_come_change_and_go_and_their_secrets_are_not_shown(pool: PgPool) {
+    let document = |more: &str| {
+        format!(
+            "users: [{{username: rubi, email: rubi@example.com}}]\n\
+             groups: [{{path: acme, hooks: [{{url: 'https://ci.example.com/group'}}]}}]\n\
+             projects:\n  - path: acme/web\n    repository: present\n    hooks:\n      \
+             - {{url: 'https://ci.example.com/x?key=hidden', token: sesame{more}}}\n\
+             hooks: [{{url: 'http://all.example.com', push_events: false, tag_push_events: true}}]\n"
+        )
+    };
+    let lines = async |more: &str| applied(&pool, &document(more)).await.lines().join("\n");
+    let added = lines("").await;
+    assert!(added.contains("+ hook ci.example.com of acme/web"), "{added}");
+    assert!(!added.contains("hidden") && !added.contains("sesame"), "{added}");
+    let changed = lines(", push_events_branch_filter: 'release/*'").await;
+    assert_eq!(changed, "~ hook ci.example.com of acme/web");
+    assert_eq!(lines(", ensure: absent").await, "- hook ci.example.com of acme/web");
+    let left: i64 = sqlx::query_scalar("select count(*) from web_hooks").fetch_one(&pool).await.unwrap();
+    assert_eq!(left, 2);
 }
