@@ -13,8 +13,10 @@ use sqlx::{Connection, PgConnection};
 
 use super::state::run::{Report, Run, Sources};
 use super::state::{self, Document};
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::document::{self, Mistake};
+use crate::gitaly::Gitaly;
 use crate::secrets::Secrets;
 use crate::store::{self, Db};
 
@@ -79,7 +81,11 @@ impl Apply {
         let secrets = Secrets::load_or_create(settings)?;
         let db = Db::new(&settings.gatehouse.database)?;
         let mut conn = db.pool().acquire().await.context("cannot reach the database")?;
-        let sources = Sources::of_process(folder);
+        let mut sources = Sources::of_process(folder);
+        match Gitaly::new(settings, &Clock::system()) {
+            Ok(gitaly) => sources = sources.with_gitaly(gitaly),
+            Err(mistakes) => mistakes.iter().try_for_each(|mistake| writeln!(log, "! {mistake}"))?,
+        }
         let report = apply(&mut conn, &text, &sources, &secrets.db_key_base, Utc::now(), self.dry_run).await?;
         for line in report.lines() {
             writeln!(log, "{line}")?;

@@ -91,16 +91,27 @@ pub fn is_required(asker: &Asker) -> Result<bool, Refusal> {
 /// The time step that the one-time password belongs to, now or a step away: six digits of HMAC-SHA-1 every 30 seconds.
 #[must_use]
 pub fn matching_step(base32: &str, attempt: &str, now: DateTime<Utc>) -> Option<i32> {
-    let without_space = |text: &str| text.split_whitespace().collect::<String>();
-    let secret = Secret::try_from_base32(without_space(base32).to_ascii_uppercase().trim_end_matches('=')).ok()?;
-    if secret.as_bytes().is_empty() {
-        return None;
-    }
+    let secret = secret(base32)?;
     let totp = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_skew(1).with_step_duration(30);
     // The RFC asks for 128 bits; whoever set up a shorter secret can use it all the same.
     let totp = totp.with_secret(secret).build_noncompliant();
     let step = totp.check(&without_space(attempt), u64::try_from(now.timestamp()).ok()?)?;
     i32::try_from(step).ok()
+}
+
+/// Whether the text is a secret that an authenticator can hold.
+#[must_use]
+pub fn is_secret(base32: &str) -> bool {
+    secret(base32).is_some()
+}
+
+fn secret(base32: &str) -> Option<Secret> {
+    let text = without_space(base32).to_ascii_uppercase();
+    Secret::try_from_base32(text.trim_end_matches('=')).ok().filter(|secret| !secret.as_bytes().is_empty())
+}
+
+fn without_space(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 /// A recovery code: 16 hex digits.

@@ -33,6 +33,26 @@ pub async fn update_otp_secret(db: impl PgExecutor<'_>, seal: &Seal, user: UserI
     Ok(())
 }
 
+/// Takes a user's one-time passwords away, and the recovery codes that stand in for them.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn delete_otp_secret(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
+    sqlx::query!(
+        "update users
+         set otp_required_for_login = false,
+             encrypted_otp_secret = null,
+             encrypted_otp_secret_iv = null,
+             encrypted_otp_secret_salt = null,
+             otp_backup_codes = null
+         where id = $1",
+        user.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// The user's secret in base32. `Closed` where it was written by GitLab, or under another `db_key_base`.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ use super::run::{Changes, Found, Place, Run};
 use super::words::{Ensure, Feature, Given, Id, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::{NamespaceId, ProjectId};
+use crate::domain::repository::{GlRepository, hashed_path};
+use crate::gitaly::Location;
 use crate::store::error_tracking::{self, ErrorTrackingRow};
 use crate::store::members::Source;
 use crate::store::namespaces::{self, Holder};
@@ -389,6 +391,32 @@ async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project, c
     Ok(())
 }
 
+/// A new project of which the document says nothing gets its repository, where its storage can be reached.
+async fn create_repository(
+    run: &mut Run<'_>,
+    home: &Home<'_>,
+    project: &Project,
+    storage: &str,
+    what: &str,
+) -> Result<()> {
+    let location = Location {
+        storage: storage.to_owned(),
+        relative_path: format!("{}.git", hashed_path("@hashed", home.id.0)),
+        gl_repository: GlRepository::Project(home.id).to_string(),
+        gl_project_path: home.path.to_owned(),
+    };
+    match run.create_repository(location, project.default_branch.as_deref()).await {
+        Ok(()) => {
+            projects::upsert_repository(run.conn, home.id, storage).await?;
+            run.added(what);
+        }
+        Err(reason) => {
+            run.warn(&format!("{what} was not created: {reason}; say `repository: present` when it exists"));
+        }
+    }
+    Ok(())
+}
+
 async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project, created: bool) -> Result<()> {
     let storage = match projects::find(&mut *run.conn, home.id).await? {
         Some((_, row)) => row.repository_storage,
@@ -413,9 +441,7 @@ async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project,
                 run.updated(&what, &changes);
             }
         }
-        (None, None) if created => run.warn(&format!(
-            "{what} was not created, for there is no Gitaly client yet; say `repository: present` when it exists"
-        )),
+        (None, None) if created => create_repository(run, home, project, &storage, &what).await?,
         (_, None) => {}
     }
     let what = format!("wiki repository of {}", home.path);

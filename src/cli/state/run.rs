@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use secrecy::SecretString;
@@ -15,6 +16,8 @@ use crate::document::{self, Mistake};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
+use crate::gitaly::{Context, Gitaly, Location};
+use crate::seal::Seal;
 use crate::secrets;
 use crate::store::namespaces::{self, Holder};
 use crate::store::{self, Result, derived, ids, users};
@@ -49,18 +52,29 @@ impl fmt::Display for Place {
     }
 }
 
+/// What making one repository may take.
+const GITALY_BUDGET: Duration = Duration::from_secs(10);
+
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Where `$env:` and `$file:` take values from.
+/// What a run reaches beyond the document and the database: where `$env:` and `$file:` take values from, and the
+/// storages that new repositories are made on.
 pub struct Sources {
     environment: Environment,
     folder: PathBuf,
+    gitaly: Option<Gitaly>,
 }
 
 impl Sources {
     /// Variables that `environment` knows, and files whose paths start from `folder`.
     pub fn new(environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static, folder: PathBuf) -> Self {
-        Self { environment: Box::new(environment), folder }
+        Self { environment: Box::new(environment), folder, gitaly: None }
+    }
+
+    /// The same, with storages.
+    #[must_use]
+    pub fn with_gitaly(self, gitaly: Gitaly) -> Self {
+        Self { gitaly: Some(gitaly), ..self }
     }
 
     /// The environment of this process, and files whose paths start from `folder`.
@@ -156,6 +170,7 @@ pub struct Run<'a> {
     touched_users: BTreeSet<UserId>,
     touched_namespaces: BTreeSet<NamespaceId>,
     visible: HashMap<NamespaceId, Place>,
+    silent_storages: HashSet<String>,
 }
 
 impl<'a> Run<'a> {
@@ -179,6 +194,7 @@ impl<'a> Run<'a> {
             touched_users: BTreeSet::new(),
             touched_namespaces: BTreeSet::new(),
             visible: HashMap::new(),
+            silent_storages: HashSet::new(),
         }
     }
 
@@ -234,6 +250,38 @@ impl<'a> Run<'a> {
     pub fn changed(&mut self, what: &str) {
         self.report.changes += 1;
         self.report.lines.push(format!("~ {what}"));
+    }
+
+    /// Makes an empty repository on its storage, or says why there is none. A dry run only says that it would. A storage
+    /// that gave no answer once is not asked again.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub async fn create_repository(
+        &mut self,
+        location: Location,
+        default_branch: Option<&str>,
+    ) -> std::result::Result<(), String> {
+        if self.report.dry_run {
+            return Ok(());
+        }
+        let storage = location.storage.clone();
+        let Some(gitaly) = &self.sources.gitaly else { return Err("no Gitaly is at hand".to_owned()) };
+        if self.silent_storages.contains(&storage) {
+            return Err(format!("storage {storage} gave no answer before"));
+        }
+        let context = Context::new("apply", Instant::now() + GITALY_BUDGET);
+        let made = async { gitaly.repository(location, context)?.create(default_branch).await };
+        made.await.map_err(|error| {
+            self.silent_storages.insert(storage);
+            error.to_string()
+        })
+    }
+
+    /// The seal of one-time passwords' secrets.
+    #[must_use]
+    pub fn otp_seal(&self) -> Seal {
+        Seal::of_otp_secrets(self.db_key_base)
     }
 
     /// The key of columns that are encrypted.

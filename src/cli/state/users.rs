@@ -1,18 +1,20 @@
 //! `users:`, with their addresses and identities.
 
 use schemars::JsonSchema;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key};
 use super::run::{Changes, Found, Place, Run};
 use super::tokens::{self, PersonalAccessToken};
-use super::words::{Ensure, Id};
+use super::words::{Ensure, Given, Id, stated};
 use crate::domain::full_path::{Position, check_name};
 use crate::domain::ids::UserId;
+use crate::domain::two_factor::is_secret;
 use crate::store::namespaces::Holder;
 use crate::store::users::{self, UserRow};
-use crate::store::{Result, derived, namespaces};
+use crate::store::{Result, derived, namespaces, two_factor};
 
 /// A user, found by their name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -49,6 +51,9 @@ pub struct User {
     pub projects_limit: Option<i32>,
     /// Hides what they do from others.
     pub private_profile: Option<bool>,
+    /// The second factor; null takes it away.
+    #[serde(default, deserialize_with = "stated")]
+    pub two_factor: Option<Option<TwoFactor>>,
     /// SSH keys, found by their fingerprint.
     #[serde(default)]
     pub keys: Vec<Key>,
@@ -61,6 +66,14 @@ pub struct User {
     /// `absent` removes the user and all that is theirs.
     #[serde(default)]
     pub ensure: Ensure,
+}
+
+/// One-time passwords.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TwoFactor {
+    /// The secret that the user's authenticator holds, in base32.
+    pub otp_secret: Given,
 }
 
 /// Whether a user may sign in, and if not why.
@@ -189,6 +202,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
     };
     run.know_user(&user.username, id);
     bring_namespace(run, id).await?;
+    bring_two_factor(run, place, id, user).await?;
     let mut named = Map::from_iter([("id".to_owned(), json!(id.0))]);
     let emails = bring_emails(run, &place.key("emails"), id, user).await?;
     let identities = bring_identities(run, &place.key("identities"), id, user).await?;
@@ -347,6 +361,32 @@ async fn bring_emails(run: &mut Run<'_>, place: &Place, id: UserId, user: &User)
         named.insert(email.email.clone(), json!({ "id": row }));
     }
     Ok(named)
+}
+
+async fn bring_two_factor(run: &mut Run<'_>, place: &Place, id: UserId, user: &User) -> Result<()> {
+    let Some(stated) = &user.two_factor else { return Ok(()) };
+    let what = format!("second factor of {}", user.username);
+    let seal = run.otp_seal();
+    let known = two_factor::find_otp_secret(&mut *run.conn, &seal, id).await?;
+    let Some(stated) = stated else {
+        if known.is_some() {
+            two_factor::delete_otp_secret(&mut *run.conn, id).await?;
+            run.removed(&what);
+        }
+        return Ok(());
+    };
+    let place = place.key("two_factor").key("otp_secret");
+    let Some(secret) = run.given(&place, &stated.otp_secret) else { return Ok(()) };
+    if !is_secret(&secret) {
+        run.mistake(&place, "must be base32, as an authenticator shows it, for example JBSWY3DPEHPK3PXP");
+        return Ok(());
+    }
+    match known {
+        Some(Ok(known)) if known.expose_secret() == secret => return Ok(()),
+        Some(_) => run.changed(&what),
+        None => run.added(&what),
+    }
+    two_factor::update_otp_secret(&mut *run.conn, &seal, id, &secret).await
 }
 
 async fn bring_identities(run: &mut Run<'_>, place: &Place, id: UserId, user: &User) -> Result<Map<String, Value>> {

@@ -3,8 +3,13 @@
 use chrono::{DateTime, TimeZone, Utc};
 use gatehouse::cli::apply::{Failure, apply};
 use gatehouse::cli::state::run::{Report, Sources};
+use gatehouse::clock::Clock;
+use gatehouse::config::Settings;
+use gatehouse::gitaly::Gitaly;
 use serde_json::json;
 use sqlx::PgPool;
+
+use crate::support::TestGitaly;
 
 mod groups;
 mod projects;
@@ -159,7 +164,7 @@ async fn unknown_keys_and_words_are_mistakes_with_suggestions(pool: PgPool) {
     let document = "
 usres: []
 users:
-  - {username: rubi, emial: r@example.com, state: sleeping, two_factor: {otp_secret: x}}
+  - {username: rubi, emial: r@example.com, state: sleeping, nickname: x}
 projects:
   - {path: a/b, visibility: secret, protected_branches: [{name: main, push: [everybody]}], agents: []}
 ";
@@ -168,8 +173,8 @@ projects:
     projects[0].protected_branches[0].push[0]: must match ^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$, for example maintainer
     projects[0].visibility: must be one of private, internal, public
     users[0].emial: unknown key; did you mean `email`?
+    users[0].nickname: unknown key; known here: admin, auditor, can_create_group, confirmed, email, emails, ensure, external, id, identities, keys, name, personal_access_tokens, private_profile, projects_limit, state, two_factor, username
     users[0].state: must be one of active, blocked, deactivated, banned, ldap_blocked, blocked_pending_approval
-    users[0].two_factor: unknown key; known here: admin, auditor, can_create_group, confirmed, email, emails, ensure, external, id, identities, keys, name, personal_access_tokens, private_profile, projects_limit, state, username
     usres: unknown key; did you mean `users`?
     ");
 }
@@ -237,4 +242,39 @@ async fn hooks_come_change_and_go_and_their_secrets_are_not_shown(pool: PgPool) 
     assert_eq!(lines(", ensure: absent").await, "- hook ci.example.com of acme/web");
     let left: i64 = sqlx::query_scalar("select count(*) from web_hooks").fetch_one(&pool).await.unwrap();
     assert_eq!(left, 2);
+}
+
+#[sqlx::test]
+async fn a_second_factor_comes_changes_and_goes(pool: PgPool) {
+    let with =
+        |two_factor: &str| format!("users: [{{username: rubi, email: rubi@example.com, two_factor: {two_factor}}}]");
+    let lines = async |two_factor: &str| applied(&pool, &with(two_factor)).await.lines().join("\n");
+    assert!(lines("{otp_secret: JBSWY3DPEHPK3PXP}").await.contains("+ second factor of rubi"));
+    let stored = "select otp_required_for_login::text || ' ' || left(encrypted_otp_secret, 12) from users";
+    assert_eq!(rows(&pool, stored).await, "true gatehouse-1:");
+    assert_eq!(lines("{otp_secret: JBSWY3DPEHPK3PXQ}").await, "~ second factor of rubi");
+    assert_eq!(lines("null").await, "- second factor of rubi");
+    assert!(
+        refused(&pool, &with("{otp_secret: '1'}")).await.starts_with("users[0].two_factor.otp_secret: must be base32")
+    );
+}
+
+#[sqlx::test]
+async fn a_new_project_gets_its_repository_where_its_storage_answers(pool: PgPool) {
+    let mut gitaly = TestGitaly::start();
+    let settings = Settings::load(&gitaly.settings(), []).unwrap();
+    let client = Gitaly::new(&settings, &Clock::system()).unwrap();
+    let apply_once = async |document: &str| {
+        let sources = Sources::new(|_| None, ".".into()).with_gitaly(client.clone());
+        let mut conn = pool.acquire().await.unwrap();
+        apply(&mut conn, document, &sources, &"db-key-base".into(), now(), false).await.unwrap().lines().join("\n")
+    };
+    let first = "groups: [{path: acme}]\nprojects: [{path: acme/one, default_branch: trunk}]";
+    assert!(apply_once(first).await.contains("+ repository of acme/one"));
+    assert_eq!(gitaly.methods(), ["CreateRepository"]);
+    gitaly.stop();
+    let second = apply_once("projects: [{path: acme/two}, {path: acme/three}]").await;
+    assert!(second.contains("! repository of acme/two was not created: Gitaly is not available"), "{second}");
+    assert!(second.contains("! repository of acme/three was not created: storage default gave no answer"), "{second}");
+    assert_eq!(rows(&pool, "select count(*)::text from project_repositories").await, "1");
 }
