@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphile_worker::{
-    JobFail, LocalQueueConfig, TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerRecoveryConfig,
+    JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
+    WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -35,6 +36,8 @@ use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
+/// The pause after which an empty queue is looked at again, unless a new job says so before.
+const IDLE_PAUSE: Duration = Duration::from_millis(500);
 /// The pause after which a worker that has failed as a whole is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -141,12 +144,15 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
         .sweep_interval(takeover / 4)
         .sweep_threshold(takeover)
         .recovery_delay(Duration::from_secs(1));
+    // Without a pause the library asks an empty queue again at once, thousands of times a second. A new job ends the pause.
+    let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
+    let local_queue = LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30));
     let worker = WorkerOptions::default()
         .pg_pool(state.pool.clone())
         .schema(jobs::SCHEMA)
         .concurrency(concurrency)
         // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
-        .local_queue(LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30)))
+        .local_queue(local_queue.with_refetch_delay(idle))
         .worker_recovery(recovery)
         .listen_os_shutdown_signals(false)
         .shutdown_signal(async move {

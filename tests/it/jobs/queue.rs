@@ -1,6 +1,7 @@
 //! The queue itself: dead servers, dead jobs, and an operator's commands.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use gatehouse::store::{self, jobs};
@@ -134,4 +135,19 @@ async fn an_operator_lists_retries_and_drops(pool: PgPool) {
     let missed = run(&["drop", &id.to_string()]);
     assert!(!missed.status.success() && text(&missed).contains(&format!("being worked on: {id}")));
     assert!(!run(&["retry"]).status.success());
+}
+
+#[sqlx::test]
+async fn an_empty_queue_leaves_the_database_alone(pool: PgPool) {
+    let app = app_with_queue(pool).await;
+    let working = Working::on(&app);
+    let transactions = async || {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let sql = "select xact_commit from pg_stat_database where datname = current_database()";
+        app.given().value::<i64>(sql).await
+    };
+    let before = transactions().await;
+    let asked = transactions().await - before;
+    assert!(asked < 200, "{asked} transactions in three seconds of idleness");
+    working.drain().await;
 }
