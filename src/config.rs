@@ -220,6 +220,8 @@ pub struct Gatehouse {
     pub two_factor_for_git: bool,
     /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
     pub git_audit: bool,
+    /// What the installation is licensed for.
+    pub features: Features,
     /// The git options that gitlab-shell hands to Gitaly.
     #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
     pub git_config_options: Vec<String>,
@@ -242,6 +244,7 @@ impl Default for Gatehouse {
             lfs_token_lifetime: 1800,
             two_factor_for_git: false,
             git_audit: false,
+            features: Features::default(),
             git_config_options: vec![
                 "uploadpack.allowFilter=true".to_owned(),
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
@@ -355,6 +358,35 @@ pub struct Jobs {
 impl Default for Jobs {
     fn default() -> Self {
         Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
+    }
+}
+
+/// `gatehouse.features:`, licensed features by GitLab's names for them.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Features {
+    /// Agents report vulnerabilities.
+    pub security_dashboard: bool,
+    /// Policies say when agents scan.
+    pub security_orchestration_policies: bool,
+    /// Agents report alerts.
+    pub cilium_alerts: bool,
+    /// Clusters take users for themselves, not for the agent.
+    pub cluster_agents_user_impersonation: bool,
+    /// kas dials agents.
+    pub cluster_receptive_agents: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            security_dashboard: true,
+            security_orchestration_policies: true,
+            cilium_alerts: true,
+            cluster_agents_user_impersonation: true,
+            cluster_receptive_agents: true,
+        }
     }
 }
 

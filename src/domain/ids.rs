@@ -31,4 +31,6 @@ ids! {
     PushId
     /// `web_hooks.id`
     WebHookId
+    /// `cluster_agents.id`
+    AgentId
 }
