@@ -11,11 +11,13 @@ use serde_json::{Map, Value};
 /// What agents carry out of all that policies can ask for.
 const CONTAINER_SCANS: [&str; 2] = ["container_scanning", "cluster_image_scanning"];
 
-/// The names that a cadence may have.
-const NAMES: [&str; 19] = [
-    "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP",
-    "OCT", "NOV", "DEC",
-];
+/// The names that a cadence may have, each in its own field.
+const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+/// The bounds of a policy, as GitLab has them.
+const LONGEST_NAME: usize = 255;
+const MOST_RULES: usize = 5;
+const MOST_ACTIONS: usize = 10;
 
 /// The file, as far as it is of concern.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,9 +26,10 @@ struct File {
     scan_execution_policy: Vec<Policy>,
 }
 
-/// A policy: which scans run when. The order of the fields is that of its YAML.
+/// A policy: which scans run when. A state document may say no more of one; in a file that GitLab wrote, what else it says is
+/// of no concern. The order of the fields is that of its YAML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Policy {
     /// Its name.
     #[schemars(length(min = 1, max = 255))]
@@ -46,7 +49,7 @@ pub struct Policy {
 
 /// When a policy's scans run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Rule {
     /// Of each pipeline, or by the clock.
     #[serde(rename = "type")]
@@ -80,7 +83,7 @@ pub enum RuleKind {
 
 /// What an agent scans.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Scope {
     /// Namespaces of its cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +125,15 @@ impl Policy {
     #[must_use]
     pub fn mistakes(&self) -> Vec<(String, String)> {
         let mut mistakes = Vec::new();
+        if self.name.is_empty() || self.name.chars().count() > LONGEST_NAME {
+            mistakes.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
+        }
+        if self.rules.len() > MOST_RULES {
+            mistakes.push(("rules".to_owned(), format!("are more than {MOST_RULES}")));
+        }
+        if self.actions.len() > MOST_ACTIONS {
+            mistakes.push(("actions".to_owned(), format!("are more than {MOST_ACTIONS}")));
+        }
         for (index, action) in self.actions.iter().enumerate() {
             if !action.get("scan").is_some_and(Value::is_string) {
                 mistakes.push((format!("actions[{index}].scan"), "is missing, for example container_scanning".into()));
@@ -193,17 +205,40 @@ fn dump(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> 
     Ok(text)
 }
 
-/// Five fields, which agentk reads in its own way: no seconds, no years, no names such as `@daily`.
+/// Five fields as agentk reads them: days of the week from 0 to 6, names in their own fields alone, and no span that ends
+/// before it begins. What the library takes beyond that would end the agent.
 fn check_cadence(cadence: &str) -> Result<(), String> {
-    if cadence.split_whitespace().count() != 5 {
+    let fields: Vec<&str> = cadence.split(' ').collect();
+    let [minute, hour, day, month, weekday] = fields[..] else {
         return Err("must have the five fields of cron, for example \"30 2 * * *\"".to_owned());
-    }
-    let mut words = cadence.split(|byte: char| " *,-/".contains(byte));
-    let known = |word: &str| NAMES.contains(&word.to_ascii_uppercase().as_str());
-    if !words.all(|word| word.bytes().all(|byte| byte.is_ascii_digit()) || known(word)) {
-        return Err("may have digits, names of days and months, and * , - / alone".to_owned());
+    };
+    let plain = [(minute, &[][..], 59), (hour, &[], 23), (day, &[], 31), (month, &MONTHS, 12), (weekday, &WEEKDAYS, 6)];
+    for (field, names, most) in plain {
+        if !is_field(field, names, most) {
+            return Err(format!(
+                "has {field}, which agents do not read: numbers up to {most}, * , - / and names in their place"
+            ));
+        }
     }
     cadence.parse::<Cron>().map(drop).map_err(|error| format!("is no cron expression: {error}"))
+}
+
+fn is_field(field: &str, names: &[&str], most: usize) -> bool {
+    let first = usize::from(names.first() == Some(&"JAN"));
+    let value = |text: &str| match names.iter().position(|name| text.eq_ignore_ascii_case(name)) {
+        Some(position) => Some(position + first),
+        None if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        None => None,
+    };
+    field.split(',').all(|part| {
+        let (span, step) = part.split_once('/').map_or((part, None), |(span, step)| (span, Some(step)));
+        let step_is_good = step.is_none_or(|step| step.parse::<u8>().is_ok_and(|step| step > 0));
+        step_is_good
+            && match span.split_once('-') {
+                None => span == "*" || value(span).is_some_and(|value| value <= most),
+                Some((from, to)) => value(from).zip(value(to)).is_some_and(|(from, to)| from <= to && to <= most),
+            }
+    })
 }
 
 #[cfg(test)]
@@ -240,7 +275,24 @@ mod tests {
 
     #[test]
     fn a_cadence_that_agentk_cannot_read_is_refused() {
-        for cadence in ["@daily", "* * * *", "0 0 0 1 1 *", "61 * * * *", "0 25 * * *", "a b c d e", "30 2 * * L", ""] {
+        for cadence in [
+            "@daily",
+            "* * * *",
+            "0 0 0 1 1 *",
+            "61 * * * *",
+            "0 25 * * *",
+            "a b c d e",
+            "30 2 * * L",
+            "",
+            "0 2 * * 7",
+            "0 2 * * 5-2",
+            "0 2 * * SAT-SUN",
+            "0 MON * * *",
+            "0 2 * MON *",
+            "0 2  * * *",
+            "0 2 * * 1-",
+            "*/0 * * * *",
+        ] {
             assert!(check_cadence(cadence).is_err(), "{cadence}");
         }
         for cadence in ["30 2 * * *", "*/15 * * * *", "0 0 1,15 * MON", "0 22 * JAN-MAR 1-5"] {
@@ -290,5 +342,8 @@ mod tests {
         assert_eq!(parse(&file).unwrap(), [policy]);
         assert_eq!(parse("{}").unwrap(), []);
         assert!(parse("scan_execution_policy: 5").is_err());
+        // What GitLab's own files say beyond this is of no concern.
+        let more = file.replace("- name: Nightly", "- policy_scope: {compliance_frameworks: []}\n  name: Nightly");
+        assert_eq!(parse(&more).unwrap()[0].name, "Nightly");
     }
 }

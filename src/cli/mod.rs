@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod agent;
 pub mod apply;
 mod audit;
 mod check;
@@ -58,6 +59,7 @@ enum Command {
     #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
     Audit(audit::Audit),
+    Agent(agent::AgentCommand),
 }
 
 impl Cli {
@@ -78,6 +80,7 @@ impl Cli {
                 runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
             }
             Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
+            Command::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),

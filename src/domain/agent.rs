@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ids::{AgentId, ProjectId, UserId};
 
 /// Active tokens that an agent may have: one in use, one to change to.
-pub const MOST_TOKENS: usize = 2;
+pub const MOST_TOKENS: i64 = 2;
 /// What the tokens of agents begin with.
 const PREFIX: &str = "glagent-";
 

@@ -61,6 +61,10 @@ events! {
     LfsTokenIssued = "lfs_token_issued",
     /// An LFS token was shown and is not good.
     LfsTokenRefused = "lfs_token_refused",
+    /// A token of an agent was made.
+    AgentTokenIssued = "cluster_agent_token_issued",
+    /// One was taken back.
+    AgentTokenRevoked = "cluster_agent_token_revoked",
     /// Somebody cloned, pulled or pushed.
     GitOperation = "repository_git_operation",
 }

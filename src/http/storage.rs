@@ -23,9 +23,10 @@ impl Storages {
     /// The storage of that name.
     ///
     /// # Errors
-    /// 503 where the settings have none such.
+    /// 503 where the settings have none such, or no address for it.
     pub fn find(&self, name: &str) -> Result<&Storage, ApiError> {
-        self.0.get(name).ok_or_else(|| {
+        // An answer without an address would be taken for a broken one.
+        self.0.get(name).filter(|storage| !storage.address.is_empty()).ok_or_else(|| {
             ApiError::Unavailable(format!("storage {name} is not in the settings: repositories.storages").into())
         })
     }

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
 use crate::domain::agent::Agent;
-use crate::domain::ids::{AgentId, UserId};
+use crate::domain::ids::{AgentId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 
 /// An entry of a configuration: a full path, and what it says of it.
@@ -79,6 +79,50 @@ replace_rows!(
     replace_user_groups,
     "src/store/agent_user_groups.sql"
 );
+
+/// The full paths of the projects whose CI jobs may use the agent, in order.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_ci_projects(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Vec<String>> {
+    let paths = sqlx::query_scalar!(
+        "
+        select routes.path
+        from agent_project_authorizations as opened
+        join routes on routes.source_type = 'Project' and routes.source_id = opened.project_id
+        where opened.agent_id = $1
+        order by routes.path
+        ",
+        agent.0
+    );
+    Ok(paths.fetch_all(db).await?)
+}
+
+/// Opens the agent to the CI jobs of these projects and no others. What the agent's configuration says of those that
+/// stay is kept.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn set_ci_projects(db: impl PgExecutor<'_>, agent: AgentId, projects: &[ProjectId]) -> Result<()> {
+    let ids: Vec<i64> = projects.iter().map(|project| project.0).collect();
+    sqlx::query!(
+        "
+        with gone as (
+          delete from agent_project_authorizations
+          where agent_id = $1 and project_id <> all ($2)
+        )
+        insert into agent_project_authorizations (agent_id, project_id, config)
+        select distinct $1, id, '{}'::jsonb
+        from unnest($2::bigint[]) as stated (id)
+        on conflict (agent_id, project_id) do nothing
+        ",
+        agent.0,
+        &ids
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
 
 fn columns(entries: &[Entry]) -> (Vec<String>, Vec<Json<&Value>>) {
     entries.iter().map(|entry| (entry.path.clone(), Json(&entry.config))).unzip()

@@ -91,12 +91,16 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
 }
 
 /// Notes that the token was used, and that its agent has connected where none of its tokens was used for an hour.
-/// Of several uses at once, one is noted.
+/// Of several uses at once, one connects it.
 ///
 /// # Errors
 /// Where the database does not answer.
 pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
     let mut transaction = db.begin().await?;
+    // One after the other, so that each sees what the one before it noted.
+    sqlx::query!("select id from cluster_agents where id = $1 for no key update", token.agent.id.0)
+        .fetch_optional(&mut *transaction)
+        .await?;
     let connected = sqlx::query_scalar!(
         r#"
         with seen as (

@@ -31,6 +31,8 @@ pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<boo
         r#"
         select case $1
           when 'broadcast_messages' then exists (select from broadcast_messages where id = $2)
+          when 'cluster_agent_tokens' then exists (select from cluster_agent_tokens where id = $2)
+          when 'cluster_agents' then exists (select from cluster_agents where id = $2)
           when 'emails' then exists (select from emails where id = $2)
           when 'error_tracking_client_keys' then exists (select from error_tracking_client_keys where id = $2)
           when 'group_ssh_certificates' then exists (select from group_ssh_certificates where id = $2)

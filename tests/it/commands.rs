@@ -4,7 +4,7 @@ use std::fs;
 
 use sqlx::PgPool;
 
-use crate::support::Installation;
+use crate::support::{Installation, TestApp};
 
 const NOWHERE: &str = "postgres://nobody@localhost/nothing?host=/nonexistent";
 
@@ -151,4 +151,34 @@ async fn two_servers_do_not_share_a_socket(pool: PgPool) {
     assert_eq!(second.code, 1);
     assert!(second.stderr.contains("another server listens on this socket"), "{second:?}");
     assert_eq!(served.connect().ask("GET", "/api/v4/internal/check", &served.signature(), "").status, 200);
+}
+
+/// A token of the command line lets its agent in until it is taken back; a third active one is refused.
+#[sqlx::test]
+async fn tokens_of_agents_are_made_and_taken_back(pool: PgPool) {
+    let app = TestApp::new(pool.clone());
+    let project = app.given().project("acme/infra").await.id;
+    app.given().agent(project, "prod", None).await;
+    let installation = Installation::new(&pool, "");
+    let new = |name: &str| installation.run(&["agent", "token", "new", "acme/infra", "prod", "--name", name]);
+    let (first, second, third) = (new("first"), new("second"), new("third"));
+    assert_eq!((first.code, second.code, third.code), (0, 0, 1), "{third:?}");
+    assert!(third.stderr.contains("has 2 active tokens"), "{third:?}");
+    let served = installation.serve();
+    let status = |token: &str| {
+        let kas = served.installation.run(&["token", "kas"]).stdout;
+        let headers =
+            format!("Gitlab-Kas-Api-Request: {}\r\nGitlab-Agent-Api-Request: {}\r\n", kas.trim(), token.trim());
+        served.connect().ask("GET", "/api/v4/internal/kubernetes/agent_info", &headers, "").status
+    };
+    assert_eq!((status(&first.stdout), status(&second.stdout), status("glagent-none")), (200, 200, 401));
+    let revoked = served.installation.run(&["agent", "token", "revoke", "acme/infra", "prod", "--name", "first"]);
+    assert_eq!((revoked.code, revoked.stderr.as_str()), (0, "revoked token first of agent prod\n"));
+    assert_eq!((status(&first.stdout), status(&second.stdout)), (401, 200));
+    let again = served.installation.run(&["agent", "token", "revoke", "acme/infra", "prod", "--name", "first"]);
+    assert_eq!(again.code, 1);
+    let events: Vec<String> =
+        sqlx::query_scalar("select details from audit_events order by id").fetch_all(&pool).await.unwrap();
+    assert_eq!(events.len(), 3);
+    assert!(events[2].contains("cluster_agent_token_revoked") && !events.concat().contains("glagent"), "{events:?}");
 }

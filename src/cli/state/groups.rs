@@ -12,6 +12,7 @@ use super::hooks;
 use super::members::{self, Membership};
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
+use super::security_policies::{self, SecurityPolicies};
 use super::words::{
     BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, SubgroupCreation, Visibility, stated,
 };
@@ -20,6 +21,7 @@ use crate::domain::ids::NamespaceId;
 use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
 use crate::store::push_rules::Owner;
+use crate::store::security_policies as policy_files;
 use crate::store::{Result, derived, keys, web_hooks};
 
 /// A group, found by its full path.
@@ -98,6 +100,8 @@ pub struct Group {
     pub ssh_certificate_authorities: Vec<CertificateAuthority>,
     /// What commits and pushes must be like.
     pub push_rules: Option<PushRules>,
+    /// Policies that have scans run, in all that is in the group.
+    pub security_policies: Option<SecurityPolicies>,
     /// `absent` removes the group, once it has neither projects nor subgroups.
     #[serde(default)]
     pub ensure: Ensure,
@@ -190,6 +194,10 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
         push_rules::bring(run, Owner::Group(id), &group.path, rules).await?;
+    }
+    if let Some(policies) = &group.security_policies {
+        let owner = policy_files::Owner::Group(id);
+        security_policies::bring(run, &place.key("security_policies"), owner, &group.path, policies).await?;
     }
     hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Group(id), &group.path, &group.hooks).await?;
     let mut named = json!({ "id": id.0 });

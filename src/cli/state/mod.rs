@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::store::web_hooks::Owner;
 use crate::store::{Error, Result, ids, locks};
 
+pub mod agents;
 pub mod broadcast_messages;
 pub mod deploy_keys;
 pub mod groups;
@@ -17,6 +18,7 @@ pub mod projects;
 pub mod protected_refs;
 pub mod push_rules;
 pub mod run;
+pub mod security_policies;
 pub mod settings;
 pub mod tokens;
 pub mod users;
@@ -92,6 +94,9 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         let place = root("projects").item(index);
         let answer = projects::bring(run, &place, project).await;
         run.caught(&place, answer)?;
+    }
+    for (index, project) in document.projects.iter().enumerate().filter(|(_, project)| !project.ensure.is_absent()) {
+        projects::bring_access(run, &root("projects").item(index), project).await?;
     }
     let mut absent: Vec<_> = document.groups.iter().enumerate().filter(|(_, group)| group.ensure.is_absent()).collect();
     absent.sort_by_key(|(_, group)| std::cmp::Reverse(group.depth()));
@@ -202,6 +207,16 @@ async fn move_sequences(run: &mut Run<'_>, document: &Document) -> Result<()> {
                     .filter_map(|project| project.error_tracking.as_ref())
                     .flat_map(|tracking| &tracking.client_keys)
                     .map(|key| key.id),
+            ),
+        ),
+        ("cluster_agents", largest(&mut projects().flat_map(|project| &project.agents).map(|agent| agent.id))),
+        (
+            "cluster_agent_tokens",
+            largest(
+                &mut projects()
+                    .flat_map(|project| &project.agents)
+                    .flat_map(|agent| &agent.tokens)
+                    .map(|token| token.id),
             ),
         ),
         ("plans", largest(&mut document.plans.iter().map(|plan| plan.id))),

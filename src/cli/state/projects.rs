@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::agents::{self, StatedAgent};
 use super::deploy_keys::{self, DeployKey};
 use super::hooks;
 use super::members::{self, Membership};
 use super::protected_refs::{self, ProtectedBranch, ProtectedTag};
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
+use super::security_policies::{self, SecurityPolicies};
 use super::words::{Ensure, Feature, Given, Id, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::{NamespaceId, ProjectId};
@@ -22,6 +24,7 @@ use crate::store::members::Source;
 use crate::store::namespaces::{self, Holder};
 use crate::store::projects::{self, ProjectRow};
 use crate::store::push_rules::Owner;
+use crate::store::security_policies as policy_files;
 use crate::store::{Result, derived, settings, web_hooks};
 
 /// A project, found by its full path.
@@ -96,6 +99,11 @@ pub struct Project {
     pub hooks: Vec<hooks::Hook>,
     /// Whether it takes errors of its users' programs.
     pub error_tracking: Option<ErrorTracking>,
+    /// Agents for Kubernetes that it configures.
+    #[serde(default)]
+    pub agents: Vec<StatedAgent>,
+    /// Policies that have scans run.
+    pub security_policies: Option<SecurityPolicies>,
     /// `absent` removes the project and all that is in it; its repository stays on the storage.
     #[serde(default)]
     pub ensure: Ensure,
@@ -217,7 +225,13 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     if let Some(tracking) = &project.error_tracking {
         client_keys = bring_error_tracking(run, &place.key("error_tracking"), &home, tracking).await?;
     }
+    let agents = agents::bring(run, &place.key("agents"), home.id, home.path, &project.agents).await?;
+    if let Some(policies) = &project.security_policies {
+        let owner = policy_files::Owner::Project(home.id);
+        security_policies::bring(run, &place.key("security_policies"), owner, home.path, policies).await?;
+    }
     let parts = [
+        ("agents", agents),
         ("deploy_keys", deploy_keys),
         ("protected_branches", branches),
         ("protected_tags", tags),
@@ -227,6 +241,17 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     named.extend(parts.into_iter().filter(|(_, map)| !map.is_empty()).map(|(key, map)| (key.to_owned(), map.into())));
     run.name("projects", &project.path, Value::Object(named));
     Ok(())
+}
+
+/// Opens the project's agents to others, when all projects exist.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn bring_access(run: &mut Run<'_>, place: &Place, project: &Project) -> Result<()> {
+    let Some(Holder::Project(id)) = namespaces::find_holder(&mut *run.conn, &project.path).await? else {
+        return Ok(());
+    };
+    agents::bring_access(run, &place.key("agents"), id, &project.path, &project.agents).await
 }
 
 async fn bring_row<'a>(run: &mut Run<'_>, place: &Place, project: &'a Project) -> Result<Option<(Home<'a>, bool)>> {

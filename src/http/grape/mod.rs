@@ -239,6 +239,12 @@ impl Reader<'_> {
         objects.into_iter().map(|object| self.inside(object, &self.name(name), &mut declare)).collect()
     }
 
+    /// Whether the request names the parameter, if only with null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
     /// Notes something else that is wrong with a parameter: `is invalid`, `does not have a valid value`.
     pub fn refuse(&mut self, name: &str, complaint: &str) {
         self.complain::<()>(name, complaint);

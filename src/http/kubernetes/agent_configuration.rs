@@ -8,7 +8,7 @@ use super::KubernetesState;
 use crate::domain::ids::AgentId;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::{Given, Parameters};
 use crate::store::agent_authorizations::{self, Entry, Opened};
 use crate::store::{self, agents};
 
@@ -25,9 +25,15 @@ pub async fn replace(
     parameters: Parameters,
 ) -> Result<StatusCode, ApiError> {
     let (id, config) = parameters.read(|reader| {
-        (reader.required::<i64>("agent_id").value(), reader.required::<Map<String, Value>>("agent_config").value())
+        let id = reader.required::<i64>("agent_id").value();
+        let config = reader.required::<Map<String, Value>>("agent_config");
+        // Taken for an empty configuration, nothing would close all that is open.
+        if config == Given::Null {
+            reader.refuse("agent_config", "is invalid");
+        }
+        (id, config.value().unwrap_or_default())
     })?;
-    let opened = opened(&config.unwrap_or_default());
+    let opened = opened(&config);
     let id = id.ok_or(ApiError::NoSuchRecord)?;
     let mut transaction = state.db.begin().await?;
     let agent = agents::find(&mut *transaction, AgentId(id)).await?.ok_or(ApiError::NoSuchRecord)?;

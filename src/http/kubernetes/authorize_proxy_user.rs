@@ -70,7 +70,8 @@ fn read(parameters: &Parameters) -> Result<ProxyUserRequest, ApiError> {
     parameters.read(|reader| {
         let agent_id = reader.required::<i64>("agent_id").value();
         let access_type = reader.required::<String>("access_type");
-        if matches!(&access_type, Given::Is(kind) if kind != "session_cookie" && kind != "personal_access_token") {
+        let known = |kind: &String| kind == "session_cookie" || kind == "personal_access_token";
+        if reader.has("access_type") && !matches!(&access_type, Given::Is(kind) if known(kind)) {
             reader.refuse("access_type", "does not have a valid value");
         }
         let access_type = access_type.value().unwrap_or_default();

@@ -81,6 +81,7 @@ async fn what_is_wrong_is_said(pool: PgPool) {
             r#"400 {"error":"agent_id is invalid, agent_config is invalid"}"#,
         ),
         (json!({ "agent_id": 1, "agent_config": "{" }), r#"400 {"error":"agent_config is invalid"}"#),
+        (json!({ "agent_id": 1, "agent_config": null }), r#"400 {"error":"agent_config is invalid"}"#),
         (json!({ "agent_id": 999, "agent_config": {} }), r#"404 {"message":"404 Not found"}"#),
         (json!({ "agent_id": null, "agent_config": {} }), r#"404 {"message":"404 Not found"}"#),
     ];

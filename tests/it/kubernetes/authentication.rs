@@ -3,6 +3,8 @@
 use axum::body::Body;
 use chrono::TimeDelta;
 use gatehouse::http::auth::kas;
+use gatehouse::secrets::agent_token_forms;
+use gatehouse::store::{Db, agent_tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -158,15 +160,21 @@ async fn the_use_of_a_token_is_noted(pool: PgPool) {
     assert_eq!(given.value::<i64>("select agent_token_id from agent_activity_events limit 1").await, 1);
 }
 
-/// kas-10: of uses at the same moment one connects the agent.
+/// kas-10: of uses at once, each a little later than the other by its server's clock, one connects the agent.
 #[sqlx::test]
 async fn uses_at_once_connect_an_agent_once(pool: PgPool) {
-    let fixture = Fixture::new(pool).await;
-    let calls = (0..16).map(|_| fixture.get("/agent_info", T1));
-    for reply in futures_util::future::join_all(calls).await {
-        assert_eq!(reply.status, 200);
-    }
-    assert_eq!(fixture.app.given().value::<i64>("select count(*) from agent_activity_events").await, 1);
+    let Fixture { app, prod, .. } = Fixture::new(pool.clone()).await;
+    let second = app.given().agent_token(prod, &app.secrets.db_key_base, "glagent-second").await;
+    let (db, key) = (Db::from(pool), &app.secrets.db_key_base);
+    let known = agent_tokens::find_active(db.pool(), &agent_token_forms(T1, key)).await.unwrap().unwrap();
+    let uses = (0..32).map(|number| {
+        let id = if number % 2 == 0 { known.id } else { second };
+        let (db, known) = (db.clone(), agent_tokens::KnownAgentToken { id, ..known.clone() });
+        let now = app.clock.now() + TimeDelta::milliseconds(number);
+        async move { agent_tokens::note_use(&db, &known, now).await.unwrap() }
+    });
+    futures_util::future::join_all(uses).await;
+    assert_eq!(app.given().value::<i64>("select count(*) from agent_activity_events").await, 1);
 }
 
 #[sqlx::test]

@@ -46,6 +46,10 @@ async fn what_is_wrong_is_said(pool: PgPool) {
             r#"400 {"error":"access_type does not have a valid value"}"#,
         ),
         (
+            json!({ "agent_id": "1", "access_type": null, "access_key": "k" }),
+            r#"400 {"error":"access_type does not have a valid value"}"#,
+        ),
+        (
             json!({ "agent_id": "1", "access_type": "session_cookie", "access_key": "k" }),
             r#"400 {"error":"csrf_token is missing, csrf_token is empty"}"#,
         ),

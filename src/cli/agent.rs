@@ -1,0 +1,147 @@
+//! `gatehouse agent token`: tokens of agents, made and taken back by hand.
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+use clap::{Args, Subcommand};
+
+use crate::config::Settings;
+use crate::domain::agent::{self, Agent, MOST_TOKENS};
+use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::domain::token;
+use crate::secrets::{self, token_salt};
+use crate::store::agent_projects::{self, ProjectKey};
+use crate::store::agent_tokens::{self, Activity, AgentTokenRow};
+use crate::store::{Db, agents, audit_events};
+
+/// Make and take back the tokens that agents for Kubernetes show
+#[derive(Debug, Args)]
+pub struct AgentCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tokens of an agent: two may be active
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token and print it on standard output, once
+    New {
+        #[command(flatten)]
+        whose: Whose,
+        /// What people call the token
+        #[arg(long, default_value = "default")]
+        name: String,
+        /// A sentence or two
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Take tokens back: the agent is refused at its next call
+    Revoke {
+        #[command(flatten)]
+        whose: Whose,
+        /// The token's name; all of the agent's tokens where it is left out
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Whose {
+    /// The full path of the project that configures the agent
+    project: String,
+    /// The agent's name
+    agent: String,
+}
+
+impl AgentCommand {
+    /// Does what is asked, and says so on standard error.
+    ///
+    /// # Errors
+    /// Where there is no such agent or token, or the database does not answer.
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let Command::Token(command) = self.command;
+        let db = Db::new(&settings.gatehouse.database)?;
+        match command {
+            TokenCommand::New { whose, name, description } => new(settings, &db, &whose, name, description).await,
+            TokenCommand::Revoke { whose, name } => revoke(&db, &whose, name.as_deref()).await,
+        }
+    }
+}
+
+async fn new(
+    settings: &Settings,
+    db: &Db,
+    whose: &Whose,
+    name: String,
+    description: Option<String>,
+) -> anyhow::Result<()> {
+    if name.is_empty() || name.chars().count() > 255 || description.as_ref().is_some_and(|text| text.len() > 1024) {
+        bail!("a name has 1 to 255 characters, and a description at most 1024");
+    }
+    let agent = find(db, whose).await?;
+    let db_key_base = secrets::load(&settings.gatehouse.db_key_base_file)?;
+    let token = agent::mint(rand::random());
+    let mut transaction = db.begin().await?;
+    if agent_tokens::count_active(&mut transaction, agent.id).await? >= MOST_TOKENS {
+        bail!("{} has {MOST_TOKENS} active tokens; take one back first: gatehouse agent token revoke", agent.name);
+    }
+    let row = AgentTokenRow {
+        id: 0,
+        agent: agent.id,
+        name,
+        token_encrypted: token::digest(&token, token_salt(&db_key_base)),
+        description,
+        revoked: false,
+    };
+    let id = agent_tokens::insert(&mut *transaction, agent.project, &row).await?;
+    let now = Utc::now();
+    agent_tokens::insert_activity(&mut transaction, &agent, Activity::TokenCreated, Some(id), now).await?;
+    let event = event(EventName::AgentTokenIssued, whose, &agent, id, &row.name);
+    audit_events::insert(&mut *transaction, &event, now).await?;
+    transaction.commit().await?;
+    eprintln!("token {} of agent {} of {}; it is not shown again:", row.name, agent.name, whose.project);
+    println!("{token}");
+    Ok(())
+}
+
+async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()> {
+    let agent = find(db, whose).await?;
+    let now = Utc::now();
+    let mut transaction = db.begin().await?;
+    let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
+    for (id, name) in &revoked {
+        agent_tokens::insert_activity(&mut transaction, &agent, Activity::TokenRevoked, Some(*id), now).await?;
+        let event = event(EventName::AgentTokenRevoked, whose, &agent, *id, name);
+        audit_events::insert(&mut *transaction, &event, now).await?;
+    }
+    transaction.commit().await?;
+    match &revoked[..] {
+        [] => bail!("agent {} of {} has no such active token", agent.name, whose.project),
+        tokens => tokens.iter().for_each(|(_, name)| eprintln!("revoked token {name} of agent {}", agent.name)),
+    }
+    Ok(())
+}
+
+async fn find(db: &Db, whose: &Whose) -> anyhow::Result<Agent> {
+    let key = ProjectKey::Path(whose.project.clone());
+    let project = agent_projects::find(db.pool(), &key).await?;
+    let project = project.with_context(|| format!("there is no project {}", whose.project))?;
+    let agent = agents::find_by_name(db.pool(), project.id, &whose.agent).await?;
+    agent.with_context(|| format!("{} has no agent {}; state one with gatehouse apply", project.path, whose.agent))
+}
+
+fn event(name: EventName, whose: &Whose, agent: &Agent, token: i64, token_name: &str) -> Event {
+    Event {
+        name,
+        author: Author::Unknown,
+        entity: Entity::Project(agent.project, whose.project.clone()),
+        target: Some(Target { kind: "Clusters::AgentToken", id: token, details: token_name.to_owned() }),
+        message: format!("Agent {}, on the command line", agent.name),
+        ip_address: None,
+    }
+}
