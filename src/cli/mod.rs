@@ -9,6 +9,7 @@ mod schema;
 mod serve;
 pub mod state;
 mod token;
+mod usage;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -58,6 +59,7 @@ enum Command {
     #[command(long_about = token::LONG_ABOUT)]
     Token(token::Token),
     Audit(audit::Audit),
+    Usage(usage::Usage),
 }
 
 impl Cli {
@@ -80,6 +82,7 @@ impl Cli {
             Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
+            Command::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;
         Ok(ExitCode::SUCCESS)

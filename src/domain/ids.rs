@@ -17,6 +17,10 @@ macro_rules! ids {
 }
 
 ids! {
+    /// `cluster_agents.id`
+    AgentId
+    /// `alert_management_alerts.id`
+    AlertId
     /// `users.id`
     UserId
     /// `keys.id`, of user keys and deploy keys alike

@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod alert;
 pub mod asker;
 pub mod audit;
 pub mod certificate;
@@ -9,6 +10,7 @@ pub mod egress;
 pub mod full_path;
 pub mod glob;
 pub mod ids;
+pub mod kas_usage;
 pub mod level;
 pub mod personal_access_token;
 pub mod presented_token;
@@ -20,4 +22,5 @@ pub mod repository;
 pub mod ssh_key;
 pub mod token;
 pub mod two_factor;
+pub mod vulnerability;
 pub mod web_hook;

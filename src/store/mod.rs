@@ -2,6 +2,7 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod alerts;
 pub mod askers;
 pub mod audit_events;
 pub mod broadcast_messages;
@@ -15,6 +16,8 @@ pub mod heartbeats;
 pub mod idempotent_responses;
 pub mod ids;
 pub mod jobs;
+pub mod kas_events;
+pub mod kas_usage;
 pub mod keys;
 pub mod lfs;
 pub mod locks;
@@ -37,6 +40,7 @@ pub mod tokens;
 pub mod touches;
 pub mod two_factor;
 pub mod users;
+pub mod vulnerabilities;
 pub mod web_hooks;
 
 use std::time::Duration;
