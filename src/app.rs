@@ -11,18 +11,23 @@ use crate::config::Settings;
 use crate::document::Mistake;
 use crate::gitaly::Gitaly;
 use crate::http::auth::admin::TokenAuth;
+use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
+use crate::http::auth::kas::{self, KasAuth};
 use crate::http::auth::shell::ShellAuth;
+use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
-use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState, Storage};
+use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
+use crate::http::storage::{Storage, Storages};
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
 use crate::secrets::Secrets;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
+use crate::store::kas_usage::KasUsage;
 use crate::store::touches::Touches;
 
 /// What clients talk to, and the work that goes on behind it.
@@ -65,6 +70,27 @@ pub fn build(
         },
         shell_auths(settings, secrets, db, clock),
     );
+    let kubernetes = kubernetes::router(
+        KubernetesState {
+            db: db.clone(),
+            gitaly: gitaly.clone(),
+            usage: KasUsage::over(db.pool().clone(), &settings.gatehouse.database),
+            touches: touches.clone(),
+            clock: clock.clone(),
+            settings: Arc::new(KubernetesSettings {
+                url: settings.gitlab.url(),
+                storages: storages(settings),
+                features: settings.gatehouse.features,
+                kas: settings.gatehouse.kas,
+                db_key_base: secrets.db_key_base.clone(),
+                body_bytes: limits.body_bytes,
+            }),
+        },
+        KubernetesAuths {
+            kas: KasAuth::new(&kas_key(secrets)?, clock.clone()),
+            agent: AgentAuth { db: db.clone(), db_key_base: secrets.db_key_base.clone(), clock: clock.clone() },
+        },
+    );
     let tokens = personal_access_tokens::router(
         TokensState { db: db.clone(), clock: clock.clone() },
         TokenAuth {
@@ -77,8 +103,9 @@ pub fn build(
         },
     );
     let root = format!("{}/api/v4", settings.gitlab.root());
-    let router =
-        Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
+    let router = Router::new()
+        .nest(&format!("{root}/internal"), shell.merge(kubernetes))
+        .nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     Ok(App { router, gitaly, background })
 }
@@ -100,6 +127,11 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: 
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), Repositories::new(gitaly))
 }
 
+/// The secret of kas was looked at when it was loaded; what makes an application of other secrets hears of it here.
+fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Mistake>> {
+    kas::key(&secrets.kas).map_err(|error| vec![Mistake::new("gitlab_kas.secret_file", error.to_string())])
+}
+
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
     let limits = &settings.gatehouse.limits;
     let signed = ShellAuth::new(&secrets.shell, clock.clone());
@@ -119,15 +151,11 @@ fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
     let ours = &settings.gatehouse;
-    let storages = settings.repositories.storages.iter().map(|(name, storage)| {
-        let address = storage.gitaly_address.clone().unwrap_or_default();
-        (name.clone(), Storage { address, token: settings.gitaly_token(storage).cloned() })
-    });
     ShellSettings {
         url: settings.gitlab.url(),
         host: settings.gitlab.host.clone(),
         ssh_prefix: ssh_prefix(settings),
-        storages: storages.collect(),
+        storages: storages(settings),
         git_config_options: ours.git_config_options.clone(),
         lfs: settings.lfs.enabled,
         lfs_token_lifetime: Duration::from_secs(ours.lfs_token_lifetime.into()),
@@ -139,6 +167,14 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }
+}
+
+fn storages(settings: &Settings) -> Storages {
+    let storages = settings.repositories.storages.iter().map(|(name, storage)| {
+        let address = storage.gitaly_address.clone().unwrap_or_default();
+        (name.clone(), Storage { address, token: settings.gitaly_token(storage).cloned() })
+    });
+    Storages(storages.collect())
 }
 
 /// `git@host:`, or the longer form where the port is not SSH's own.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::document::{self, Mistake};
 
@@ -206,6 +207,8 @@ pub struct Gatehouse {
     pub limits: Limits,
     /// What is done after answers were given.
     pub jobs: Jobs,
+    /// The Kubernetes agent server.
+    pub kas: Kas,
     /// Whether a link to the merge request of a branch, or to a new one, is printed after a push.
     pub mr_links: bool,
     /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
@@ -220,6 +223,8 @@ pub struct Gatehouse {
     pub two_factor_for_git: bool,
     /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
     pub git_audit: bool,
+    /// What the installation is licensed for.
+    pub features: Features,
     /// The git options that gitlab-shell hands to Gitaly.
     #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
     pub git_config_options: Vec<String>,
@@ -236,12 +241,14 @@ impl Default for Gatehouse {
             database: Database::default(),
             limits: Limits::default(),
             jobs: Jobs::default(),
+            kas: Kas::default(),
             mr_links: true,
             legacy_shared_secret: false,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
             two_factor_for_git: false,
             git_audit: false,
+            features: Features::default(),
             git_config_options: vec![
                 "uploadpack.allowFilter=true".to_owned(),
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
@@ -355,6 +362,60 @@ pub struct Jobs {
 impl Default for Jobs {
     fn default() -> Self {
         Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
+    }
+}
+
+/// `gatehouse.features:`, licensed features by GitLab's names for them.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Features {
+    /// Agents report vulnerabilities.
+    pub security_dashboard: bool,
+    /// Policies say when agents scan.
+    pub security_orchestration_policies: bool,
+    /// Agents report alerts.
+    pub cilium_alerts: bool,
+    /// Clusters take users for themselves, not for the agent.
+    pub cluster_agents_user_impersonation: bool,
+    /// kas dials agents.
+    pub cluster_receptive_agents: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            security_dashboard: true,
+            security_orchestration_policies: true,
+            cilium_alerts: true,
+            cluster_agents_user_impersonation: true,
+            cluster_receptive_agents: true,
+        }
+    }
+}
+
+/// `gatehouse.kas:`, what agents of Kubernetes clusters may report.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kas {
+    /// Vulnerabilities that a project may have at most.
+    #[schemars(range(min = 1))]
+    pub vulnerabilities_per_project: u32,
+    /// What the ids of findings are made in. The default is GitLab's own: the same finding has the same id there.
+    #[schemars(
+        with = "String",
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
+        extend("examples" = ["58dc0f06-936c-43b3-93bb-71693f1b6570"])
+    )]
+    pub vulnerability_namespace: Uuid,
+}
+
+impl Default for Kas {
+    fn default() -> Self {
+        Self {
+            vulnerabilities_per_project: 1_000_000,
+            vulnerability_namespace: uuid::uuid!("58dc0f06-936c-43b3-93bb-71693f1b6570"),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod http;
 pub mod jobs;
 pub mod seal;
 pub mod secrets;
+pub mod security_policies;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Settings;
+use crate::domain::token;
 
 /// The secrets that the settings name, ready for use.
 #[derive(Debug, Clone)]
@@ -81,6 +82,13 @@ fn load_or_create(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<
 pub fn token_salt(db_key_base: &SecretString) -> &str {
     let text = db_key_base.expose_secret();
     text.char_indices().nth(32).map_or(text, |(end, _)| &text[..end])
+}
+
+/// All that may be stored of an agent's token: our own digest of it, and what GitLab itself stores.
+#[must_use]
+pub fn agent_token_forms(token: &str, db_key_base: &SecretString) -> Vec<String> {
+    let ciphertexts = token::ciphertexts(token, db_key_base.expose_secret());
+    std::iter::once(token::digest(token, token_salt(db_key_base))).chain(ciphertexts).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

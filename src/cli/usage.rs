@@ -102,7 +102,23 @@ mod tests {
     #[test]
     fn counters_are_shown_in_columns() {
         let (totals, unique) = sample();
-        insta::assert_snapshot!(table("2026-W47", &totals, &unique), @"");
+        insta::assert_snapshot!(table("2026-W47", &totals, &unique), @"
+        COUNTER                                               PERIOD    COUNT
+        flux_git_push_notifications_total                     2026-W47      0
+        gitops_sync                                           2026-W47      0
+        k8s_api_proxy_request                                 2026-W47   1205
+        k8s_api_proxy_requests_via_ci_access                  2026-W47      0
+        k8s_api_proxy_requests_via_pat_access                 2026-W47      0
+        k8s_api_proxy_requests_via_user_access                2026-W47      0
+        agent_users_using_ci_tunnel                           2026-W47      0
+        flux_git_push_notified_unique_projects                2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_ci_access    2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_pat_access   2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_user_access  2026-W47      0
+        k8s_api_proxy_requests_unique_users_via_ci_access     2026-W47      2
+        k8s_api_proxy_requests_unique_users_via_pat_access    2026-W47      0
+        k8s_api_proxy_requests_unique_users_via_user_access   2026-W47      0
+        ");
         let json = object("2026-W47", &totals, &unique);
         assert_eq!(json["period"], "2026-W47");
         assert_eq!(json["counters"]["k8s_api_proxy_request"], 1_205);

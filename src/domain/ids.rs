@@ -17,10 +17,6 @@ macro_rules! ids {
 }
 
 ids! {
-    /// `cluster_agents.id`
-    AgentId
-    /// `alert_management_alerts.id`
-    AlertId
     /// `users.id`
     UserId
     /// `keys.id`, of user keys and deploy keys alike
@@ -35,4 +31,8 @@ ids! {
     PushId
     /// `web_hooks.id`
     WebHookId
+    /// `cluster_agents.id`
+    AgentId
+    /// `alert_management_alerts.id`
+    AlertId
 }

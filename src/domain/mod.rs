@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod agent;
 pub mod alert;
 pub mod asker;
 pub mod audit;

@@ -15,20 +15,27 @@ use crate::domain::kas_usage::{Period, Report};
 const CONNECTIONS: u32 = 2;
 /// Rows that a counter has a day, at most; batches that run at once meet in one of them at times, and then wait.
 const SHARDS: i16 = 8;
-/// Ids that one statement takes: a batch with more of them, which no kas sends, is written in several of one transaction.
-const IDS: usize = 50_000;
+/// Ids of a report that shares its statement: one with more of them is what a kas sends after hours without an answer, and
+/// would make the others wait.
+const IDS: usize = 1_000;
+/// Ids that one statement takes.
+const CHUNK: usize = 64 * IDS;
 /// Days that ids are kept for.
 const KEEP: Days = Days::new(400);
 
 /// Where reports are left. A report that was taken is written.
 #[derive(Debug, Clone)]
-pub struct KasUsage(Gather<Statement>);
+pub struct KasUsage {
+    pool: PgPool,
+    gather: Gather<Statement>,
+}
 
 impl KasUsage {
     /// A writer over this pool.
     #[must_use]
     pub fn over(pool: PgPool, database: &Database) -> Self {
-        Self(Gather::new(Statement, pool, CONNECTIONS, database.patience()))
+        let gather = Gather::new(Statement, pool.clone(), CONNECTIONS, database.patience());
+        Self { pool, gather }
     }
 
     /// Adds a report, as one of this day. It is written as a whole, and committed when this returns, or not at all.
@@ -37,7 +44,15 @@ impl KasUsage {
     /// Where the database does not answer in time. It may have taken the report all the same, where the connection broke
     /// before it could say so.
     pub async fn add(&self, report: Report, day: NaiveDate) -> Result<()> {
-        if report.is_empty() { Ok(()) } else { self.0.load((report, day)).await }
+        if report.is_empty() {
+            return Ok(());
+        }
+        if report.unique.iter().map(|(_, ids)| ids.len()).sum::<usize>() <= IDS {
+            return self.gather.load((report, day)).await;
+        }
+        let mut transaction = self.pool.begin().await?;
+        write_all(&mut transaction, &[(report, day)]).await?;
+        Ok(transaction.commit().await?)
     }
 }
 
@@ -51,34 +66,34 @@ impl Batch for Statement {
     const REPEATABLE: bool = false;
 
     async fn load(&self, connection: &mut PgConnection, asked: &[Self::Ask]) -> Result<Vec<()>> {
-        let (mut names, mut days, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = BTreeSet::new();
-        for (report, day) in asked {
-            for (name, count) in report.counts.iter().filter(|(_, count)| *count > 0) {
-                names.push((*name).to_owned());
-                days.push(*day);
-                counts.push(*count);
-            }
-            let ids = report.unique.iter().flat_map(|(name, ids)| ids.iter().map(move |id| (*name, *id)));
-            seen.extend(ids.map(|(name, id)| (name, id, *day)));
-        }
-        // All batches take their rows in the same order, and so none waits for another that waits for it.
-        let seen: Vec<_> = seen.into_iter().collect();
-        if seen.len() <= IDS {
-            write(connection, &names, &days, &counts, &seen).await?;
-        } else {
-            let mut transaction = sqlx::Connection::begin(connection).await?;
-            write(&mut transaction, &names, &days, &counts, &[]).await?;
-            for some in seen.chunks(IDS) {
-                write(&mut transaction, &[], &[], &[], some).await?;
-            }
-            transaction.commit().await?;
-        }
+        // One statement, for there are not so many ids: a transaction by itself, and one round trip.
+        write_all(connection, asked).await?;
         Ok(vec![(); asked.len()])
     }
 }
 
-/// One statement is a transaction by itself, and one round trip.
+async fn write_all(db: &mut PgConnection, reports: &[(Report, NaiveDate)]) -> Result<()> {
+    let (mut names, mut days, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    // All take their rows in the same order, ids before counters, and so none waits for another that waits for it. Within
+    // a statement, PostgreSQL comes to the counters last.
+    let mut seen = BTreeSet::new();
+    for (report, day) in reports {
+        for (name, count) in report.counts.iter().filter(|(_, count)| *count > 0) {
+            names.push((*name).to_owned());
+            days.push(*day);
+            counts.push(*count);
+        }
+        let ids = report.unique.iter().flat_map(|(name, ids)| ids.iter().map(move |id| (*name, *id)));
+        seen.extend(ids.map(|(name, id)| (name, id, *day)));
+    }
+    let seen: Vec<_> = seen.into_iter().collect();
+    let (before, last) = seen.split_at(seen.len().saturating_sub(1) / CHUNK * CHUNK);
+    for chunk in before.chunks(CHUNK) {
+        write(db, &[], &[], &[], chunk).await?;
+    }
+    write(db, &names, &days, &counts, last).await
+}
+
 async fn write(
     db: &mut PgConnection,
     names: &[String],

@@ -2,6 +2,10 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod agent_authorizations;
+pub mod agent_projects;
+pub mod agent_tokens;
+pub mod agents;
 pub mod alerts;
 pub mod askers;
 pub mod audit_events;
@@ -35,6 +39,7 @@ pub mod push_rules;
 pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reference_counters;
+pub mod security_policies;
 pub mod settings;
 pub mod tokens;
 pub mod touches;

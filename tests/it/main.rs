@@ -9,6 +9,7 @@ mod gather;
 mod gitaly;
 mod hooks_in_anger;
 mod jobs;
+mod kubernetes;
 mod logs;
 mod migrations;
 mod personal_access_tokens;

@@ -141,8 +141,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// provisioning.md 1.3
-    fn of(rejection: Rejection, url: &str) -> Self {
+    /// The words for a rejection (provisioning.md 1.3); `url` is the installation's.
+    #[must_use]
+    pub fn of(rejection: Rejection, url: &str) -> Self {
         let invalid = |description| Self::OAuth(StatusCode::UNAUTHORIZED, "invalid_token", description, None);
         let forbidden = |reason| Self::Plain(ApiError::Forbidden(reason));
         match rejection {

@@ -1,6 +1,7 @@
 //! Who may call: one file per credential. Each leaves proof on the request that only it can make.
 
 pub mod admin;
+pub mod agent;
 pub mod error_tracking;
 pub mod git_audit;
 pub mod kas;

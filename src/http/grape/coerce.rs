@@ -1,7 +1,7 @@
 //! What a JSON value is as a parameter of a declared type (provisioning.md 1.8).
 
 use chrono::NaiveDate;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::date;
 
@@ -98,6 +98,19 @@ impl Coerce for NaiveDate {
             Value::Null => Ok(None),
             Value::String(text) if text.is_empty() => Ok(None),
             Value::String(text) => date::parse(text).map(Some).ok_or(Wrong),
+            _ => Err(Wrong),
+        }
+    }
+}
+
+/// An object, or a text that holds one.
+impl Coerce for Map<String, Value> {
+    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) if text.is_empty() => Ok(None),
+            Value::String(text) => serde_json::from_str(text).map(Some).map_err(|_| Wrong),
+            Value::Object(object) => Ok(Some(object.clone())),
             _ => Err(Wrong),
         }
     }

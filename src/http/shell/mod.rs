@@ -26,7 +26,6 @@ pub use allowed::Limits;
 pub use replay::Replays;
 pub use two_factor_recovery_codes::Hashing;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use secrecy::SecretString;
 use super::auth::error_tracking::{self, ErrorTrackingAuth};
 use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
+use super::storage::Storages;
 use crate::clock::Clock;
 use crate::gitaly::Gitaly;
 use crate::seal::Seal;
@@ -82,7 +82,7 @@ pub struct ShellSettings {
     /// What SSH clone URLs start with: `git@host:` or `ssh://git@host:2222/`.
     pub ssh_prefix: String,
     /// The Gitaly of each storage.
-    pub storages: BTreeMap<String, Storage>,
+    pub storages: Storages,
     /// The options that every git command gets.
     pub git_config_options: Vec<String>,
     /// Whether LFS is offered at all.
@@ -103,15 +103,6 @@ pub struct ShellSettings {
     pub push_body_bytes: usize,
     /// Bytes of any other body.
     pub body_bytes: usize,
-}
-
-/// The Gitaly of a storage, as clients dial it.
-#[derive(Debug)]
-pub struct Storage {
-    /// Its address.
-    pub address: String,
-    /// Its token.
-    pub token: Option<SecretString>,
 }
 
 /// Who may call: gitlab-shell and Gitaly, and at two endpoints others beside them.

@@ -10,6 +10,7 @@ use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
 use gatehouse::gitaly::Gitaly;
 use gatehouse::http::auth::{self, kas, shell};
+use gatehouse::http::observe::with_plain_path;
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
 use gatehouse::store::access_facts::AccessFacts;
@@ -75,7 +76,8 @@ impl TestApp {
         storage.gitaly_address.get_or_insert_with(|| "tcp://gitaly:8075".to_owned());
         let secrets = Secrets {
             shell: SHELL_SECRET.into(),
-            kas: "c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=".into(),
+            // The contract's own: bytes 0 to 31.
+            kas: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into(),
             workhorse: WORKHORSE_SECRET.into(),
             db_key_base: "db-key-base ".repeat(8).trim().into(),
         };
@@ -96,6 +98,33 @@ impl TestApp {
     /// A token as gitlab-shell signs it now.
     pub fn token(&self) -> SecretString {
         auth::mint(shell::ISSUER, None, SHELL_SECRET.as_bytes(), &self.clock)
+    }
+
+    /// A token as kas signs it now.
+    pub fn kas_token(&self) -> SecretString {
+        auth::mint(kas::ISSUER, Some(kas::AUDIENCE), &kas::key(&self.secrets.kas).unwrap(), &self.clock)
+    }
+
+    /// The start of a request below `/api/v4/internal` that kas signed.
+    pub fn kas(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        self.bare(method, path).header(kas::TOKEN_HEADER, self.kas_token().expose_secret())
+    }
+
+    /// A request below `/api/v4/internal/kubernetes` that kas sends for an agent, or in its own name where the token is
+    /// empty; without a body where it is null.
+    pub async fn call_kas(&self, method: &str, path: &str, token: &str, body: Value) -> Reply {
+        let mut request = self.kas(method, &format!("/kubernetes{path}"));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = match body {
+            Value::Null => Body::empty(),
+            body => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+        };
+        self.send(request.body(body).unwrap()).await
     }
 
     /// A signed GET below `/api/v4/internal`.
@@ -180,9 +209,9 @@ impl TestApp {
         ]
     }
 
-    /// Sends any request.
+    /// Sends any request, with the path that the server makes of it.
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(with_plain_path(request)).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }

@@ -3,7 +3,7 @@
 //! They write GitLab's rows by hand, so that a test of a query does not lean on the code that writes them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gatehouse::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use gatehouse::domain::ids::{AgentId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use gatehouse::domain::token;
 use gatehouse::seal::Seal;
 use gatehouse::secrets::token_salt;
@@ -153,6 +153,35 @@ impl Given {
         .await
         .unwrap();
         token.to_owned()
+    }
+
+    /// An agent of a project, made by a user or by nobody who is left.
+    pub async fn agent(&self, project: ProjectId, name: &str, creator: Option<UserId>) -> AgentId {
+        let id = sqlx::query_scalar(
+            "insert into cluster_agents (project_id, name, created_by_user_id) values ($1, $2, $3) returning id",
+        )
+        .bind(project.0)
+        .bind(name)
+        .bind(creator.map(|user| user.0))
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        AgentId(id)
+    }
+
+    /// An active token of an agent; its id is handed back.
+    pub async fn agent_token(&self, agent: AgentId, db_key_base: &SecretString, token: &str) -> i64 {
+        sqlx::query_scalar(
+            "insert into cluster_agent_tokens (agent_id, project_id, name, token_encrypted)
+             select id, project_id, $2, $3 from cluster_agents where id = $1
+             returning id",
+        )
+        .bind(agent.0)
+        .bind(token)
+        .bind(token::digest(token, token_salt(db_key_base)))
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
     }
 
     /// Sets one column of the instance's settings.

@@ -115,10 +115,10 @@ async fn create_repository(
 async fn storage(shell: &ShellState) -> Result<String, ApiError> {
     let weights = rows::list_storage_weights(shell.db.pool()).await?;
     let known: Vec<(String, f64)> =
-        weights.into_iter().filter(|(name, _)| shell.settings.storages.contains_key(name)).collect();
+        weights.into_iter().filter(|(name, _)| shell.settings.storages.0.contains_key(name)).collect();
     let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
     let first =
-        || shell.settings.storages.keys().find(|name| *name == "default").or(shell.settings.storages.keys().next());
+        || shell.settings.storages.0.keys().find(|name| *name == "default").or(shell.settings.storages.0.keys().next());
     chosen.or_else(|| first().cloned()).ok_or_else(|| ApiError::Unavailable("no storage is in the settings".into()))
 }
 

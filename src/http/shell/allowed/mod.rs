@@ -214,9 +214,7 @@ fn render<'a>(
         facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
     let project = facts.project.as_ref();
     let place = place(container, project)?;
-    let gitaly = settings.storages.get(place.storage).ok_or_else(|| {
-        ApiError::Unavailable(format!("storage {} is not in the settings: repositories.storages", place.storage).into())
-    })?;
+    let gitaly = settings.storages.find(place.storage)?;
     let gl_repository = container.repository.to_string();
     let mut git_config_options = settings.git_config_options.clone();
     if let Some(megabytes) = facts.instance.receive_max_input_size.filter(|megabytes| *megabytes > 0) {

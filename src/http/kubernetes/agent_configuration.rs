@@ -1,0 +1,68 @@
+//! `POST /agent_configuration`: what an agent's configuration file opens it to.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::KubernetesState;
+use crate::domain::ids::AgentId;
+use crate::http::auth::kas::KasCaller;
+use crate::http::error::ApiError;
+use crate::http::grape::Parameters;
+use crate::store::agent_authorizations::{self, Entry, Opened};
+use crate::store::{self, agents};
+
+/// Entries of one list that count; GitLab passes over the rest too.
+const MOST_ENTRIES: usize = 500;
+
+/// Makes the rows of the agent what its configuration says (kas.md 2.11).
+///
+/// # Errors
+/// 400 where a parameter is wrong, 404 where there is no such agent.
+pub async fn replace(
+    State(state): State<KubernetesState>,
+    _kas: KasCaller,
+    parameters: Parameters,
+) -> Result<StatusCode, ApiError> {
+    let (id, config) = parameters.read(|reader| {
+        (reader.required::<i64>("agent_id").value(), reader.required::<Map<String, Value>>("agent_config").value())
+    })?;
+    let opened = opened(&config.unwrap_or_default());
+    let id = id.ok_or(ApiError::NoSuchRecord)?;
+    let mut transaction = state.db.begin().await?;
+    let agent = agents::find(&mut *transaction, AgentId(id)).await?.ok_or(ApiError::NoSuchRecord)?;
+    agent_authorizations::replace(&mut transaction, &agent, &opened).await?;
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn opened(config: &Map<String, Value>) -> Opened {
+    let section = |name: &str| config.get(name).and_then(Value::as_object);
+    let (ci_access, user_access) = (section("ci_access"), section("user_access"));
+    let user_config = match user_access.and_then(|section| section.get("access_as")) {
+        Some(access_as) => json!({ "access_as": access_as }),
+        None => json!({}),
+    };
+    let of_users = |name: &str| {
+        let entries = entries(user_access, name);
+        entries.into_iter().map(|entry| Entry { config: user_config.clone(), ..entry }).collect()
+    };
+    Opened {
+        ci_projects: entries(ci_access, "projects"),
+        ci_groups: entries(ci_access, "groups"),
+        user_projects: of_users("projects"),
+        user_groups: of_users("groups"),
+    }
+}
+
+/// The entries of a list that name something; what else they say is their configuration.
+fn entries(section: Option<&Map<String, Value>>, name: &str) -> Vec<Entry> {
+    let list = section.and_then(|section| section.get(name)).and_then(Value::as_array);
+    let entries = list.into_iter().flatten().take(MOST_ENTRIES).filter_map(|entry| {
+        let mut config = entry.as_object()?.clone();
+        let path = config.remove("id")?.as_str()?.to_owned();
+        let storable = !path.contains('\0') && !Value::Object(config.clone()).to_string().contains("\\u0000");
+        storable.then_some(Entry { path, config: Value::Object(config) })
+    });
+    entries.collect()
+}

@@ -1,0 +1,144 @@
+//! `POST /authorize_proxy_user`: may this user reach the cluster through the agent, and as whom?
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::KubernetesState;
+use crate::domain::ids::AgentId;
+use crate::domain::level::AccessLevel;
+use crate::domain::presented_token::{Need, Rejection};
+use crate::domain::token;
+use crate::http::auth::admin::Refusal;
+use crate::http::auth::kas::KasCaller;
+use crate::http::error::ApiError;
+use crate::http::grape::{Given, Parameters};
+use crate::secrets::token_salt;
+use crate::store::agent_authorizations::{self, UserAccess};
+use crate::store::agents;
+use crate::store::tokens::{self, KnownToken};
+use crate::store::touches::Touch;
+
+/// What a personal access token must be made for.
+const SCOPE: &str = "k8s_proxy";
+/// The roles, as clusters are told of them.
+const ROLES: [(i32, &str); 6] =
+    [(10, "guest"), (15, "planner"), (20, "reporter"), (30, "developer"), (40, "maintainer"), (50, "owner")];
+
+/// The agent, the user, and whom the cluster takes the user for (kas.md 2.12). There are no browser sessions here, so a
+/// session's cookie is always of an unknown one.
+///
+/// # Errors
+/// 400 where a parameter is wrong, 401 and 403 where the user may not, 404 where there is no such agent.
+pub async fn authorize(
+    State(state): State<KubernetesState>,
+    _kas: KasCaller,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let request = read(&parameters)?;
+    let token = match request.access_type.as_str() {
+        "personal_access_token" => bearer(&state, &request.access_key).await?,
+        _ => return Err(unauthorized("Invalid session")),
+    };
+    let agent = match request.agent_id {
+        Some(id) => agents::find(state.db.pool(), AgentId(id)).await?,
+        None => None,
+    };
+    let agent = agent.ok_or(ApiError::NoSuchRecord)?;
+    let user = &token.presented.owner;
+    let now = state.clock.now();
+    let opened = agent_authorizations::list_user_access(state.db.pool(), agent.id, user.id, now.date_naive()).await?;
+    let access_as = access_as(&state, &opened, user.admin)?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({
+            "agent": { "id": agent.id.0, "config_project": { "id": agent.project.0 } },
+            "user": { "id": user.id.0, "username": user.username },
+            "access_as": access_as,
+        })),
+    ))
+}
+
+struct ProxyUserRequest {
+    agent_id: Option<i64>,
+    access_type: String,
+    access_key: String,
+}
+
+fn read(parameters: &Parameters) -> Result<ProxyUserRequest, ApiError> {
+    parameters.read(|reader| {
+        let agent_id = reader.required::<i64>("agent_id").value();
+        let access_type = reader.required::<String>("access_type");
+        if matches!(&access_type, Given::Is(kind) if kind != "session_cookie" && kind != "personal_access_token") {
+            reader.refuse("access_type", "does not have a valid value");
+        }
+        let access_type = access_type.value().unwrap_or_default();
+        let access_key = reader.required::<String>("access_key").value().unwrap_or_default();
+        if access_type == "session_cookie" {
+            reader.filled::<String>("csrf_token");
+        }
+        ProxyUserRequest { agent_id, access_type, access_key }
+    })
+}
+
+/// The user's token, where it is good and made for this.
+async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken, Refusal> {
+    let settings = &state.settings;
+    let digest = token::digest(access_key, token_salt(&settings.db_key_base));
+    let known = tokens::find_known(state.db.pool(), &digest).await?;
+    let known = known.ok_or_else(|| ApiError::BadRequest("Unable to get user from request data".to_owned()))?;
+    let now = state.clock.now();
+    known
+        .presented
+        .judge(Need::Any, now.date_naive())
+        .and_then(|()| {
+            let made_for_this = known.presented.scopes.iter().any(|scope| scope == SCOPE);
+            if made_for_this { Ok(()) } else { Err(Rejection::Scope) }
+        })
+        .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
+    state.touches.note(Touch::token(&known, now));
+    Ok(known)
+}
+
+/// Whom the cluster takes the user for: the agent itself, or the user with their roles.
+fn access_as(state: &KubernetesState, opened: &[UserAccess], admin: bool) -> Result<Value, Refusal> {
+    let Some(first) = opened.first() else {
+        return Err(forbidden("`user_access` keyword is not found in agent config file."));
+    };
+    let Some(access_as) = first.config.get("access_as").and_then(Value::as_object).filter(|keys| !keys.is_empty())
+    else {
+        return Err(forbidden("`access_as` is not found under the `user_access` keyword."));
+    };
+    let ("agent" | "user", 1) = (access_as.keys().next().map_or("", String::as_str), access_as.len()) else {
+        return Err(forbidden("`access_as` must exist only once under the `user_access` keyword."));
+    };
+    let reached: Vec<&UserAccess> = opened.iter().filter(|place| place.level >= AccessLevel::DEVELOPER).collect();
+    if reached.is_empty() && !admin {
+        return Err(forbidden("You must be a member of `projects` or `groups` under the `user_access` keyword."));
+    }
+    if access_as.contains_key("agent") {
+        return Ok(json!({ "agent": {} }));
+    }
+    if !state.settings.features.cluster_agents_user_impersonation {
+        return Err(forbidden("User impersonation requires EEP license."));
+    }
+    let of = |group: bool| -> Vec<Value> {
+        let places = reached.iter().filter(|place| place.group == group);
+        places.map(|place| json!({ "id": place.id, "roles": roles(place.level) })).collect()
+    };
+    Ok(json!({ "user": { "projects": of(false), "groups": of(true) } }))
+}
+
+fn roles(level: AccessLevel) -> Vec<&'static str> {
+    ROLES.iter().filter(|(least, _)| level.0 >= *least).map(|(_, name)| *name).collect()
+}
+
+fn forbidden(reason: &'static str) -> Refusal {
+    // kas logs the reason, and its user reads it.
+    Refusal::Plain(ApiError::Forbidden(reason))
+}
+
+fn unauthorized(reason: &str) -> Refusal {
+    Refusal::Plain(ApiError::Refused(StatusCode::UNAUTHORIZED, format!("401 Unauthorized - {reason}")))
+}

@@ -1,0 +1,101 @@
+//! Where a project's repository is, as kas dials it (kas.md 2.1).
+
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::KubernetesState;
+use crate::domain::repository::GlRepository;
+use crate::gitaly::{Context, Location};
+use crate::http::error::ApiError;
+use crate::store::agent_projects::AgentProject;
+
+/// What Gitaly may take to name a default branch that no table knows.
+const BUDGET: Duration = Duration::from_secs(2);
+/// The default branch where nothing names one.
+const DEFAULT_BRANCH: &str = "main";
+
+/// The repository, and the Gitaly that has it.
+#[derive(Debug, Serialize)]
+pub struct RepositoryResponse {
+    project_id: i64,
+    gitaly_info: GitalyInfo,
+    gitaly_repository: GitalyRepository,
+    default_branch: String,
+}
+
+#[derive(Debug, Serialize)]
+struct GitalyInfo {
+    address: String,
+    token: Option<String>,
+    features: Features,
+}
+
+/// Feature flags of Gitaly: none.
+#[derive(Debug, Serialize)]
+struct Features {}
+
+#[derive(Debug, Serialize)]
+struct GitalyRepository {
+    storage_name: String,
+    relative_path: String,
+    git_object_directory: &'static str,
+    git_alternate_object_directories: [&'static str; 0],
+    gl_repository: String,
+    gl_project_path: String,
+}
+
+impl RepositoryResponse {
+    /// The answer for a project.
+    ///
+    /// # Errors
+    /// 503 where the settings lack its storage.
+    pub async fn of(state: &KubernetesState, project: AgentProject) -> Result<Self, ApiError> {
+        let storage = state.settings.storages.find(&project.storage)?;
+        let default_branch = match project.default_branch.clone() {
+            Some(name) => name,
+            None => named_by_repository(state, &project).await.or(project.initial_branch).unwrap_or_else(default),
+        };
+        Ok(Self {
+            project_id: project.id.0,
+            gitaly_info: GitalyInfo {
+                address: storage.address.clone(),
+                token: storage.token.as_ref().map(|token| token.expose_secret().to_owned()),
+                features: Features {},
+            },
+            gitaly_repository: GitalyRepository {
+                storage_name: project.storage,
+                relative_path: project.relative_path,
+                git_object_directory: "",
+                git_alternate_object_directories: [],
+                gl_repository: GlRepository::Project(project.id).to_string(),
+                gl_project_path: project.path,
+            },
+            default_branch,
+        })
+    }
+}
+
+fn default() -> String {
+    DEFAULT_BRANCH.to_owned()
+}
+
+/// The branch that the repository's HEAD names; none where Gitaly does not say in time.
+async fn named_by_repository(state: &KubernetesState, project: &AgentProject) -> Option<String> {
+    let location = Location {
+        storage: project.storage.clone(),
+        relative_path: project.relative_path.clone(),
+        gl_repository: GlRepository::Project(project.id).to_string(),
+        gl_project_path: project.path.clone(),
+    };
+    let context = Context::new("default-branch", Instant::now() + BUDGET);
+    let asked = async { state.gitaly.repository(location, context)?.default_branch().await };
+    match tokio::time::timeout(BUDGET, asked).await.ok()? {
+        Ok(name) => String::from_utf8(name?).ok()?.strip_prefix("refs/heads/").map(str::to_owned),
+        Err(error) => {
+            tracing::warn!(%error, project.id = project.id.0, "Gitaly does not name a default branch");
+            None
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `GET /verify_project_access`: may this agent read that project?
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::KubernetesState;
+use super::project_info::find_readable;
+use crate::http::auth::agent::AgentCaller;
+use crate::http::auth::kas::KasCaller;
+use crate::http::error::ApiError;
+use crate::http::grape::Parameters;
+
+/// 204 where it may.
+///
+/// # Errors
+/// 404 where it may not, or there is no such project.
+pub async fn verify(
+    State(state): State<KubernetesState>,
+    _kas: KasCaller,
+    caller: AgentCaller,
+    parameters: Parameters,
+) -> Result<StatusCode, ApiError> {
+    find_readable(&state, caller.agent(), &parameters).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

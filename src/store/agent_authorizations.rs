@@ -1,0 +1,178 @@
+//! Which projects and groups an agent's configuration opens it to, and what a user may do there.
+
+use chrono::NaiveDate;
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
+use crate::domain::agent::Agent;
+use crate::domain::ids::{AgentId, UserId};
+use crate::domain::level::AccessLevel;
+
+/// An entry of a configuration: a full path, and what it says of it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The full path of a project or group, in any letter case.
+    pub path: String,
+    /// What is kept of it.
+    pub config: Value,
+}
+
+/// What the agent's configuration opens.
+#[derive(Debug, Clone, Default)]
+pub struct Opened {
+    /// Projects whose CI jobs may use the agent.
+    pub ci_projects: Vec<Entry>,
+    /// Groups whose CI jobs may use the agent.
+    pub ci_groups: Vec<Entry>,
+    /// Projects whose members may use the agent.
+    pub user_projects: Vec<Entry>,
+    /// Groups whose members may use the agent.
+    pub user_groups: Vec<Entry>,
+}
+
+/// Makes the agent's rows what its configuration says. Entries outside of the root group of the agent's project, or that
+/// name nothing, are passed over; of two that name the same, the later one counts.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn replace(conn: &mut PgConnection, agent: &Agent, opened: &Opened) -> Result<()> {
+    sqlx::query!("select id from cluster_agents where id = $1 for update", agent.id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    replace_ci_projects(conn, agent, &opened.ci_projects).await?;
+    replace_ci_groups(conn, agent, &opened.ci_groups).await?;
+    replace_user_projects(conn, agent, &opened.user_projects).await?;
+    replace_user_groups(conn, agent, &opened.user_groups).await
+}
+
+/// The four tables differ in their names alone, which a checked statement cannot take as a parameter.
+macro_rules! replace_rows {
+    ($(#[$doc:meta])* $name:ident, $projects:literal) => {
+        $(#[$doc])*
+        async fn $name(conn: &mut PgConnection, agent: &Agent, entries: &[Entry]) -> Result<()> {
+            let (paths, configs) = columns(entries);
+            sqlx::query_file!($projects, agent.id.0, agent.project.0, &paths, &configs as _).execute(conn).await?;
+            Ok(())
+        }
+    };
+}
+
+replace_rows!(
+    /// `agent_project_authorizations`
+    replace_ci_projects,
+    "src/store/agent_ci_projects.sql"
+);
+replace_rows!(
+    /// `agent_group_authorizations`
+    replace_ci_groups,
+    "src/store/agent_ci_groups.sql"
+);
+replace_rows!(
+    /// `agent_user_access_project_authorizations`
+    replace_user_projects,
+    "src/store/agent_user_projects.sql"
+);
+replace_rows!(
+    /// `agent_user_access_group_authorizations`
+    replace_user_groups,
+    "src/store/agent_user_groups.sql"
+);
+
+fn columns(entries: &[Entry]) -> (Vec<String>, Vec<Json<&Value>>) {
+    entries.iter().map(|entry| (entry.path.clone(), Json(&entry.config))).unzip()
+}
+
+/// A project or group that an agent's users come from, and what one of them is there.
+#[derive(Debug, Clone)]
+pub struct UserAccess {
+    /// Its id.
+    pub id: i64,
+    /// Whether it is a group.
+    pub group: bool,
+    /// What the configuration says of it.
+    pub config: Value,
+    /// What the user is there.
+    pub level: AccessLevel,
+}
+
+/// The projects and groups whose members may use the agent, and what the user is in each.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_user_access(
+    db: impl PgExecutor<'_>,
+    agent: AgentId,
+    user: UserId,
+    today: NaiveDate,
+) -> Result<Vec<UserAccess>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+          opened.project_id as "id!",
+          false as "is_group!",
+          opened.config as "config!: Json<Value>",
+          coalesce(
+            (
+              select max(authorizations.access_level)
+              from project_authorizations as authorizations
+              where authorizations.project_id = opened.project_id
+                and authorizations.user_id = $2
+            ),
+            0
+          ) as "level!"
+        from agent_user_access_project_authorizations as opened
+        where opened.agent_id = $1
+        union all
+        select
+          opened.group_id,
+          true,
+          opened.config,
+          coalesce(
+            greatest(
+              (
+                select max(members.access_level)
+                from members
+                where members.user_id = $2
+                  and members.source_type = 'Namespace'
+                  and members.source_id = any (namespaces.traversal_ids)
+                  and members.requested_at is null
+                  and members.state = 0
+                  and (members.expires_at is null or members.expires_at > $3)
+              ),
+              (
+                select max(least(members.access_level, links.group_access))
+                from group_group_links as links
+                join members
+                  on members.source_type = 'Namespace'
+                  and members.source_id = links.shared_with_group_id
+                where links.shared_group_id = any (namespaces.traversal_ids)
+                  and (links.expires_at is null or links.expires_at > $3)
+                  and members.user_id = $2
+                  and members.requested_at is null
+                  and members.state = 0
+                  and (members.expires_at is null or members.expires_at > $3)
+              )
+            ),
+            0
+          )
+        from agent_user_access_group_authorizations as opened
+        join namespaces on namespaces.id = opened.group_id
+        where opened.agent_id = $1
+        order by 2, 1
+        "#,
+        agent.0,
+        user.0,
+        today
+    )
+    .fetch_all(db)
+    .await?;
+    let rows = rows.into_iter().map(|row| UserAccess {
+        id: row.id,
+        group: row.is_group,
+        config: row.config.0,
+        level: AccessLevel(row.level),
+    });
+    Ok(rows.collect())
+}

@@ -1,0 +1,21 @@
+with meant as (
+  select distinct on (targets.id) targets.id, entries.config
+  from unnest($3::text[], $4::jsonb[]) with ordinality as entries (path, config, position)
+  join routes on routes.source_type = 'Project' and lower(routes.path) = lower(entries.path)
+  join projects as targets on targets.id = routes.source_id
+  join namespaces as target_namespace on target_namespace.id = targets.namespace_id
+  join projects as home on home.id = $2
+  join namespaces as home_namespace on home_namespace.id = home.namespace_id
+  where target_namespace.traversal_ids[1] = home_namespace.traversal_ids[1]
+  order by targets.id, entries.position desc
+),
+gone as (
+  delete from agent_project_authorizations
+  where agent_id = $1
+    and project_id not in (select id from meant)
+)
+insert into agent_project_authorizations (project_id, agent_id, config)
+select id, $1, config
+from meant
+on conflict (agent_id, project_id) do update set config = excluded.config
+where agent_project_authorizations.config <> excluded.config

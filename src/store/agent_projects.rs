@@ -1,0 +1,124 @@
+//! Projects, as kas asks for them.
+
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::ids::ProjectId;
+use crate::domain::repository::hashed_path;
+
+/// Which project is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectKey {
+    /// By its id.
+    Id(i64),
+    /// By its full path, in any letter case.
+    Path(String),
+}
+
+impl ProjectKey {
+    /// The project that `id` means: digits are an id, anything with a slash a full path, and nothing else is a project.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return id.parse().ok().map(Self::Id);
+        }
+        id.contains('/').then(|| Self::Path(id.to_owned()))
+    }
+}
+
+/// A project whose files an agent may read.
+#[derive(Debug, Clone)]
+pub struct AgentProject {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its full path.
+    pub path: String,
+    /// The name of its storage.
+    pub storage: String,
+    /// Where its repository is on the storage.
+    pub relative_path: String,
+    /// The branch that its repository is known to name; its repository must be asked where none is known.
+    pub default_branch: Option<String>,
+    /// The branch that a new repository would get.
+    pub initial_branch: Option<String>,
+    /// Whether everybody may read its repository without signing in.
+    pub readable_by_everybody: bool,
+}
+
+/// The project, unless it is about to be removed.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<AgentProject>> {
+    let (id, path) = match key {
+        ProjectKey::Id(id) => (Some(*id), None),
+        ProjectKey::Path(path) => (None, Some(path.as_str())),
+    };
+    let row = sqlx::query!(
+        r#"
+        select
+          projects.id,
+          routes.path,
+          projects.repository_storage,
+          coalesce(projects.storage_version, 0) >= 1 as "hashed!",
+          projects.visibility_level = 20
+            and coalesce(project_features.repository_access_level, 20) >= 20 as "readable_by_everybody!",
+          project_default_branches.name as "default_branch?",
+          coalesce(
+            (
+              select nullif(namespace_settings.default_branch_name, '')
+              from namespaces as above
+              join namespace_settings on namespace_settings.namespace_id = above.id
+              where above.id = any (namespaces.traversal_ids)
+                and namespace_settings.default_branch_name <> ''
+              order by cardinality(above.traversal_ids) desc
+              limit 1
+            ),
+            (select nullif(default_branch_name, '') from application_settings order by id desc limit 1)
+          ) as initial_branch
+        from projects
+        join routes on routes.source_id = projects.id and routes.source_type = 'Project'
+        join namespaces on namespaces.id = projects.namespace_id
+        left join project_features on project_features.project_id = projects.id
+        left join project_default_branches on project_default_branches.project_id = projects.id
+        where projects.id = coalesce($1, (
+          select named.source_id
+          from routes as named
+          where named.source_type = 'Project'
+            and lower(named.path) = lower($2)
+          order by named.path = $2 desc, named.id
+          limit 1
+        ))
+          and not coalesce(projects.pending_delete, false)
+        "#,
+        id,
+        path
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| AgentProject {
+        id: ProjectId(row.id),
+        relative_path: format!("{}.git", if row.hashed { hashed_path("@hashed", row.id) } else { row.path.clone() }),
+        path: row.path,
+        storage: row.repository_storage,
+        default_branch: row.default_branch,
+        initial_branch: row.initial_branch,
+        readable_by_everybody: row.readable_by_everybody,
+    }))
+}
+
+/// Whether the project exists, and is not about to be removed.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn exists(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select 1 from projects where id = $1 and not coalesce(pending_delete, false)
+        ) as "exists!"
+        "#,
+        id.0
+    );
+    Ok(found.fetch_one(db).await?)
+}
