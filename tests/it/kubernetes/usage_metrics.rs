@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use super::story::Story;
+use crate::support::{Installation, Wire};
 
 const PATH: &str = "/usage_metrics";
 const TOTALS: &str = "select coalesce(string_agg(name || ' ' || total, ', ' order by name), '') from (
@@ -310,6 +311,50 @@ async fn what_is_old_is_tidied_up(pool: PgPool) {
         sqlx::query_scalar("select count(*) from kas_unique_ids").fetch_one(&mut *connection).await.unwrap();
     assert_eq!(left, 1);
     assert_eq!(kas_usage::tidy(&mut connection, today).await.unwrap(), 0);
+}
+
+/// An operator sees the figures among the metrics, and by `gatehouse usage`.
+#[sqlx::test]
+async fn an_operator_sees_what_was_counted(pool: PgPool) {
+    let usage = KasUsage::over(pool.clone(), &Database::default());
+    let name = "k8s_api_proxy_requests_unique_users_via_ci_access";
+    let today = chrono::Utc::now().date_naive();
+    for day in [NaiveDate::from_ymd_opt(2026, 11, 16).unwrap(), today] {
+        let report = Report { counts: vec![("gitops_sync", 3)], unique: vec![(name, vec![1, 2])] };
+        usage.add(report, day).await.unwrap();
+    }
+    tokio::task::spawn_blocking(move || {
+        let served = Installation::new(&pool, "").serve();
+        let listens = || Wire::tcp(served.installation.metrics).ok();
+        let mut wire = (0..1000).find_map(|_| {
+            listens().or_else(|| {
+                std::thread::sleep(Duration::from_millis(10));
+                None
+            })
+        });
+        let text = wire.as_mut().unwrap().ask("GET", "/-/metrics", "", "").body;
+        for line in [
+            r#"gatehouse_kas_usage_total{counter="gitops_sync"} 6"#.to_owned(),
+            format!(r#"gatehouse_kas_usage_unique{{counter="{name}",period="week"}} 2"#),
+            format!(r#"gatehouse_kas_usage_unique{{counter="{name}",period="month"}} 2"#),
+            r#"gatehouse_kas_usage_unique{counter="agent_users_using_ci_tunnel",period="week"} 0"#.to_owned(),
+        ] {
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        let run = |arguments: &[&str]| served.installation.run(arguments);
+        let all = run(&["usage", "--json"]);
+        assert_eq!(serde_json::from_str::<Value>(&all.stdout).unwrap()["counters"]["gitops_sync"], 6, "{all:?}");
+        let week = run(&["usage", "--week", "2026-47", "--json"]);
+        let week: Value = serde_json::from_str(&week.stdout).unwrap();
+        assert_eq!((&week["period"], &week["unique_counters"]["2026-W47"][name]), (&json!("2026-W47"), &json!(2)));
+        let month = run(&["usage", "--month", "2026-10"]);
+        assert!(month.stdout.contains("gitops_sync") && !month.stdout.contains('3'), "{}", month.stdout);
+        let wrong = run(&["usage", "--week", "2026-54"]);
+        assert!(wrong.code == 2 && wrong.stderr.contains("a week is written 2026-47"), "{wrong:?}");
+        assert_eq!(run(&["usage", "--week", "2026-47", "--month", "2026-11"]).code, 2);
+    })
+    .await
+    .unwrap();
 }
 
 /// What a machine takes: run with `--ignored --nocapture`.
