@@ -27,6 +27,7 @@ use crate::seal::Seal;
 use crate::secrets::Secrets;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
+use crate::store::kas_usage::KasUsage;
 use crate::store::touches::Touches;
 
 /// What clients talk to, and the work that goes on behind it.
@@ -73,12 +74,14 @@ pub fn build(
         KubernetesState {
             db: db.clone(),
             gitaly: gitaly.clone(),
+            usage: KasUsage::over(db.pool().clone(), &settings.gatehouse.database),
             touches: touches.clone(),
             clock: clock.clone(),
             settings: Arc::new(KubernetesSettings {
                 url: settings.gitlab.url(),
                 storages: storages(settings),
                 features: settings.gatehouse.features,
+                kas: settings.gatehouse.kas,
                 db_key_base: secrets.db_key_base.clone(),
                 body_bytes: limits.body_bytes,
             }),

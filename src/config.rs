@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::document::{self, Mistake};
 
@@ -206,6 +207,8 @@ pub struct Gatehouse {
     pub limits: Limits,
     /// What is done after answers were given.
     pub jobs: Jobs,
+    /// The Kubernetes agent server.
+    pub kas: Kas,
     /// Whether a link to the merge request of a branch, or to a new one, is printed after a push.
     pub mr_links: bool,
     /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
@@ -238,6 +241,7 @@ impl Default for Gatehouse {
             database: Database::default(),
             limits: Limits::default(),
             jobs: Jobs::default(),
+            kas: Kas::default(),
             mr_links: true,
             legacy_shared_secret: false,
             db_key_base_file: ".gatehouse_db_key_base".into(),
@@ -386,6 +390,31 @@ impl Default for Features {
             cilium_alerts: true,
             cluster_agents_user_impersonation: true,
             cluster_receptive_agents: true,
+        }
+    }
+}
+
+/// `gatehouse.kas:`, what agents of Kubernetes clusters may report.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kas {
+    /// Vulnerabilities that a project may have at most.
+    #[schemars(range(min = 1))]
+    pub vulnerabilities_per_project: u32,
+    /// What the ids of findings are made in. The default is GitLab's own: the same finding has the same id there.
+    #[schemars(
+        with = "String",
+        regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
+        extend("examples" = ["58dc0f06-936c-43b3-93bb-71693f1b6570"])
+    )]
+    pub vulnerability_namespace: Uuid,
+}
+
+impl Default for Kas {
+    fn default() -> Self {
+        Self {
+            vulnerabilities_per_project: 1_000_000,
+            vulnerability_namespace: uuid::uuid!("58dc0f06-936c-43b3-93bb-71693f1b6570"),
         }
     }
 }

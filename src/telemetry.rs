@@ -53,6 +53,11 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_histogram!("gatehouse_request_seconds", "Seconds from a request's head to its answer, by route");
     metrics::describe_histogram!("gatehouse_batch_seconds", "Seconds of a statement that answers a batch");
     metrics::describe_histogram!("gatehouse_batch_size", "Questions that shared a statement");
+    metrics::describe_counter!("gatehouse_kas_usage_total", "What kas has counted, of all time and all servers");
+    metrics::describe_gauge!(
+        "gatehouse_kas_usage_unique",
+        "Different users, agents and projects that kas has counted in this ISO week or month"
+    );
     metrics::describe_gauge!("gatehouse_pool_connections", "Database connections of the pool, open and idle");
     Ok(handle)
 }

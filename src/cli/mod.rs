@@ -10,6 +10,7 @@ mod schema;
 mod serve;
 pub mod state;
 mod token;
+mod usage;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -60,6 +61,7 @@ enum Command {
     Token(token::Token),
     Audit(audit::Audit),
     Agent(agent::AgentCommand),
+    Usage(usage::Usage),
 }
 
 impl Cli {
@@ -83,6 +85,7 @@ impl Cli {
             Command::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Command::Token(token) => token.run(&settings),
+            Command::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;
         Ok(ExitCode::SUCCESS)

@@ -50,7 +50,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let operate = match settings.gatehouse.metrics_listen {
         Some(address) => {
             let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let router = operate::router(OperateState { db: db.clone(), metrics });
+            let router = operate::router(OperateState { db: db.clone(), clock: Clock::system(), metrics });
             tracing::info!(%address, "listening for operators");
             tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
         }

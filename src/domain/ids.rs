@@ -33,4 +33,6 @@ ids! {
     WebHookId
     /// `cluster_agents.id`
     AgentId
+    /// `alert_management_alerts.id`
+    AlertId
 }

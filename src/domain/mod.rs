@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agent;
+pub mod alert;
 pub mod asker;
 pub mod audit;
 pub mod certificate;
@@ -10,6 +11,7 @@ pub mod egress;
 pub mod full_path;
 pub mod glob;
 pub mod ids;
+pub mod kas_usage;
 pub mod level;
 pub mod personal_access_token;
 pub mod presented_token;
@@ -21,4 +23,5 @@ pub mod repository;
 pub mod ssh_key;
 pub mod token;
 pub mod two_factor;
+pub mod vulnerability;
 pub mod web_hook;

@@ -1,4 +1,4 @@
-//! Which web hooks a push sets off.
+//! Which web hooks a push sets off, or an alert.
 
 use super::glob;
 use super::push::{RefChange, RefType};
@@ -10,6 +10,8 @@ pub struct Listening {
     pub push_events: bool,
     /// Pushes of tags.
     pub tag_push_events: bool,
+    /// New alerts.
+    pub alert_events: bool,
     /// The branches, by name or with `*`; every branch where this is none or empty.
     pub branch_filter: Option<String>,
 }
@@ -36,11 +38,9 @@ mod tests {
     #[test]
     fn a_hook_hears_what_it_listens_to() {
         let hears = |push_events: bool, tag_push_events: bool, filter: Option<&str>, name: &str| {
-            Listening { push_events, tag_push_events, branch_filter: filter.map(str::to_owned) }.hears(&RefChange {
-                old: "",
-                new: "",
-                name,
-            })
+            let branch_filter = filter.map(str::to_owned);
+            let listening = Listening { push_events, tag_push_events, alert_events: true, branch_filter };
+            listening.hears(&RefChange { old: "", new: "", name })
         };
         assert!(hears(true, false, None, "refs/heads/main"));
         assert!(!hears(false, true, None, "refs/heads/main"));

@@ -10,13 +10,17 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use crate::store::{self, Db};
+use crate::clock::Clock;
+use crate::domain::kas_usage::{Period, UNIQUE_COUNTERS};
+use crate::store::{self, Db, kas_usage};
 
 /// What the handlers use.
 #[derive(Clone)]
 pub struct OperateState {
     /// The database that readiness asks.
     pub db: Db,
+    /// The clock.
+    pub clock: Clock,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
 }
@@ -49,5 +53,29 @@ async fn metrics(State(state): State<OperateState>) -> String {
     metrics::gauge!("gatehouse_pool_connections", "state" => "open").set(f64::from(pool.size()));
     let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
     metrics::gauge!("gatehouse_pool_connections", "state" => "idle").set(f64::from(idle));
+    // What kas has counted is in the database, the same for every server; without an answer the last figures stay.
+    match tokio::time::timeout(Duration::from_secs(1), usage(&state)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the usage that kas reports is not among the metrics"),
+        Err(_) => tracing::warn!("the usage that kas reports is not among the metrics: the database takes too long"),
+    }
     state.metrics.render()
+}
+
+async fn usage(state: &OperateState) -> store::Result<()> {
+    let pool = state.db.pool();
+    for (counter, total) in kas_usage::list_totals(pool, None).await? {
+        let total = u64::try_from(total).unwrap_or_default();
+        metrics::counter!("gatehouse_kas_usage_total", "counter" => counter).absolute(total);
+    }
+    let today = state.clock.now().date_naive();
+    for (name, period) in [("week", Period::week_of(today)), ("month", Period::month_of(today))] {
+        let counted = kas_usage::list_unique(pool, period).await?;
+        for counter in UNIQUE_COUNTERS {
+            let ids = counted.iter().find(|(known, _)| known == counter).map_or(0, |(_, ids)| *ids);
+            let ids = u32::try_from(ids).unwrap_or(u32::MAX);
+            metrics::gauge!("gatehouse_kas_usage_unique", "counter" => counter, "period" => name).set(f64::from(ids));
+        }
+    }
+    Ok(())
 }

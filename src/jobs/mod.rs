@@ -4,6 +4,7 @@
 //! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
 //! database it does in one transaction that finds out whether it was done before.
 
+pub mod announce_alert;
 pub mod deliver_webhook;
 pub mod expire_memberships;
 pub mod outbound;
@@ -25,6 +26,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
@@ -161,6 +163,7 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
         .shutdown_grace_period(settings.drain_timeout)
         .shutdown_interrupted_job_retry_delay(Duration::ZERO)
         .add_extension(state.clone())
+        .define_job::<AnnounceAlert>()
         .define_job::<PostReceive>()
         .define_job::<DeliverWebhook>()
         .on(JobFail, {

@@ -143,6 +143,7 @@ fn event(delivery: &Delivery) -> &'static str {
     match (delivery.system, delivery.trigger.as_str()) {
         (true, _) => "System Hook",
         (false, "tag_push_hooks") => "Tag Push Hook",
+        (false, "alert_hooks") => "Alert Hook",
         (false, _) => "Push Hook",
     }
 }

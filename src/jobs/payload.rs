@@ -1,4 +1,4 @@
-//! What a web hook posts: GitLab's `push` and `tag_push` events.
+//! What a web hook posts: GitLab's `push`, `tag_push` and `alert` events.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::JobSettings;
 use super::repositories::{Brought, Commit};
 use crate::domain::push::{RefChange, RefType, is_zero};
+use crate::store::alerts::AlertRow;
 use crate::store::pushed_projects::{Author, PushedProject};
 
 /// The body for one change of a ref. Without knowledge of the repository it lists no commits.
@@ -46,24 +47,7 @@ pub fn push(
         "user_email": author.public_email,
         "user_avatar": Value::Null,
         "project_id": project.id.0,
-        "project": {
-            "id": project.id.0,
-            "name": project.name,
-            "description": project.description,
-            "web_url": url,
-            "avatar_url": Value::Null,
-            "git_ssh_url": git_ssh_url,
-            "git_http_url": git_http_url,
-            "namespace": project.namespace,
-            "visibility_level": project.visibility_level,
-            "path_with_namespace": project.path,
-            "default_branch": project.default_branch,
-            "ci_config_path": Value::Null,
-            "homepage": url,
-            "url": git_ssh_url,
-            "ssh_url": git_ssh_url,
-            "http_url": git_http_url,
-        },
+        "project": project_of(settings, project),
         "commits": commits,
         "total_commits_count": brought.map_or(0, |brought| brought.total),
         "push_options": push_options,
@@ -76,6 +60,46 @@ pub fn push(
             "git_ssh_url": git_ssh_url,
             "visibility_level": project.visibility_level,
         },
+    })
+}
+
+/// The body for a new alert.
+#[must_use]
+pub fn alert(settings: &JobSettings, project: &PushedProject, alert: &AlertRow) -> Value {
+    json!({
+        "object_kind": "alert",
+        "project": project_of(settings, project),
+        "object_attributes": {
+            "title": alert.title,
+            "url": format!("{}/{}/-/alert_management/{}/details", settings.url, project.path, alert.iid),
+            "severity": alert.severity,
+            "events": alert.events,
+            "status": alert.status,
+            "started_at": alert.started_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        },
+    })
+}
+
+fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
+    let url = format!("{}/{}", settings.url, project.path);
+    let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
+    json!({
+        "id": project.id.0,
+        "name": project.name,
+        "description": project.description,
+        "web_url": url,
+        "avatar_url": Value::Null,
+        "git_ssh_url": git_ssh_url,
+        "git_http_url": format!("{url}.git"),
+        "namespace": project.namespace,
+        "visibility_level": project.visibility_level,
+        "path_with_namespace": project.path,
+        "default_branch": project.default_branch,
+        "ci_config_path": Value::Null,
+        "homepage": url,
+        "url": git_ssh_url,
+        "ssh_url": git_ssh_url,
+        "http_url": format!("{url}.git"),
     })
 }
 

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
-use crate::store::{self, jobs, post_push_messages, received_pushes, reference_counters, web_hooks};
+use crate::store::{
+    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
+};
 
 /// The pause between two looks at the queue.
 const LOOK: Duration = Duration::from_secs(10);
@@ -48,9 +50,12 @@ async fn look(state: &JobState) -> store::Result<()> {
 async fn sweep(state: &JobState) -> store::Result<()> {
     let now = state.clock.now();
     let dead_since = now - TimeDelta::days(state.settings.queue.keep_dead.into());
+    let mut connection = state.pool.acquire().await?;
     let swept = reference_counters::delete_expired(&state.pool, now).await?
         + post_push_messages::delete_expired(&state.pool, now).await?
         + received_pushes::delete_processed(&state.pool, now).await?
+        + kas_usage::tidy(&mut connection, now.date_naive()).await?
+        + kas_events::delete_expired(&state.pool, now).await?
         + jobs::delete_dead(&state.pool, dead_since).await?
         // A delivery whose job is gone would wait for ever; jobs themselves live for hours.
         + web_hooks::delete_deliveries(&state.pool, dead_since - TimeDelta::days(1)).await?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{Error, Result};
@@ -26,6 +26,8 @@ pub trait Batch: fmt::Debug + Send + Sync + 'static {
     type Answer: Send;
     /// What metrics call it.
     const NAME: &'static str;
+    /// Whether a batch that may have been answered can be asked again: false for one that adds something.
+    const REPEATABLE: bool = true;
 
     /// The answers, in the order of the questions.
     fn load(
@@ -123,6 +125,19 @@ impl<B: Batch> Worker<B> {
 
     async fn load(&self, kept: &mut Option<PoolConnection<Postgres>>, asked: &[B::Ask]) -> Result<Vec<B::Answer>> {
         let reused = kept.is_some();
+        if !B::REPEATABLE {
+            // A connection that broke while it lay idle is found out before anything is asked of it.
+            let alive = match kept {
+                Some(connection) => {
+                    matches!(tokio::time::timeout(self.patience, connection.ping()).await, Ok(Ok(())))
+                }
+                None => true,
+            };
+            if !alive && let Some(mut broken) = kept.take() {
+                broken.close_on_drop();
+            }
+            return self.attempt(kept, asked).await;
+        }
         let result = self.attempt(kept, asked).await;
         match result {
             // The connection broke while it lay idle, as after a restart of the database: that is nobody's question.

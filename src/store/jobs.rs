@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};
-use crate::domain::ids::PushId;
+use crate::domain::ids::{AlertId, PushId};
 
 /// The schema that the queue lives in.
 pub const SCHEMA: &str = "graphile_worker";
@@ -19,6 +19,8 @@ pub const SCHEMA: &str = "graphile_worker";
 pub const POST_RECEIVE: &str = "post_receive";
 /// The job of a delivery to a web hook: `{"delivery": "…"}`.
 pub const DELIVER_WEBHOOK: &str = "deliver_webhook";
+/// The job of a new alert: `{"alert": 3}`.
+pub const ANNOUNCE_ALERT: &str = "announce_alert";
 /// What servers that start at the same moment take turns by: "gatehous" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6761_7465_686f_7573;
 
@@ -41,6 +43,14 @@ pub async fn migrate(db: &Db) -> anyhow::Result<()> {
 /// Where the database does not answer, or takes no writes.
 pub async fn insert_post_receive(db: impl PgExecutor<'_>, push: PushId) -> Result<()> {
     insert(db, POST_RECEIVE, &json!({ "push": push.0 })).await
+}
+
+/// Adds the job of a new alert, visible to workers when the caller's transaction is committed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> Result<()> {
+    insert(db, ANNOUNCE_ALERT, &json!({ "alert": alert.0 })).await
 }
 
 /// Adds the job of a delivery, visible to workers when the caller's transaction is committed.

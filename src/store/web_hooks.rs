@@ -100,6 +100,7 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
           name,
           push_events,
           coalesce(tag_push_events, false) as "tag_push_events!",
+          alert_events,
           case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter,
           coalesce(enable_ssl_verification, true) as "enable_ssl_verification!"
         from web_hooks
@@ -118,6 +119,7 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
         let listening = Listening {
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
+            alert_events: row.alert_events,
             branch_filter: row.branch_filter,
         };
         let hook = WebHook {
@@ -158,9 +160,9 @@ async fn insert(db: &mut PgConnection, owner: Owner, hook: &WebHook, key: &Colum
     let id = sqlx::query_scalar!(
         "insert into web_hooks (
            type, project_id, group_id, name, encrypted_url, encrypted_url_iv, encrypted_token, encrypted_token_iv,
-           push_events, tag_push_events, push_events_branch_filter, enable_ssl_verification
+           push_events, tag_push_events, push_events_branch_filter, enable_ssl_verification, alert_events
          )
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          returning id",
         kind,
         project,
@@ -174,6 +176,7 @@ async fn insert(db: &mut PgConnection, owner: Owner, hook: &WebHook, key: &Colum
         hook.listening.tag_push_events,
         hook.listening.branch_filter,
         hook.enable_ssl_verification,
+        hook.listening.alert_events,
     )
     .fetch_one(db)
     .await?;
@@ -193,6 +196,7 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
            push_events_branch_filter = $7,
            branch_filter_strategy = 0,
            enable_ssl_verification = $8,
+           alert_events = $9,
            updated_at = now() at time zone 'utc'
          where id = $1",
         id.0,
@@ -203,6 +207,7 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
         hook.listening.tag_push_events,
         hook.listening.branch_filter,
         hook.enable_ssl_verification,
+        hook.listening.alert_events,
     )
     .execute(db)
     .await?;
@@ -229,6 +234,7 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
           web_hooks.id,
           push_events,
           coalesce(tag_push_events, false) as "tag_push_events!",
+          alert_events,
           case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter
         from projects
         join namespaces on namespaces.id = projects.namespace_id
@@ -248,11 +254,35 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
         let listening = Listening {
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
+            alert_events: row.alert_events,
             branch_filter: row.branch_filter,
         };
         (WebHookId(row.id), listening)
     });
     Ok(hooks.collect())
+}
+
+/// The hooks that hear of alerts of a project: its own, those of the groups above it, and the instance's.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_hearing_alerts(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Vec<WebHookId>> {
+    let ids = sqlx::query_scalar!(
+        "select web_hooks.id
+         from projects
+         join namespaces on namespaces.id = projects.namespace_id
+         join web_hooks
+           on (web_hooks.type = 'ProjectHook' and web_hooks.project_id = projects.id)
+           or (web_hooks.type = 'GroupHook' and web_hooks.group_id = any (namespaces.traversal_ids))
+           or web_hooks.type = 'SystemHook'
+         where projects.id = $1
+           and alert_events
+         order by web_hooks.id",
+        project.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(WebHookId).collect())
 }
 
 /// Keeps what a hook is to be told, and names it.
@@ -293,7 +323,7 @@ pub struct Delivery {
     pub token: Option<SecretString>,
     /// Whether the receiver's certificate must be good.
     pub enable_ssl_verification: bool,
-    /// `push_hooks` or `tag_push_hooks`
+    /// `push_hooks`, `tag_push_hooks` or `alert_hooks`
     pub trigger: String,
     /// The same for every hook that the same push sets off.
     pub event: Uuid,

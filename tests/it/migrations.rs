@@ -4,7 +4,7 @@ use gatehouse::store::{self, Db, MIGRATIONS, drift};
 use sqlx::PgPool;
 
 /// Rows such as a database has after each step, in the order of the steps: the next steps must carry them along.
-const SAMPLES: [&str; 10] = [
+const SAMPLES: [&str; 14] = [
     "insert into users (id, username, name, email) values (5, 'rubi', 'Dede Eichmann', 'rubi@example.com');
      insert into user_details (user_id) values (5);
      insert into emails (user_id, email) values (5, 'rubi@home.example');
@@ -30,6 +30,10 @@ const SAMPLES: [&str; 10] = [
     "update application_settings set receive_max_input_size = 1",
     "insert into post_push_messages values (5, 'project-7', 'moved', 'text', now())",
     "insert into heartbeats values ('check', now())",
+    "",
+    "",
+    "",
+    "insert into web_hooks (id, project_id, encrypted_url, encrypted_url_iv) values (2, 7, 'x', 'y')",
 ];
 
 #[sqlx::test(migrations = false)]
@@ -41,6 +45,8 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
             sqlx::raw_sql(*rows).execute(&pool).await.unwrap_or_else(|error| panic!("after {place}: {error}"));
         }
     }
+    let deaf: bool = sqlx::query_scalar("select not alert_events from web_hooks").fetch_one(&pool).await.unwrap();
+    assert!(deaf, "a hook from before alerts does not hear of them");
     let app = crate::support::TestApp::new(pool);
     let reply = app.post_form("/allowed", "key_id=11&project=gnuwget/w&action=git-upload-pack&protocol=ssh").await;
     assert_eq!((reply.status.as_u16(), &reply.json()["gl_username"]), (200, &"rubi".into()), "{}", reply.text);

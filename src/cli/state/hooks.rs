@@ -28,6 +28,8 @@ pub struct Hook {
     pub push_events: Option<bool>,
     /// Whether it is told of pushes of tags; a new hook is not.
     pub tag_push_events: Option<bool>,
+    /// Whether it is told of new alerts; a new hook is not.
+    pub alert_events: Option<bool>,
     /// The branches that it is told of, by name or with `*`; null for every branch.
     #[serde(default, deserialize_with = "stated")]
     #[schemars(length(min = 1, max = 5000), extend("examples" = ["release/*"]))]
@@ -82,6 +84,7 @@ async fn bring_one(run: &mut Run<'_>, place: &Place, owner: Owner, what: &str, s
     hook.name = stated.name.clone().unwrap_or(hook.name);
     hook.listening.push_events = stated.push_events.unwrap_or(hook.listening.push_events);
     hook.listening.tag_push_events = stated.tag_push_events.unwrap_or(hook.listening.tag_push_events);
+    hook.listening.alert_events = stated.alert_events.unwrap_or(hook.listening.alert_events);
     let filter = stated.push_events_branch_filter.clone();
     hook.listening.branch_filter = filter.unwrap_or(hook.listening.branch_filter);
     hook.enable_ssl_verification = stated.enable_ssl_verification.unwrap_or(hook.enable_ssl_verification);
@@ -98,7 +101,7 @@ fn new(url: &str) -> WebHook {
         url: url.into(),
         token: None,
         name: None,
-        listening: Listening { push_events: true, tag_push_events: false, branch_filter: None },
+        listening: Listening { push_events: true, ..Listening::default() },
         enable_ssl_verification: true,
     }
 }

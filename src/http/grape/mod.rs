@@ -4,7 +4,7 @@
 mod coerce;
 mod nested;
 
-pub use coerce::Coerce;
+pub use coerce::{Coerce, Wrong};
 
 use std::fmt::Write as _;
 
@@ -216,6 +216,19 @@ impl Reader<'_> {
         }
     }
 
+    /// A list of objects that may be left out; what is wrong with one is said with its place in the list.
+    pub fn optional_objects<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        declare: impl FnMut(&mut Reader<'_>) -> T,
+    ) -> Vec<T> {
+        if matches!(self.object.get(name), None | Some(Value::Null)) {
+            return Vec::new();
+        }
+        self.required_objects(name, most, declare)
+    }
+
     /// A list of objects that must be there; what is wrong with one is said with its place in the list.
     pub fn required_objects<T>(
         &mut self,
@@ -286,6 +299,12 @@ impl Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
+    /// A parameter as it is, where its type is not one that can be declared.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name)
+    }
+
     fn objects(&mut self, name: &str, most: usize) -> Vec<&'a Map<String, Value>> {
         let object = self.object;
         let values = match object.get(name) {

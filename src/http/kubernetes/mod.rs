@@ -1,31 +1,38 @@
 //! The area of kas, the agent server for Kubernetes, below `/api/v4/internal/kubernetes` (kas.md).
 
 mod agent_configuration;
+mod agent_events;
 mod agent_info;
 mod authorize_proxy_user;
+mod cilium_alert;
 mod etag;
 mod policies_configuration;
 mod project_info;
 mod receptive_agents;
 mod repository;
 mod scan_execution_policies;
+mod scan_result;
+mod starboard_vulnerability;
+mod usage_metrics;
 mod verify_project_access;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::auth::agent::{self, AgentAuth};
 use super::auth::kas::{self, KasAuth};
 use super::grape;
 use super::storage::Storages;
 use crate::clock::Clock;
-use crate::config::Features;
+use crate::config::{Features, Kas};
 use crate::gitaly::Gitaly;
 use crate::store::Db;
+use crate::store::kas_usage::KasUsage;
 use crate::store::touches::Touches;
 
 /// What the area's handlers hold.
@@ -35,6 +42,8 @@ pub struct KubernetesState {
     pub db: Db,
     /// The repositories, where no table knows their default branch.
     pub gitaly: Gitaly,
+    /// Where kas's counts are left.
+    pub usage: KasUsage,
     /// Notes of whose token was used.
     pub touches: Touches,
     /// The clock.
@@ -52,6 +61,8 @@ pub struct KubernetesSettings {
     pub storages: Storages,
     /// What the installation is licensed for.
     pub features: Features,
+    /// What agents may report.
+    pub kas: Kas,
     /// What tokens of users are salted with.
     pub db_key_base: SecretString,
     /// Bytes of a body.
@@ -76,6 +87,9 @@ pub fn router(state: KubernetesState, auths: KubernetesAuths) -> Router {
         .route("/kubernetes/agent_info", get(agent_info::show))
         .route("/kubernetes/project_info", get(project_info::show))
         .route("/kubernetes/verify_project_access", get(verify_project_access::verify))
+        .route("/kubernetes/modules/cilium_alert", post(cilium_alert::create))
+        .route("/kubernetes/modules/starboard_vulnerability", put(starboard_vulnerability::put))
+        .route("/kubernetes/modules/starboard_vulnerability/scan_result", post(scan_result::create))
         .route("/kubernetes/modules/starboard_vulnerability/policies_configuration", get(policies_configuration::list))
         .route(
             "/kubernetes/modules/starboard_vulnerability/scan_execution_policies",
@@ -84,10 +98,22 @@ pub fn router(state: KubernetesState, auths: KubernetesAuths) -> Router {
         .route_layer(from_fn_with_state(auths.agent, agent::require));
     Router::new()
         .route("/kubernetes/agent_configuration", post(agent_configuration::replace))
+        .route("/kubernetes/agent_events", post(agent_events::create))
         .route("/kubernetes/authorize_proxy_user", post(authorize_proxy_user::authorize))
         .route("/kubernetes/receptive_agents", get(receptive_agents::list))
+        .route("/kubernetes/usage_metrics", post(usage_metrics::create))
         .merge(agents)
         .route_layer(from_fn_with_state(auths.kas, kas::require))
         .route_layer(from_fn_with_state(body_bytes, grape::read))
         .with_state(state)
+}
+
+/// Whether a text or a name in the value holds a NUL, which PostgreSQL's JSON has no place for.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(object) => object.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

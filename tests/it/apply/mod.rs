@@ -240,6 +240,11 @@ async fn hooks_come_change_and_go_and_their_secrets_are_not_shown(pool: PgPool) 
     assert!(!added.contains("hidden") && !added.contains("sesame"), "{added}");
     let changed = lines(", push_events_branch_filter: 'release/*'").await;
     assert_eq!(changed, "~ hook ci.example.com of acme/web");
+    let told = lines(", push_events_branch_filter: 'release/*', alert_events: true").await;
+    assert_eq!(told, "~ hook ci.example.com of acme/web");
+    let of_alerts: i64 =
+        sqlx::query_scalar("select count(*) from web_hooks where alert_events").fetch_one(&pool).await.unwrap();
+    assert_eq!(of_alerts, 1);
     assert_eq!(lines(", ensure: absent").await, "- hook ci.example.com of acme/web");
     let left: i64 = sqlx::query_scalar("select count(*) from web_hooks").fetch_one(&pool).await.unwrap();
     assert_eq!(left, 2);

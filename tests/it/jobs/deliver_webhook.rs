@@ -15,7 +15,7 @@ use crate::support::receiver::Receiver;
 const DEAD: &str = "select count(*) from graphile_worker.jobs where attempts >= max_attempts and locked_at is null";
 
 fn hook(url: &str) -> WebHook {
-    let listening = Listening { push_events: true, tag_push_events: true, branch_filter: None };
+    let listening = Listening { push_events: true, tag_push_events: true, alert_events: false, branch_filter: None };
     WebHook { url: url.into(), token: Some("s3cret".into()), name: None, listening, enable_ssl_verification: true }
 }
 

@@ -1,11 +1,18 @@
 //! The area of kas: `/api/v4/internal/kubernetes`.
 
 mod agent_configuration;
+mod agent_events;
 mod agent_info;
 mod authentication;
 mod authorize_proxy_user;
+mod cilium_alert;
+mod hostile;
 mod policies;
 mod project_info;
+mod scan_result;
+mod starboard_vulnerability;
+mod story;
+mod usage_metrics;
 
 use gatehouse::domain::ids::{AgentId, ProjectId};
 use sqlx::PgPool;
@@ -37,7 +44,11 @@ impl Fixture {
 
     /// The fixture under other settings.
     pub async fn with(pool: PgPool, yaml: &str) -> Self {
-        let app = TestApp::with(pool, yaml);
+        Self::over(TestApp::with(pool, yaml)).await
+    }
+
+    /// The fixture in an application that stands.
+    pub async fn over(app: TestApp) -> Self {
         let given = app.given();
         let infra = given.project("acme/infra").await.maintainer("mona").await;
         let creator = given.user("mona").await;

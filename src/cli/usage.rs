@@ -1,0 +1,129 @@
+//! `gatehouse usage`: what kas has counted, of all time, or in a week or a month.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, anyhow};
+use chrono::Utc;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::config::Settings;
+use crate::domain::kas_usage::{COUNTERS, Period, UNIQUE_COUNTERS};
+use crate::store::Db;
+use crate::store::kas_usage::{self, Total};
+
+/// Print what kas, the Kubernetes agent server, has counted: sums, and how many different users, agents and projects
+///
+/// Without a period: the sums of all time, and the different ids of the current ISO week and month.
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// An ISO week, such as 2026-47
+    #[arg(long, value_name = "YEAR-WEEK", value_parser = week, conflicts_with = "month")]
+    week: Option<Period>,
+    /// A month, such as 2026-11
+    #[arg(long, value_name = "YEAR-MONTH", value_parser = month)]
+    month: Option<Period>,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    json: bool,
+}
+
+fn week(text: &str) -> anyhow::Result<Period> {
+    Period::parse_week(text).ok_or_else(|| anyhow!("no ISO week; a week is written 2026-47"))
+}
+
+fn month(text: &str) -> anyhow::Result<Period> {
+    Period::parse_month(text).ok_or_else(|| anyhow!("no month; a month is written 2026-11"))
+}
+
+impl Usage {
+    /// Prints it on standard output.
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let db = Db::new(&settings.gatehouse.database)?;
+        let mut connection = db.pool().acquire().await.context("the database does not answer")?;
+        let today = Utc::now().date_naive();
+        let chosen = self.week.or(self.month);
+        let totals = kas_usage::list_totals(&mut *connection, chosen.map(Period::days)).await?;
+        let periods = chosen.map_or_else(|| vec![Period::week_of(today), Period::month_of(today)], |one| vec![one]);
+        let mut unique = Vec::new();
+        for period in periods {
+            unique.push((period, kas_usage::list_unique(&mut *connection, period).await?));
+        }
+        let counted = chosen.map_or_else(|| "all time".to_owned(), |period| period.to_string());
+        if self.json {
+            println!("{}", object(&counted, &totals, &unique));
+        } else {
+            print!("{}", table(&counted, &totals, &unique));
+        }
+        Ok(())
+    }
+}
+
+fn count(totals: &[Total], name: &str) -> i64 {
+    totals.iter().find(|(known, _)| known == name).map_or(0, |(_, total)| *total)
+}
+
+/// Every name has its line, so that a count of nothing is seen.
+fn table(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> String {
+    let mut rows = vec![["COUNTER".to_owned(), "PERIOD".to_owned(), "COUNT".to_owned()]];
+    rows.extend(COUNTERS.map(|name| [name.to_owned(), counted.to_owned(), count(totals, name).to_string()]));
+    for name in UNIQUE_COUNTERS {
+        rows.extend(
+            unique.iter().map(|(period, ids)| [name.to_owned(), period.to_string(), count(ids, name).to_string()]),
+        );
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let (name, period, number) = (width(0), width(1), width(2));
+    rows.iter().fold(String::new(), |mut table, row| {
+        let _ = writeln!(table, "{:name$}  {:period$}  {:>number$}", row[0], row[1], row[2]);
+        table
+    })
+}
+
+fn object(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> Value {
+    let named = |names: &[&str], totals: &[Total]| {
+        names.iter().map(|name| ((*name).to_owned(), count(totals, name).into())).collect::<Map<_, _>>()
+    };
+    let unique: Map<String, Value> =
+        unique.iter().map(|(period, ids)| (period.to_string(), named(&UNIQUE_COUNTERS, ids).into())).collect();
+    json!({ "period": counted, "counters": named(&COUNTERS, totals), "unique_counters": unique })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Vec<Total>, Vec<(Period, Vec<Total>)>) {
+        let users = "k8s_api_proxy_requests_unique_users_via_ci_access".to_owned();
+        let week = Period::parse_week("2026-47").unwrap();
+        (vec![("k8s_api_proxy_request".to_owned(), 1_205)], vec![(week, vec![(users, 2)])])
+    }
+
+    #[test]
+    fn counters_are_shown_in_columns() {
+        let (totals, unique) = sample();
+        insta::assert_snapshot!(table("2026-W47", &totals, &unique), @"
+        COUNTER                                               PERIOD    COUNT
+        flux_git_push_notifications_total                     2026-W47      0
+        gitops_sync                                           2026-W47      0
+        k8s_api_proxy_request                                 2026-W47   1205
+        k8s_api_proxy_requests_via_ci_access                  2026-W47      0
+        k8s_api_proxy_requests_via_pat_access                 2026-W47      0
+        k8s_api_proxy_requests_via_user_access                2026-W47      0
+        agent_users_using_ci_tunnel                           2026-W47      0
+        flux_git_push_notified_unique_projects                2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_ci_access    2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_pat_access   2026-W47      0
+        k8s_api_proxy_requests_unique_agents_via_user_access  2026-W47      0
+        k8s_api_proxy_requests_unique_users_via_ci_access     2026-W47      2
+        k8s_api_proxy_requests_unique_users_via_pat_access    2026-W47      0
+        k8s_api_proxy_requests_unique_users_via_user_access   2026-W47      0
+        ");
+        let json = object("2026-W47", &totals, &unique);
+        assert_eq!(json["period"], "2026-W47");
+        assert_eq!(json["counters"]["k8s_api_proxy_request"], 1_205);
+        assert_eq!(json["counters"]["gitops_sync"], 0);
+        let users = &json["unique_counters"]["2026-W47"]["k8s_api_proxy_requests_unique_users_via_ci_access"];
+        assert_eq!(*users, 2);
+    }
+}

@@ -1,0 +1,79 @@
+//! `POST /agent_events`: who reached which cluster how, and which agents have connected, each event by itself.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::KubernetesState;
+use crate::domain::kas_usage::{CI_TUNNEL_EVENT, Event, PROXY_EVENTS, REGISTER_EVENT};
+use crate::http::auth::kas::KasCaller;
+use crate::http::error::ApiError;
+use crate::http::grape::{Parameters, Reader};
+use crate::store::kas_events;
+
+/// Events of a name at most.
+const MOST: usize = 10_000;
+
+/// Keeps the events of projects that exist. Names that we do not know are passed over.
+///
+/// # Errors
+/// 400 where something that we know is of the wrong type; nothing is kept then.
+pub async fn create(
+    State(kubernetes): State<KubernetesState>,
+    _caller: KasCaller,
+    parameters: Parameters,
+) -> Result<StatusCode, ApiError> {
+    let events = parse(&parameters)?;
+    if !events.is_empty() {
+        kas_events::insert(kubernetes.db.pool(), &events, kubernetes.clock.now()).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn parse(parameters: &Parameters) -> Result<Vec<Event>, ApiError> {
+    let given = parameters.read(|reader| {
+        reader.optional_object("events", |events| {
+            let mut read = Vec::new();
+            for name in PROXY_EVENTS {
+                for event in events.optional_objects(name, MOST, |event| proxied(name, event)) {
+                    // Whoever reaches a cluster in any of these ways uses the tunnel.
+                    let tunnel = event.clone().map(|event| Event { name: CI_TUNNEL_EVENT, ..event });
+                    read.extend([event, tunnel]);
+                }
+            }
+            read.extend(events.optional_objects(REGISTER_EVENT, MOST, registered));
+            read
+        })
+    })?;
+    Ok(given.value().into_iter().flatten().flatten().collect())
+}
+
+/// The event, where it says of which project it is.
+fn proxied(name: &'static str, event: &mut Reader<'_>) -> Option<Event> {
+    let (user, project) = (event.optional::<i64>("user_id").value(), event.optional::<i64>("project_id").value());
+    Some(Event { name, user, project: project?, properties: "{}".to_owned() })
+}
+
+fn registered(event: &mut Reader<'_>) -> Option<Event> {
+    let project = event.optional::<i64>("project_id").value();
+    let mut properties = Map::new();
+    let mut keep = |name: &str, value: Option<Value>| properties.extend(value.map(|value| (name.to_owned(), value)));
+    for (name, property) in
+        [("agent_version", "label"), ("architecture", "property"), ("kubernetes_version", "kubernetes_version")]
+    {
+        keep(property, event.optional::<String>(name).value().map(Value::from));
+    }
+    keep("value", event.optional::<i64>("agent_id").value().map(Value::from));
+    let extra = event.optional_object("extra_telemetry_data", |extra| {
+        ["installation_method", "helm_chart_version"].map(|name| (name, extra.optional::<String>(name).value()))
+    });
+    for (name, value) in extra.value().into_iter().flatten() {
+        keep(name, value.map(Value::from));
+    }
+    Some(Event {
+        name: REGISTER_EVENT,
+        user: None,
+        project: project?,
+        properties: Value::Object(properties).to_string(),
+    })
+}

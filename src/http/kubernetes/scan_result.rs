@@ -1,0 +1,48 @@
+//! `POST /modules/starboard_vulnerability/scan_result`: a scan is over, and these are all the findings that there were.
+
+use axum::Json;
+use axum::extract::State;
+use uuid::Uuid;
+
+use super::KubernetesState;
+use super::starboard_vulnerability::author;
+use crate::http::auth::agent::AgentCaller;
+use crate::http::error::ApiError;
+use crate::http::grape::{Given, Parameters};
+use crate::store::vulnerabilities;
+
+/// Findings of a scan at most.
+const MOST: usize = 100_000;
+
+/// Resolves what the agent has reported before and did not find again. What is no uuid, or none of the agent's, is passed
+/// over. GitLab's body is the status, and so is this.
+///
+/// # Errors
+/// 400 where the findings are not named; 404 and 403 as for a finding itself.
+pub async fn create(
+    State(kubernetes): State<KubernetesState>,
+    agent: AgentCaller,
+    parameters: Parameters,
+) -> Result<Json<u16>, ApiError> {
+    let uuids = parameters.read(|reader| {
+        let uuids = reader.required_list::<String>("uuids", MOST);
+        // GitLab takes null for an empty list, and an empty list resolves everything: nobody means that by null.
+        if uuids == Given::Null {
+            reader.refuse("uuids", "is invalid");
+        }
+        uuids.value().unwrap_or_default()
+    })?;
+    let (reporter, author) = author(&kubernetes, &agent).await?;
+    let found: Vec<Uuid> = uuids.iter().filter_map(|uuid| Uuid::parse_str(uuid).ok()).collect();
+    let mut connection = kubernetes.db.pool().acquire().await.map_err(crate::store::Error::from)?;
+    let of = (reporter.project, agent.agent().id);
+    let resolved = vulnerabilities::resolve_others(&mut connection, of, &found, author, kubernetes.clock.now()).await?;
+    if resolved > 0 {
+        tracing::info!(
+            agent.id = agent.agent().id.0,
+            vulnerabilities = resolved,
+            "resolved what a scan did not find again"
+        );
+    }
+    Ok(Json(200))
+}
