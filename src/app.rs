@@ -74,6 +74,7 @@ pub fn build(
             touches,
             body_bytes: limits.body_bytes,
             url: settings.gitlab.url(),
+            documented_header: false,
         },
     );
     let root = format!("{}/api/v4", settings.gitlab.root());

@@ -9,6 +9,7 @@ pub mod egress;
 pub mod full_path;
 pub mod glob;
 pub mod ids;
+pub mod ledger;
 pub mod level;
 pub mod personal_access_token;
 pub mod presented_token;
