@@ -19,6 +19,7 @@ pub mod push_messages;
 pub mod push_options;
 pub mod repository;
 pub mod ssh_key;
+pub mod subscription;
 pub mod token;
 pub mod two_factor;
 pub mod web_hook;

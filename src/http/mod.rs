@@ -4,6 +4,7 @@ pub mod audit;
 pub mod auth;
 pub mod error;
 pub mod extract;
+pub mod gitlab_subscriptions;
 pub mod grape;
 pub mod observe;
 pub mod operate;
