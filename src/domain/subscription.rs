@@ -54,7 +54,6 @@ pub struct Terms {
 /// What a request states: nothing, null, or a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-#[expect(clippy::option_option, reason = "what is left out stays, and null clears")]
 pub struct Stated {
     pub plan: Option<Option<Plan>>,
     pub start_date: Option<Option<NaiveDate>>,
@@ -266,15 +265,15 @@ mod tests {
     use super::*;
 
     fn day(text: &str) -> Option<NaiveDate> {
-        Some(text.parse().unwrap())
+        text.parse().ok()
     }
 
     fn now() -> DateTime<Utc> {
         "2021-06-01T12:00:00Z".parse().unwrap()
     }
 
-    fn plan(code: &str) -> Option<Plan> {
-        Some(Plan { id: 1, code: code.to_owned(), title: code.to_owned() })
+    fn plan(code: &str) -> Plan {
+        Plan { id: 1, code: code.to_owned(), title: code.to_owned() }
     }
 
     /// P80 of the contract: 80 seats of premium for a year, two more in use.
@@ -283,7 +282,7 @@ mod tests {
             id: 1,
             namespace: NamespaceId(1234),
             terms: Terms {
-                plan: plan("premium"),
+                plan: Some(plan("premium")),
                 start_date: day("2020-07-15"),
                 end_date: day("2021-07-15"),
                 trial: Some(false),
@@ -396,7 +395,7 @@ mod tests {
         for (code, paid, upgradable) in
             [("bronze", true, true), ("ultimate", true, false), ("free", false, false), ("premium_trial", true, true)]
         {
-            let terms = Terms { plan: plan(code), ..p80().terms };
+            let terms = Terms { plan: Some(plan(code)), ..p80().terms };
             assert_eq!((terms.is_paid(), terms.is_upgradable(today)), (paid, upgradable), "{code}");
         }
         assert!(!Terms { seats: Some(0), ..p80().terms }.is_paid());

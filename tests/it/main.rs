@@ -12,6 +12,7 @@ mod jobs;
 mod logs;
 mod migrations;
 mod personal_access_tokens;
+mod provisioning;
 mod query_cache;
 mod shell;
 mod support;

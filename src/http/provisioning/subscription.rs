@@ -35,7 +35,6 @@ struct PlanResponse {
 }
 
 #[derive(Debug, Default, Serialize)]
-#[expect(clippy::struct_field_names, reason = "GitLab's own names")]
 struct UsageResponse {
     seats_in_subscription: Option<i32>,
     seats_in_use: Option<i32>,

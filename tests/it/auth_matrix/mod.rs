@@ -1,6 +1,8 @@
 //! Every route of the API, called by whoever must not: a table per area, a row per route that says how it refuses.
 
+mod gitlab_subscriptions;
 mod personal_access_tokens;
+mod provisioning;
 mod shell;
 
 use std::fmt::Write as _;
@@ -9,15 +11,22 @@ use axum::body::Body;
 use axum::http::Request;
 use sqlx::PgPool;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, portal};
 use crate::tidy::sources;
 
 /// The areas; each has a file beside this one.
-const AREAS: [&Area; 2] = [&personal_access_tokens::AREA, &shell::AREA];
+const AREAS: [&Area; 4] =
+    [&gitlab_subscriptions::AREA, &personal_access_tokens::AREA, &provisioning::AREA, &shell::AREA];
 
 /// The headers that carry a credential somewhere.
-const HEADERS: [&str; 5] =
-    ["Authorization", "Gitlab-Kas-Api-Request", "Gitlab-Shared-Secret", "Gitlab-Shell-Api-Request", "PRIVATE-TOKEN"];
+const HEADERS: [&str; 6] = [
+    "Authorization",
+    "Gitlab-Kas-Api-Request",
+    "Gitlab-Shared-Secret",
+    "Gitlab-Shell-Api-Request",
+    "PRIVATE-TOKEN",
+    "X-Customers-Dot-Internal-Token",
+];
 
 /// An area and who may call it.
 struct Area {
@@ -51,12 +60,13 @@ async fn credentials(app: &TestApp) -> Vec<(&'static str, &'static str, String)>
     vec![
         ("shell", "Gitlab-Shell-Api-Request", app.token_with(&serde_json::json!({}))),
         ("personal access token", "PRIVATE-TOKEN", token),
+        ("customers portal", "X-Customers-Dot-Internal-Token", portal::token(app)),
     ]
 }
 
 #[sqlx::test]
 async fn every_route_refuses_whoever_must_not_call_it(pool: PgPool) {
-    let app = TestApp::new(pool);
+    let app = TestApp::with(pool, &portal::settings());
     let wrong = app.wrong_tokens();
     let right = credentials(&app).await;
     for area in AREAS {
@@ -84,7 +94,7 @@ async fn every_route_refuses_whoever_must_not_call_it(pool: PgPool) {
 
 #[sqlx::test]
 async fn the_right_credential_opens_every_route(pool: PgPool) {
-    let app = TestApp::new(pool);
+    let app = TestApp::with(pool, &portal::settings());
     let right = credentials(&app).await;
     for area in AREAS {
         for (method, path, _) in area.routes.iter().filter(|(method, ..)| *method != "DELETE") {
@@ -103,12 +113,14 @@ fn the_tables_are_complete() {
     for area in AREAS {
         let mut written = Vec::new();
         for (name, text) in sources(area.folder) {
-            known_files += usize::from(text.contains(".route(\""));
-            for row in text.split(".route(\"").skip(1) {
-                let (path, handlers) = row.split_once("\", ").expect("a route row has a path and a handler");
-                let row = handlers.lines().next().unwrap_or_default();
+            known_files += usize::from(text.contains(".route("));
+            for row in text.split(".route(").skip(1) {
+                let (path, handlers) = row.split_once("\",").expect("a route row has a path and a handler");
+                let path = path.trim_start().trim_start_matches('"');
+                // Up to the next link of the chain.
+                let row = handlers.split("\n        .").next().unwrap_or_default().trim_start();
                 for method in ["get", "post", "put", "patch", "delete"] {
-                    if row.starts_with(&format!("{method}(")) || row.contains(&format!(").{method}(")) {
+                    if row.starts_with(&format!("{method}(")) || row.contains(&format!(".{method}(")) {
                         written.push((method.to_uppercase(), path.to_owned(), name.clone()));
                     }
                 }
@@ -129,7 +141,7 @@ fn the_tables_are_complete() {
     // The operator's own listener asks for no credential.
     let all = sources("src/http")
         .iter()
-        .filter(|(name, text)| text.contains(".route(\"") && !name.ends_with("/operate.rs"))
+        .filter(|(name, text)| text.contains(".route(") && !name.ends_with("/operate.rs"))
         .count();
     assert_eq!(known_files, all, "a file with routes belongs to no area of the matrix");
 }
