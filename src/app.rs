@@ -87,6 +87,7 @@ pub fn build(
         clock: clock.clone(),
         check_namespace_plan: settings.gatehouse.check_namespace_plan,
         body_bytes: limits.body_bytes,
+        url: settings.gitlab.url(),
     };
     let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
     let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });

@@ -2,6 +2,7 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod add_on_purchases;
 pub mod askers;
 pub mod audit_events;
 pub mod broadcast_messages;
@@ -20,6 +21,7 @@ pub mod ledger;
 pub mod lfs;
 pub mod locks;
 pub mod members;
+pub mod minutes_packs;
 pub mod namespaces;
 pub mod otp_sessions;
 pub mod plans;
@@ -33,9 +35,11 @@ pub mod push_message_facts;
 pub mod push_rules;
 pub mod pushed_projects;
 pub mod received_pushes;
+pub mod reconciliations;
 pub mod reference_counters;
 pub mod seats;
 pub mod settings;
+pub mod storage_exclusions;
 pub mod subscriptions;
 pub mod tokens;
 pub mod touches;
@@ -86,6 +90,16 @@ impl From<sqlx::Error> for Error {
             },
             _ => Self::Query(error),
         }
+    }
+}
+
+impl Error {
+    /// Whether the database ended the transaction because it and another one waited for each other. The same again
+    /// succeeds.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }
 }
 

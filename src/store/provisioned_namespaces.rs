@@ -1,5 +1,7 @@
 //! Namespaces as those who provision them name them: groups and personal namespaces, never a project's shadow.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgExecutor;
 
 use super::Result;
@@ -110,6 +112,20 @@ impl Row {
 pub async fn hold(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<bool> {
     let held = sqlx::query_scalar!("select id from namespaces where id = $1 for key share", id.0);
     Ok(held.fetch_optional(db).await?.is_some())
+}
+
+/// Which of these namespaces exist, of any kind. Nobody else locks them so, or removes them, until
+/// the transaction ends; whoever else does waits in the same order.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn lock_all(
+    db: impl PgExecutor<'_>,
+    ids: impl IntoIterator<Item = NamespaceId>,
+) -> Result<BTreeSet<NamespaceId>> {
+    let ids: Vec<i64> = ids.into_iter().map(|id| id.0).collect();
+    let rows = sqlx::query_scalar!("select id from namespaces where id = any ($1) order by id for no key update", &ids);
+    Ok(rows.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
 }
 
 /// What a user is to a namespace.

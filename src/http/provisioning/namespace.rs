@@ -41,8 +41,40 @@ impl<S: Sync + Send> FromRequestParts<S> for NamespaceName {
 
     /// A name that is no text is the name of nothing.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let captured = RawPathParams::from_request_parts(parts, state).await.map_err(|_| no_such_namespace())?;
-        let name = captured.iter().find_map(|(name, value)| (name == "id").then(|| value.to_owned()));
-        name.map(Self).ok_or_else(no_such_namespace)
+        captured(parts, state, "id").await.map(Self).ok_or_else(no_such_namespace)
     }
+}
+
+/// What stands in the path for `{target_id}`, not looked up yet.
+#[derive(Debug, Clone)]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// The namespace of that name.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub async fn find(&self, db: &Db) -> Result<Namespace, ApiError> {
+        find(db, &self.0).await?.ok_or_else(no_such_target)
+    }
+}
+
+/// What is said where there is no such namespace to move something to.
+#[must_use]
+pub fn no_such_target() -> ApiError {
+    ApiError::Refused(StatusCode::NOT_FOUND, "404 Target namespace Not Found".to_owned())
+}
+
+impl<S: Sync + Send> FromRequestParts<S> for TargetName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        captured(parts, state, "target_id").await.map(Self).ok_or_else(no_such_target)
+    }
+}
+
+/// What stands in the path for a parameter, where it is text.
+pub async fn captured<S: Sync + Send>(parts: &mut Parts, state: &S, parameter: &str) -> Option<String> {
+    let captured = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    captured.iter().find_map(|(name, value)| (name == parameter).then(|| value.to_owned()))
 }

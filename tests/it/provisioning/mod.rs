@@ -3,8 +3,15 @@
 mod authentication;
 mod curls;
 mod customers_dot;
+mod hostile;
+mod in_anger;
+mod limit_exclusion;
+mod minutes;
+mod races;
 mod seats;
 mod subscription;
+mod subscription_add_on_purchase;
+mod upcoming_reconciliations;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -115,5 +122,23 @@ impl World {
     /// How many rows there are.
     pub async fn count(&self, from: &str) -> i64 {
         self.given().value(&format!("select count(*) from {from}")).await
+    }
+
+    /// The ledger, a line an entry: whose record of what kind, its values before and after by their names, and who it was.
+    pub async fn ledger(&self) -> Vec<String> {
+        let values = |state: &str| {
+            format!(
+                "coalesce((select string_agg(coalesce(value #>> '{{}}', 'null'), ' ' order by key)
+                 from jsonb_each({state})), 'null')"
+            )
+        };
+        let query = format!(
+            "select format('%s %s %s → %s, by %s %s', namespace_id, record_type, {}, {}, author_type, author_name)
+             from provisioning_ledger_entries
+             order by id",
+            values("state_before"),
+            values("state_after")
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.app.pool).await.unwrap()
     }
 }
