@@ -7,6 +7,7 @@ mod hostile;
 mod in_anger;
 mod limit_exclusion;
 mod minutes;
+mod newer_mounts;
 mod races;
 mod seats;
 mod subscription;
