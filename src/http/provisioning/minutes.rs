@@ -88,6 +88,20 @@ fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
         reader.refuse(PACKS, "is invalid");
         return Vec::new();
     }
+    if let Some(Value::Array(packs)) = reader.value(PACKS) {
+        let numbered = packs.iter().take(MOST_PACKS).enumerate();
+        let strangers: Vec<usize> = numbered.filter(|(_, pack)| !pack.is_object()).map(|(at, _)| at).collect();
+        // GitLab takes what is no object for one that lacks all and has it of the wrong type.
+        for field in ["number_of_minutes", "expires_at", "purchase_xid"] {
+            for at in &strangers {
+                reader.refuse(&format!("{PACKS}[{at}][{field}]"), "is missing");
+                reader.refuse(&format!("{PACKS}[{at}][{field}]"), "is invalid");
+            }
+        }
+        if !strangers.is_empty() {
+            return Vec::new();
+        }
+    }
     let minutes: Vec<Given<i32>> =
         reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("number_of_minutes"));
     let dates: Vec<Given<NaiveDate>> = reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("expires_at"));

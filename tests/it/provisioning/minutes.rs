@@ -76,8 +76,9 @@ async fn packs_are_a_list(pool: PgPool) {
     }
     let missing = r#"400 {"error":"packs[0][number_of_minutes] is missing, packs[0][expires_at] is missing, packs[0][purchase_xid] is missing"}"#;
     assert_eq!(credit(&world, M, json!([{}])).await, missing);
+    let neither = r#"400 {"error":"packs[0][number_of_minutes] is missing, packs[0][number_of_minutes] is invalid, packs[0][expires_at] is missing, packs[0][expires_at] is invalid, packs[0][purchase_xid] is missing, packs[0][purchase_xid] is invalid"}"#;
     for packs in [json!([5]), json!([null]), json!([[]])] {
-        assert!(credit(&world, M, packs.clone()).await.starts_with("400 "), "{packs}");
+        assert_eq!(credit(&world, M, packs.clone()).await, neither, "{packs}");
     }
     // Parameters come before the namespace.
     assert_eq!(world.json("POST", "/namespaces/9/minutes", json!({})).await.status, 400);
