@@ -12,13 +12,17 @@ use crate::document::Mistake;
 use crate::gitaly::Gitaly;
 use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::agent::AgentAuth;
+use crate::http::auth::customers_dot::CustomersDot;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::kas::{self, KasAuth};
+use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::shell::ShellAuth;
+use crate::http::gitlab_subscriptions;
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
+use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
 use crate::jobs::repositories::Repositories;
@@ -91,20 +95,33 @@ pub fn build(
             agent: AgentAuth { db: db.clone(), db_key_base: secrets.db_key_base.clone(), clock: clock.clone() },
         },
     );
-    let tokens = personal_access_tokens::router(
-        TokensState { db: db.clone(), clock: clock.clone() },
-        TokenAuth {
-            db: db.clone(),
-            db_key_base: secrets.db_key_base.clone(),
-            clock: clock.clone(),
-            touches,
-            body_bytes: limits.body_bytes,
-            url: settings.gitlab.url(),
-        },
-    );
+    let token_auth = TokenAuth {
+        db: db.clone(),
+        db_key_base: secrets.db_key_base.clone(),
+        clock: clock.clone(),
+        touches,
+        body_bytes: limits.body_bytes,
+        url: settings.gitlab.url(),
+        documented_header: false,
+    };
+    let tokens =
+        personal_access_tokens::router(TokensState { db: db.clone(), clock: clock.clone() }, token_auth.clone());
+    let portal = CustomersDot::new(&settings.gatehouse.customers_dot, clock.clone())
+        .map_err(|error| vec![Mistake::new("gatehouse.customers_dot", format!("{error:#}"))])?;
+    let provisioning_state = ProvisioningState {
+        db: db.clone(),
+        clock: clock.clone(),
+        check_namespace_plan: settings.gatehouse.check_namespace_plan,
+        body_bytes: limits.body_bytes,
+        url: settings.gitlab.url(),
+    };
+    let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
+    let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
+        .nest(&root, provisioning)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
+        .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     Ok(App { router, gitaly, background })

@@ -213,6 +213,14 @@ pub struct Gatehouse {
     pub mr_links: bool,
     /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
     pub legacy_shared_secret: bool,
+    /// Whether namespaces have plans and limits as on GitLab.com: upcoming reconciliations and storage limit exclusions
+    /// are refused otherwise.
+    pub check_namespace_plan: bool,
+    /// The portal that sells subscriptions.
+    pub customers_dot: CustomersDot,
+    /// Seconds between two counts of the seats of a paid subscription; 0 for never.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub seat_refresh_interval: u32,
     /// The file with the instance's `db_key_base`: digests and ciphertexts in the database depend on it.
     pub db_key_base_file: PathBuf,
     /// The life of an LFS token, in seconds.
@@ -244,6 +252,9 @@ impl Default for Gatehouse {
             kas: Kas::default(),
             mr_links: true,
             legacy_shared_secret: false,
+            check_namespace_plan: true,
+            customers_dot: CustomersDot::default(),
+            seat_refresh_interval: 86_400,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
             two_factor_for_git: false,
@@ -419,6 +430,26 @@ impl Default for Kas {
     }
 }
 
+/// `gatehouse.customers_dot:`, the portal that sells subscriptions and signs its requests.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CustomersDot {
+    /// Where the portal is; it names its keys below `/.well-known/openid-configuration`. Null for no portal.
+    #[schemars(regex(pattern = r"^https?://"), extend("examples" = ["https://customers.gitlab.com"]))]
+    pub url: Option<String>,
+    /// A file with the portal's keys (a JSON Web Key Set), in place of asking the portal for them.
+    pub jwks_file: Option<PathBuf>,
+    /// Seconds after which the keys are looked at again. A key that is not known is looked for sooner.
+    #[schemars(range(min = 1, max = 86400))]
+    pub refresh: u32,
+}
+
+impl Default for CustomersDot {
+    fn default() -> Self {
+        Self { url: None, jwks_file: None, refresh: 3600 }
+    }
+}
+
 /// `gatehouse.log:`, what is logged and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -504,6 +535,12 @@ impl Settings {
         if self.gatehouse.listen.is_none() && self.gatehouse.socket.is_none() {
             mistakes
                 .push(Mistake::new("gatehouse.listen", "null, and so is gatehouse.socket: nothing would be served"));
+        }
+        if self.gatehouse.customers_dot.jwks_file.is_some() && self.gatehouse.customers_dot.url.is_none() {
+            mistakes.push(Mistake::new(
+                "gatehouse.customers_dot.url",
+                "is missing: it is the issuer of the portal's tokens",
+            ));
         }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             mistakes

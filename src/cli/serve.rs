@@ -34,6 +34,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let limits = &settings.gatehouse.limits;
     let workers = jobs::start(app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?, stopped.clone());
     let expiry = tokio::spawn(jobs::expire_memberships::run(db.clone(), Clock::system(), stopped.clone()));
+    let seats = tokio::spawn(jobs::refresh_seats::run(
+        db.clone(),
+        Clock::system(),
+        settings.gatehouse.seat_refresh_interval,
+        stopped.clone(),
+    ));
     let mut servers = JoinSet::new();
     if let Some(address) = settings.gatehouse.listen {
         let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -63,6 +69,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     servers.join_all().await;
     workers.await.context("the job queue failed")?;
     expiry.await.context("the removal of expired memberships failed")?;
+    seats.await.context("the count of seats failed")?;
     app.background.await.context("the writer of notes failed")?;
     operate.abort();
     db.pool().close().await;

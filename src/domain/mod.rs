@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod add_on;
 pub mod agent;
 pub mod alert;
 pub mod asker;
@@ -8,19 +9,24 @@ pub mod audit;
 pub mod certificate;
 pub mod date;
 pub mod egress;
+pub mod exclusion;
 pub mod full_path;
 pub mod glob;
 pub mod ids;
 pub mod kas_usage;
+pub mod ledger;
 pub mod level;
+pub mod minutes;
 pub mod personal_access_token;
 pub mod presented_token;
 pub mod project_creation;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;
+pub mod reconciliation;
 pub mod repository;
 pub mod ssh_key;
+pub mod subscription;
 pub mod token;
 pub mod two_factor;
 pub mod vulnerability;

@@ -61,6 +61,8 @@ pub enum Rejection {
 pub enum Need {
     /// Any token: it may look at itself, and end itself.
     Any,
+    /// Anybody's, to read.
+    Reads,
     /// An administrator's, to read.
     AdminReads,
     /// An administrator's, to change something.
@@ -91,16 +93,22 @@ impl PresentedToken {
         let may = |scope: &str| self.scopes.iter().any(|held| held == scope);
         let in_scope = match need {
             Need::Any => return Ok(()),
-            Need::AdminReads => may("api") || may("read_api"),
+            Need::Reads | Need::AdminReads => may("api") || may("read_api"),
             Need::AdminWrites => may("api"),
         };
         if !in_scope {
             Err(Rejection::Scope)
-        } else if !self.owner.admin || (self.admin_mode_enforced && !may("admin_mode")) {
-            Err(Rejection::NotAnAdmin)
-        } else {
+        } else if need == Need::Reads || self.is_administrators() {
             Ok(())
+        } else {
+            Err(Rejection::NotAnAdmin)
         }
+    }
+
+    /// Whether its bearer is an administrator, and may be one by this token.
+    #[must_use]
+    pub fn is_administrators(&self) -> bool {
+        self.owner.admin && (!self.admin_mode_enforced || self.scopes.iter().any(|scope| scope == "admin_mode"))
     }
 }
 
@@ -144,6 +152,8 @@ mod tests {
         assert_eq!(judge(read_api, Need::AdminReads), Ok(()));
         assert_eq!(judge(read_api, Need::AdminWrites), Err(Rejection::Scope));
         assert_eq!(judge(|token| token.owner.admin = false, Need::AdminReads), Err(Rejection::NotAnAdmin));
+        assert_eq!(judge(|token| token.owner.admin = false, Need::Reads), Ok(()));
+        assert_eq!(judge(|token| token.scopes.clear(), Need::Reads), Err(Rejection::Scope));
         assert_eq!(judge(|token| token.admin_mode_enforced = true, Need::AdminWrites), Err(Rejection::NotAnAdmin));
         let with_admin_mode = |token: &mut PresentedToken| {
             token.admin_mode_enforced = true;

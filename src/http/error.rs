@@ -25,6 +25,9 @@ pub enum ApiError {
     /// 400: values that a record cannot have, by their names.
     #[error("{}", record(.0))]
     InvalidRecord(Vec<(&'static str, String)>),
+    /// 400: what is wrong with some of a list, as a text of its own.
+    #[error("{0}")]
+    InvalidInPart(String),
     /// 400: a `gl_repository` of no form that GitLab has.
     #[error("Invalid GL Repository \"{0}\"")]
     InvalidGlRepository(String),
@@ -93,6 +96,7 @@ impl ApiError {
             | Self::Missing(_)
             | Self::Invalid(_)
             | Self::InvalidRecord(_)
+            | Self::InvalidInPart(_)
             | Self::InvalidGlRepository(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound | Self::NoSuchRoute | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
@@ -115,6 +119,7 @@ impl ApiError {
             Self::Missing(name) => json!({ "message": said, "error": format!("{name} is missing") }),
             Self::NoSuchRoute | Self::MethodNotAllowed => json!({ "message": said, "error": said }),
             Self::Invalid(_) | Self::UnsupportedContentType(_) => json!({ "error": said }),
+            Self::InvalidInPart(_) => json!({ "message": { "error": said } }),
             Self::InvalidRecord(complaints) => {
                 let mut record: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
                 for (name, complaint) in complaints {

@@ -10,6 +10,7 @@ pub mod expire_memberships;
 pub mod outbound;
 pub mod payload;
 pub mod post_receive;
+pub mod refresh_seats;
 pub mod repositories;
 mod upkeep;
 

@@ -2,6 +2,7 @@
 
 pub mod access_facts;
 pub mod actors;
+pub mod add_on_purchases;
 pub mod agent_authorizations;
 pub mod agent_projects;
 pub mod agent_tokens;
@@ -23,9 +24,11 @@ pub mod jobs;
 pub mod kas_events;
 pub mod kas_usage;
 pub mod keys;
+pub mod ledger;
 pub mod lfs;
 pub mod locks;
 pub mod members;
+pub mod minutes_packs;
 pub mod namespaces;
 pub mod otp_sessions;
 pub mod plans;
@@ -33,14 +36,19 @@ pub mod post_push_messages;
 pub mod project_creation;
 pub mod projects;
 pub mod protected_refs;
+pub mod provisioned_namespaces;
 pub mod push_facts;
 pub mod push_message_facts;
 pub mod push_rules;
 pub mod pushed_projects;
 pub mod received_pushes;
+pub mod reconciliations;
 pub mod reference_counters;
+pub mod seats;
 pub mod security_policies;
 pub mod settings;
+pub mod storage_exclusions;
+pub mod subscriptions;
 pub mod tokens;
 pub mod touches;
 pub mod two_factor;
@@ -91,6 +99,16 @@ impl From<sqlx::Error> for Error {
             },
             _ => Self::Query(error),
         }
+    }
+}
+
+impl Error {
+    /// Whether the database ended the transaction because it and another one waited for each other. The same again
+    /// succeeds.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }
 }
 

@@ -13,6 +13,7 @@ mod kubernetes;
 mod logs;
 mod migrations;
 mod personal_access_tokens;
+mod provisioning;
 mod query_cache;
 mod shell;
 mod support;

@@ -22,6 +22,9 @@ const SAMPLES: [&str; 14] = [
      insert into deploy_keys_projects (deploy_key_id, project_id) values (11, 7)",
     "insert into project_authorizations (user_id, project_id, access_level) values (5, 7, 30);
      insert into identities (user_id, provider, extern_uid) values (5, 'kerberos', 'rubi@X');
+     insert into member_roles (name) values ('role');
+     insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level)
+     values ('GroupMember', 'Namespace', 3, 3, 5, 10);
      insert into ip_restrictions (group_id, range) values (3, '10.0.0.0/8')",
     "insert into protected_branches (id, project_id, name) values (1, 7, 'main');
      insert into protected_branch_push_access_levels (protected_branch_id) values (1);

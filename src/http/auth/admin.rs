@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::presented_token::{Need, Rejection};
 use crate::domain::token;
 use crate::http::error::ApiError;
+use crate::http::grape::Parameters;
 use crate::secrets::token_salt;
 use crate::store::tokens::{self, KnownToken};
 use crate::store::touches::{Touch, Touches};
@@ -75,12 +76,22 @@ pub struct TokenAuth {
     pub body_bytes: usize,
     /// The installation's URL.
     pub url: String,
+    /// Whether `TOKEN` is another name of `PRIVATE-TOKEN`, as GitLab's documentation of subscriptions prints it. GitLab
+    /// itself knows no such header.
+    pub documented_header: bool,
 }
 
 impl TokenAuth {
-    async fn admit(&self, request: Request, need: Need) -> Result<(Request, KnownToken), Refusal> {
-        let (request, parameters) = with_parameters(request, self.body_bytes).await?;
-        let text = presented(&parameters, request.headers()).ok_or(ApiError::Unauthorized)?;
+    /// The request and the token that it came with, where that is what the request needs.
+    pub(super) async fn admit(&self, request: Request, need: Need) -> Result<(Request, KnownToken), Refusal> {
+        let (request, parameters) = match request.extensions().get::<Parameters>() {
+            Some(parameters) => {
+                let parameters = parameters.map().clone();
+                (request, parameters)
+            }
+            None => with_parameters(request, self.body_bytes).await?,
+        };
+        let text = self.presented(&parameters, request.headers()).ok_or(ApiError::Unauthorized)?;
         let digest = token::digest(&text, token_salt(&self.db_key_base));
         let token = tokens::find_known(self.db.pool(), &digest).await?.ok_or(ApiError::Unauthorized)?;
         let now = self.clock.now();
@@ -88,26 +99,25 @@ impl TokenAuth {
         self.touches.note(Touch::token(&token, now));
         Ok((request, token))
     }
-}
 
-/// The token that counts, of those that a request may carry: the first that is not blank (provisioning.md 1.2). `TOKEN`
-/// is a name that GitLab's documentation prints and GitLab itself does not know.
-fn presented(parameters: &Map<String, Value>, headers: &HeaderMap) -> Option<String> {
-    let parameter = |name: &str| parameters.get(name).and_then(Value::as_str);
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = || {
-        let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token)
-    };
-    let candidates = [
-        parameter("private_token"),
-        header("private-token"),
-        header("token"),
-        bearer(),
-        parameter("access_token"),
-        parameter("bearer_token"),
-    ];
-    candidates.into_iter().flatten().map(str::trim).find(|token| !token.is_empty()).map(str::to_owned)
+    /// The token that counts, of those that a request may carry: the first that is not blank (provisioning.md 1.2).
+    fn presented(&self, parameters: &Map<String, Value>, headers: &HeaderMap) -> Option<String> {
+        let parameter = |name: &str| parameters.get(name).and_then(Value::as_str);
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = || {
+            let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        };
+        let candidates = [
+            parameter("private_token"),
+            header("private-token"),
+            if self.documented_header { header("token") } else { None },
+            bearer(),
+            parameter("access_token"),
+            parameter("bearer_token"),
+        ];
+        candidates.into_iter().flatten().map(str::trim).find(|token| !token.is_empty()).map(str::to_owned)
+    }
 }
 
 /// The layer of endpoints that any token may use: leaves a [`TokenCaller`] on the request, or refuses it.

@@ -2,10 +2,12 @@
 
 pub mod admin;
 pub mod agent;
+pub mod customers_dot;
 pub mod error_tracking;
 pub mod git_audit;
 pub mod kas;
 pub mod lfs_token;
+pub mod provisioning;
 pub mod shell;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -28,6 +30,14 @@ struct Times {
     exp: i64,
     nbf: Option<i64>,
     iat: Option<i64>,
+}
+
+impl Times {
+    /// Whether the token has begun and not ended, give or take the leeway.
+    fn include(&self, now: i64) -> bool {
+        let begun = |at: Option<i64>| at.is_none_or(|at| at <= now.saturating_add(LEEWAY));
+        self.exp > now.saturating_sub(LEEWAY) && begun(self.nbf) && begun(self.iat)
+    }
 }
 
 /// The claims that clients sign.
@@ -65,10 +75,7 @@ impl Verifier {
     #[must_use]
     pub fn accepts(&self, token: &str) -> bool {
         let Ok(token) = jsonwebtoken::decode::<Times>(token, &self.key, &self.validation) else { return false };
-        let now = self.clock.now().timestamp();
-        let claims = token.claims;
-        let begun = |at: Option<i64>| at.is_none_or(|at| at <= now.saturating_add(LEEWAY));
-        claims.exp > now.saturating_sub(LEEWAY) && begun(claims.nbf) && begun(claims.iat)
+        token.claims.include(self.clock.now().timestamp())
     }
 }
 

@@ -64,6 +64,13 @@ impl Parameters {
         &self.0
     }
 
+    /// The parameters with another value under this name.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
     /// What `declare` reads from the parameters.
     ///
     /// # Errors
@@ -156,11 +163,11 @@ impl Reader<'_> {
 
     /// A parameter that must have a value: null, and text of spaces, are none.
     pub fn filled<T: Coerce + Default>(&mut self, name: &str) -> T {
-        let complaints = self.complaints.len();
+        let wrong = self.object.get(name).is_some_and(|value| T::coerce(value).is_err());
         let value = self.required::<T>(name);
         let blank = !matches!(&value, Given::Is(value) if !value.is_blank());
         // Grape says both of a parameter that is not there, and nothing more of one that is wrong in itself.
-        if blank && (self.complaints.len() == complaints || !self.object.contains_key(name)) {
+        if blank && !wrong {
             self.complain::<()>(name, "is empty");
         }
         value.value().unwrap_or_default()
@@ -250,12 +257,6 @@ impl Reader<'_> {
     ) -> Vec<T> {
         let objects = self.objects(name, most);
         objects.into_iter().map(|object| self.inside(object, &self.name(name), &mut declare)).collect()
-    }
-
-    /// Whether the request names the parameter, if only with null.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.object.contains_key(name)
     }
 
     /// Notes something else that is wrong with a parameter: `is invalid`, `does not have a valid value`.
@@ -409,6 +410,9 @@ mod tests {
         let rows = json!({ "rows": [{ "id": null }, { "id": "" }] });
         let said = wrong(&rows, |reader| reader.required_objects_unnumbered("rows", 9, |row| row.filled::<i32>("id")));
         assert_eq!(said, "rows[id] is empty");
+        let rows = json!({ "rows": [{ "id": "x" }, { "id": "y" }] });
+        let said = wrong(&rows, |reader| reader.required_objects_unnumbered("rows", 9, |row| row.filled::<i32>("id")));
+        assert_eq!(said, "rows[id] is invalid");
 
         let report = |body: Value| {
             wrong(&body, |reader| reader.required_object("report", |report| report.required::<String>("name")))

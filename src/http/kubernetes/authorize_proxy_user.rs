@@ -71,7 +71,7 @@ fn read(parameters: &Parameters) -> Result<ProxyUserRequest, ApiError> {
         let agent_id = reader.required::<i64>("agent_id").value();
         let access_type = reader.required::<String>("access_type");
         let known = |kind: &String| kind == "session_cookie" || kind == "personal_access_token";
-        if reader.has("access_type") && !matches!(&access_type, Given::Is(kind) if known(kind)) {
+        if reader.value("access_type").is_some() && !matches!(&access_type, Given::Is(kind) if known(kind)) {
             reader.refuse("access_type", "does not have a valid value");
         }
         let access_type = access_type.value().unwrap_or_default();

@@ -1,7 +1,9 @@
 //! Every route of the API, called by whoever must not: a table per area, a row per route that says how it refuses.
 
+mod gitlab_subscriptions;
 mod kubernetes;
 mod personal_access_tokens;
+mod provisioning;
 mod shell;
 
 use std::fmt::Write as _;
@@ -11,20 +13,22 @@ use axum::http::Request;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, portal};
 use crate::tidy::sources;
 
 /// The areas; each has a file beside this one.
-const AREAS: [&Area; 3] = [&kubernetes::AREA, &personal_access_tokens::AREA, &shell::AREA];
+const AREAS: [&Area; 5] =
+    [&gitlab_subscriptions::AREA, &kubernetes::AREA, &personal_access_tokens::AREA, &provisioning::AREA, &shell::AREA];
 
 /// The headers that carry a credential somewhere.
-const HEADERS: [&str; 6] = [
+const HEADERS: [&str; 7] = [
     "Authorization",
     "Gitlab-Agent-Api-Request",
     "Gitlab-Kas-Api-Request",
     "Gitlab-Shared-Secret",
     "Gitlab-Shell-Api-Request",
     "PRIVATE-TOKEN",
+    "X-Customers-Dot-Internal-Token",
 ];
 
 /// An area and who may call it.
@@ -64,12 +68,13 @@ async fn credentials(app: &TestApp) -> Vec<(&'static str, &'static str, String)>
         ("kas", "Gitlab-Kas-Api-Request", app.kas_token().expose_secret().to_owned()),
         ("shell", "Gitlab-Shell-Api-Request", app.token_with(&serde_json::json!({}))),
         ("personal access token", "PRIVATE-TOKEN", token),
+        ("customers portal", "X-Customers-Dot-Internal-Token", portal::token(app)),
     ]
 }
 
 #[sqlx::test]
 async fn every_route_refuses_whoever_must_not_call_it(pool: PgPool) {
-    let app = TestApp::new(pool);
+    let app = TestApp::with(pool, &portal::settings());
     let wrong = app.wrong_tokens();
     let right = credentials(&app).await;
     for area in AREAS {
@@ -101,7 +106,7 @@ async fn every_route_refuses_whoever_must_not_call_it(pool: PgPool) {
 
 #[sqlx::test]
 async fn the_right_credential_opens_every_route(pool: PgPool) {
-    let app = TestApp::new(pool);
+    let app = TestApp::with(pool, &portal::settings());
     let right = credentials(&app).await;
     for area in AREAS {
         for (method, path, _) in area.routes.iter().filter(|(method, ..)| *method != "DELETE") {
@@ -125,13 +130,16 @@ fn the_tables_are_complete() {
     for area in AREAS {
         let mut written = Vec::new();
         for (name, text) in sources(area.folder) {
-            known_files += usize::from(text.contains(".route(\""));
+            known_files += usize::from(text.contains(".route("));
             let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(".route( ", ".route(");
             for row in text.split(".route(\"").skip(1) {
-                let (path, handlers) = row.split_once("\", ").expect("a route row has a path and a handler");
-                let row = handlers.split(" .").next().unwrap_or_default();
+                let (path, handlers) = row.split_once("\",").expect("a route row has a path and a handler");
+                // Up to the next link of the chain.
+                let ends = [".route_layer(", ".merge(", ".layer(", ".nest(", ".with_state(", ";"];
+                let end = ends.iter().filter_map(|end| handlers.find(end)).min().unwrap_or(handlers.len());
+                let row = handlers[..end].trim_start();
                 for method in ["get", "post", "put", "patch", "delete"] {
-                    if row.starts_with(&format!("{method}(")) || row.contains(&format!(").{method}(")) {
+                    if row.starts_with(&format!("{method}(")) || row.contains(&format!(".{method}(")) {
                         written.push((method.to_uppercase(), path.to_owned(), name.clone()));
                     }
                 }
@@ -152,7 +160,7 @@ fn the_tables_are_complete() {
     // The operator's own listener asks for no credential.
     let all = sources("src/http")
         .iter()
-        .filter(|(name, text)| text.contains(".route(\"") && !name.ends_with("/operate.rs"))
+        .filter(|(name, text)| text.contains(".route(") && !name.ends_with("/operate.rs"))
         .count();
     assert_eq!(known_files, all, "a file with routes belongs to no area of the matrix");
 }

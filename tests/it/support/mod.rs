@@ -6,6 +6,7 @@ mod binary;
 pub mod git;
 mod gitaly;
 mod given;
+pub mod portal;
 mod proxy;
 pub mod pushes;
 pub mod receiver;

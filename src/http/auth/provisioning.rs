@@ -1,0 +1,142 @@
+//! Those who provision namespaces: administrators with a personal access token, and the customers portal with a token that
+//! it signs (provisioning.md 1.2 to 1.5).
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::admin::{Refusal, TokenAuth};
+use super::customers_dot::CustomersDot;
+use crate::domain::ids::UserId;
+use crate::domain::ledger::{Actor, Author};
+use crate::domain::presented_token::Need;
+use crate::http::error::ApiError;
+use crate::http::observe::CorrelationId;
+
+/// Shows that an administrator or the customers portal called.
+#[derive(Debug, Clone)]
+pub struct Provisioner(Author);
+
+impl Provisioner {
+    /// Who it is, as the ledger names them.
+    #[must_use]
+    pub fn author(&self) -> &Author {
+        &self.0
+    }
+}
+
+/// Shows that somebody called who may look at some namespaces at least.
+#[derive(Debug, Clone)]
+pub struct Viewer(Sight);
+
+#[derive(Debug, Clone, Copy)]
+enum Sight {
+    All,
+    Of(UserId),
+}
+
+impl Viewer {
+    /// The user whose rights count; nothing for one who sees everything.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match self.0 {
+            Sight::All => None,
+            Sight::Of(user) => Some(user),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Provisioner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Viewer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
+    }
+}
+
+/// What the layers check against.
+#[derive(Debug, Clone)]
+pub struct ProvisioningAuth {
+    /// Administrators' tokens.
+    pub tokens: TokenAuth,
+    /// The customers portal's.
+    pub portal: CustomersDot,
+}
+
+impl ProvisioningAuth {
+    /// The portal where its header is there, an administrator otherwise: a token of the portal's that is not good is not
+    /// made good by another one.
+    async fn admit(&self, request: Request, user: Option<Need>) -> Result<Request, Refusal> {
+        if CustomersDot::is_named(request.headers()) {
+            return Ok(admit_portal(&self.portal, request).await?);
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let administrator = if reads { Need::AdminReads } else { Need::AdminWrites };
+        let (mut request, token) = self.tokens.admit(request, user.unwrap_or(administrator)).await?;
+        let owner = &token.presented.owner;
+        if !token.presented.is_administrators() {
+            request.extensions_mut().insert(Viewer(Sight::Of(owner.id)));
+            return Ok(request);
+        }
+        leave(&mut request, Actor::Administrator(owner.id, owner.username.clone()));
+        Ok(request)
+    }
+}
+
+async fn admit_portal(portal: &CustomersDot, mut request: Request) -> Result<Request, ApiError> {
+    if !portal.accepts(request.headers()).await {
+        return Err(ApiError::Unauthorized);
+    }
+    leave(&mut request, Actor::CustomersPortal);
+    Ok(request)
+}
+
+fn leave(request: &mut Request, actor: Actor) {
+    let request_id = request.extensions().get().map(|CorrelationId(id)| id.clone());
+    request.extensions_mut().insert(Provisioner(Author { actor, request_id }));
+    request.extensions_mut().insert(Viewer(Sight::All));
+}
+
+/// The layer of endpoints for administrators and the portal: leaves a [`Provisioner`] on the request, or refuses it.
+///
+/// # Errors
+/// 401 without a good token, 403 where its scopes or its owner do not suffice.
+pub async fn require(State(auth): State<ProvisioningAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
+    Ok(next.run(auth.admit(request, None).await?).await)
+}
+
+/// The layer of endpoints that users may read: leaves a [`Viewer`] on the request, and what [`require`] leaves where an
+/// administrator or the portal calls.
+///
+/// # Errors
+/// 401 without a good token, 403 where its scopes or its owner do not suffice.
+pub async fn require_viewer(
+    State(auth): State<ProvisioningAuth>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    Ok(next.run(auth.admit(request, reads.then_some(Need::Reads)).await?).await)
+}
+
+/// The layer of endpoints for the portal alone: leaves a [`Provisioner`] on the request, or refuses it.
+///
+/// # Errors
+/// 401 without a good token.
+pub async fn require_portal(
+    State(portal): State<CustomersDot>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    Ok(next.run(admit_portal(&portal, request).await?).await)
+}

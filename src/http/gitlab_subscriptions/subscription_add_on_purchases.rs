@@ -1,0 +1,191 @@
+//! `/namespaces/:id/subscription_add_on_purchases`: all add-ons that the namespace has bought, in one request
+//! (provisioning.md 7).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::domain::add_on::{AddOn, Complaints, Order, Purchase, Wanted, carry_out};
+use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::Author;
+use crate::http::auth::provisioning::Provisioner;
+use crate::http::error::ApiError;
+use crate::http::grape::{Given, Parameters, Reader};
+use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
+use crate::http::provisioning::subscription_add_on_purchase::{self as one, AddOnName};
+use crate::http::provisioning::{ProvisioningState, retried};
+use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::store::{self, add_on_purchases};
+
+/// The lists of a request, by their names, and the add-ons that they are of.
+const LISTS: [(&str, AddOn); 4] = [
+    ("duo_core", AddOn::DuoCore),
+    ("duo_pro", AddOn::CodeSuggestions),
+    ("duo_enterprise", AddOn::DuoEnterprise),
+    ("product_analytics", AddOn::ProductAnalytics),
+];
+/// Items of a list at most, though only the first counts.
+const MOST: usize = 100;
+
+/// A purchase, with what the older endpoint leaves out.
+#[derive(Debug, Serialize)]
+pub struct PurchaseResponse {
+    namespace_id: i64,
+    namespace_name: String,
+    add_on: String,
+    quantity: i32,
+    started_on: Option<NaiveDate>,
+    expires_on: NaiveDate,
+    purchase_xid: String,
+    trial: bool,
+}
+
+impl PurchaseResponse {
+    fn of(namespace: &Namespace, purchase: Purchase) -> Self {
+        Self {
+            namespace_id: namespace.id.0,
+            namespace_name: namespace.name.clone(),
+            add_on: purchase.add_on.title(),
+            quantity: purchase.terms.quantity,
+            started_on: purchase.terms.started_on,
+            expires_on: purchase.terms.expires_on,
+            purchase_xid: purchase.terms.purchase_xid,
+            trial: purchase.terms.trial,
+        }
+    }
+}
+
+/// The purchase of one add-on.
+///
+/// # Errors
+/// 404 where there is no such namespace, add-on or purchase.
+pub async fn show(
+    State(state): State<ProvisioningState>,
+    _caller: Provisioner,
+    name: NamespaceName,
+    add_on: AddOnName,
+) -> Result<Json<PurchaseResponse>, ApiError> {
+    let namespace = name.find(&state.db).await?;
+    let purchase = one::find(&state, &namespace, add_on.find()?).await?;
+    Ok(Json(PurchaseResponse::of(&namespace, purchase)))
+}
+
+/// Makes, changes and ends purchases, all of them or none.
+///
+/// # Errors
+/// 400 for parameters of the wrong shape, for what a purchase cannot say, and where nothing is to be done.
+pub async fn create(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<Vec<PurchaseResponse>>), ApiError> {
+    let orders = parameters.read(declare)?;
+    let namespace = name.find(&state.db).await?;
+    if !namespace.is_root() {
+        return Err(ApiError::BadRequest(format!("Namespace {} is not a root namespace", namespace.name)));
+    }
+    let purchases = retried(|| save(&state, namespace.id, &orders, provisioner.author())).await?;
+    if purchases.is_empty() {
+        return Err(ApiError::BadRequest("No add-on purchases to save".to_owned()));
+    }
+    for purchase in &purchases {
+        tracing::info!(
+            namespace.id = namespace.id.0,
+            add_on = purchase.add_on.name(),
+            quantity = purchase.terms.quantity,
+            purchase_xid = purchase.terms.purchase_xid,
+            "saved the purchase of an add-on"
+        );
+    }
+    let saved = purchases.into_iter().map(|purchase| PurchaseResponse::of(&namespace, purchase)).collect();
+    Ok((StatusCode::CREATED, Json(saved)))
+}
+
+async fn save(
+    state: &ProvisioningState,
+    namespace: NamespaceId,
+    orders: &[Order],
+    author: &Author,
+) -> Result<Vec<Purchase>, ApiError> {
+    let now = state.clock.now();
+    let mut transaction = state.db.begin().await?;
+    // Two add-ons may be one purchase, so requests of a namespace follow each other.
+    if provisioned_namespaces::lock_all(&mut *transaction, [namespace]).await?.is_empty() {
+        return Err(no_such_namespace());
+    }
+    let mut saved = Vec::new();
+    for order in orders {
+        let bought = add_on_purchases::find_for_update(&mut *transaction, namespace, order.add_on).await?;
+        let instead = match order.in_place_of {
+            Some(other) => add_on_purchases::find_for_update(&mut *transaction, namespace, other).await?,
+            None => None,
+        };
+        let before = bought.or(instead);
+        let Some(terms) =
+            carry_out(order, before.as_ref(), now.date_naive()).map_err(|complaints| unable(&complaints))?
+        else {
+            continue;
+        };
+        let purchase = if let Some(before) = before {
+            let after = Purchase { terms, add_on: order.add_on, ..before.clone() };
+            add_on_purchases::change(&mut transaction, &before, after, author, now).await?
+        } else {
+            let made = add_on_purchases::create(&mut transaction, namespace, order.add_on, terms, author, now).await?;
+            made.ok_or_else(|| ApiError::BadRequest("The add-on is bought by another request".to_owned()))?
+        };
+        saved.push(purchase);
+    }
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(saved)
+}
+
+fn unable(complaints: &Complaints) -> ApiError {
+    let complaints: Vec<String> = complaints.iter().map(|(name, complaint)| format!("{name} {complaint}")).collect();
+    ApiError::BadRequest(complaints.join(", "))
+}
+
+/// The first item of each list. One purchase stands for the two editions of Duo, and the larger one wins.
+fn declare(reader: &mut Reader<'_>) -> Vec<Order> {
+    let lists = reader.required_object("add_on_purchases", |lists| {
+        let read = |(name, add_on): (&str, AddOn)| {
+            if matches!(lists.value(name), None | Some(serde_json::Value::Null)) {
+                return None;
+            }
+            let wanted = lists.required_objects(name, MOST, item).into_iter().next()?;
+            Some(Order { add_on, wanted, in_place_of: None })
+        };
+        LISTS.into_iter().filter_map(read).collect::<Vec<_>>()
+    });
+    let mut orders = lists.unwrap_or_default();
+    let enterprise = orders.iter().any(|order| order.add_on == AddOn::DuoEnterprise && order.buys());
+    orders.retain(|order| !(enterprise && order.add_on == AddOn::CodeSuggestions));
+    for order in &mut orders {
+        order.in_place_of = match order.add_on {
+            AddOn::DuoEnterprise if order.buys() => Some(AddOn::CodeSuggestions),
+            AddOn::CodeSuggestions if order.buys() => Some(AddOn::DuoEnterprise),
+            _ => None,
+        };
+    }
+    // What takes another's place goes before what ends that other.
+    orders.sort_by_key(|order| !order.buys());
+    orders
+}
+
+fn item(item: &mut Reader<'_>) -> Wanted {
+    let started_on: Given<NaiveDate> = item.required("started_on");
+    let expires_on: Given<NaiveDate> = item.required("expires_on");
+    let quantity: Given<i32> = item.optional("quantity");
+    if matches!(quantity, Given::Is(quantity) if quantity < 0) {
+        item.refuse("quantity", "Must be a non-negative integer if provided");
+    }
+    Wanted {
+        quantity: quantity.value(),
+        started_on: started_on.value(),
+        expires_on: expires_on.value(),
+        purchase_xid: item.optional("purchase_xid").value(),
+        trial: item.optional("trial").value(),
+    }
+}

@@ -1,0 +1,66 @@
+//! `/namespaces/:id/upcoming_reconciliations`: when are the seats of this namespace reckoned up next? (provisioning.md 7)
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::NaiveDate;
+
+use crate::domain::ledger::Author;
+use crate::domain::reconciliation::Reconciliation;
+use crate::http::auth::provisioning::Provisioner;
+use crate::http::error::ApiError;
+use crate::http::grape::Parameters;
+use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
+use crate::http::provisioning::{ProvisioningState, retried, upcoming_reconciliations};
+use crate::store::{self, provisioned_namespaces, reconciliations};
+
+/// Writes the dates of the namespace.
+///
+/// # Errors
+/// 400 for dates that are none, 404 where there is no such namespace.
+pub async fn update(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+    parameters: Parameters,
+) -> Result<Json<u16>, ApiError> {
+    upcoming_reconciliations::only_with_plans(&state)?;
+    let (next, alert) = parameters.read(|reader| {
+        let next: Option<NaiveDate> = reader.required("next_reconciliation_date").value();
+        (next, reader.required::<NaiveDate>("display_alert_from").value())
+    })?;
+    let namespace = name.find(&state.db).await?.id;
+    let blank = |name| ApiError::InvalidRecord(vec![(name, "can't be blank".to_owned())]);
+    let dates = Reconciliation {
+        namespace,
+        next_reconciliation_date: next.ok_or_else(|| blank("next_reconciliation_date"))?,
+        display_alert_from: alert.ok_or_else(|| blank("display_alert_from"))?,
+    };
+    retried(|| write(&state, dates, provisioner.author())).await?;
+    tracing::info!(namespace.id = namespace.0, "wrote an upcoming reconciliation");
+    Ok(Json(200))
+}
+
+async fn write(state: &ProvisioningState, dates: Reconciliation, author: &Author) -> Result<(), ApiError> {
+    let mut transaction = state.db.begin().await?;
+    if provisioned_namespaces::lock_all(&mut *transaction, [dates.namespace]).await?.is_empty() {
+        return Err(no_such_namespace());
+    }
+    reconciliations::upsert(&mut transaction, &[dates], author, state.clock.now()).await?;
+    Ok(transaction.commit().await.map_err(store::Error::from)?)
+}
+
+/// Removes the dates of the namespace.
+///
+/// # Errors
+/// 404 where it has none, or there is no such namespace.
+pub async fn delete(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+) -> Result<StatusCode, ApiError> {
+    upcoming_reconciliations::only_with_plans(&state)?;
+    let namespace = name.find(&state.db).await?.id;
+    retried(|| upcoming_reconciliations::remove(&state, namespace, provisioner.author())).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

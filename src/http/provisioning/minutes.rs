@@ -1,0 +1,116 @@
+//! `POST /namespaces/:id/minutes`: packs of compute minutes for the namespace (provisioning.md 4.1).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::namespace::{NamespaceName, no_such_namespace};
+use super::{ProvisioningState, retried};
+use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::Author;
+use crate::domain::minutes::{Pack, Wanted};
+use crate::http::auth::provisioning::Provisioner;
+use crate::http::error::ApiError;
+use crate::http::grape::{Given, Parameters, Reader};
+use crate::store::{self, minutes_packs, provisioned_namespaces};
+
+/// Packs of a request at most.
+const MOST_PACKS: usize = 1000;
+
+/// A pack that the namespace has.
+#[derive(Debug, Serialize)]
+pub struct PackResponse {
+    namespace_id: i64,
+    expires_at: Option<NaiveDate>,
+    number_of_minutes: i32,
+    purchase_xid: Option<String>,
+}
+
+impl From<Pack> for PackResponse {
+    fn from(pack: Pack) -> Self {
+        Self {
+            namespace_id: pack.namespace.0,
+            expires_at: pack.expires_at,
+            number_of_minutes: pack.number_of_minutes,
+            purchase_xid: pack.purchase_xid,
+        }
+    }
+}
+
+/// Credits the namespace with all packs, or with none. A purchase that it was credited with before is shown as it is, so a
+/// request may be sent again.
+///
+/// # Errors
+/// 400 for parameters of the wrong shape, and where a pack cannot be credited; the client is not told why.
+pub async fn create(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<Vec<PackResponse>>), ApiError> {
+    let wanted = parameters.read(declare)?;
+    let namespace = name.find(&state.db).await?;
+    let packs = retried(|| credit(&state, namespace.id, &wanted, provisioner.author())).await?;
+    for pack in &packs {
+        tracing::info!(
+            namespace.id = namespace.id.0,
+            purchase_xid = pack.purchase_xid,
+            minutes = pack.number_of_minutes,
+            "the namespace has a pack of minutes"
+        );
+    }
+    Ok((StatusCode::CREATED, Json(packs.into_iter().map(PackResponse::from).collect())))
+}
+
+async fn credit(
+    state: &ProvisioningState,
+    namespace: NamespaceId,
+    wanted: &[Wanted],
+    author: &Author,
+) -> Result<Vec<Pack>, ApiError> {
+    let mut transaction = state.db.begin().await?;
+    if !provisioned_namespaces::hold(&mut *transaction, namespace).await? {
+        return Err(no_such_namespace());
+    }
+    let packs = minutes_packs::credit(&mut transaction, namespace, wanted, author, state.clock.now()).await?;
+    let packs = packs.ok_or_else(|| ApiError::BadRequest("Unable to save additional packs".to_owned()))?;
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(packs)
+}
+
+/// Field by field over all packs, for that is the order in which GitLab says what is wrong.
+fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
+    const PACKS: &str = "packs";
+    if reader.value(PACKS) == Some(&Value::Null) {
+        reader.refuse(PACKS, "is invalid");
+        return Vec::new();
+    }
+    if let Some(Value::Array(packs)) = reader.value(PACKS) {
+        let numbered = packs.iter().take(MOST_PACKS).enumerate();
+        let strangers: Vec<usize> = numbered.filter(|(_, pack)| !pack.is_object()).map(|(at, _)| at).collect();
+        // GitLab takes what is no object for one that lacks all and has it of the wrong type.
+        for field in ["number_of_minutes", "expires_at", "purchase_xid"] {
+            for at in &strangers {
+                reader.refuse(&format!("{PACKS}[{at}][{field}]"), "is missing");
+                reader.refuse(&format!("{PACKS}[{at}][{field}]"), "is invalid");
+            }
+        }
+        if !strangers.is_empty() {
+            return Vec::new();
+        }
+    }
+    let minutes: Vec<Given<i32>> =
+        reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("number_of_minutes"));
+    let dates: Vec<Given<NaiveDate>> = reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("expires_at"));
+    let xids: Vec<Given<String>> = reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("purchase_xid"));
+    let packs = minutes.into_iter().zip(dates).zip(xids);
+    let wanted = |((minutes, date), xid): ((Given<i32>, Given<NaiveDate>), Given<String>)| Wanted {
+        number_of_minutes: minutes.value(),
+        expires_at: date.value(),
+        purchase_xid: xid.value(),
+    };
+    packs.map(wanted).collect()
+}

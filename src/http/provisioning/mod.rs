@@ -1,0 +1,125 @@
+//! The provisioning area: what the customers portal and administrators give to namespaces, under `/api/v4`
+//! (provisioning.md).
+
+pub mod limit_exclusion;
+pub mod limit_exclusions;
+pub mod minutes;
+pub mod minutes_move;
+pub mod namespace;
+pub mod pages;
+pub mod subscription;
+pub mod subscription_add_on_purchase;
+pub mod upcoming_reconciliations;
+
+use std::error::Error as StdError;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{get, patch, post, put};
+
+use super::auth::admin::TokenAuth;
+use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
+use super::error::ApiError;
+use super::grape;
+use crate::clock::Clock;
+use crate::store::{self, Db};
+
+/// How often a request is answered anew whose transaction the database ended for another one's sake.
+const ATTEMPTS: u32 = 5;
+
+/// What the area's handlers hold.
+#[derive(Debug, Clone)]
+pub struct ProvisioningState {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Clock,
+    /// Whether reconciliations and storage exclusions are for this installation.
+    pub check_namespace_plan: bool,
+    /// Bytes of a body at most.
+    pub body_bytes: usize,
+    /// The installation's URL, for links to other pages of a list.
+    pub url: String,
+}
+
+/// The area's routes, below `/api/v4`.
+pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
+    let tokens = TokenAuth { documented_header: true, ..auth.tokens.clone() };
+    let as_documented = ProvisioningAuth { tokens, ..auth.clone() };
+    let subscriptions = Router::new()
+        .route(
+            "/namespaces/{id}/gitlab_subscription",
+            get(subscription::show).post(subscription::create).put(subscription::update),
+        )
+        .route_layer(from_fn_with_state(as_documented, require_viewer));
+    let purchases = Router::new()
+        .route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list))
+        .route("/namespaces/{id}/minutes", post(minutes::create))
+        .route("/namespaces/{id}/minutes/move/{target_id}", patch(minutes_move::update))
+        .route(
+            "/namespaces/{id}/storage/limit_exclusion",
+            post(limit_exclusion::create).delete(limit_exclusion::delete),
+        )
+        .route(
+            "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
+            get(subscription_add_on_purchase::show)
+                .post(subscription_add_on_purchase::create)
+                .put(subscription_add_on_purchase::update),
+        )
+        .route_layer(from_fn_with_state(auth.clone(), require));
+    // Who calls is asked after the gate.
+    let reconciliations = Router::new()
+        .route(
+            "/internal/upcoming_reconciliations",
+            put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
+        )
+        .route_layer(from_fn_with_state(auth, require))
+        .route_layer(from_fn_with_state(state.clone(), gate));
+    around(subscriptions.merge(purchases).merge(reconciliations), state)
+}
+
+async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
+    upcoming_reconciliations::only_with_plans(&state)?;
+    Ok(next.run(request).await)
+}
+
+/// The answer of a transaction, which is tried again where the database ended it because it and another one waited for
+/// each other.
+///
+/// # Errors
+/// Those of the last attempt.
+pub async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, ApiError>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(ApiError::Internal(source)) if is_passing(&*source) => {}
+            answer => return answer,
+        }
+    }
+    attempt().await
+}
+
+fn is_passing(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_passing)
+}
+
+/// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
+pub fn around(routes: Router<ProvisioningState>, state: ProvisioningState) -> Router {
+    routes
+        .route_layer(from_fn_with_state(state.body_bytes, grape::read))
+        .route_layer(map_response(with_guards))
+        .with_state(state)
+}
+
+async fn with_guards(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

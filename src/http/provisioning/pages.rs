@@ -1,0 +1,125 @@
+//! Pages of a list: which one is asked for, and the headers that lead to the others (provisioning.md 6).
+
+use axum::http::header::LINK;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::http::grape::{Given, Reader};
+
+/// Rows of a page, where the request does not say.
+const USUAL: i32 = 20;
+/// Rows of a page at most.
+const MOST: i32 = 100;
+/// Rows of a list up to which they are counted.
+pub const MOST_COUNTED: i64 = 10_000;
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    number: i64,
+    size: i64,
+}
+
+impl Page {
+    /// The page that `page` and `per_page` ask for.
+    pub fn declare(reader: &mut Reader<'_>) -> Self {
+        let number: Given<i32> = reader.optional("page");
+        let size: Given<i32> = reader.optional("per_page");
+        if size == Given::Is(0) {
+            reader.refuse("per_page", "has a value not allowed");
+        }
+        Self {
+            number: number.value().unwrap_or(1).max(1).into(),
+            size: size.value().unwrap_or(USUAL).clamp(1, MOST).into(),
+        }
+    }
+
+    /// Rows of the page.
+    #[must_use]
+    pub fn size(self) -> i64 {
+        self.size
+    }
+
+    /// Rows before the page.
+    #[must_use]
+    pub fn offset(self) -> i64 {
+        (self.number - 1) * self.size
+    }
+
+    /// The headers of the page of a list at this URL. A list that is too long to be counted shows neither its length nor
+    /// its end; whether there are more rows than the page's is known anyway.
+    #[must_use]
+    pub fn headers(self, url: &str, total: i64, more: bool) -> HeaderMap {
+        let counted = total <= MOST_COUNTED;
+        let last = ((total + self.size - 1) / self.size).max(1);
+        let previous = (self.number > 1).then(|| self.number - 1);
+        let next = more.then(|| self.number + 1);
+        let text = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
+        let link =
+            |relation: &str, number: i64| format!("<{url}?page={number}&per_page={}>; rel=\"{relation}\"", self.size);
+        let links = [
+            previous.map(|number| link("prev", number)),
+            next.map(|number| link("next", number)),
+            Some(link("first", 1)),
+            counted.then(|| link("last", last)),
+        ];
+        let links: Vec<String> = links.into_iter().flatten().collect();
+        let mut headers = HeaderMap::new();
+        let mut set = |name: HeaderName, value: String| {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        };
+        set(LINK, links.join(", "));
+        set(HeaderName::from_static("x-page"), self.number.to_string());
+        set(HeaderName::from_static("x-per-page"), self.size.to_string());
+        set(HeaderName::from_static("x-next-page"), text(next));
+        set(HeaderName::from_static("x-prev-page"), text(previous));
+        if counted {
+            set(HeaderName::from_static("x-total"), total.to_string());
+            set(HeaderName::from_static("x-total-pages"), last.to_string());
+        }
+        headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(number: i64, size: i64, total: i64, more: bool) -> String {
+        let headers = Page { number, size }.headers("https://gitlab.example/list", total, more);
+        let mut shown: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        shown.sort();
+        shown.join("\n")
+    }
+
+    #[test]
+    fn headers_lead_to_the_other_pages() {
+        insta::assert_snapshot!(shown(2, 10, 25, true), @r#"
+        link: <https://gitlab.example/list?page=1&per_page=10>; rel="prev", <https://gitlab.example/list?page=3&per_page=10>; rel="next", <https://gitlab.example/list?page=1&per_page=10>; rel="first", <https://gitlab.example/list?page=3&per_page=10>; rel="last"
+        x-next-page: 3
+        x-page: 2
+        x-per-page: 10
+        x-prev-page: 1
+        x-total: 25
+        x-total-pages: 3
+        "#);
+        insta::assert_snapshot!(shown(1, 20, 0, false), @r#"
+        link: <https://gitlab.example/list?page=1&per_page=20>; rel="first", <https://gitlab.example/list?page=1&per_page=20>; rel="last"
+        x-next-page: 
+        x-page: 1
+        x-per-page: 20
+        x-prev-page: 
+        x-total: 0
+        x-total-pages: 1
+        "#);
+        insta::assert_snapshot!(shown(1, 100, MOST_COUNTED + 1, true), @r#"
+        link: <https://gitlab.example/list?page=2&per_page=100>; rel="next", <https://gitlab.example/list?page=1&per_page=100>; rel="first"
+        x-next-page: 2
+        x-page: 1
+        x-per-page: 100
+        x-prev-page: 
+        "#);
+    }
+}

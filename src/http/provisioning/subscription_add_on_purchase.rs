@@ -1,0 +1,201 @@
+//! `/namespaces/:id/subscription_add_on_purchase/:add_on_name`: which add-on has the namespace bought? (provisioning.md 3)
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::namespace::{NamespaceName, captured, no_such_namespace};
+use super::{ProvisioningState, retried};
+use crate::domain::add_on::{AddOn, Purchase, Terms, Wanted};
+use crate::domain::ledger::Author;
+use crate::http::auth::provisioning::Provisioner;
+use crate::http::error::ApiError;
+use crate::http::grape::{Parameters, Reader};
+use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::store::{self, add_on_purchases};
+
+/// A purchase.
+#[derive(Debug, Serialize)]
+pub struct PurchaseResponse {
+    namespace_id: i64,
+    namespace_name: String,
+    add_on: String,
+    quantity: i32,
+    expires_on: NaiveDate,
+    purchase_xid: String,
+}
+
+impl PurchaseResponse {
+    fn of(namespace: &Namespace, purchase: Purchase) -> Self {
+        Self {
+            namespace_id: namespace.id.0,
+            namespace_name: namespace.name.clone(),
+            add_on: purchase.add_on.title(),
+            quantity: purchase.terms.quantity,
+            expires_on: purchase.terms.expires_on,
+            purchase_xid: purchase.terms.purchase_xid,
+        }
+    }
+}
+
+/// What stands in the path for `{add_on_name}`, not looked up yet: the namespace comes first.
+#[derive(Debug, Clone)]
+pub struct AddOnName(Option<String>);
+
+impl AddOnName {
+    /// The add-on of that name.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub fn find(&self) -> Result<AddOn, ApiError> {
+        let none = || ApiError::Refused(StatusCode::NOT_FOUND, "404 Subscription Add-on Not Found".to_owned());
+        self.0.as_deref().and_then(AddOn::named).ok_or_else(none)
+    }
+}
+
+impl<S: Sync + Send> FromRequestParts<S> for AddOnName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(captured(parts, state, "add_on_name").await))
+    }
+}
+
+/// The purchase.
+///
+/// # Errors
+/// 404 where there is no such namespace, add-on or purchase.
+pub async fn show(
+    State(state): State<ProvisioningState>,
+    _caller: Provisioner,
+    name: NamespaceName,
+    add_on: AddOnName,
+) -> Result<Json<PurchaseResponse>, ApiError> {
+    let namespace = name.find(&state.db).await?;
+    let purchase = find(&state, &namespace, add_on.find()?).await?;
+    Ok(Json(PurchaseResponse::of(&namespace, purchase)))
+}
+
+/// The namespace's purchase of the add-on.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn find(state: &ProvisioningState, namespace: &Namespace, add_on: AddOn) -> Result<Purchase, ApiError> {
+    add_on_purchases::find(state.db.pool(), namespace.id, add_on).await?.ok_or(ApiError::NoSuchRecord)
+}
+
+/// Makes a purchase.
+///
+/// # Errors
+/// 400 for a namespace that is no root or has bought the add-on, and for what a purchase cannot say.
+pub async fn create(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+    add_on: AddOnName,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<PurchaseResponse>), ApiError> {
+    let namespace = name.find(&state.db).await?;
+    let add_on = add_on.find()?;
+    let wanted = parameters.read(|reader| declare(reader, true))?;
+    let purchase = retried(|| buy(&state, &namespace, add_on, wanted.clone(), provisioner.author())).await?;
+    let Terms { quantity, purchase_xid, .. } = &purchase.terms;
+    tracing::info!(namespace.id = namespace.id.0, add_on = add_on.name(), quantity, purchase_xid, "sold an add-on");
+    Ok((StatusCode::CREATED, Json(PurchaseResponse::of(&namespace, purchase))))
+}
+
+async fn buy(
+    state: &ProvisioningState,
+    namespace: &Namespace,
+    add_on: AddOn,
+    wanted: Wanted,
+    author: &Author,
+) -> Result<Purchase, ApiError> {
+    if !namespace.is_root() {
+        return Err(ApiError::BadRequest(format!("Namespace {} is not a root namespace", namespace.name)));
+    }
+    let exists = || {
+        let (namespace, add_on) = (&namespace.name, add_on.title());
+        ApiError::BadRequest(format!(
+            "Add-on purchase for namespace {namespace} and add-on {add_on} already exists, update the existing record"
+        ))
+    };
+    let mut transaction = state.db.begin().await?;
+    if !provisioned_namespaces::hold(&mut *transaction, namespace.id).await? {
+        return Err(no_such_namespace());
+    }
+    if add_on_purchases::find(&mut *transaction, namespace.id, add_on).await?.is_some() {
+        return Err(exists());
+    }
+    let terms = Terms::new(wanted).map_err(ApiError::InvalidRecord)?;
+    let made =
+        add_on_purchases::create(&mut transaction, namespace.id, add_on, terms, author, state.clock.now()).await?;
+    let purchase = made.ok_or_else(exists)?;
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(purchase)
+}
+
+/// Changes what the request states. An add-on is ended by a date in the past.
+///
+/// # Errors
+/// 400 where the namespace has not bought the add-on, and for what a purchase cannot say.
+pub async fn update(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    name: NamespaceName,
+    add_on: AddOnName,
+    parameters: Parameters,
+) -> Result<Json<PurchaseResponse>, ApiError> {
+    let namespace = name.find(&state.db).await?;
+    let add_on = add_on.find()?;
+    let wanted = parameters.read(|reader| declare(reader, false))?;
+    let (before, after) = retried(|| change(&state, &namespace, add_on, wanted.clone(), provisioner.author())).await?;
+    tracing::info!(
+        namespace.id = namespace.id.0,
+        add_on = add_on.name(),
+        quantity.before = before.terms.quantity,
+        quantity.after = after.terms.quantity,
+        purchase_xid = after.terms.purchase_xid,
+        "changed the purchase of an add-on"
+    );
+    Ok(Json(PurchaseResponse::of(&namespace, after)))
+}
+
+async fn change(
+    state: &ProvisioningState,
+    namespace: &Namespace,
+    add_on: AddOn,
+    wanted: Wanted,
+    author: &Author,
+) -> Result<(Purchase, Purchase), ApiError> {
+    let mut transaction = state.db.begin().await?;
+    let found = add_on_purchases::find_for_update(&mut *transaction, namespace.id, add_on).await?;
+    let before = found.ok_or_else(|| {
+        let (namespace, add_on) = (&namespace.name, add_on.title());
+        ApiError::BadRequest(format!(
+            "Add-on purchase for namespace {namespace} and add-on {add_on} does not exist, create a new record instead"
+        ))
+    })?;
+    let terms = before.terms.clone().with(wanted).map_err(ApiError::InvalidRecord)?;
+    let after = Purchase { terms, ..before.clone() };
+    let after = add_on_purchases::change(&mut transaction, &before, after, author, state.clock.now()).await?;
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok((before, after))
+}
+
+fn declare(reader: &mut Reader<'_>, new: bool) -> Wanted {
+    let quantity = if new { reader.required("quantity") } else { reader.optional("quantity") };
+    let started_on = reader.optional("started_on");
+    let expires_on = reader.required("expires_on");
+    let purchase_xid = if new { reader.required("purchase_xid") } else { reader.optional("purchase_xid") };
+    Wanted {
+        quantity: quantity.value(),
+        started_on: started_on.value(),
+        expires_on: expires_on.value(),
+        purchase_xid: purchase_xid.value(),
+        trial: reader.optional("trial").value(),
+    }
+}

@@ -1,0 +1,130 @@
+//! `/internal/upcoming_reconciliations`: when are the seats of namespaces reckoned up next? (provisioning.md 5)
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{ProvisioningState, retried};
+use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::Author;
+use crate::domain::reconciliation::{Judged, Wanted, judge};
+use crate::http::auth::provisioning::Provisioner;
+use crate::http::error::ApiError;
+use crate::http::grape::{Parameters, Reader};
+use crate::store::{self, provisioned_namespaces, reconciliations};
+
+const LIST: &str = "upcoming_reconciliations";
+/// Elements of a list at most.
+const MOST: usize = 10_000;
+
+/// Refuses where namespaces have no plans.
+///
+/// # Errors
+/// 403
+pub fn only_with_plans(state: &ProvisioningState) -> Result<(), ApiError> {
+    if state.check_namespace_plan { Ok(()) } else { Err(ApiError::Forbidden("This API is gitlab.com only!")) }
+}
+
+/// Writes all elements of a list that are good, and answers with what is wrong with the others.
+///
+/// # Errors
+/// 400 for parameters of the wrong shape, and where an element cannot be written.
+pub async fn update(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    parameters: Parameters,
+) -> Result<Json<u16>, ApiError> {
+    let wanted = unquoted(parameters).read(declare)?;
+    let judged = retried(|| write(&state, &wanted, provisioner.author())).await?;
+    tracing::info!(written = judged.good.len(), refused = judged.wrong.len(), "wrote upcoming reconciliations");
+    if judged.wrong.is_empty() && !judged.repeats {
+        // GitLab's framework prints the status that the endpoint returns.
+        return Ok(Json(200));
+    }
+    Err(complaint(&judged))
+}
+
+async fn write(state: &ProvisioningState, wanted: &[Wanted], author: &Author) -> Result<Judged, ApiError> {
+    let mut transaction = state.db.begin().await?;
+    let existing =
+        provisioned_namespaces::lock_all(&mut *transaction, wanted.iter().map(|wanted| wanted.namespace)).await?;
+    let mut judged = judge(wanted, &existing);
+    if judged.repeats {
+        judged.good.clear();
+    }
+    reconciliations::upsert(&mut transaction, &judged.good, author, state.clock.now()).await?;
+    transaction.commit().await.map_err(store::Error::from)?;
+    Ok(judged)
+}
+
+/// The failures as a JSON text inside the JSON answer.
+fn complaint(judged: &Judged) -> ApiError {
+    let wrong = judged.wrong.iter().map(|(namespace, wrong)| json!({ namespace.to_string(): wrong }));
+    let repeats = "ON CONFLICT DO UPDATE command cannot affect row a second time";
+    let repeats = judged.repeats.then(|| json!({ "bulk_upsert": repeats }));
+    let list: Vec<Value> = wrong.chain(repeats).collect();
+    ApiError::InvalidInPart(Value::from(list).to_string())
+}
+
+/// The list may be a text that holds JSON, of a list or of one element.
+fn unquoted(parameters: Parameters) -> Parameters {
+    let list = match parameters.map().get(LIST) {
+        Some(Value::String(text)) if text.trim().is_empty() => Value::Array(Vec::new()),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(list @ (Value::Array(_) | Value::Null)) => list,
+            Ok(one @ Value::Object(_)) => Value::Array(vec![one]),
+            _ => return parameters,
+        },
+        _ => return parameters,
+    };
+    parameters.with(LIST, list)
+}
+
+fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
+    match reader.value(LIST) {
+        Some(Value::Null) => return Vec::new(),
+        Some(_) => {}
+        // Of a list that is not there, its elements are said to lack what they must have.
+        None => {
+            reader.refuse(LIST, "is missing");
+            for complaint in ["is missing", "is empty"] {
+                reader.refuse("upcoming_reconciliations[namespace_id]", complaint);
+            }
+            return Vec::new();
+        }
+    }
+    reader.required_objects_unnumbered(LIST, MOST, |element| Wanted {
+        namespace: NamespaceId(element.filled("namespace_id")),
+        next_reconciliation_date: element.optional("next_reconciliation_date").value(),
+        display_alert_from: element.optional("display_alert_from").value(),
+    })
+}
+
+/// Removes the reconciliation of a namespace.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn delete(
+    State(state): State<ProvisioningState>,
+    provisioner: Provisioner,
+    parameters: Parameters,
+) -> Result<StatusCode, ApiError> {
+    let namespace = parameters.read(|reader| NamespaceId(reader.filled("namespace_id")))?;
+    retried(|| remove(&state, namespace, provisioner.author())).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the reconciliation of a namespace.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn remove(state: &ProvisioningState, namespace: NamespaceId, author: &Author) -> Result<(), ApiError> {
+    let mut transaction = state.db.begin().await?;
+    if !reconciliations::delete(&mut transaction, namespace, author, state.clock.now()).await? {
+        return Err(ApiError::NotFound);
+    }
+    transaction.commit().await.map_err(store::Error::from)?;
+    tracing::info!(namespace.id = namespace.0, "removed an upcoming reconciliation");
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The seats of paid subscriptions are counted from time to time, and the most that were taken is kept.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::domain::ledger::{Actor, Author};
+use crate::store::{self, Db, subscriptions};
+
+/// How often subscriptions are looked for whose count is due, at most.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// Counts what was not counted for so many seconds, until `stop` says true; 0 is never. Any number of servers may do so at
+/// once.
+pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<bool>) {
+    if seconds == 0 {
+        return;
+    }
+    let pause = INTERVAL.min(Duration::from_secs(seconds.into()));
+    loop {
+        match refresh(&db, clock.now(), TimeDelta::seconds(seconds.into())).await {
+            Ok(0) => {}
+            Ok(subscriptions) => tracing::info!(subscriptions, "counted seats"),
+            Err(error) => tracing::warn!(%error, "could not count seats"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
+/// many there were.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn refresh(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> store::Result<usize> {
+    let author = Author { actor: Actor::SeatRefresh, request_id: None };
+    let mut refreshed = 0;
+    loop {
+        let mut transaction = db.begin().await?;
+        let more = subscriptions::refresh_oldest(&mut transaction, now - interval, &author, now).await?;
+        transaction.commit().await?;
+        if !more {
+            return Ok(refreshed);
+        }
+        refreshed += 1;
+    }
+}

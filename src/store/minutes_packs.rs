@@ -1,0 +1,207 @@
+//! Packs of compute minutes.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::{Result, ledger};
+use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::{Author, Entry, Record};
+use crate::domain::minutes::{self, Known, NewPack, Pack, Wanted};
+
+/// Credits a namespace, which the transaction holds, with the packs that it does not have yet: the packs in the order in
+/// which they are wanted, or nothing where one of them cannot be credited. Then the caller rolls back.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn credit(
+    conn: &mut PgConnection,
+    namespace: NamespaceId,
+    wanted: &[Wanted],
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<Pack>>> {
+    let xids: Vec<String> = wanted.iter().filter_map(|pack| pack.purchase_xid.clone()).collect();
+    let known = list_by_xids(&mut *conn, &xids).await?;
+    let Some(lacking) = minutes::lacking(namespace, wanted, &known) else { return Ok(None) };
+    if lacking.is_empty() {
+        return Ok(minutes::credited(namespace, wanted, &known));
+    }
+    let lacking: Vec<NewPack> = lacking.into_values().collect();
+    let made = insert(&mut *conn, namespace, &lacking).await?;
+    let entries: Vec<Entry> = made.iter().map(|pack| Entry { after: Some(pack.fields()), ..entry(pack) }).collect();
+    ledger::insert(&mut *conn, author, now, &entries).await?;
+    // What another request made in between is there by now.
+    let known = list_by_xids(conn, &xids).await?;
+    Ok(minutes::credited(namespace, wanted, &known))
+}
+
+/// The packs of these purchases, wherever they are.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Known> {
+    let rows = sqlx::query_as!(
+        Row,
+        "
+        select id, namespace_id, number_of_minutes, expires_at, purchase_xid
+        from ci_minutes_additional_packs
+        where purchase_xid = any ($1)
+        ",
+        xids
+    );
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.purchase_xid.clone()?, row.pack()))).collect())
+}
+
+/// The pack of that purchase, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Option<Pack>> {
+    let row = sqlx::query_as!(
+        Row,
+        "
+        select id, namespace_id, number_of_minutes, expires_at, purchase_xid
+        from ci_minutes_additional_packs
+        where purchase_xid = $1
+        for update
+        ",
+        xid
+    );
+    Ok(row.fetch_optional(db).await?.map(Row::pack))
+}
+
+/// The namespace's packs, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Vec<Pack>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "
+        select id, namespace_id, number_of_minutes, expires_at, purchase_xid
+        from ci_minutes_additional_packs
+        where namespace_id = $1
+        order by id
+        for update
+        ",
+        namespace.0
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Row::pack).collect())
+}
+
+#[derive(Debug)]
+struct Row {
+    id: i64,
+    namespace_id: i64,
+    number_of_minutes: i32,
+    expires_at: Option<NaiveDate>,
+    purchase_xid: Option<String>,
+}
+
+impl Row {
+    fn pack(self) -> Pack {
+        Pack {
+            id: self.id,
+            namespace: NamespaceId(self.namespace_id),
+            number_of_minutes: self.number_of_minutes,
+            expires_at: self.expires_at,
+            purchase_xid: self.purchase_xid,
+        }
+    }
+}
+
+/// Inserts the packs whose purchases are not known, in the order of their ids: two requests that share some wait for each
+/// other in one direction only.
+async fn insert(db: impl PgExecutor<'_>, namespace: NamespaceId, packs: &[NewPack]) -> Result<Vec<Pack>> {
+    let minutes: Vec<i32> = packs.iter().map(|pack| pack.number_of_minutes).collect();
+    let dates: Vec<NaiveDate> = packs.iter().map(|pack| pack.expires_at).collect();
+    let xids: Vec<String> = packs.iter().map(|pack| pack.purchase_xid.clone()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        insert into ci_minutes_additional_packs (namespace_id, number_of_minutes, expires_at, purchase_xid)
+        select $1, pack.number_of_minutes, pack.expires_at, pack.purchase_xid
+        from unnest($2::integer[], $3::date[], $4::text[]) as pack (number_of_minutes, expires_at, purchase_xid)
+        order by pack.purchase_xid collate "C"
+        on conflict (purchase_xid) do nothing
+        returning id, namespace_id, number_of_minutes, expires_at, purchase_xid
+        "#,
+        namespace.0,
+        &minutes,
+        &dates,
+        &xids,
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Row::pack).collect())
+}
+
+/// Moves all packs of a namespace to another; the transaction has both locked. How many they were.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn move_all(
+    conn: &mut PgConnection,
+    source: NamespaceId,
+    target: NamespaceId,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<usize> {
+    let rows = sqlx::query_as!(
+        Row,
+        "
+        update ci_minutes_additional_packs
+        set namespace_id = $2
+        where namespace_id = $1
+        returning id, namespace_id, number_of_minutes, expires_at, purchase_xid
+        ",
+        source.0,
+        target.0,
+    );
+    let mut packs: Vec<Pack> = rows.fetch_all(&mut *conn).await?.into_iter().map(Row::pack).collect();
+    packs.sort_by_key(|pack| pack.id);
+    let moved = |pack: &Pack| {
+        let leaves = Entry { namespace: source, before: Some(pack.fields()), ..entry(pack) };
+        let arrives = Entry { after: Some(pack.fields()), ..entry(pack) };
+        [leaves, arrives]
+    };
+    let entries: Vec<Entry> = packs.iter().flat_map(moved).collect();
+    ledger::insert(conn, author, now, &entries).await?;
+    Ok(packs.len())
+}
+
+/// Changes what a locked pack holds, and writes down what it was and is. It stays where it is.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn change(
+    conn: &mut PgConnection,
+    before: &Pack,
+    after: &Pack,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update ci_minutes_additional_packs set number_of_minutes = $2, expires_at = $3 where id = $1",
+        after.id,
+        after.number_of_minutes,
+        after.expires_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let entry = Entry { before: Some(before.fields()), after: Some(after.fields()), ..entry(after) };
+    ledger::insert(conn, author, now, &[entry]).await
+}
+
+/// Removes a locked pack, and writes down what it was.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn delete(conn: &mut PgConnection, pack: &Pack, author: &Author, now: DateTime<Utc>) -> Result<()> {
+    sqlx::query!("delete from ci_minutes_additional_packs where id = $1", pack.id).execute(&mut *conn).await?;
+    let entry = Entry { before: Some(pack.fields()), ..entry(pack) };
+    ledger::insert(conn, author, now, &[entry]).await
+}
+
+fn entry(pack: &Pack) -> Entry {
+    Entry { namespace: pack.namespace, record: Record::MinutesPack, id: pack.id, before: None, after: None }
+}

@@ -1,0 +1,131 @@
+//! Upcoming reconciliations.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::{Result, ledger};
+use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::{Author, Entry, Record};
+use crate::domain::reconciliation::Reconciliation;
+
+/// The namespace's upcoming reconciliation, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Reconciliation>> {
+    Ok(list(db, &[namespace.0]).await?.remove(&namespace.0).map(|(_, reconciliation)| reconciliation))
+}
+
+async fn list(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Result<BTreeMap<i64, (i64, Reconciliation)>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select id, namespace_id as "namespace_id!", next_reconciliation_date, display_alert_from
+        from upcoming_reconciliations
+        where namespace_id = any ($1)
+        order by namespace_id
+        for update
+        "#,
+        namespaces
+    );
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.namespace_id, (row.id, row.reconciliation()))).collect())
+}
+
+#[derive(Debug)]
+struct Row {
+    id: i64,
+    namespace_id: i64,
+    next_reconciliation_date: NaiveDate,
+    display_alert_from: NaiveDate,
+}
+
+impl Row {
+    fn reconciliation(&self) -> Reconciliation {
+        Reconciliation {
+            namespace: NamespaceId(self.namespace_id),
+            next_reconciliation_date: self.next_reconciliation_date,
+            display_alert_from: self.display_alert_from,
+        }
+    }
+}
+
+/// Writes reconciliations of namespaces that are locked, each of another one, over those that they have.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn upsert(
+    conn: &mut PgConnection,
+    reconciliations: &[Reconciliation],
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let namespaces: Vec<i64> = reconciliations.iter().map(|one| one.namespace.0).collect();
+    let next: Vec<NaiveDate> = reconciliations.iter().map(|one| one.next_reconciliation_date).collect();
+    let alerts: Vec<NaiveDate> = reconciliations.iter().map(|one| one.display_alert_from).collect();
+    let before = list(&mut *conn, &namespaces).await?;
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        insert into upcoming_reconciliations (
+          namespace_id, organization_id, next_reconciliation_date, display_alert_from, created_at, updated_at
+        )
+        select namespaces.id, namespaces.organization_id, stated.next_reconciliation_date, stated.display_alert_from, $4, $4
+        from unnest($1::bigint[], $2::date[], $3::date[])
+          as stated (namespace_id, next_reconciliation_date, display_alert_from)
+        join namespaces on namespaces.id = stated.namespace_id
+        order by namespaces.id
+        on conflict (namespace_id) do update
+        set next_reconciliation_date = excluded.next_reconciliation_date,
+            display_alert_from = excluded.display_alert_from,
+            created_at = excluded.created_at,
+            updated_at = excluded.updated_at
+        returning id, namespace_id as "namespace_id!", next_reconciliation_date, display_alert_from
+        "#,
+        &namespaces,
+        &next,
+        &alerts,
+        now,
+    );
+    let mut entries = Vec::new();
+    for row in rows.fetch_all(&mut *conn).await? {
+        let after = row.reconciliation();
+        let before = before.get(&row.namespace_id).map(|(_, before)| *before);
+        if before != Some(after) {
+            let before = before.map(|before| before.fields());
+            entries.push(Entry { before, after: Some(after.fields()), ..entry(row.namespace_id, row.id) });
+        }
+    }
+    ledger::insert(conn, author, now, &entries).await
+}
+
+/// Removes the namespace's reconciliation, and writes down what it was; false where there is none.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn delete(
+    conn: &mut PgConnection,
+    namespace: NamespaceId,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        delete from upcoming_reconciliations
+        where namespace_id = $1
+        returning id, namespace_id as "namespace_id!", next_reconciliation_date, display_alert_from
+        "#,
+        namespace.0
+    );
+    let Some(row) = row.fetch_optional(&mut *conn).await? else { return Ok(false) };
+    let entry = Entry { before: Some(row.reconciliation().fields()), ..entry(row.namespace_id, row.id) };
+    ledger::insert(conn, author, now, &[entry]).await?;
+    Ok(true)
+}
+
+fn entry(namespace: i64, id: i64) -> Entry {
+    Entry { namespace: NamespaceId(namespace), record: Record::Reconciliation, id, before: None, after: None }
+}
