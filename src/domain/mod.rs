@@ -16,6 +16,7 @@ pub mod push;
 pub mod push_messages;
 pub mod push_options;
 pub mod repository;
+pub mod scim;
 pub mod ssh_key;
 pub mod token;
 pub mod two_factor;
