@@ -83,6 +83,7 @@ apt_install() {
     case $tool in
       cc) packages+=(gcc libc6-dev) ;;
       curl) packages+=(curl ca-certificates) ;;
+      python3) packages+=(python3 python3-venv) ;;
       ssh-keygen) packages+=(openssh-client) ;;
       postgres) packages+=(postgresql) ;;
       *) packages+=("$tool") ;;
@@ -115,6 +116,24 @@ brew_install() {
       *) brew install "$tool" ;;
     esac
   done
+}
+
+# Installs the Python packages that a file of requirements pins into a folder of their own, unless they are there.
+install_python() {
+  local folder=$1 requirements=$2 installed
+  installed=$folder/requirements.txt
+  if cmp -s "$requirements" "$installed"; then return; fi
+  say "installing what $requirements names"
+  rm -rf "$folder"
+  # Debian's python3 comes without the module that makes such folders.
+  if ! python3 -m venv "$folder" >/dev/null 2>&1; then
+    rm -rf "$folder"
+    if have apt-get; then apt_get update; apt_get install --no-install-recommends python3-venv; fi
+    python3 -m venv "$folder"
+  fi
+  "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" ||
+    die "pip could not install what $requirements names"
+  cp "$requirements" "$installed"
 }
 
 # Cargo, no older than rust-version in Cargo.toml.

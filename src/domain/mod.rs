@@ -4,6 +4,7 @@ pub mod access;
 pub mod asker;
 pub mod audit;
 pub mod certificate;
+pub mod date;
 pub mod egress;
 pub mod full_path;
 pub mod glob;

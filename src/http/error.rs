@@ -1,11 +1,12 @@
 //! The failures of the plain JSON areas, in GitLab's words, and the one place that logs a failure.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::store;
 
@@ -18,6 +19,12 @@ pub enum ApiError {
     /// 400: a parameter that must be there. GitLab's own validation says it under `error`.
     #[error("400 Bad request - {0} is missing")]
     Missing(&'static str),
+    /// 400: parameters of the wrong shape, in the words of GitLab's API framework, which says it under `error` alone.
+    #[error("{0}")]
+    Invalid(String),
+    /// 400: values that a record cannot have, by their names.
+    #[error("{}", record(.0))]
+    InvalidRecord(Vec<(&'static str, String)>),
     /// 400: a `gl_repository` of no form that GitLab has.
     #[error("Invalid GL Repository \"{0}\"")]
     InvalidGlRepository(String),
@@ -27,6 +34,9 @@ pub enum ApiError {
     /// 404, said by the endpoint.
     #[error("404 Not Found")]
     NotFound,
+    /// 404: no such route.
+    #[error("404 Not Found")]
+    NoSuchRoute,
     /// 404 where the lookup of a record failed: the lower-case f is GitLab's.
     #[error("404 Not found")]
     NoSuchRecord,
@@ -51,6 +61,9 @@ pub enum ApiError {
     /// 415
     #[error("415 Unsupported Media Type")]
     UnsupportedMediaType,
+    /// 415, of the areas that read parameters as GitLab's API framework does.
+    #[error("The provided content-type '{0}' is not supported.")]
+    UnsupportedContentType(String),
     /// 501: answered where a part is not built.
     #[error("501 Not Implemented - {0}")]
     NotImplemented(&'static str),
@@ -76,39 +89,53 @@ impl ApiError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Missing(_) | Self::InvalidGlRepository(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_)
+            | Self::Missing(_)
+            | Self::Invalid(_)
+            | Self::InvalidRecord(_)
+            | Self::InvalidGlRepository(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchRoute | Self::NoSuchRecord | Self::NoSuchKey => StatusCode::NOT_FOUND,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Refused(status, _) => *status,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// What GitLab says under `error` beside the message, where it does.
-    fn error(&self) -> Option<String> {
+    /// What GitLab says under `error` beside the message, or in its place.
+    fn body(&self) -> Value {
+        let said = self.to_string();
         match self {
-            Self::Missing(name) => Some(format!("{name} is missing")),
-            Self::MethodNotAllowed => Some(self.to_string()),
-            _ => None,
+            Self::Missing(name) => json!({ "message": said, "error": format!("{name} is missing") }),
+            Self::NoSuchRoute | Self::MethodNotAllowed => json!({ "message": said, "error": said }),
+            Self::Invalid(_) | Self::UnsupportedContentType(_) => json!({ "error": said }),
+            Self::InvalidRecord(complaints) => {
+                let mut record: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+                for (name, complaint) in complaints {
+                    record.entry(name).or_default().push(complaint);
+                }
+                json!({ "message": record })
+            }
+            _ => json!({ "message": said }),
         }
     }
+}
+
+fn record(complaints: &[(&'static str, String)]) -> String {
+    let complaints: Vec<String> = complaints.iter().map(|(name, complaint)| format!("{name} {complaint}")).collect();
+    complaints.join(", ")
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         report(&self);
-        let mut body = json!({ "message": self.to_string() });
-        if let Some(error) = self.error() {
-            body["error"] = error.into();
-        }
-        (self.status(), Json(body)).into_response()
+        (self.status(), Json(self.body())).into_response()
     }
 }
 

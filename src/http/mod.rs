@@ -4,6 +4,7 @@ pub mod audit;
 pub mod auth;
 pub mod error;
 pub mod extract;
+pub mod grape;
 pub mod observe;
 pub mod operate;
 pub mod personal_access_tokens;

@@ -21,7 +21,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The router with what surrounds every request.
 pub fn around(router: Router, time_limit: Duration) -> Router {
     router
-        .fallback(async || ApiError::NotFound)
+        .fallback(async || ApiError::NoSuchRoute)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(from_fn_with_state(time_limit, observe))

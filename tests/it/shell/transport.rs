@@ -71,7 +71,7 @@ async fn paths_may_have_slashes_to_spare(pool: PgPool) {
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
     }
     let outside = app.signed("GET", "/check").uri("/api/v4/internal/check").body(Body::empty()).unwrap();
-    assert_eq!(app.send(outside).await.line(), r#"404 {"message":"404 Not Found"}"#);
+    assert_eq!(app.send(outside).await.line(), r#"404 {"error":"404 Not Found","message":"404 Not Found"}"#);
 }
 
 /// shell-13

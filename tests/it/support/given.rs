@@ -2,9 +2,11 @@
 //!
 //! They write GitLab's rows by hand, so that a test of a query does not lean on the code that writes them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use gatehouse::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use gatehouse::domain::token;
 use gatehouse::seal::Seal;
+use gatehouse::secrets::token_salt;
 use gatehouse::store::two_factor;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -128,6 +130,29 @@ impl Given {
         .await
         .unwrap();
         KeyId(id)
+    }
+
+    /// A user's personal access token of these scopes, good for a year; it is handed back.
+    pub async fn personal_access_token(
+        &self,
+        owner: UserId,
+        db_key_base: &SecretString,
+        token: &str,
+        scopes: &[&str],
+    ) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        sqlx::query(
+            "insert into personal_access_tokens (user_id, name, scopes, expires_at, token_digest)
+             values ($1, 'for a test', $2, $3, $4)",
+        )
+        .bind(owner.0)
+        .bind(token::scopes_to_yaml(&scopes))
+        .bind((self.now + TimeDelta::days(365)).date_naive())
+        .bind(token::digest(token, token_salt(db_key_base)))
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        token.to_owned()
     }
 
     /// Sets one column of the instance's settings.

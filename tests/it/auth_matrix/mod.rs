@@ -1,0 +1,135 @@
+//! Every route of the API, called by whoever must not: a table per area, a row per route that says how it refuses.
+
+mod personal_access_tokens;
+mod shell;
+
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::Request;
+use sqlx::PgPool;
+
+use crate::support::TestApp;
+use crate::tidy::sources;
+
+/// The areas; each has a file beside this one.
+const AREAS: [&Area; 2] = [&personal_access_tokens::AREA, &shell::AREA];
+
+/// The headers that carry a credential somewhere.
+const HEADERS: [&str; 5] =
+    ["Authorization", "Gitlab-Kas-Api-Request", "Gitlab-Shared-Secret", "Gitlab-Shell-Api-Request", "PRIVATE-TOKEN"];
+
+/// An area and who may call it.
+struct Area {
+    /// Where its routes are written.
+    folder: &'static str,
+    /// What stands before the paths of its routes.
+    root: &'static str,
+    /// Its routes: method, path as it is written, and what a caller without any credential hears.
+    routes: &'static [(&'static str, &'static str, &'static str)],
+    /// What a caller with a wrong credential in this header hears, where that is something else.
+    otherwise: fn(path: &str, header: &str) -> Option<&'static str>,
+    /// The credentials that open it, by their names in `credentials`.
+    opened_by: &'static [&'static str],
+}
+
+impl Area {
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        // A parameter of the path is whatever matches.
+        let path: Vec<&str> = path.split('/').map(|step| if step.starts_with('{') { "1" } else { step }).collect();
+        Request::builder().method(method).uri(format!("{}{}", self.root, path.join("/")))
+    }
+}
+
+/// A good credential of every kind: its name, header and value.
+async fn credentials(app: &TestApp) -> Vec<(&'static str, &'static str, String)> {
+    let given = app.given();
+    let admin = given.user("root").await;
+    given.user_is(admin, "admin = true").await;
+    let key = &app.secrets.db_key_base;
+    let token = given.personal_access_token(admin, key, "glpat-of-an-administrator", &["api"]).await;
+    vec![
+        ("shell", "Gitlab-Shell-Api-Request", app.token_with(&serde_json::json!({}))),
+        ("personal access token", "PRIVATE-TOKEN", token),
+    ]
+}
+
+#[sqlx::test]
+async fn every_route_refuses_whoever_must_not_call_it(pool: PgPool) {
+    let app = TestApp::new(pool);
+    let wrong = app.wrong_tokens();
+    let right = credentials(&app).await;
+    for area in AREAS {
+        for (method, path, refusal) in area.routes {
+            let bare = area.request(method, path).body(Body::empty()).unwrap();
+            assert_eq!(app.send(bare).await.line(), *refusal, "{method} {path}, bare");
+            for header in HEADERS {
+                let refusal = (area.otherwise)(path, header).unwrap_or(refusal);
+                for (what, token) in &wrong {
+                    let request = area.request(method, path).header(header, token).body(Body::empty()).unwrap();
+                    assert_eq!(app.send(request).await.line(), refusal, "{method} {path}, {header}: {what}");
+                }
+                // The right credential in any other place is none, nor is another's.
+                for (name, place, token) in &right {
+                    if area.opened_by.contains(name) && (*place == header || header == "Authorization") {
+                        continue;
+                    }
+                    let request = area.request(method, path).header(header, token).body(Body::empty()).unwrap();
+                    assert_eq!(app.send(request).await.line(), refusal, "{method} {path}, {header}: that of {name}");
+                }
+            }
+        }
+    }
+}
+
+#[sqlx::test]
+async fn the_right_credential_opens_every_route(pool: PgPool) {
+    let app = TestApp::new(pool);
+    let right = credentials(&app).await;
+    for area in AREAS {
+        for (method, path, _) in area.routes.iter().filter(|(method, ..)| *method != "DELETE") {
+            let (_, header, token) = right.iter().find(|(name, ..)| area.opened_by.contains(name)).unwrap();
+            let request = area.request(method, path).header(*header, token).body(Body::empty()).unwrap();
+            assert_ne!(app.send(request).await.status, 401, "{method} {path}, with {header}");
+        }
+    }
+}
+
+/// The tables have a row for each `.route(` of the areas, and none besides.
+#[test]
+fn the_tables_are_complete() {
+    let mut complaints = String::new();
+    let mut known_files = 0;
+    for area in AREAS {
+        let mut written = Vec::new();
+        for (name, text) in sources(area.folder) {
+            known_files += usize::from(text.contains(".route(\""));
+            for row in text.split(".route(\"").skip(1) {
+                let (path, handlers) = row.split_once("\", ").expect("a route row has a path and a handler");
+                let row = handlers.lines().next().unwrap_or_default();
+                for method in ["get", "post", "put", "patch", "delete"] {
+                    if row.starts_with(&format!("{method}(")) || row.contains(&format!(").{method}(")) {
+                        written.push((method.to_uppercase(), path.to_owned(), name.clone()));
+                    }
+                }
+            }
+        }
+        for (method, path, name) in &written {
+            if !area.routes.iter().any(|(known, route, _)| known == method && route == path) {
+                writeln!(complaints, "{name}: {method} {path} has no row").unwrap();
+            }
+        }
+        for (method, path, _) in area.routes {
+            if !written.iter().any(|(known, route, _)| known == method && route == path) {
+                writeln!(complaints, "{method} {path} has a row in {} and no route", area.folder).unwrap();
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+    // The operator's own listener asks for no credential.
+    let all = sources("src/http")
+        .iter()
+        .filter(|(name, text)| text.contains(".route(\"") && !name.ends_with("/operate.rs"))
+        .count();
+    assert_eq!(known_files, all, "a file with routes belongs to no area of the matrix");
+}
