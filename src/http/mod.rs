@@ -8,5 +8,6 @@ pub mod grape;
 pub mod observe;
 pub mod operate;
 pub mod personal_access_tokens;
+pub mod scim;
 pub mod shell;
 pub mod wire;

@@ -32,6 +32,7 @@ pub mod push_rules;
 pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reference_counters;
+pub mod scim_search;
 pub mod settings;
 pub mod tokens;
 pub mod touches;

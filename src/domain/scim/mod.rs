@@ -3,3 +3,14 @@
 pub mod filter;
 pub mod path;
 pub mod search;
+
+use super::ids::NamespaceId;
+
+/// Whose users a client provisions. The identities of two scopes have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Those of one top-level group.
+    Group(NamespaceId),
+    /// Those of the whole installation.
+    Instance,
+}

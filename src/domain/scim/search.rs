@@ -106,13 +106,12 @@ impl Order {
     /// The order that a client asks for. One that we do not know is none: a list in another order is still the list.
     #[must_use]
     pub fn parse(by: Option<&str>, order: Option<&str>) -> Self {
-        let by = by.and_then(|text| Attribute::parse(text.trim())).and_then(|attribute| {
-            match field(&attribute, None)? {
+        let by =
+            by.and_then(|text| Attribute::parse(text.trim())).and_then(|attribute| match field(&attribute, None)? {
                 Field::Text(field) => Some(SortField::Text(field)),
                 Field::Time(field) => Some(SortField::Time(field)),
                 Field::Active | Field::ConstantText(_) | Field::Primary | Field::Complex => None,
-            }
-        });
+            });
         // Without an attribute there is nothing to turn around.
         let descending = by.is_some() && order.is_some_and(|text| text.trim().eq_ignore_ascii_case("descending"));
         Self { by, descending }
