@@ -73,5 +73,20 @@ create unique index gatehouse_unique_scim_oauth_access_tokens_on_token on scim_o
 create unique index gatehouse_unique_scim_oauth_access_tokens_on_instance
     on scim_oauth_access_tokens ((group_id is null)) where group_id is null;
 
+-- The domains, all of them, of which new members may have addresses. No row is no restriction.
+create table allowed_email_domains (
+    id bigserial primary key,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    group_id bigint not null references namespaces (id) on delete cascade,
+    domain varchar(255) not null
+);
+
+create index index_allowed_email_domains_on_group_id on allowed_email_domains (group_id);
+create unique index gatehouse_unique_allowed_email_domains on allowed_email_domains (group_id, lower(domain));
+
+-- A new user gets a name that no namespace has, be it as path or as name.
+create index index_on_namespaces_lower_name on namespaces (lower(name));
+
 -- Provisioning finds people by a confirmed address in any letter case.
 create index gatehouse_emails_on_lower_email on emails (lower(email));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::asker::Asker;
-use super::ids::{KeyId, ProjectId, UserId};
+use super::ids::{KeyId, NamespaceId, ProjectId, UserId};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -63,6 +63,12 @@ events! {
     LfsTokenRefused = "lfs_token_refused",
     /// Somebody cloned, pulled or pushed.
     GitOperation = "repository_git_operation",
+    /// An identity provider took somebody on.
+    UserProvisioned = "user_provisioned_by_scim",
+    /// It took somebody off.
+    UserDeprovisioned = "user_deprovisioned_by_scim",
+    /// It took somebody on again.
+    UserReactivated = "user_reactivated_by_scim",
 }
 
 /// Who did it.
@@ -70,6 +76,8 @@ events! {
 pub enum Author {
     /// Nobody that we know.
     Unknown,
+    /// The installation itself, on behalf of a service.
+    System,
     /// A deploy key.
     DeployKey(KeyId),
     /// A user, with their username.
@@ -83,6 +91,8 @@ pub enum Entity {
     Instance,
     /// A user, with their username.
     User(UserId, String),
+    /// A group, with its full path.
+    Group(NamespaceId, String),
     /// A project, with its full path.
     Project(ProjectId, String),
 }

@@ -9,5 +9,6 @@ pub mod observe;
 pub mod operate;
 pub mod personal_access_tokens;
 pub mod scim;
+pub mod scim;
 pub mod shell;
 pub mod wire;

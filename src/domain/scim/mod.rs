@@ -1,8 +1,12 @@
 //! The rules of SCIM: its two small languages, and what they may say about a user.
 
 pub mod filter;
+pub mod newcomer;
 pub mod path;
+pub mod refusal;
 pub mod search;
+pub mod tenant;
+pub mod username;
 
 use super::ids::NamespaceId;
 
