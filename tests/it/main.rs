@@ -13,6 +13,7 @@ mod logs;
 mod migrations;
 mod personal_access_tokens;
 mod query_cache;
+mod scim;
 mod shell;
 mod support;
 mod tidy;

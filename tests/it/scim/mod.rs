@@ -1,0 +1,3 @@
+//! SCIM as identity providers see it.
+
+mod search;
