@@ -9,6 +9,5 @@ pub mod observe;
 pub mod operate;
 pub mod personal_access_tokens;
 pub mod scim;
-pub mod scim;
 pub mod shell;
 pub mod wire;

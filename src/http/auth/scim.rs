@@ -1,9 +1,9 @@
 //! Identity providers: a bearer token that opens one group, or the installation (scim.md section 1).
 
-use axum::extract::{FromRequestParts, OriginalUri, Request, State};
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -66,16 +66,15 @@ pub struct ScimAuth {
 }
 
 impl ScimAuth {
-    async fn admit(&self, request: &Request) -> Result<ScimCaller, ScimError> {
-        let long = |uri: &OriginalUri| uri.path_and_query().is_some_and(|text| text.as_str().len() > URL_BYTES);
-        if request.extensions().get::<OriginalUri>().is_some_and(long) {
+    async fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<ScimCaller, ScimError> {
+        if uri.path_and_query().is_some_and(|text| text.as_str().len() > URL_BYTES) {
             return Err(ScimError::UriTooLong);
         }
-        let address = Address::parse(request.uri().path()).ok_or(ScimError::NoSuchUrl)?;
+        let address = Address::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
         if matches!(address.base, Base::Group(..)) && !self.settings.groups {
             return Err(ScimError::Forbidden("Group SAML not enabled."));
         }
-        let token = self.presented(request).ok_or(ScimError::Unauthorized)?;
+        let token = self.presented(uri, headers).ok_or(ScimError::Unauthorized)?;
         // The token goes first: who has none learns nothing about which groups there are.
         let opens = scim::find_scope_of_token(self.db.pool(), &token::sha256(&token)).await?;
         let opens = opens.ok_or(ScimError::Unauthorized)?;
@@ -115,9 +114,9 @@ impl ScimAuth {
     }
 
     /// The token in the header, else in the query where that is allowed: GitLab's OAuth library reads both.
-    fn presented(&self, request: &Request) -> Option<String> {
-        let token = bearer(request.headers()).map(str::to_owned).or_else(|| {
-            let query = request.uri().query().filter(|_| self.settings.token_parameters)?;
+    fn presented(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+        let token = bearer(headers).map(str::to_owned).or_else(|| {
+            let query = uri.query().filter(|_| self.settings.token_parameters)?;
             let named = |name: &str| matches!(name, "access_token" | "bearer_token");
             form_urlencoded::parse(query.as_bytes()).find(|(name, _)| named(name)).map(|(_, token)| token.into_owned())
         });
@@ -135,7 +134,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// # Errors
 /// 401 without the token of the scope that the URL names; 403 and 404 where there is no such scope.
 pub async fn require(State(auth): State<ScimAuth>, mut request: Request, next: Next) -> Result<Response, ScimError> {
-    let caller = auth.admit(&request).await?;
+    let caller = auth.admit(request.uri(), request.headers()).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

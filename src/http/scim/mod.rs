@@ -94,13 +94,13 @@ async fn serve(State(scim): State<ScimState>, caller: ScimCaller, request: Reque
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let method = request.method().clone();
     match (caller.resource(), &method) {
-        (Resource::Users, _) if reads => users::list(&scim, &caller, &request).await,
+        (Resource::Users, _) if reads => users::list(&scim, &caller, &request.into_parts().0).await,
         (Resource::Users, &Method::POST) => users::create(&scim, &caller, request).await,
         (Resource::Users, _) => Err(ScimError::MethodNotAllowed(COLLECTION)),
-        (Resource::User(id), _) if reads => users::show(&scim, &caller, id, &request).await,
+        (Resource::User(id), _) if reads => users::show(&scim, &caller, id, &request.into_parts().0).await,
         (Resource::User(id), &Method::PATCH) => users::patch(&scim, &caller, id, request).await,
         (Resource::User(id), &Method::PUT) => users::replace(&scim, &caller, id, request).await,
-        (Resource::User(id), &Method::DELETE) => users::delete(&scim, &caller, id, &request).await,
+        (Resource::User(id), &Method::DELETE) => users::delete(&scim, &caller, id, &request.into_parts().0).await,
         (Resource::User(_), _) => Err(ScimError::MethodNotAllowed(RESOURCE)),
         (Resource::ServiceProviderConfig | Resource::ResourceTypes(_) | Resource::Schemas(_), _) if !reads => {
             Err(ScimError::MethodNotAllowed(DISCOVERY))

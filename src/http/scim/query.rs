@@ -1,6 +1,6 @@
 //! The parameters of a SCIM query.
 
-use axum::extract::Request;
+use axum::http::Uri;
 
 use super::projection::Projection;
 
@@ -9,10 +9,10 @@ use super::projection::Projection;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Those of a request.
+    /// Those of a URL.
     #[must_use]
-    pub fn of(request: &Request) -> Self {
-        let text = request.uri().query().unwrap_or_default();
+    pub fn of(uri: &Uri) -> Self {
+        let text = uri.query().unwrap_or_default();
         Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 

@@ -22,7 +22,7 @@ use crate::store::scim_provisioning::{self, Outcome};
 /// # Errors
 /// 400 for what cannot be read, 409 where somebody else is who is asked for, 412 for what the rules refuse.
 pub async fn create(scim: &ScimState, caller: &ScimCaller, request: Request) -> Result<Response, ScimError> {
-    let projection = Query::of(&request).projection(USER_SCHEMA);
+    let projection = Query::of(request.uri()).projection(USER_SCHEMA);
     let fields = body::read(request, scim.body_bytes).await?;
     let said = said(&fields)?;
     let fields = Value::Object(fields);

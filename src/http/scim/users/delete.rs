@@ -1,7 +1,7 @@
 //! `DELETE /Users/<id>`: takes the user off, and keeps the identity, so that they can be taken on again.
 
-use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::change::{Wanted, apply};
@@ -16,7 +16,7 @@ use crate::store::scim_provisioning::Change;
 ///
 /// # Errors
 /// 404 for an unknown id, 412 for the last owner of the group.
-pub async fn delete(scim: &ScimState, caller: &ScimCaller, id: &str, request: &Request) -> Result<Response, ScimError> {
+pub async fn delete(scim: &ScimState, caller: &ScimCaller, id: &str, request: &Parts) -> Result<Response, ScimError> {
     let change = Change { active: Some(false), extern_uid: None };
     let refused = |held: &crate::store::scim::HeldIdentity, refusal: Refusal| match (refusal, caller.tenant()) {
         (Refusal::LastOwner, Tenant::Group(group)) => {
@@ -28,6 +28,6 @@ pub async fn delete(scim: &ScimState, caller: &ScimCaller, id: &str, request: &R
             refusal,
         },
     };
-    apply(scim, caller, &Wanted { id, change: &change, headers: request.headers(), refused: &refused }).await?;
+    apply(scim, caller, &Wanted { id, change: &change, headers: &request.headers, refused: &refused }).await?;
     Ok(no_content())
 }

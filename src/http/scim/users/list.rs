@@ -1,7 +1,7 @@
 //! `GET /Users`: who is provisioned?
 
-use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -21,8 +21,8 @@ const PAGE: (i64, i64) = (20, 100);
 ///
 /// # Errors
 /// 412 for a filter that is not answered.
-pub async fn list(scim: &ScimState, caller: &ScimCaller, request: &Request) -> Result<Response, ScimError> {
-    let query = Query::of(request);
+pub async fn list(scim: &ScimState, caller: &ScimCaller, request: &Parts) -> Result<Response, ScimError> {
+    let query = Query::of(&request.uri);
     let condition = match query.get("filter").map(str::trim).filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {

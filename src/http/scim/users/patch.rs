@@ -24,7 +24,7 @@ const MAX_OPERATIONS: usize = 1000;
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 412 for what the rules refuse.
 pub async fn patch(scim: &ScimState, caller: &ScimCaller, id: &str, request: Request) -> Result<Response, ScimError> {
-    let projection = Query::of(&request).projection(USER_SCHEMA);
+    let projection = Query::of(request.uri()).projection(USER_SCHEMA);
     let headers = request.headers().clone();
     let fields = body::read(request, scim.body_bytes).await?;
     let change = change(&fields)?;

@@ -20,7 +20,7 @@ use crate::store::scim_provisioning::Change;
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 409 and 412 for what the rules refuse.
 pub async fn replace(scim: &ScimState, caller: &ScimCaller, id: &str, request: Request) -> Result<Response, ScimError> {
-    let projection = Query::of(&request).projection(USER_SCHEMA);
+    let projection = Query::of(request.uri()).projection(USER_SCHEMA);
     let headers = request.headers().clone();
     let fields = body::read(request, scim.body_bytes).await?;
     let active = body::get(&fields, "active").map(body::active).transpose()?.flatten();

@@ -1,8 +1,8 @@
 //! `GET /Users/<id>`: who is this?
 
-use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, IF_NONE_MATCH};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::change::names_version;
@@ -17,12 +17,12 @@ use crate::store::scim;
 ///
 /// # Errors
 /// 404 where the scope has no such identity.
-pub async fn show(scim: &ScimState, caller: &ScimCaller, id: &str, request: &Request) -> Result<Response, ScimError> {
+pub async fn show(scim: &ScimState, caller: &ScimCaller, id: &str, request: &Parts) -> Result<Response, ScimError> {
     let found = scim::find_user(scim.db.pool(), caller.tenant().scope(), id).await?;
     let found = found.ok_or_else(|| ScimError::NotFound("Resource", id.to_owned()))?;
     let version = user::version(found.updated_at);
-    if names_version(request.headers(), &IF_NONE_MATCH, &version) == Some(true) {
+    if names_version(&request.headers, &IF_NONE_MATCH, &version) == Some(true) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, version)]).into_response());
     }
-    Ok(user::show(StatusCode::OK, &found, caller.base(), &Query::of(request).projection(USER_SCHEMA)))
+    Ok(user::show(StatusCode::OK, &found, caller.base(), &Query::of(&request.uri).projection(USER_SCHEMA)))
 }
