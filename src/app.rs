@@ -13,9 +13,11 @@ use crate::gitaly::Gitaly;
 use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
+use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
+use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState, Storage};
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
@@ -76,9 +78,23 @@ pub fn build(
             url: settings.gitlab.url(),
         },
     );
+    let ours = &settings.gatehouse.scim;
+    let scim = scim::router(
+        ScimState { db: db.clone(), clock: clock.clone() },
+        ScimAuth {
+            db: db.clone(),
+            url: format!("{}/api/scim/v2", settings.gitlab.url()),
+            groups: ours.groups,
+            instance: ours.instance,
+            licensed: ours.licensed,
+            token_in_query: ours.token_in_query,
+        },
+    );
     let root = format!("{}/api/v4", settings.gitlab.root());
-    let router =
-        Router::new().nest(&format!("{root}/internal"), shell).nest(&format!("{root}/personal_access_tokens"), tokens);
+    let router = Router::new()
+        .nest_service(&format!("{}/api/scim/v2", settings.gitlab.root()), scim)
+        .nest(&format!("{root}/internal"), shell)
+        .nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     Ok(App { router, gitaly, background })
 }

@@ -33,6 +33,7 @@ pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reference_counters;
 pub mod scim_search;
+pub mod scim_tokens;
 pub mod settings;
 pub mod tokens;
 pub mod touches;

@@ -5,6 +5,7 @@ pub mod error_tracking;
 pub mod git_audit;
 pub mod kas;
 pub mod lfs_token;
+pub mod scim;
 pub mod shell;
 
 use axum::body::{Body, Bytes, to_bytes};
