@@ -17,7 +17,7 @@ use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
-use crate::http::scim::{self, ScimSettings, ScimState};
+use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState, Storage};
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
@@ -78,15 +78,23 @@ pub fn build(
             url: settings.gitlab.url(),
         },
     );
+    let ours = &settings.gatehouse.scim;
     let scim = scim::router(
-        ScimState { db: db.clone(), clock: clock.clone(), body_bytes: limits.body_bytes },
-        ScimAuth { db: db.clone(), settings: scim_settings(settings) },
+        ScimState { db: db.clone(), clock: clock.clone() },
+        ScimAuth {
+            db: db.clone(),
+            url: format!("{}/api/scim/v2", settings.gitlab.url()),
+            groups: ours.groups,
+            instance: ours.instance,
+            licensed: ours.licensed,
+            token_in_query: ours.token_in_query,
+        },
     );
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
+        .nest_service(&format!("{}/api/scim/v2", settings.gitlab.root()), scim)
         .nest(&format!("{root}/internal"), shell)
-        .nest(&format!("{root}/personal_access_tokens"), tokens)
-        .nest(&format!("{}{}", settings.gitlab.root(), scim::ROOT), scim);
+        .nest(&format!("{root}/personal_access_tokens"), tokens);
     let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
     Ok(App { router, gitaly, background })
 }
@@ -123,17 +131,6 @@ fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -
         body_bytes: limits.body_bytes,
     };
     ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
-}
-
-fn scim_settings(settings: &Settings) -> ScimSettings {
-    let scim = &settings.gatehouse.scim;
-    ScimSettings {
-        groups: scim.groups,
-        instance: scim.instance,
-        licensed: scim.instance_feature,
-        token_parameters: scim.token_parameters,
-        url: format!("{}{}", settings.gitlab.url(), scim::ROOT),
-    }
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {

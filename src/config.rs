@@ -220,11 +220,11 @@ pub struct Gatehouse {
     pub two_factor_for_git: bool,
     /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
     pub git_audit: bool,
-    /// Identity providers.
-    pub scim: Scim,
     /// The git options that gitlab-shell hands to Gitaly.
     #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
     pub git_config_options: Vec<String>,
+    /// Provisioning by identity providers.
+    pub scim: Scim,
     /// The log.
     pub log: Log,
 }
@@ -244,13 +244,34 @@ impl Default for Gatehouse {
             lfs_token_lifetime: 1800,
             two_factor_for_git: false,
             git_audit: false,
-            scim: Scim::default(),
             git_config_options: vec![
                 "uploadpack.allowFilter=true".to_owned(),
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
             ],
+            scim: Scim::default(),
             log: Log::default(),
         }
+    }
+}
+
+/// `gatehouse.scim:`, provisioning by identity providers.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Scim {
+    /// Whether groups may have SAML, and with it SCIM.
+    pub groups: bool,
+    /// Whether this installation has SAML, and with it SCIM for all its users.
+    pub instance: bool,
+    /// Whether the licence covers SCIM for the installation.
+    pub licensed: bool,
+    /// Whether a token may stand in the query, as `access_token` or `bearer_token`.
+    pub token_in_query: bool,
+}
+
+impl Default for Scim {
+    fn default() -> Self {
+        Self { groups: true, instance: true, licensed: true, token_in_query: true }
     }
 }
 
@@ -358,27 +379,6 @@ pub struct Jobs {
 impl Default for Jobs {
     fn default() -> Self {
         Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
-    }
-}
-
-/// `gatehouse.scim:`, which identity providers may call. Each needs its token besides.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Scim {
-    /// Those of groups, which GitLab calls Group SAML.
-    pub groups: bool,
-    /// That of the installation, which GitLab calls SAML SSO for the instance.
-    pub instance: bool,
-    /// Whether the installation's provisioning exists at all; without it there is a 404.
-    pub instance_feature: bool,
-    /// Whether a token is read from the query too: `access_token`, `bearer_token`.
-    pub token_parameters: bool,
-}
-
-impl Default for Scim {
-    fn default() -> Self {
-        Self { groups: true, instance: true, instance_feature: true, token_parameters: true }
     }
 }
 

@@ -15,7 +15,6 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::scim;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -29,18 +28,17 @@ pub fn around(router: Router, time_limit: Duration) -> Router {
 }
 
 /// The request with a path that routes: single slashes, and none at its end. Clients join a base that ends in a slash
-/// with a path that starts with one, and a redirect would turn their POST into a GET. What follows SCIM's root stays as it
-/// is, for ids there may hold slashes.
+/// with a path that starts with one, and a redirect would turn their POST into a GET.
 pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
     let path = request.uri().path();
+    // An id at the end of a SCIM path may have slashes anywhere; that area takes its paths apart by itself.
+    if path.contains("/api/scim/v2/") {
+        return request;
+    }
     if path.contains("//") || (path.len() > 1 && path.ends_with('/')) {
-        let (plain, as_it_is) = match path.split_once(&format!("{}/", scim::ROOT)) {
-            Some((before, after)) => (before.to_owned() + scim::ROOT, format!("/{}", after.trim_start_matches('/'))),
-            None => (path.to_owned(), String::new()),
-        };
-        let segments: Vec<&str> = plain.split('/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-        if let Ok(uri) = format!("/{}{as_it_is}{query}", segments.join("/")).parse::<Uri>() {
+        if let Ok(uri) = format!("/{}{query}", segments.join("/")).parse::<Uri>() {
             *request.uri_mut() = uri;
         }
     }

@@ -35,6 +35,7 @@ pub mod reference_counters;
 pub mod scim;
 pub mod scim_provisioning;
 pub mod scim_search;
+pub mod scim_tokens;
 pub mod settings;
 pub mod tokens;
 pub mod touches;

@@ -1,50 +1,47 @@
-//! Identity providers: a bearer token that opens one group, or the installation (scim.md section 1).
+//! Identity providers, who show the SCIM token of a group or of the installation.
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
-use axum::middleware::Next;
-use axum::response::Response;
 
 use crate::domain::scim::Scope;
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::tenant::{Group, Tenant};
 use crate::domain::token;
-use crate::http::scim::ScimSettings;
-use crate::http::scim::address::{Address, Base, GroupName, Resource};
 use crate::http::scim::error::ScimError;
-use crate::store::{Db, scim};
+use crate::http::scim::target::Base;
+use crate::http::scim::target::encoded;
+use crate::store::Db;
+use crate::store::scim_tokens;
 
-/// The longest token that is looked up, in bytes.
+/// Bytes of a token at most.
 const TOKEN_BYTES: usize = 255;
-/// The longest URL that is read, in bytes.
-const URL_BYTES: usize = 16 * 1024;
 
-/// Shows that a client called with the token of the group or the installation that its URL names.
+/// Shows that the request came with the token of the scope that its URL is about.
 #[derive(Debug, Clone)]
 pub struct ScimCaller {
+    scope: Scope,
     tenant: Tenant,
-    resource: Resource,
-    base: String,
+    base_url: String,
 }
 
 impl ScimCaller {
-    /// Whose users the client provisions.
+    /// Whose users the caller provisions.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The same, with the rules that hold there.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    /// What the URL names there.
+    /// Where the scope's resources are, without a slash at the end.
     #[must_use]
-    pub fn resource(&self) -> &Resource {
-        &self.resource
-    }
-
-    /// The URL under which everything of the tenant is.
-    #[must_use]
-    pub fn base(&self) -> &str {
-        &self.base
+    pub fn base_url(&self) -> &str {
+        &self.base_url
     }
 }
 
@@ -56,85 +53,74 @@ impl<S: Sync> FromRequestParts<S> for ScimCaller {
     }
 }
 
-/// What the layer checks against.
+/// What callers are checked against.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ScimAuth {
     /// Where tokens are known.
     pub db: Db,
-    /// What is switched on.
-    pub settings: ScimSettings,
+    /// The URL of the API, up to and with `/api/scim/v2`.
+    pub url: String,
+    /// Whether groups may have SAML here.
+    pub groups: bool,
+    /// Whether the installation has SAML.
+    pub instance: bool,
+    /// Whether the licence covers SCIM for the installation.
+    pub licensed: bool,
+    /// Whether a token may stand in the query.
+    pub token_in_query: bool,
 }
 
 impl ScimAuth {
-    async fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<ScimCaller, ScimError> {
-        if uri.path_and_query().is_some_and(|text| text.as_str().len() > URL_BYTES) {
-            return Err(ScimError::UriTooLong);
-        }
-        let address = Address::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
-        if matches!(address.base, Base::Group(..)) && !self.settings.groups {
+    /// The caller of a request to this base (scim.md 1). Whether a group exists is said to those alone who hold a token.
+    ///
+    /// # Errors
+    /// In the order of the contract: the feature, the token, the group, its SAML, and whose token it is.
+    pub async fn admit(&self, base: &Base, headers: &HeaderMap, query: &str) -> Result<ScimCaller, ScimError> {
+        if matches!(base, Base::Group(_)) && !self.groups {
             return Err(ScimError::Forbidden("Group SAML not enabled."));
         }
-        let token = self.presented(uri, headers).ok_or(ScimError::Unauthorized)?;
-        // The token goes first: who has none learns nothing about which groups there are.
-        let opens = scim::find_scope_of_token(self.db.pool(), &token::sha256(&token)).await?;
-        let opens = opens.ok_or(ScimError::Unauthorized)?;
-        let tenant = match address.base {
-            Base::Instance => self.instance(opens)?,
-            Base::Group(said, name) => self.group(opens, said, name).await?,
+        let token = self.presented(headers, query).ok_or(ScimError::Unauthorized)?;
+        let opened =
+            scim_tokens::find_scope(self.db.pool(), &token::sha256(&token)).await?.ok_or(ScimError::Unauthorized)?;
+        match base {
+            Base::Group(path) => {
+                let group = if is_path(path) { scim_tokens::find_group(self.db.pool(), path).await? } else { None };
+                let group = group.ok_or_else(|| ScimError::NoSuchGroup(path.clone()))?;
+                let Some(provider) = group.saml else { return Err(ScimError::NoSaml(group.path)) };
+                if opened != Scope::Group(group.id) {
+                    return Err(ScimError::Unauthorized);
+                }
+                let base_url = format!("{}/groups/{}", self.url, encoded(&group.path));
+                let group = Group { id: group.id, name: group.name, full_path: group.path, provider };
+                Ok(ScimCaller { scope: opened, tenant: Tenant::Group(group), base_url })
+            }
+            Base::Instance if opened != Scope::Instance => Err(ScimError::Unauthorized),
+            Base::Instance if !self.instance => Err(ScimError::Forbidden("Instance SAML not enabled.")),
+            Base::Instance if !self.licensed => Err(ScimError::NotLicensed),
+            Base::Instance => Ok(ScimCaller {
+                scope: opened,
+                tenant: Tenant::Instance,
+                base_url: format!("{}/application", self.url),
+            }),
+        }
+    }
+
+    fn presented(&self, headers: &HeaderMap, query: &str) -> Option<String> {
+        let bearer = || {
+            let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         };
-        let base = self.settings.base(&tenant);
-        Ok(ScimCaller { tenant, resource: address.resource, base })
-    }
-
-    fn instance(&self, opens: Scope) -> Result<Tenant, ScimError> {
-        if opens != Scope::Instance {
-            return Err(ScimError::Unauthorized);
-        }
-        if !self.settings.instance {
-            return Err(ScimError::Forbidden("Instance SAML not enabled."));
-        }
-        if !self.settings.licensed {
-            return Err(ScimError::NoSuchFeature);
-        }
-        Ok(Tenant::Instance)
-    }
-
-    async fn group(&self, opens: Scope, said: String, name: Option<GroupName>) -> Result<Tenant, ScimError> {
-        let found = match name {
-            None => None,
-            Some(GroupName::Id(id)) => scim::find_group_by_id(self.db.pool(), id).await?,
-            Some(GroupName::Path(path)) => scim::find_group_by_path(self.db.pool(), &path).await?,
+        let parameter = || {
+            let named = |name: &str| name == "access_token" || name == "bearer_token";
+            let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| named(name));
+            found.filter(|_| self.token_in_query).map(|(_, token)| token.into_owned())
         };
-        let group = found.ok_or_else(|| ScimError::NotFound("Group", said.clone()))?;
-        let group = group.ok_or(ScimError::NoSaml(said))?;
-        if opens != Scope::Group(group.id) {
-            return Err(ScimError::Unauthorized);
-        }
-        Ok(Tenant::Group(group))
-    }
-
-    /// The token in the header, else in the query where that is allowed: GitLab's OAuth library reads both.
-    fn presented(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
-        let token = bearer(headers).map(str::to_owned).or_else(|| {
-            let query = uri.query().filter(|_| self.settings.token_parameters)?;
-            let named = |name: &str| matches!(name, "access_token" | "bearer_token");
-            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| named(name)).map(|(_, token)| token.into_owned())
-        });
-        token.filter(|token| !token.is_empty() && token.len() <= TOKEN_BYTES)
+        bearer().or_else(parameter).filter(|token| !token.is_empty() && token.len() <= TOKEN_BYTES)
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// The layer: leaves a [`ScimCaller`] on the request, or refuses it.
-///
-/// # Errors
-/// 401 without the token of the scope that the URL names; 403 and 404 where there is no such scope.
-pub async fn require(State(auth): State<ScimAuth>, mut request: Request, next: Next) -> Result<Response, ScimError> {
-    let caller = auth.admit(request.uri(), request.headers()).await?;
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+fn is_path(path: &str) -> bool {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-');
+    path.len() <= 4096 && path.split('/').all(|segment| !segment.is_empty() && segment.chars().all(allowed))
 }

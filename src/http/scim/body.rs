@@ -1,99 +1,106 @@
-//! The body of a SCIM request: a JSON object with limits, whose names are found in any letter case.
+//! Bodies: JSON with its limits, and parameters of requests that may be text or number.
 
-use axum::body::to_bytes;
-use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::ScimError;
 
-/// The deepest that a body nests.
-const MAX_DEPTH: usize = 64;
+/// How deep JSON nests at most.
+const DEPTH: usize = 64;
 
 /// The object in a request's body.
+#[derive(Debug)]
+pub struct ScimBody(pub Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for ScimBody {
+    type Rejection = ScimError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ScimError> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        object(&headers, &body).map(Self)
+    }
+}
+
+fn unread(rejection: &BytesRejection) -> ScimError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ScimError::TooLarge,
+        _ => ScimError::InvalidSyntax("the body could not be read".to_owned()),
+    }
+}
+
+/// The object in a body.
 ///
 /// # Errors
-/// 415, 413 and 400: another type, more than `limit` bytes, anything but an object of texts that a column holds.
-pub async fn read(request: Request, limit: usize) -> Result<Map<String, Value>, ScimError> {
-    let form = is_form(request.headers())?;
-    let body = to_bytes(request.into_body(), limit)
-        .await
-        .map_err(|_| ScimError::TooLarge(format!("{limit} bytes are read")))?;
-    // What curl sends when it is told no type.
-    if form && !body.trim_ascii_start().starts_with(b"{") {
-        return Err(ScimError::UnsupportedMediaType);
+/// Where it is of another type, no JSON, too deep, no object, or has a NUL in a text.
+pub fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ScimError> {
+    check_type(headers, body)?;
+    let syntax = |reason: &str| ScimError::InvalidSyntax(reason.to_owned());
+    if depth(body) > DEPTH {
+        return Err(syntax("the body nests too deep"));
     }
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(fields)) => {
-            let fields = Value::Object(fields);
-            check(&fields, MAX_DEPTH)?;
-            let Value::Object(fields) = fields else { return Err(not_an_object()) };
-            Ok(fields)
-        }
-        Ok(_) => Err(not_an_object()),
-        Err(_) => Err(ScimError::InvalidSyntax("The body is not valid JSON".to_owned())),
+    let value = serde_json::from_slice(body).map_err(|_| syntax("the body is not JSON"))?;
+    if has_nul(&value) {
+        return Err(ScimError::InvalidValue("a text contains a NUL character".to_owned()));
+    }
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(syntax("the body is not a JSON object")),
     }
 }
 
-fn not_an_object() -> ScimError {
-    ScimError::InvalidSyntax("The body must be a JSON object".to_owned())
-}
-
-fn is_form(headers: &HeaderMap) -> Result<bool, ScimError> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(false) };
-    let media = value.to_str().unwrap_or("not text").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+fn check_type(headers: &HeaderMap, body: &[u8]) -> Result<(), ScimError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let media = value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media.as_str() {
-        "" | "application/scim+json" | "application/json" => Ok(false),
-        "application/x-www-form-urlencoded" => Ok(true),
+        "" | "application/scim+json" | "application/json" => Ok(()),
+        // curl says so where it is not told better.
+        "application/x-www-form-urlencoded" if body.trim_ascii_start().starts_with(b"{") => Ok(()),
         _ => Err(ScimError::UnsupportedMediaType),
     }
 }
 
-/// The library's own limit is above ours, so the walk is as deep as that at most.
-fn check(value: &Value, depth: usize) -> Result<(), ScimError> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(ScimError::InvalidSyntax(format!("The body nests deeper than {MAX_DEPTH} levels")));
-    };
-    match value {
-        Value::String(text) => check_text(text),
-        Value::Array(values) => values.iter().try_for_each(|value| check(value, depth)),
-        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
-            check_text(name)?;
-            check(value, depth)
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn check_text(text: &str) -> Result<(), ScimError> {
-    if text.contains('\0') {
-        return Err(ScimError::InvalidValue("A text must not contain U+0000".to_owned()));
-    }
-    Ok(())
-}
-
-/// The value of this name in any letter case, where there is one that is not null. The exact name goes first.
-#[must_use]
-pub fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let exact = fields.get(name);
-    let value =
-        exact.or_else(|| fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value));
-    value.filter(|value| !value.is_null())
-}
-
-/// The value itself, or the one that a string holds as JSON: GitLab's documentation calls some types "JSON string".
-#[must_use]
-pub fn unwrapped(value: &Value) -> Value {
-    match value {
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
-            serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+fn depth(body: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        value => value.clone(),
+    }
+    deepest
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
-/// A text, or a number as its digits.
+/// The member of that name in any letter case, null being none. The last of several counts.
+#[must_use]
+pub fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let exact = object.get(name);
+    let found = exact
+        .or_else(|| object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).last().map(|(_, value)| value));
+    found.filter(|value| !value.is_null())
+}
+
+/// A text, or a number's digits.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     match value {
@@ -103,7 +110,19 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What `active` says, in all the ways that providers say it.
+/// The value itself, or the one that a string holds as JSON: GitLab's documentation calls some types "JSON string".
+#[must_use]
+pub fn unwrapped(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) && depth(text.as_bytes()) <= DEPTH => {
+            let inner = serde_json::from_str(text).ok().filter(|inner| !has_nul(inner));
+            inner.unwrap_or_else(|| value.clone())
+        }
+        value => value.clone(),
+    }
+}
+
+/// What `active` says, in all the ways that providers say it; null says nothing.
 ///
 /// # Errors
 /// 400 for anything else: a deactivation that is not understood must not pass for done.

@@ -1,259 +1,248 @@
-//! `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas`: what can a client do here?
-//!
-//! The schema of users is small, and says of each attribute what is true of it: clients and checkers act on it.
+//! `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas`: what a client can expect here, and no more than is true.
 
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::error::ScimError;
-use super::scim_json;
+use super::list::MAX_COUNT;
+use super::{ScimState, json_answer};
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 
-const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-const CONFIG: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
-const RESOURCE_TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
-const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
+const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 
-/// What is supported.
-#[must_use]
-pub fn service_provider_config(caller: &ScimCaller) -> Response {
-    let body = json!({
-        "schemas": [CONFIG],
-        "documentationUri": "https://docs.gitlab.com/development/internal_api/",
+/// `GET /ServiceProviderConfig`
+pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
+    let config = json!({
+        "schemas": [format!("{CORE}:ServiceProviderConfig")],
         "patch": { "supported": true },
         "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
-        "filter": { "supported": true, "maxResults": 100 },
+        "filter": { "supported": true, "maxResults": MAX_COUNT },
         "changePassword": { "supported": false },
         "sort": { "supported": true },
         "etag": { "supported": true },
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
             "name": "OAuth Bearer Token",
-            "description": "The SCIM token of the group or of the installation, as a bearer token",
+            "description": "The SCIM token of the group or of the installation",
             "specUri": "https://www.rfc-editor.org/info/rfc6750",
             "primary": true,
         }],
         "meta": {
             "resourceType": "ServiceProviderConfig",
-            "location": format!("{}/ServiceProviderConfig", caller.base()),
+            "location": format!("{}/ServiceProviderConfig", caller.base_url()),
         },
     });
-    scim_json(StatusCode::OK, &body)
+    json_answer(StatusCode::OK, &config)
 }
 
-/// Which resources there are.
+/// `GET /ResourceTypes`
+pub async fn resource_types(caller: ScimCaller) -> Response {
+    listed(&[user_type(&caller)])
+}
+
+/// `GET /ResourceTypes/{id}`
 ///
 /// # Errors
-/// 404 for one that there is not.
-pub fn resource_types(caller: &ScimCaller, id: Option<&str>) -> Result<Response, ScimError> {
-    let all = vec![json!({
-        "schemas": [RESOURCE_TYPE],
+/// 404 for any type but `User`.
+pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result<Response, ScimError> {
+    match id.as_str() {
+        "User" => Ok(json_answer(StatusCode::OK, &user_type(&caller))),
+        _ => Err(ScimError::NoSuchResource(id)),
+    }
+}
+
+/// `GET /Schemas`
+pub async fn schemas(caller: ScimCaller) -> Response {
+    listed(&all_schemas(&caller))
+}
+
+/// `GET /Schemas/{urn}`
+///
+/// # Errors
+/// 404 for a schema that is not listed.
+pub async fn schema(caller: ScimCaller, Path(urn): Path<String>) -> Result<Response, ScimError> {
+    let found = all_schemas(&caller).into_iter().find(|schema| schema["id"].as_str().is_some_and(|id| id == urn));
+    found.map(|schema| json_answer(StatusCode::OK, &schema)).ok_or(ScimError::NoSuchResource(urn))
+}
+
+fn listed(resources: &[Value]) -> Response {
+    let answer = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": resources.len(),
+        "itemsPerPage": resources.len(),
+        "startIndex": 1,
+        "Resources": resources,
+    });
+    json_answer(StatusCode::OK, &answer)
+}
+
+fn user_type(caller: &ScimCaller) -> Value {
+    json!({
+        "schemas": [format!("{CORE}:ResourceType")],
         "id": "User",
         "name": "User",
-        "description": "A user whom the identity provider manages",
+        "description": "An account that an identity provider looks after",
         "endpoint": "/Users",
         "schema": USER_SCHEMA,
         "schemaExtensions": [],
-        "meta": { "resourceType": "ResourceType", "location": format!("{}/ResourceTypes/User", caller.base()) },
-    })];
-    one_or_all(all, id)
+        "meta": {
+            "resourceType": "ResourceType",
+            "location": format!("{}/ResourceTypes/User", caller.base_url()),
+        },
+    })
 }
 
-/// What resources are made of.
-///
-/// # Errors
-/// 404 for a schema that there is not.
-pub fn schemas(caller: &ScimCaller, id: Option<&str>) -> Result<Response, ScimError> {
-    let all = [user(), service_provider_config_schema(), resource_type_schema(), schema_schema()].map(|mut schema| {
-        let location = format!("{}/Schemas/{}", caller.base(), schema["id"].as_str().unwrap_or_default());
-        schema["meta"] = json!({ "resourceType": "Schema", "location": location });
-        schema["schemas"] = json!([SCHEMA]);
-        schema
-    });
-    one_or_all(all.into(), id)
-}
-
-fn one_or_all(all: Vec<Value>, id: Option<&str>) -> Result<Response, ScimError> {
-    let Some(id) = id else {
-        let count = all.len();
-        let body = json!({
-            "schemas": [LIST], "totalResults": count, "itemsPerPage": count, "startIndex": 1, "Resources": all,
-        });
-        return Ok(scim_json(StatusCode::OK, &body));
+fn all_schemas(caller: &ScimCaller) -> Vec<Value> {
+    let schema = |name: &str, description: &str, attributes: Vec<Value>| {
+        let id = format!("{CORE}:{name}");
+        json!({
+            "schemas": [format!("{CORE}:Schema")],
+            "id": id,
+            "name": name,
+            "description": description,
+            "attributes": attributes,
+            "meta": { "resourceType": "Schema", "location": format!("{}/Schemas/{id}", caller.base_url()) },
+        })
     };
-    let matches = |one: &&Value| one["id"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(id));
-    let found = all.iter().find(matches).ok_or_else(|| ScimError::NotFound("Resource", id.to_owned()))?;
-    Ok(scim_json(StatusCode::OK, found))
+    vec![
+        schema("User", "An account", user_attributes()),
+        schema("ServiceProviderConfig", "What this server supports", config_attributes()),
+        schema("ResourceType", "A kind of resource", type_attributes()),
+        schema("Schema", "The attributes of a resource", schema_attributes()),
+    ]
 }
 
-/// An attribute, with what most of them have in common.
-fn attribute(name: &str, kind: &str, changes: Value) -> Value {
+/// What differs from attribute to attribute; the rest is the same for all.
+struct Kind {
+    name: &'static str,
+    kind: &'static str,
+    required: bool,
+    mutability: &'static str,
+}
+
+fn attribute(Kind { name, kind, required, mutability }: Kind, more: Value) -> Value {
     let mut attribute = json!({
         "name": name,
         "type": kind,
         "multiValued": false,
         "description": name,
-        "required": false,
-        "mutability": "readOnly",
+        "required": required,
+        "caseExact": false,
+        "mutability": mutability,
         "returned": "default",
+        "uniqueness": "none",
     });
-    if matches!(kind, "string" | "reference") {
-        attribute["caseExact"] = false.into();
-        attribute["uniqueness"] = "none".into();
-    }
-    if let (Some(attribute), Value::Object(changes)) = (attribute.as_object_mut(), changes) {
-        attribute.extend(changes);
+    if let (Value::Object(attribute), Value::Object(more)) = (&mut attribute, more) {
+        attribute.extend(more);
     }
     attribute
 }
 
-fn string(name: &str, changes: Value) -> Value {
-    attribute(name, "string", changes)
+fn user_attributes() -> Vec<Value> {
+    let fixed = |name, kind, required| Kind { name, kind, required, mutability: "immutable" };
+    let shown = |name| Kind { name, kind: "string", required: false, mutability: "readOnly" };
+    vec![
+        attribute(fixed("userName", "string", true), json!({ "uniqueness": "server" })),
+        attribute(fixed("externalId", "string", true), json!({})),
+        attribute(
+            fixed("name", "complex", true),
+            json!({ "subAttributes": [
+                attribute(fixed("formatted", "string", true), json!({})),
+                attribute(fixed("givenName", "string", false), json!({})),
+                attribute(fixed("familyName", "string", false), json!({})),
+            ] }),
+        ),
+        attribute(
+            fixed("emails", "complex", true),
+            json!({ "multiValued": true, "subAttributes": [
+                attribute(fixed("value", "string", true), json!({})),
+                attribute(fixed("type", "string", false), json!({ "canonicalValues": ["work"] })),
+                attribute(fixed("primary", "boolean", false), json!({})),
+            ] }),
+        ),
+        attribute(Kind { name: "active", kind: "boolean", required: false, mutability: "readWrite" }, json!({})),
+        attribute(shown("name.formatted"), json!({})),
+        attribute(shown("displayName"), json!({})),
+    ]
 }
 
-fn user() -> Value {
-    let immutable = || json!({ "mutability": "immutable" });
-    let needed = |description: &str| json!({ "mutability": "immutable", "required": true, "description": description });
-    let unique = |description: &str| {
-        let mut changes = needed(description);
-        changes["uniqueness"] = "server".into();
-        changes
-    };
-    json!({
-        "id": USER_SCHEMA,
-        "name": "User",
-        "description": "A user whom the identity provider manages",
-        "attributes": [
-            string("userName", unique("What the user name is made of; what comes of it may differ")),
-            string("externalId", unique("What the identity provider calls the user")),
-            attribute("name", "complex", json!({
-                "mutability": "immutable",
-                "required": true,
-                "description": "The name that people read",
-                "subAttributes": [
-                    string("formatted", needed("The whole name")),
-                    string("givenName", immutable()),
-                    string("familyName", immutable()),
-                ],
-            })),
-            attribute("emails", "complex", json!({
-                "multiValued": true,
-                "mutability": "immutable",
-                "required": true,
-                "description": "The user's first address",
-                "subAttributes": [
-                    string("value", needed("The address")),
-                    string("type", json!({ "mutability": "immutable", "canonicalValues": ["work"] })),
-                    attribute("primary", "boolean", immutable()),
-                ],
-            })),
-            attribute("active", "boolean", json!({
-                "mutability": "readWrite", "description": "Whether the user is taken on",
-            })),
-            string("name.formatted", json!({ "description": "The whole name, under GitLab's own key" })),
-            string("displayName", json!({ "description": "The whole name" })),
-        ],
-    })
+fn read(name: &'static str, kind: &'static str, required: bool) -> Kind {
+    Kind { name, kind, required, mutability: "readOnly" }
 }
 
-fn service_provider_config_schema() -> Value {
-    let supported = || attribute("supported", "boolean", json!({ "required": true }));
-    let feature = |name: &str, more: Vec<Value>| {
-        let parts: Vec<Value> = std::iter::once(supported()).chain(more).collect();
-        attribute(name, "complex", json!({ "required": true, "subAttributes": parts }))
-    };
-    let integer = |name: &str| attribute(name, "integer", json!({ "required": true }));
-    let required = || json!({ "required": true });
-    json!({
-        "id": CONFIG,
-        "name": "ServiceProviderConfig",
-        "description": "What is supported",
-        "attributes": [
-            attribute("documentationUri", "reference", json!({ "referenceTypes": ["external"] })),
-            feature("patch", vec![]),
-            feature("bulk", vec![integer("maxOperations"), integer("maxPayloadSize")]),
-            feature("filter", vec![integer("maxResults")]),
-            feature("changePassword", vec![]),
-            feature("sort", vec![]),
-            feature("etag", vec![]),
-            attribute("authenticationSchemes", "complex", json!({
-                "multiValued": true,
-                "required": true,
-                "subAttributes": [
-                    string("type", json!({
-                        "required": true,
-                        "canonicalValues": ["oauth", "oauth2", "oauthbearertoken", "httpbasic", "httpdigest"],
-                    })),
-                    string("name", required()),
-                    string("description", required()),
-                    attribute("specUri", "reference", json!({ "referenceTypes": ["external"] })),
-                    attribute("documentationUri", "reference", json!({ "referenceTypes": ["external"] })),
-                    attribute("primary", "boolean", json!({})),
-                ],
-            })),
-        ],
-    })
+fn plain(name: &'static str, kind: &'static str) -> Value {
+    attribute(read(name, kind, false), json!({}))
 }
 
-fn resource_type_schema() -> Value {
-    let uri = |name: &str| attribute(name, "reference", json!({ "required": true, "referenceTypes": ["uri"] }));
-    json!({
-        "id": RESOURCE_TYPE,
-        "name": "ResourceType",
-        "description": "A kind of resource",
-        "attributes": [
-            string("id", json!({})),
-            string("name", json!({ "required": true })),
-            string("description", json!({})),
-            uri("endpoint"),
-            uri("schema"),
-            attribute("schemaExtensions", "complex", json!({
-                "multiValued": true,
-                "required": true,
-                "subAttributes": [uri("schema"), attribute("required", "boolean", json!({ "required": true }))],
-            })),
-        ],
-    })
+fn complex(name: &'static str, many: bool, parts: Vec<Value>) -> Value {
+    attribute(read(name, "complex", true), json!({ "multiValued": many, "subAttributes": parts }))
 }
 
-fn schema_schema() -> Value {
-    let parts = || {
+fn config_attributes() -> Vec<Value> {
+    let supported = |name| complex(name, false, vec![plain("supported", "boolean")]);
+    vec![
+        plain("documentationUri", "reference"),
+        supported("patch"),
+        complex(
+            "bulk",
+            false,
+            vec![plain("supported", "boolean"), plain("maxOperations", "integer"), plain("maxPayloadSize", "integer")],
+        ),
+        complex("filter", false, vec![plain("supported", "boolean"), plain("maxResults", "integer")]),
+        supported("changePassword"),
+        supported("sort"),
+        supported("etag"),
+        complex(
+            "authenticationSchemes",
+            true,
+            vec![
+                plain("type", "string"),
+                plain("name", "string"),
+                plain("description", "string"),
+                plain("specUri", "reference"),
+                plain("documentationUri", "reference"),
+                plain("primary", "boolean"),
+            ],
+        ),
+    ]
+}
+
+fn type_attributes() -> Vec<Value> {
+    vec![
+        plain("id", "string"),
+        plain("name", "string"),
+        plain("description", "string"),
+        plain("endpoint", "reference"),
+        plain("schema", "reference"),
+        complex("schemaExtensions", true, vec![plain("schema", "reference"), plain("required", "boolean")]),
+    ]
+}
+
+fn schema_attributes() -> Vec<Value> {
+    let facts = || {
         vec![
-            string("name", json!({ "required": true })),
-            string(
-                "type",
-                json!({
-                    "required": true,
-                    "canonicalValues": ["string", "complex", "boolean", "decimal", "integer", "dateTime", "reference", "binary"],
-                }),
-            ),
-            attribute("multiValued", "boolean", json!({ "required": true })),
-            string("description", json!({})),
-            attribute("required", "boolean", json!({ "required": true })),
-            string("canonicalValues", json!({ "multiValued": true })),
-            attribute("caseExact", "boolean", json!({})),
-            string("mutability", json!({ "canonicalValues": ["readOnly", "readWrite", "immutable", "writeOnly"] })),
-            string("returned", json!({ "canonicalValues": ["always", "never", "default", "request"] })),
-            string("uniqueness", json!({ "canonicalValues": ["none", "server", "global"] })),
-            string("referenceTypes", json!({ "multiValued": true })),
+            plain("name", "string"),
+            plain("type", "string"),
+            plain("multiValued", "boolean"),
+            plain("description", "string"),
+            plain("required", "boolean"),
+            attribute(read("canonicalValues", "string", false), json!({ "multiValued": true })),
+            plain("caseExact", "boolean"),
+            plain("mutability", "string"),
+            plain("returned", "string"),
+            plain("uniqueness", "string"),
+            attribute(read("referenceTypes", "string", false), json!({ "multiValued": true })),
         ]
     };
-    let inner = attribute("subAttributes", "complex", json!({ "multiValued": true, "subAttributes": parts() }));
-    let mut outer = parts();
-    outer.push(inner);
-    json!({
-        "id": SCHEMA,
-        "name": "Schema",
-        "description": "What a kind of resource is made of",
-        "attributes": [
-            string("id", json!({})),
-            string("name", json!({ "required": true })),
-            string("description", json!({})),
-            attribute("attributes", "complex", json!({
-                "multiValued": true, "required": true, "subAttributes": outer,
-            })),
-        ],
-    })
+    let mut attributes = facts();
+    attributes.push(complex("subAttributes", true, facts()));
+    vec![
+        plain("id", "string"),
+        plain("name", "string"),
+        plain("description", "string"),
+        complex("attributes", true, attributes),
+    ]
 }

@@ -1,181 +1,194 @@
-//! The failures of the SCIM area: SCIM's error object, with GitLab's own `message` beside it where GitLab has one.
+//! SCIM's errors (RFC 7644, section 3.12), with GitLab's `message` beside them where GitLab has one.
 
-use axum::Json;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, StatusCode};
+use std::error::Error as StdError;
+
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::MEDIA_TYPE;
+use super::CONTENT;
 use crate::domain::scim::refusal::Refusal;
 use crate::http::error::{ApiError, report};
 use crate::store;
 
-/// The URN of the error schema.
-const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 /// The most of a request that a refusal repeats.
 const REPEATED_BYTES: usize = 2048;
 
-/// A failure, as a SCIM client is told.
+/// A failure, as an identity provider is told.
 #[derive(Debug, thiserror::Error)]
 pub enum ScimError {
-    /// 401: the same for every way in which a token can be wrong.
-    #[error("401 Unauthorized")]
-    Unauthorized,
-    /// 403: this server has single sign-on switched off there.
-    #[error("403 Forbidden - {0}")]
-    Forbidden(&'static str),
-    /// 404: the server has no SCIM of this kind.
-    #[error("404 Not Found")]
-    NoSuchFeature,
-    /// 404: nothing has this URL.
-    #[error("Not Found")]
-    NoSuchUrl,
-    /// 404: `Resource`, `Group`, and what the client calls it.
-    #[error("{0} {1} not found")]
-    NotFound(&'static str, String),
-    /// 404: the group, by its path.
-    #[error("Group {0} does not have SAML SSO configured")]
-    NoSaml(String),
-    /// 405, with what is allowed.
-    #[error("405 Not Allowed")]
-    MethodNotAllowed(&'static str),
-    /// 400: it cannot be read.
+    /// 400: the body, or the list of operations, is not of the right shape.
     #[error("{0}")]
     InvalidSyntax(String),
-    /// 400: a value of the wrong kind.
+    /// 400: a value that cannot be understood.
     #[error("{0}")]
     InvalidValue(String),
-    /// 400: an operation without a target.
-    #[error("{0}")]
-    NoTarget(&'static str),
-    /// 412: a filter that is not answered.
+    /// 400: an operation that removes nothing in particular.
+    #[error("remove needs a path")]
+    NoTarget,
+    /// 412, in GitLab's words for every filter that it does not know.
     #[error("Unsupported Filter")]
     UnsupportedFilter,
-    /// 409 or 412: what was tried, and the rule that stands against it.
-    #[error("{attempt}: {refusal}")]
-    Refused {
-        /// 409 or 412.
-        status: StatusCode,
-        /// What was tried, as [`attempt`] words it.
-        attempt: String,
-        /// Why not.
-        refusal: Refusal,
-    },
-    /// 412: a group keeps an owner.
-    #[error("Could not remove {user} from {group}. Cannot remove last group owner.")]
-    LastOwner {
-        /// The user's name.
-        user: String,
-        /// The group's name.
-        group: String,
-    },
-    /// 412: the resource is not of the version that `If-Match` names.
-    #[error("The resource has changed: its version is {0}")]
-    Changed(String),
-    /// 412, in the endpoint's own words.
+    /// 404
+    #[error("Resource {0} not found")]
+    NoSuchResource(String),
+    /// 404
+    #[error("Group {0} not found")]
+    NoSuchGroup(String),
+    /// 404
+    #[error("Group {0} does not have SAML SSO configured")]
+    NoSaml(String),
+    /// 404, of a URL.
+    #[error("Not Found")]
+    NoSuchUrl,
+    /// 404: the licence does not cover it.
+    #[error("404 Not Found")]
+    NotLicensed,
+    /// 401
+    #[error("401 Unauthorized")]
+    Unauthorized,
+    /// 403, with the reason.
+    #[error("403 Forbidden - {0}")]
+    Forbidden(&'static str),
+    /// 405, with the methods that there are.
+    #[error("405 Not Allowed")]
+    MethodNotAllowed(&'static str),
+    /// 409: it is another user's.
     #[error("{0}")]
-    Precondition(String),
+    Conflict(String),
+    /// 412 of a rule, with what it says.
+    #[error("{0}")]
+    Refused(String),
+    /// 412 of an id that is another user's.
+    #[error("{0}")]
+    Taken(String),
+    /// 412 of a rule about nothing in the request.
+    #[error("{0}")]
+    Prevented(String),
+    /// 412: the resource has changed since the client read it.
+    #[error("the resource is not of that version any more")]
+    Changed,
+    /// 412: a group keeps an owner; the user's name and the group's.
+    #[error("Could not remove {0} from {1}. Cannot remove last group owner.")]
+    LastOwner(String, String),
     /// 413
-    #[error("The request is too large: {0}")]
-    TooLarge(String),
+    #[error("the request is too large")]
+    TooLarge,
     /// 414
-    #[error("The URL is too long: 16384 bytes are read")]
+    #[error("the URL is too long")]
     UriTooLong,
     /// 415
-    #[error("The content type must be application/scim+json or application/json")]
+    #[error("the body must be JSON")]
     UnsupportedMediaType,
-    /// 501: what no SCIM client here needs.
+    /// 501
     #[error("{0} is not supported")]
     NotImplemented(&'static str),
-    /// 503 or 500: the source goes to the log, never to the client.
-    #[error("{0}")]
-    Failed(ApiError),
-}
-
-impl From<store::Error> for ScimError {
-    fn from(error: store::Error) -> Self {
-        Self::Failed(error.into())
-    }
+    /// 503
+    #[error("Service Unavailable")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// 500: the source goes to the log, never to the client.
+    #[error("Internal Server Error")]
+    Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl ScimError {
-    /// The status of the answer.
+    /// 409 or 412 of a rule that stands against what was tried. Replacing a user conflicts with another one as creating
+    /// one does; a PATCH does not, as GitLab has it.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub fn of_rule(attempt: &str, refusal: &Refusal, conflicts: bool) -> Self {
+        let detail = format!("{attempt}: {refusal}");
+        match refusal {
+            Refusal::UserTaken | Refusal::ExternUidTaken if conflicts => Self::Conflict(detail),
+            Refusal::UserTaken | Refusal::ExternUidTaken => Self::Taken(detail),
+            Refusal::LastOwner => Self::Prevented(detail),
+            Refusal::Missing(_)
+            | Refusal::Blank(_)
+            | Refusal::TooLong(..)
+            | Refusal::BadEmail
+            | Refusal::EmailDomain
+            | Refusal::NotLinked
+            | Refusal::NoFreeUsername => Self::Refused(detail),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
         match self {
+            Self::InvalidSyntax(_) | Self::InvalidValue(_) | Self::NoTarget => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchFeature | Self::NoSuchUrl | Self::NotFound(..) | Self::NoSaml(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::InvalidSyntax(_) | Self::InvalidValue(_) | Self::NoTarget(_) => StatusCode::BAD_REQUEST,
-            Self::UnsupportedFilter | Self::LastOwner { .. } | Self::Changed(_) | Self::Precondition(_) => {
-                StatusCode::PRECONDITION_FAILED
+            Self::NoSuchResource(_) | Self::NoSuchGroup(_) | Self::NoSaml(_) | Self::NoSuchUrl | Self::NotLicensed => {
+                StatusCode::NOT_FOUND
             }
-            Self::Refused { status, .. } => *status,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::UnsupportedFilter
+            | Self::Refused(_)
+            | Self::Taken(_)
+            | Self::Prevented(_)
+            | Self::LastOwner(..)
+            | Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Failed(error) => error.status(),
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn scim_type(&self) -> Option<&'static str> {
         match self {
             Self::InvalidSyntax(_) => Some("invalidSyntax"),
-            Self::InvalidValue(_) | Self::Precondition(_) => Some("invalidValue"),
-            Self::NoTarget(_) => Some("noTarget"),
+            Self::InvalidValue(_) | Self::Refused(_) => Some("invalidValue"),
+            Self::NoTarget => Some("noTarget"),
             Self::UnsupportedFilter => Some("invalidFilter"),
-            Self::Refused { refusal: Refusal::LastOwner, .. } => None,
-            Self::Refused { refusal, .. } => Some(if refusal.is_taken() { "uniqueness" } else { "invalidValue" }),
+            Self::Conflict(_) | Self::Taken(_) => Some("uniqueness"),
             _ => None,
         }
     }
 
-    /// What GitLab says in words of its own, where it does not speak SCIM.
-    fn message(&self) -> Option<String> {
-        match self {
-            Self::Unauthorized | Self::Forbidden(_) | Self::NoSuchFeature | Self::MethodNotAllowed(_) => {
-                Some(self.to_string())
-            }
-            _ => None,
-        }
+    /// Whether GitLab says it under `message`. Strict clients refuse a key more elsewhere.
+    fn has_message(&self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden(_) | Self::MethodNotAllowed(_) | Self::NotLicensed)
     }
+}
 
-    /// The header that the status asks for.
-    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        match self {
-            Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-            Self::MethodNotAllowed(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
-            _ => None,
+impl From<store::Error> for ScimError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
-    }
-
-    /// The error object.
-    #[must_use]
-    pub fn body(&self) -> Value {
-        let mut body = Map::from_iter([
-            ("schemas".to_owned(), json!([ERROR_SCHEMA])),
-            ("status".to_owned(), self.status().as_str().into()),
-            ("detail".to_owned(), self.to_string().into()),
-        ]);
-        body.extend(self.scim_type().map(|word| ("scimType".to_owned(), word.into())));
-        body.extend(self.message().map(|text| ("message".to_owned(), text.into())));
-        Value::Object(body)
     }
 }
 
 impl IntoResponse for ScimError {
     fn into_response(self) -> Response {
-        if let Self::Failed(error) = &self {
-            report(error);
+        let (status, detail) = (self.status(), self.to_string());
+        let mut body = Map::new();
+        body.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:api:messages:2.0:Error"]));
+        body.insert("status".to_owned(), status.as_str().into());
+        if let Some(scim_type) = self.scim_type() {
+            body.insert("scimType".to_owned(), scim_type.into());
         }
-        let mut response = (self.status(), Json(self.body())).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.header());
+        if self.has_message() {
+            body.insert("message".to_owned(), detail.as_str().into());
+        }
+        body.insert("detail".to_owned(), detail.into());
+        let headers = [(CONTENT_TYPE, CONTENT), (CACHE_CONTROL, "no-store")];
+        let mut response = (status, headers, Value::Object(body).to_string()).into_response();
+        match self {
+            Self::Unauthorized => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::MethodNotAllowed(methods) => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+            }
+            Self::Unavailable(source) => report(&ApiError::Unavailable(source)),
+            Self::Internal(source) => report(&ApiError::Internal(source)),
+            _ => {}
+        }
         response
     }
 }

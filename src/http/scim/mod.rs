@@ -1,40 +1,44 @@
-//! SCIM: identity providers make, change and end the accounts of a group or of the installation.
+//! SCIM, below `/api/scim/v2`: identity providers make, change and end the accounts of a group or of the installation.
 //!
-//! Both mounts are one implementation: the layer leaves the [`Tenant`] on the request, and what differs follows from it.
+//! The same routes serve every base. In front of them the URL is taken apart, the token is judged, and the request goes
+//! on with the path below its base and its caller.
 
-pub mod address;
-mod body;
-mod discovery;
+pub mod body;
+mod change;
+mod create;
+mod delete;
+pub mod discovery;
 pub mod error;
+mod list;
+mod one;
+mod patch;
 pub mod projection;
-mod query;
+mod replace;
+pub mod target;
 pub mod user;
-mod users;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use axum::routing::{get, post};
 use serde_json::Value;
+use tower::ServiceExt;
 
-use self::address::Resource;
 use self::error::ScimError;
-use super::auth::scim::{ScimAuth, ScimCaller, require};
+use self::projection::Projection;
+use self::target::Target;
+use super::auth::scim::ScimAuth;
 use crate::clock::Clock;
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::search::USER_SCHEMA;
 use crate::store::Db;
 
-/// Where the area is, below the installation's root.
-pub const ROOT: &str = "/api/scim/v2";
-/// The type of every answer, whatever the client accepts: some providers take no other.
-pub const MEDIA_TYPE: &str = "application/scim+json; charset=utf-8";
+/// The type of every body.
+pub const CONTENT: &str = "application/scim+json; charset=utf-8";
 
-/// What stays as it is in the path of a group within a URL.
-const GROUP_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'/');
+const BODY_BYTES: usize = 1 << 20;
+const URL_BYTES: usize = 16 << 10;
 
 /// What the area's handlers hold.
 #[derive(Debug, Clone)]
@@ -43,88 +47,79 @@ pub struct ScimState {
     pub db: Db,
     /// The clock.
     pub clock: Clock,
-    /// Bytes of a body at most.
-    pub body_bytes: usize,
 }
 
-/// What is switched on, and the URL that all of it is under.
-#[derive(Debug, Clone)]
-pub struct ScimSettings {
-    /// Groups have single sign-on.
-    pub groups: bool,
-    /// So has the installation.
-    pub instance: bool,
-    /// The installation has the feature.
-    pub licensed: bool,
-    /// A token may be a parameter of the query.
-    pub token_parameters: bool,
-    /// `https://host/api/scim/v2`
-    pub url: String,
-}
-
-impl ScimSettings {
-    /// The URL under which everything of the tenant is.
-    #[must_use]
-    pub fn base(&self, tenant: &Tenant) -> String {
-        match tenant {
-            Tenant::Group(group) => {
-                format!("{}/groups/{}", self.url, utf8_percent_encode(&group.full_path, GROUP_PATH))
-            }
-            Tenant::Instance => format!("{}/application", self.url),
-        }
-    }
-}
-
-/// The area's routes. A group's path nests and an id may hold slashes, so the layer takes the path apart.
+/// The area's routes.
 pub fn router(state: ScimState, auth: ScimAuth) -> Router {
-    Router::new()
-        .route("/application/{*rest}", get(serve).post(serve).put(serve).patch(serve).delete(serve).fallback(serve))
-        .route("/groups/{*rest}", get(serve).post(serve).put(serve).patch(serve).delete(serve).fallback(serve))
-        .route_layer(from_fn_with_state(auth, require))
-        .fallback(async || ScimError::NoSuchUrl)
-        .with_state(state)
+    let below = Router::new()
+        .route("/.search", post(list::search))
+        .route("/ResourceTypes", get(discovery::resource_types))
+        .route("/ResourceTypes/{id}", get(discovery::resource_type))
+        .route("/Schemas", get(discovery::schemas))
+        .route("/Schemas/{urn}", get(discovery::schema))
+        .route("/ServiceProviderConfig", get(discovery::config))
+        .route("/Users", get(list::get).post(create::create))
+        .route("/Users/.search", post(list::search))
+        .route("/Users/{id}", get(one::get).put(replace::replace).patch(patch::patch).delete(delete::delete))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_url)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(state);
+    Router::new().fallback(front).with_state(Front { auth, below })
 }
 
-const COLLECTION: &str = "GET, HEAD, POST, OPTIONS";
-const RESOURCE: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
-const DISCOVERY: &str = "GET, HEAD, OPTIONS";
+#[derive(Debug, Clone)]
+struct Front {
+    auth: ScimAuth,
+    below: Router,
+}
 
-/// The endpoint that method and resource name.
-async fn serve(State(scim): State<ScimState>, caller: ScimCaller, request: Request) -> Result<Response, ScimError> {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let method = request.method().clone();
-    match (caller.resource(), &method) {
-        (Resource::Users, _) if reads => users::list(&scim, &caller, &request.into_parts().0).await,
-        (Resource::Users, &Method::POST) => users::create(&scim, &caller, request).await,
-        (Resource::Users, _) => Err(ScimError::MethodNotAllowed(COLLECTION)),
-        (Resource::User(id), _) if reads => users::show(&scim, &caller, id, &request.into_parts().0).await,
-        (Resource::User(id), &Method::PATCH) => users::patch(&scim, &caller, id, request).await,
-        (Resource::User(id), &Method::PUT) => users::replace(&scim, &caller, id, request).await,
-        (Resource::User(id), &Method::DELETE) => users::delete(&scim, &caller, id, &request.into_parts().0).await,
-        (Resource::User(_), _) => Err(ScimError::MethodNotAllowed(RESOURCE)),
-        (Resource::ServiceProviderConfig | Resource::ResourceTypes(_) | Resource::Schemas(_), _) if !reads => {
-            Err(ScimError::MethodNotAllowed(DISCOVERY))
-        }
-        (Resource::ServiceProviderConfig, _) => Ok(discovery::service_provider_config(&caller)),
-        (Resource::ResourceTypes(id), _) => discovery::resource_types(&caller, id.as_deref()),
-        (Resource::Schemas(id), _) => discovery::schemas(&caller, id.as_deref()),
-        (Resource::UserSearch | Resource::Search | Resource::GroupSearch, _) => {
-            Err(ScimError::NotImplemented("/.search"))
-        }
-        (Resource::Bulk, _) => Err(ScimError::NotImplemented("/Bulk")),
-        (Resource::Me, _) => Err(ScimError::NotImplemented("/Me")),
-        (Resource::Groups | Resource::Group(_) | Resource::Nothing, _) => Err(ScimError::NoSuchUrl),
+async fn front(State(front): State<Front>, mut request: Request) -> Result<Response, ScimError> {
+    let uri = request.uri();
+    if uri.path().len() + uri.query().map_or(0, str::len) > URL_BYTES {
+        return Err(ScimError::UriTooLong);
+    }
+    let query = uri.query().unwrap_or_default().to_owned();
+    let target = Target::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
+    let caller = front.auth.admit(&target.base, request.headers(), &query).await?;
+    let path = if query.is_empty() { target.path } else { format!("{}?{query}", target.path) };
+    *request.uri_mut() = path.parse::<Uri>().map_err(|_| ScimError::NoSuchUrl)?;
+    request.extensions_mut().insert(caller);
+    front.below.oneshot(request).await.map_err(|never| match never {})
+}
+
+async fn method_not_allowed(uri: Uri) -> ScimError {
+    ScimError::MethodNotAllowed(match uri.path() {
+        "/Users" => "GET, HEAD, POST, OPTIONS",
+        "/.search" | "/Users/.search" => "POST",
+        path if path.starts_with("/Users/") => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+        _ => "GET, HEAD",
+    })
+}
+
+async fn no_such_url(uri: Uri) -> ScimError {
+    match uri.path() {
+        "/Bulk" => ScimError::NotImplemented("Bulk"),
+        "/Me" => ScimError::NotImplemented("Me"),
+        _ => ScimError::NoSuchUrl,
     }
 }
 
-/// An answer of SCIM's type.
-#[must_use]
-pub fn scim_json(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, MEDIA_TYPE), (CACHE_CONTROL, "no-store")], body.to_string()).into_response()
+/// What a query asks to see of a resource.
+fn projection_of(query: Option<&str>) -> Projection {
+    let pairs: Vec<_> = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
+    let named = |wanted: &str| {
+        let found = pairs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.as_ref()).collect::<Vec<_>>()
+    };
+    Projection::new(USER_SCHEMA, named("attributes"), named("excludedAttributes"))
 }
 
-/// The answer without a body.
-#[must_use]
-pub fn no_content() -> Response {
+/// The answer that says nothing more.
+fn no_content() -> Response {
     (StatusCode::NO_CONTENT, [(CACHE_CONTROL, "no-store")]).into_response()
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(CONTENT_TYPE, CONTENT), (CACHE_CONTROL, "no-store")], body.to_string()).into_response()
 }

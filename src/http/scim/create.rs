@@ -1,50 +1,47 @@
 //! `POST /Users`: takes somebody on, as a new user or as one who is here already (scim.md 2.4).
 
-use axum::extract::Request;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::change::{ATTEMPTS, Lost, conflict_or_precondition};
+use super::body::ScimBody;
+use super::change::{ATTEMPTS, Lost};
+use super::one::find;
 use crate::domain::scim::newcomer::{Newcomer, Said};
 use crate::domain::scim::refusal::Refusal;
-use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
-use crate::http::error::ApiError;
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::query::Query;
-use crate::http::scim::{ScimState, body, user};
-use crate::store::scim;
+use crate::http::scim::{ScimState, body, projection_of, user};
 use crate::store::scim_provisioning::{self, Outcome};
 
 /// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
 ///
 /// # Errors
 /// 400 for what cannot be read, 409 where somebody else is who is asked for, 412 for what the rules refuse.
-pub async fn create(scim: &ScimState, caller: &ScimCaller, request: Request) -> Result<Response, ScimError> {
-    let projection = Query::of(request.uri()).projection(USER_SCHEMA);
-    let fields = body::read(request, scim.body_bytes).await?;
+pub async fn create(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    RawQuery(query): RawQuery,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    let projection = projection_of(query.as_deref());
     let said = said(&fields)?;
     let fields = Value::Object(fields);
-    let refused = |refusal: Refusal| ScimError::Refused {
-        status: conflict_or_precondition(&refusal),
-        attempt: attempt("saving", "user", &fields),
-        refusal,
-    };
+    let refused = |refusal: Refusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
     let newcomer = Newcomer::new(said).map_err(refused)?;
     let mut tries = 1;
     loop {
-        match once(scim, caller, &newcomer).await {
+        match once(&scim, &caller, &newcomer).await {
             Err(Lost::Race(_)) if tries < ATTEMPTS => tries += 1,
-            Err(Lost::Race(error)) => return Err(ScimError::Failed(ApiError::Unavailable(error.into()))),
+            Err(Lost::Race(error)) => return Err(ScimError::Unavailable(error.into())),
             Err(Lost::For(error)) => return Err(error),
             Ok(Some(refusal)) => return Err(refused(refusal)),
             Ok(None) => break,
         }
     }
-    let found = scim::find_user(scim.db.pool(), caller.tenant().scope(), newcomer.extern_uid()).await?;
-    let found = found.ok_or_else(|| ScimError::NotFound("Resource", newcomer.extern_uid().to_owned()))?;
-    Ok(user::show(StatusCode::CREATED, &found, caller.base(), &projection))
+    let found = find(&scim, &caller, newcomer.extern_uid()).await?;
+    Ok(user::answer(&caller, &found, &projection, StatusCode::CREATED))
 }
 
 async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {
@@ -60,8 +57,8 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
 }
 
 fn said(fields: &Map<String, Value>) -> Result<Said, ScimError> {
-    let text = |name: &str| body::get(fields, name).and_then(body::text);
-    let active = body::get(fields, "active").map(body::active).transpose()?.flatten();
+    let text = |name: &str| body::member(fields, name).and_then(body::text);
+    let active = body::member(fields, "active").map(body::active).transpose()?.flatten();
     Ok(Said {
         extern_uid: text("externalId").or_else(|| text("id")),
         user_name: text("userName"),
@@ -73,38 +70,39 @@ fn said(fields: &Map<String, Value>) -> Result<Said, ScimError> {
 
 /// The first address for work, or the first one; where none is said to be either and there is only one, that.
 fn email(fields: &Map<String, Value>) -> Option<String> {
-    let emails = match body::unwrapped(body::get(fields, "emails")?) {
+    let emails = match body::unwrapped(body::member(fields, "emails")?) {
         Value::Array(emails) => emails,
         one => vec![one],
     };
     let of_work = |email: &&Value| match email {
         Value::Object(email) => {
-            let work =
-                body::get(email, "type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("work"));
+            let work = body::member(email, "type")
+                .and_then(Value::as_str)
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("work"));
             let primary =
-                body::get(email, "primary").is_some_and(|primary| matches!(body::active(primary), Ok(Some(true))));
+                body::member(email, "primary").is_some_and(|primary| matches!(body::active(primary), Ok(Some(true))));
             work || primary
         }
         _ => false,
     };
     let lone = || emails.first().filter(|_| emails.len() == 1);
     match emails.iter().find(of_work).or_else(lone)? {
-        Value::Object(email) => body::get(email, "value").and_then(body::text),
+        Value::Object(email) => body::member(email, "value").and_then(body::text),
         value => body::text(value),
     }
 }
 
 fn name(fields: &Map<String, Value>) -> Option<String> {
-    let name = body::get(fields, "name").map(body::unwrapped);
+    let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {
-        name.as_ref().and_then(Value::as_object).and_then(|name| body::get(name, part)).and_then(body::text)
+        name.as_ref().and_then(Value::as_object).and_then(|name| body::member(name, part)).and_then(body::text)
     };
     let filled = |text: String| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let parts = || {
         let parts = [part("givenName"), part("familyName")].map(|part| part.unwrap_or_default().trim().to_owned());
         filled(parts.join(" "))
     };
-    let flat = |name: &str| body::get(fields, name).and_then(body::text).and_then(filled);
+    let flat = |name: &str| body::member(fields, name).and_then(body::text).and_then(filled);
     part("formatted").and_then(filled).or_else(parts).or_else(|| flat("name.formatted")).or_else(|| flat("displayName"))
 }
 

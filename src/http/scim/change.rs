@@ -1,12 +1,11 @@
 //! What `PATCH`, `PUT` and `DELETE` have in common: the version that the client means, and the change itself.
 
-use axum::http::StatusCode;
+use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
-use axum::http::{HeaderMap, HeaderName};
 
+use super::one::names;
 use crate::domain::scim::refusal::Refusal;
 use crate::http::auth::scim::ScimCaller;
-use crate::http::error::ApiError;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::{ScimState, user};
 use crate::store::scim::{self, HeldIdentity};
@@ -14,16 +13,6 @@ use crate::store::scim_provisioning::{self, Change, Outcome};
 
 /// How often a change is tried again that lost a race to another writer.
 pub const ATTEMPTS: u32 = 4;
-
-/// Whether a header names this version, or any; `None` without the header.
-#[must_use]
-pub fn names_version(headers: &HeaderMap, header: &HeaderName, version: &str) -> Option<bool> {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let mut values = headers.get_all(header).iter().peekable();
-    values.peek()?;
-    let mut tags = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    Some(tags.any(|tag| tag.trim() == "*" || opaque(tag) == opaque(version)))
-}
 
 /// What a client wants, and how a refusal is worded.
 pub struct Wanted<'a> {
@@ -46,7 +35,7 @@ pub async fn apply(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -
     loop {
         match once(scim, caller, wanted).await {
             Err(Lost::Race(_)) if attempt < ATTEMPTS => attempt += 1,
-            Err(Lost::Race(error)) => return Err(ScimError::Failed(ApiError::Unavailable(error.into()))),
+            Err(Lost::Race(error)) => return Err(ScimError::Unavailable(error.into())),
             Err(Lost::For(error)) => return Err(error),
             Ok(id) => return Ok(id),
         }
@@ -77,11 +66,11 @@ async fn once(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Res
     let tenant = caller.tenant();
     let mut transaction = scim.db.begin().await?;
     let Some(held) = scim::hold(&mut *transaction, tenant.scope(), wanted.id).await? else {
-        return Err(ScimError::NotFound("Resource", wanted.id.to_owned()).into());
+        return Err(ScimError::NoSuchResource(wanted.id.to_owned()).into());
     };
     let version = user::version(held.updated_at);
-    if names_version(wanted.headers, &IF_MATCH, &version) == Some(false) {
-        return Err(ScimError::Changed(version).into());
+    if wanted.headers.get(IF_MATCH).is_some_and(|meant| !names(meant.to_str().unwrap_or_default(), &version)) {
+        return Err(ScimError::Changed.into());
     }
     let outcome = scim_provisioning::change(&mut transaction, tenant, &held, wanted.change, scim.clock.now()).await?;
     match outcome {
@@ -92,10 +81,4 @@ async fn once(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Res
             Ok(wanted.change.extern_uid.clone().unwrap_or(held.extern_uid))
         }
     }
-}
-
-/// 409 where somebody else has what is asked for, 412 otherwise.
-#[must_use]
-pub fn conflict_or_precondition(refusal: &Refusal) -> StatusCode {
-    if refusal.is_taken() { StatusCode::CONFLICT } else { StatusCode::PRECONDITION_FAILED }
 }

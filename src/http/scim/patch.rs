@@ -1,19 +1,20 @@
 //! `PATCH /Users/<id>`: several operations, all of them or none (scim.md 3.5).
 
-use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use super::body::ScimBody;
 use super::change::{Wanted, apply};
-use crate::domain::scim::path::Path;
+use super::one::find;
+use crate::domain::scim::path;
 use crate::domain::scim::refusal::Refusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::query::Query;
-use crate::http::scim::{ScimState, body, no_content, user};
-use crate::store::scim::{self, HeldIdentity};
+use crate::http::scim::{ScimState, body, no_content, projection_of, user};
+use crate::store::scim::HeldIdentity;
 use crate::store::scim_provisioning::Change;
 
 /// The most operations in a request.
@@ -23,42 +24,43 @@ const MAX_OPERATIONS: usize = 1000;
 ///
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 412 for what the rules refuse.
-pub async fn patch(scim: &ScimState, caller: &ScimCaller, id: &str, request: Request) -> Result<Response, ScimError> {
-    let projection = Query::of(request.uri()).projection(USER_SCHEMA);
-    let headers = request.headers().clone();
-    let fields = body::read(request, scim.body_bytes).await?;
+pub async fn patch(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    let projection = projection_of(query.as_deref());
     let change = change(&fields)?;
     let said = Value::Object(fields);
-    let refused = |held: &HeldIdentity, refusal: Refusal| ScimError::Refused {
-        status: StatusCode::PRECONDITION_FAILED,
-        attempt: attempt("updating", &held.name, &said),
-        refusal,
+    let refused = |held: &HeldIdentity, refusal: Refusal| {
+        ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, false)
     };
-    let id = apply(scim, caller, &Wanted { id, change: &change, headers: &headers, refused: &refused }).await?;
+    let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
     if !projection.is_asked_for() {
         return Ok(no_content());
     }
-    let found = scim::find_user(scim.db.pool(), caller.tenant().scope(), &id).await?;
-    let found = found.ok_or(ScimError::NotFound("Resource", id))?;
-    Ok(user::show(StatusCode::OK, &found, caller.base(), &projection))
+    Ok(user::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
 }
 
 fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
     let mut change = Change::default();
-    let Some(operations) = body::get(fields, "Operations").map(body::unwrapped) else { return Ok(change) };
+    let Some(operations) = body::member(fields, "Operations").map(body::unwrapped) else { return Ok(change) };
     let Value::Array(operations) = operations else { return Err(syntax("Operations must be an array")) };
     if operations.len() > MAX_OPERATIONS {
-        return Err(ScimError::TooLarge(format!("{MAX_OPERATIONS} operations are read")));
+        return Err(ScimError::TooLarge);
     }
     for operation in &operations {
         let Value::Object(operation) = operation else { return Err(syntax("An operation must be an object")) };
-        let Some(Value::String(op)) = body::get(operation, "op") else { return Err(syntax("op must be a string")) };
-        let path = match body::get(operation, "path") {
+        let Some(Value::String(op)) = body::member(operation, "op") else { return Err(syntax("op must be a string")) };
+        let path = match body::member(operation, "path") {
             None => None,
             Some(Value::String(path)) => Some(path.trim()).filter(|path| !path.is_empty()),
             Some(_) => return Err(syntax("path must be a string")),
         };
-        let value = body::get(operation, "value").unwrap_or(&Value::Null);
+        let value = body::member(operation, "value").unwrap_or(&Value::Null);
         match (op.trim().to_ascii_lowercase().as_str(), path) {
             // GitLab's documentation prints `Update`.
             ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
@@ -68,7 +70,7 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
                 };
                 values.iter().try_for_each(|(path, value)| put(&mut change, path, value))?;
             }
-            ("remove", None) => return Err(ScimError::NoTarget("remove needs a path")),
+            ("remove", None) => return Err(ScimError::NoTarget),
             // What nobody understands changes nothing: one refusal would end a provider's whole run.
             _ => {}
         }
@@ -78,7 +80,7 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
 
 /// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
 fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> {
-    let Ok(path) = Path::parse(path) else { return Ok(()) };
+    let Ok(path) = path::Path::parse(path) else { return Ok(()) };
     let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };
     match (name, part) {
         // A part, or a choice among values, of a plain truth value still looks like a deactivation.
