@@ -17,12 +17,14 @@ use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::kas::{self, KasAuth};
 use crate::http::auth::provisioning::ProvisioningAuth;
+use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::gitlab_subscriptions;
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::observe;
 use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::provisioning::{self, ProvisioningState};
+use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
 use crate::jobs::repositories::Repositories;
@@ -117,9 +119,22 @@ pub fn build(
     };
     let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
     let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });
+    let ours = &settings.gatehouse.scim;
+    let scim = scim::router(
+        ScimState { db: db.clone(), clock: clock.clone() },
+        ScimAuth {
+            db: db.clone(),
+            url: format!("{}/api/scim/v2", settings.gitlab.url()),
+            groups: ours.groups,
+            instance: ours.instance,
+            licensed: ours.licensed,
+            token_in_query: ours.token_in_query,
+        },
+    );
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning)
+        .nest_service(&format!("{}/api/scim/v2", settings.gitlab.root()), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);

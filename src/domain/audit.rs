@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::asker::Asker;
-use super::ids::{KeyId, ProjectId, UserId};
+use super::ids::{KeyId, NamespaceId, ProjectId, UserId};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -67,6 +67,12 @@ events! {
     AgentTokenRevoked = "cluster_agent_token_revoked",
     /// Somebody cloned, pulled or pushed.
     GitOperation = "repository_git_operation",
+    /// An identity provider took somebody on.
+    UserProvisioned = "user_provisioned_by_scim",
+    /// It took somebody off.
+    UserDeprovisioned = "user_deprovisioned_by_scim",
+    /// It took somebody on again.
+    UserReactivated = "user_reactivated_by_scim",
 }
 
 /// Who did it.
@@ -74,6 +80,8 @@ events! {
 pub enum Author {
     /// Nobody that we know.
     Unknown,
+    /// The installation itself, on behalf of a service.
+    System,
     /// A deploy key.
     DeployKey(KeyId),
     /// A user, with their username.
@@ -87,6 +95,8 @@ pub enum Entity {
     Instance,
     /// A user, with their username.
     User(UserId, String),
+    /// A group, with its full path.
+    Group(NamespaceId, String),
     /// A project, with its full path.
     Project(ProjectId, String),
 }

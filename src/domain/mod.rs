@@ -25,6 +25,7 @@ pub mod push_messages;
 pub mod push_options;
 pub mod reconciliation;
 pub mod repository;
+pub mod scim;
 pub mod ssh_key;
 pub mod subscription;
 pub mod token;

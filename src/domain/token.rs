@@ -25,6 +25,12 @@ pub fn digest(token: &str, salt: &str) -> String {
     BASE64_STANDARD.encode(Sha256::new().chain_update(token).chain_update(salt).finalize())
 }
 
+/// What is stored of a token that is found by equality and is never shown again.
+#[must_use]
+pub fn sha256(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
 /// What may be stored of a token that GitLab encrypts, in its current form and in the older one. Both are made of the
 /// token and the `db_key_base` alone, so that a token is found by equality.
 ///

@@ -6,12 +6,14 @@ use crate::domain::audit::{Author, Entity, Event};
 pub fn log(event: &Event) {
     let (author, author_name) = match &event.author {
         Author::Unknown => (None, None),
+        Author::System => (None, Some("(System)".to_owned())),
         Author::DeployKey(id) => (None, Some(format!("deploy key {id}"))),
         Author::User(id, username) => (Some(id.0), Some(username.clone())),
     };
     let (entity, entity_id) = match &event.entity {
         Entity::Instance => ("instance", None),
         Entity::User(id, _) => ("user", Some(id.0)),
+        Entity::Group(id, _) => ("group", Some(id.0)),
         Entity::Project(id, _) => ("project", Some(id.0)),
     };
     tracing::info!(

@@ -11,6 +11,7 @@ pub mod observe;
 pub mod operate;
 pub mod personal_access_tokens;
 pub mod provisioning;
+pub mod scim;
 pub mod shell;
 pub mod storage;
 pub mod wire;

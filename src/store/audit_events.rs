@@ -17,6 +17,7 @@ pub async fn insert(db: impl PgExecutor<'_>, event: &Event, now: DateTime<Utc>) 
     let (entity_type, entity, path) = match &event.entity {
         Entity::Instance => ("Gitlab::Audit::InstanceScope", 1, "gitlab_instance"),
         Entity::User(id, username) => ("User", id.0, username.as_str()),
+        Entity::Group(id, path) => ("Group", id.0, path.as_str()),
         Entity::Project(id, path) => ("Project", id.0, path.as_str()),
     };
     let target = event.target.as_ref();
@@ -47,6 +48,8 @@ pub async fn insert(db: impl PgExecutor<'_>, event: &Event, now: DateTime<Utc>) 
 fn author(author: &Author) -> (i64, &str) {
     match author {
         Author::Unknown => (-1, "An unauthenticated user"),
+        // GitLab's own id of it, with another name.
+        Author::System => (-1, "(System)"),
         Author::DeployKey(_) => (-3, "Deploy key"),
         Author::User(id, username) => (id.0, username),
     }
@@ -60,7 +63,7 @@ fn details(event: &Event, author_name: &str) -> String {
         event.name.as_str(),
         quoted(author_name),
         match event.author {
-            Author::Unknown => "Gitlab::Audit::UnauthenticatedAuthor",
+            Author::Unknown | Author::System => "Gitlab::Audit::UnauthenticatedAuthor",
             Author::DeployKey(_) => "Gitlab::Audit::DeployKeyAuthor",
             Author::User(..) => "User",
         },

@@ -44,6 +44,10 @@ pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reconciliations;
 pub mod reference_counters;
+pub mod scim;
+pub mod scim_provisioning;
+pub mod scim_search;
+pub mod scim_tokens;
 pub mod seats;
 pub mod security_policies;
 pub mod settings;
@@ -83,6 +87,19 @@ pub enum Error {
     /// Anything else that PostgreSQL or the driver said.
     #[error("a query failed: {0}")]
     Query(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// Whether another writer was faster, so that the same transaction may find another answer.
+    #[must_use]
+    pub fn is_lost_race(&self) -> bool {
+        match self {
+            Self::Duplicate(_) => true,
+            // Not serializable, or a deadlock.
+            Self::Query(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("40001" | "40P01")),
+            Self::Query(_) | Self::Unavailable(_) => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {

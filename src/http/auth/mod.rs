@@ -8,6 +8,7 @@ pub mod git_audit;
 pub mod kas;
 pub mod lfs_token;
 pub mod provisioning;
+pub mod scim;
 pub mod shell;
 
 use axum::body::{Body, Bytes, to_bytes};

@@ -89,7 +89,7 @@ mod tests {
     fn shown(number: i64, size: i64, total: i64, more: bool) -> String {
         let headers = Page { number, size }.headers("https://gitlab.example/list", total, more);
         let mut shown: Vec<String> =
-            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+            headers.iter().map(|(name, value)| format!("{name}: {:?}", value.to_str().unwrap())).collect();
         shown.sort();
         shown.join("\n")
     }
@@ -97,29 +97,29 @@ mod tests {
     #[test]
     fn headers_lead_to_the_other_pages() {
         insta::assert_snapshot!(shown(2, 10, 25, true), @r#"
-        link: <https://gitlab.example/list?page=1&per_page=10>; rel="prev", <https://gitlab.example/list?page=3&per_page=10>; rel="next", <https://gitlab.example/list?page=1&per_page=10>; rel="first", <https://gitlab.example/list?page=3&per_page=10>; rel="last"
-        x-next-page: 3
-        x-page: 2
-        x-per-page: 10
-        x-prev-page: 1
-        x-total: 25
-        x-total-pages: 3
+        link: "<https://gitlab.example/list?page=1&per_page=10>; rel=\"prev\", <https://gitlab.example/list?page=3&per_page=10>; rel=\"next\", <https://gitlab.example/list?page=1&per_page=10>; rel=\"first\", <https://gitlab.example/list?page=3&per_page=10>; rel=\"last\""
+        x-next-page: "3"
+        x-page: "2"
+        x-per-page: "10"
+        x-prev-page: "1"
+        x-total: "25"
+        x-total-pages: "3"
         "#);
         insta::assert_snapshot!(shown(1, 20, 0, false), @r#"
-        link: <https://gitlab.example/list?page=1&per_page=20>; rel="first", <https://gitlab.example/list?page=1&per_page=20>; rel="last"
-        x-next-page: 
-        x-page: 1
-        x-per-page: 20
-        x-prev-page: 
-        x-total: 0
-        x-total-pages: 1
+        link: "<https://gitlab.example/list?page=1&per_page=20>; rel=\"first\", <https://gitlab.example/list?page=1&per_page=20>; rel=\"last\""
+        x-next-page: ""
+        x-page: "1"
+        x-per-page: "20"
+        x-prev-page: ""
+        x-total: "0"
+        x-total-pages: "1"
         "#);
         insta::assert_snapshot!(shown(1, 100, MOST_COUNTED + 1, true), @r#"
-        link: <https://gitlab.example/list?page=2&per_page=100>; rel="next", <https://gitlab.example/list?page=1&per_page=100>; rel="first"
-        x-next-page: 2
-        x-page: 1
-        x-per-page: 100
-        x-prev-page: 
+        link: "<https://gitlab.example/list?page=2&per_page=100>; rel=\"next\", <https://gitlab.example/list?page=1&per_page=100>; rel=\"first\""
+        x-next-page: "2"
+        x-page: "1"
+        x-per-page: "100"
+        x-prev-page: ""
         "#);
     }
 }

@@ -4,12 +4,14 @@ mod gitlab_subscriptions;
 mod kubernetes;
 mod personal_access_tokens;
 mod provisioning;
+mod scim;
 mod shell;
 
 use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::Request;
+use gatehouse::domain::scim::Scope;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
@@ -17,8 +19,14 @@ use crate::support::{TestApp, portal};
 use crate::tidy::sources;
 
 /// The areas; each has a file beside this one.
-const AREAS: [&Area; 5] =
-    [&gitlab_subscriptions::AREA, &kubernetes::AREA, &personal_access_tokens::AREA, &provisioning::AREA, &shell::AREA];
+const AREAS: [&Area; 6] = [
+    &gitlab_subscriptions::AREA,
+    &kubernetes::AREA,
+    &personal_access_tokens::AREA,
+    &provisioning::AREA,
+    &scim::AREA,
+    &shell::AREA,
+];
 
 /// The headers that carry a credential somewhere.
 const HEADERS: [&str; 7] = [
@@ -63,7 +71,9 @@ async fn credentials(app: &TestApp) -> Vec<(&'static str, &'static str, String)>
     let project = given.project("matrix/agents").await.id;
     let agent = given.agent(project, "prod", None).await;
     given.agent_token(agent, key, "glagent-of-the-matrix").await;
+    given.scim_token(Scope::Instance, "glsoat-of-the-installation").await;
     vec![
+        ("SCIM token", "Authorization", "Bearer glsoat-of-the-installation".to_owned()),
         ("agent", "Gitlab-Agent-Api-Request", "glagent-of-the-matrix".to_owned()),
         ("kas", "Gitlab-Kas-Api-Request", app.kas_token().expose_secret().to_owned()),
         ("shell", "Gitlab-Shell-Api-Request", app.token_with(&serde_json::json!({}))),

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gatehouse::domain::ids::{AgentId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use gatehouse::domain::scim::Scope;
 use gatehouse::domain::token;
 use gatehouse::seal::Seal;
 use gatehouse::secrets::token_salt;
@@ -61,6 +62,23 @@ impl Given {
             None => None,
         };
         self.namespace(path, "Group", parent).await
+    }
+
+    /// A SCIM token of a group or of the installation, in place of the one before it.
+    pub async fn scim_token(&self, scope: Scope, token: &str) {
+        gatehouse::store::scim_tokens::replace(&self.pool, scope, &token::sha256(token)).await.unwrap();
+    }
+
+    /// A top-level group with SAML, whose provisioned members become developers, and with the SCIM token `T`.
+    pub async fn scim_group(&self, path: &str) -> NamespaceId {
+        let group = self.group(path).await;
+        let sql = "insert into saml_providers (
+                     group_id, enabled, sso_url, certificate_fingerprint, default_membership_role
+                   )
+                   values ($1, true, 'https://idp.example/sso', 'x', 30)";
+        self.run(sql, &[group.0]).await;
+        self.scim_token(Scope::Group(group), "T").await;
+        group
     }
 
     /// A private project with a repository, in the group or personal namespace before its last slash.

@@ -1,0 +1,20 @@
+//! The rules of SCIM: its two small languages, and what they may say about a user.
+
+pub mod filter;
+pub mod newcomer;
+pub mod path;
+pub mod refusal;
+pub mod search;
+pub mod tenant;
+pub mod username;
+
+use super::ids::NamespaceId;
+
+/// Whose users a client provisions. The identities of two scopes have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Those of one top-level group.
+    Group(NamespaceId),
+    /// Those of the whole installation.
+    Instance,
+}

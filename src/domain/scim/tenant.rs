@@ -1,0 +1,61 @@
+//! Whose users a client provisions, and the rules that hold there.
+
+use super::Scope;
+use crate::domain::ids::NamespaceId;
+
+/// The group or the installation that a client's token is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tenant {
+    /// A top-level group with single sign-on.
+    Group(Group),
+    /// The installation.
+    Instance,
+}
+
+/// A top-level group with single sign-on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub id: NamespaceId,
+    /// The name that people read.
+    pub name: String,
+    /// Its path.
+    pub full_path: String,
+    /// Its SAML provider.
+    pub provider: Provider,
+}
+
+/// A group's SAML provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provider {
+    /// `saml_providers.id`
+    pub id: i64,
+    /// Switched off, the group's users are not listed.
+    pub enabled: bool,
+    /// Members must be linked to an account at the provider.
+    pub enforced_sso: bool,
+    /// What new members get.
+    pub default_role: i32,
+    /// The custom role of new members, of which `default_role` is the base.
+    pub member_role: Option<i64>,
+}
+
+impl Tenant {
+    /// Where its identities are.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Group(group) => Scope::Group(group.id),
+            Self::Instance => Scope::Instance,
+        }
+    }
+
+    /// Whether its users are listed.
+    #[must_use]
+    pub fn lists_users(&self) -> bool {
+        match self {
+            Self::Group(group) => group.provider.enabled,
+            Self::Instance => true,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `POST /Users`: takes somebody on, as a new user or as one who is here already (scim.md 2.4).
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value};
+
+use super::body::ScimBody;
+use super::change::{ATTEMPTS, Lost};
+use super::one::find;
+use crate::domain::scim::newcomer::{Newcomer, Said};
+use crate::domain::scim::refusal::Refusal;
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::error::{ScimError, attempt};
+use crate::http::scim::{ScimState, body, projection_of, user};
+use crate::store::scim_provisioning::{self, Outcome};
+
+/// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
+///
+/// # Errors
+/// 400 for what cannot be read, 409 where somebody else is who is asked for, 412 for what the rules refuse.
+pub async fn create(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    RawQuery(query): RawQuery,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    let projection = projection_of(query.as_deref());
+    let said = said(&fields)?;
+    let fields = Value::Object(fields);
+    let refused = |refusal: Refusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
+    let newcomer = Newcomer::new(said).map_err(refused)?;
+    let mut tries = 1;
+    loop {
+        match once(&scim, &caller, &newcomer).await {
+            Err(Lost::Race(_)) if tries < ATTEMPTS => tries += 1,
+            Err(Lost::Race(error)) => return Err(ScimError::Unavailable(error.into())),
+            Err(Lost::For(error)) => return Err(error),
+            Ok(Some(refusal)) => return Err(refused(refusal)),
+            Ok(None) => break,
+        }
+    }
+    let found = find(&scim, &caller, newcomer.extern_uid()).await?;
+    Ok(user::answer(&caller, &found, &projection, StatusCode::CREATED))
+}
+
+async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {
+    let mut transaction = scim.db.begin().await?;
+    match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
+        Outcome::Refused(refusal) => Ok(Some(refusal)),
+        Outcome::Done(events) => {
+            transaction.commit().await.map_err(crate::store::Error::from)?;
+            events.iter().for_each(crate::http::audit::log);
+            Ok(None)
+        }
+    }
+}
+
+fn said(fields: &Map<String, Value>) -> Result<Said, ScimError> {
+    let text = |name: &str| body::member(fields, name).and_then(body::text);
+    let active = body::member(fields, "active").map(body::active).transpose()?.flatten();
+    Ok(Said {
+        extern_uid: text("externalId").or_else(|| text("id")),
+        user_name: text("userName"),
+        email: email(fields),
+        name: name(fields),
+        active: active.unwrap_or(true),
+    })
+}
+
+/// The first address for work, or the first one; where none is said to be either and there is only one, that.
+fn email(fields: &Map<String, Value>) -> Option<String> {
+    let emails = match body::unwrapped(body::member(fields, "emails")?) {
+        Value::Array(emails) => emails,
+        one => vec![one],
+    };
+    let of_work = |email: &&Value| match email {
+        Value::Object(email) => {
+            let work = body::member(email, "type")
+                .and_then(Value::as_str)
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("work"));
+            let primary =
+                body::member(email, "primary").is_some_and(|primary| matches!(body::active(primary), Ok(Some(true))));
+            work || primary
+        }
+        _ => false,
+    };
+    let lone = || emails.first().filter(|_| emails.len() == 1);
+    match emails.iter().find(of_work).or_else(lone)? {
+        Value::Object(email) => body::member(email, "value").and_then(body::text),
+        value => body::text(value),
+    }
+}
+
+fn name(fields: &Map<String, Value>) -> Option<String> {
+    let name = body::member(fields, "name").map(body::unwrapped);
+    let part = |part: &str| {
+        name.as_ref().and_then(Value::as_object).and_then(|name| body::member(name, part)).and_then(body::text)
+    };
+    let filled = |text: String| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let parts = || {
+        let parts = [part("givenName"), part("familyName")].map(|part| part.unwrap_or_default().trim().to_owned());
+        filled(parts.join(" "))
+    };
+    let flat = |name: &str| body::member(fields, name).and_then(body::text).and_then(filled);
+    part("formatted").and_then(filled).or_else(parts).or_else(|| flat("name.formatted")).or_else(|| flat("displayName"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Said {
+        said(body.as_object().unwrap()).unwrap()
+    }
+
+    /// scim-50
+    #[test]
+    fn the_address_for_work_is_taken() {
+        let email = |emails: Value| read(&json!({ "emails": emails })).email;
+        let address = |kind: &str, value: &str| json!({ "type": kind, "value": value });
+        assert_eq!(email(json!([address("home", "h@x"), address("work", "w@x")])).as_deref(), Some("w@x"));
+        assert_eq!(email(json!([{"value": "a@x"}, {"value": "p@x", "primary": true}])).as_deref(), Some("p@x"));
+        assert_eq!(email(json!([{"value": "p@x", "primary": "true"}])).as_deref(), Some("p@x"));
+        assert_eq!(email(json!([address("home", "h@x")])).as_deref(), Some("h@x"));
+        assert_eq!(email(json!(address("work", "w@x"))).as_deref(), Some("w@x"));
+        assert_eq!(email(json!("[{\"type\":\"work\",\"value\":\"w@x\"}]")).as_deref(), Some("w@x"));
+        assert_eq!(email(json!([address("home", "h@x"), address("other", "o@x")])), None);
+        assert_eq!(email(json!([])), None);
+        assert_eq!(email(json!([{"type": "work", "value": null}])), None);
+    }
+
+    /// scim-49
+    #[test]
+    fn a_name_is_made_of_what_there_is() {
+        let name = |body: Value| read(&body).name;
+        assert_eq!(
+            name(json!({"name": {"formatted": " ", "givenName": "Given", "familyName": "Family"}})).as_deref(),
+            Some("Given Family")
+        );
+        assert_eq!(name(json!({"name": {"familyName": "Family"}})).as_deref(), Some("Family"));
+        assert_eq!(name(json!({"name": "{\"formatted\": \"A B\"}"})).as_deref(), Some("A B"));
+        assert_eq!(name(json!({"name.formatted": "Flat", "displayName": "D"})).as_deref(), Some("Flat"));
+        assert_eq!(name(json!({"displayName": "D"})).as_deref(), Some("D"));
+        assert_eq!(name(json!({})), None);
+    }
+
+    #[test]
+    fn numbers_are_texts_and_names_are_found_in_any_case() {
+        let said = read(&json!({"ID": 12, "username": 7, "Active": "False"}));
+        assert_eq!(
+            (said.extern_uid.as_deref(), said.user_name.as_deref(), said.active),
+            (Some("12"), Some("7"), false)
+        );
+        assert_eq!(read(&json!({"id": "a", "externalId": "b", "active": null})).extern_uid.as_deref(), Some("b"));
+        assert!(said_of(&json!({"active": "perhaps"})).is_err());
+    }
+
+    fn said_of(body: &Value) -> Result<Said, ScimError> {
+        said(body.as_object().unwrap())
+    }
+}

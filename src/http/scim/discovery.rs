@@ -1,0 +1,250 @@
+//! `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas`: what a client can expect here, and no more than is true.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::error::ScimError;
+use super::list::MAX_COUNT;
+use super::{ScimState, json_answer};
+use crate::domain::scim::search::USER_SCHEMA;
+use crate::http::auth::scim::ScimCaller;
+
+const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
+
+/// `GET /ServiceProviderConfig`
+pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
+    let config = json!({
+        "schemas": [format!("{CORE}:ServiceProviderConfig")],
+        "patch": { "supported": true },
+        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
+        "filter": { "supported": true, "maxResults": MAX_COUNT },
+        "changePassword": { "supported": false },
+        "sort": { "supported": true },
+        "etag": { "supported": true },
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken",
+            "name": "OAuth Bearer Token",
+            "description": "The SCIM token of the group or of the installation",
+            "specUri": "https://www.rfc-editor.org/info/rfc6750",
+            "primary": true,
+        }],
+        "meta": {
+            "resourceType": "ServiceProviderConfig",
+            "location": format!("{}/ServiceProviderConfig", caller.base_url()),
+        },
+    });
+    json_answer(StatusCode::OK, &config)
+}
+
+/// `GET /ResourceTypes`
+pub async fn resource_types(caller: ScimCaller) -> Response {
+    listed(&[user_type(&caller)])
+}
+
+/// `GET /ResourceTypes/{id}`
+///
+/// # Errors
+/// 404 for any type but `User`.
+pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result<Response, ScimError> {
+    match id.as_str() {
+        "User" => Ok(json_answer(StatusCode::OK, &user_type(&caller))),
+        _ => Err(ScimError::NoSuchResource(id)),
+    }
+}
+
+/// `GET /Schemas`
+pub async fn schemas(caller: ScimCaller) -> Response {
+    listed(&all_schemas(&caller))
+}
+
+/// `GET /Schemas/{urn}`
+///
+/// # Errors
+/// 404 for a schema that is not listed.
+pub async fn schema(caller: ScimCaller, Path(urn): Path<String>) -> Result<Response, ScimError> {
+    let found = all_schemas(&caller).into_iter().find(|schema| schema["id"].as_str().is_some_and(|id| id == urn));
+    found.map(|schema| json_answer(StatusCode::OK, &schema)).ok_or(ScimError::NoSuchResource(urn))
+}
+
+fn listed(resources: &[Value]) -> Response {
+    let answer = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": resources.len(),
+        "itemsPerPage": resources.len(),
+        "startIndex": 1,
+        "Resources": resources,
+    });
+    json_answer(StatusCode::OK, &answer)
+}
+
+fn user_type(caller: &ScimCaller) -> Value {
+    json!({
+        "schemas": [format!("{CORE}:ResourceType")],
+        "id": "User",
+        "name": "User",
+        "description": "An account that an identity provider looks after",
+        "endpoint": "/Users",
+        "schema": USER_SCHEMA,
+        "schemaExtensions": [],
+        "meta": {
+            "resourceType": "ResourceType",
+            "location": format!("{}/ResourceTypes/User", caller.base_url()),
+        },
+    })
+}
+
+fn all_schemas(caller: &ScimCaller) -> Vec<Value> {
+    let schema = |name: &str, description: &str, attributes: Vec<Value>| {
+        let id = format!("{CORE}:{name}");
+        json!({
+            "schemas": [format!("{CORE}:Schema")],
+            "id": id,
+            "name": name,
+            "description": description,
+            "attributes": attributes,
+            "meta": { "resourceType": "Schema", "location": format!("{}/Schemas/{id}", caller.base_url()) },
+        })
+    };
+    vec![
+        schema("User", "An account", user_attributes()),
+        schema("ServiceProviderConfig", "What this server supports", config_attributes()),
+        schema("ResourceType", "A kind of resource", type_attributes()),
+        schema("Schema", "The attributes of a resource", schema_attributes()),
+    ]
+}
+
+/// What differs from attribute to attribute; the rest is the same for all.
+struct Kind {
+    name: &'static str,
+    data: &'static str,
+    required: bool,
+    mutability: &'static str,
+}
+
+fn attribute(Kind { name, data, required, mutability }: Kind, more: Value) -> Value {
+    let mut attribute = json!({
+        "name": name,
+        "type": data,
+        "multiValued": false,
+        "description": name,
+        "required": required,
+        "caseExact": false,
+        "mutability": mutability,
+        "returned": "default",
+        "uniqueness": "none",
+    });
+    if let (Value::Object(attribute), Value::Object(more)) = (&mut attribute, more) {
+        attribute.extend(more);
+    }
+    attribute
+}
+
+fn user_attributes() -> Vec<Value> {
+    let fixed = |name, kind, required| Kind { name, data: kind, required, mutability: "immutable" };
+    let shown = |name| Kind { name, data: "string", required: false, mutability: "readOnly" };
+    vec![
+        attribute(fixed("userName", "string", true), json!({ "uniqueness": "server" })),
+        attribute(fixed("externalId", "string", true), json!({})),
+        attribute(
+            fixed("name", "complex", true),
+            json!({ "subAttributes": [
+                attribute(fixed("formatted", "string", true), json!({})),
+                attribute(fixed("givenName", "string", false), json!({})),
+                attribute(fixed("familyName", "string", false), json!({})),
+            ] }),
+        ),
+        attribute(
+            fixed("emails", "complex", true),
+            json!({ "multiValued": true, "subAttributes": [
+                attribute(fixed("value", "string", true), json!({})),
+                attribute(fixed("type", "string", false), json!({ "canonicalValues": ["work"] })),
+                attribute(fixed("primary", "boolean", false), json!({})),
+            ] }),
+        ),
+        attribute(Kind { name: "active", data: "boolean", required: false, mutability: "readWrite" }, json!({})),
+        attribute(shown("name.formatted"), json!({})),
+        attribute(shown("displayName"), json!({})),
+    ]
+}
+
+fn read(name: &'static str, kind: &'static str, required: bool) -> Kind {
+    Kind { name, data: kind, required, mutability: "readOnly" }
+}
+
+fn plain(name: &'static str, kind: &'static str) -> Value {
+    attribute(read(name, kind, false), json!({}))
+}
+
+fn complex(name: &'static str, many: bool, parts: Vec<Value>) -> Value {
+    let mut more = json!({ "multiValued": many });
+    more["subAttributes"] = Value::Array(parts);
+    attribute(read(name, "complex", true), more)
+}
+
+fn config_attributes() -> Vec<Value> {
+    let supported = |name| complex(name, false, vec![plain("supported", "boolean")]);
+    vec![
+        plain("documentationUri", "reference"),
+        supported("patch"),
+        complex(
+            "bulk",
+            false,
+            vec![plain("supported", "boolean"), plain("maxOperations", "integer"), plain("maxPayloadSize", "integer")],
+        ),
+        complex("filter", false, vec![plain("supported", "boolean"), plain("maxResults", "integer")]),
+        supported("changePassword"),
+        supported("sort"),
+        supported("etag"),
+        complex(
+            "authenticationSchemes",
+            true,
+            vec![
+                plain("type", "string"),
+                plain("name", "string"),
+                plain("description", "string"),
+                plain("specUri", "reference"),
+                plain("documentationUri", "reference"),
+                plain("primary", "boolean"),
+            ],
+        ),
+    ]
+}
+
+fn type_attributes() -> Vec<Value> {
+    vec![
+        plain("id", "string"),
+        plain("name", "string"),
+        plain("description", "string"),
+        plain("endpoint", "reference"),
+        plain("schema", "reference"),
+        complex("schemaExtensions", true, vec![plain("schema", "reference"), plain("required", "boolean")]),
+    ]
+}
+
+fn schema_attributes() -> Vec<Value> {
+    let facts = || {
+        vec![
+            plain("name", "string"),
+            plain("type", "string"),
+            plain("multiValued", "boolean"),
+            plain("description", "string"),
+            plain("required", "boolean"),
+            attribute(read("canonicalValues", "string", false), json!({ "multiValued": true })),
+            plain("caseExact", "boolean"),
+            plain("mutability", "string"),
+            plain("returned", "string"),
+            plain("uniqueness", "string"),
+            attribute(read("referenceTypes", "string", false), json!({ "multiValued": true })),
+        ]
+    };
+    let mut attributes = facts();
+    attributes.push(complex("subAttributes", true, facts()));
+    vec![
+        plain("id", "string"),
+        plain("name", "string"),
+        plain("description", "string"),
+        complex("attributes", true, attributes),
+    ]
+}

@@ -1,0 +1,202 @@
+//! `PATCH /Users/<id>`: several operations, all of them or none (scim.md 3.5).
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Map, Value};
+
+use super::body::ScimBody;
+use super::change::{Wanted, apply};
+use super::one::find;
+use crate::domain::scim::path;
+use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::search::USER_SCHEMA;
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::error::{ScimError, attempt};
+use crate::http::scim::{ScimState, body, no_content, projection_of, user};
+use crate::store::scim::HeldIdentity;
+use crate::store::scim_provisioning::Change;
+
+/// The most operations in a request.
+const MAX_OPERATIONS: usize = 1000;
+
+/// Makes the changes that the operations ask for. What a user has and SCIM does not change here is passed over.
+///
+/// # Errors
+/// 400 for what cannot be read, 404 for an unknown id, 412 for what the rules refuse.
+pub async fn patch(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    let projection = projection_of(query.as_deref());
+    let change = change(&fields)?;
+    let said = Value::Object(fields);
+    let refused = |held: &HeldIdentity, refusal: Refusal| {
+        ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, false)
+    };
+    let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
+    if !projection.is_asked_for() {
+        return Ok(no_content());
+    }
+    Ok(user::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
+}
+
+fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
+    let mut change = Change::default();
+    let Some(operations) = body::member(fields, "Operations").map(body::unwrapped) else { return Ok(change) };
+    let Value::Array(operations) = operations else { return Err(syntax("Operations must be an array")) };
+    if operations.len() > MAX_OPERATIONS {
+        return Err(ScimError::TooLarge);
+    }
+    for operation in &operations {
+        let Value::Object(operation) = operation else { return Err(syntax("An operation must be an object")) };
+        let Some(Value::String(op)) = body::member(operation, "op") else { return Err(syntax("op must be a string")) };
+        let path = match body::member(operation, "path") {
+            None => None,
+            Some(Value::String(path)) => Some(path.trim()).filter(|path| !path.is_empty()),
+            Some(_) => return Err(syntax("path must be a string")),
+        };
+        let value = body::member(operation, "value").unwrap_or(&Value::Null);
+        match (op.trim().to_ascii_lowercase().as_str(), path) {
+            // GitLab's documentation prints `Update`.
+            ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
+            ("add" | "replace" | "update", None) => {
+                let Value::Object(values) = body::unwrapped(value) else {
+                    return Err(syntax("The value of an operation without a path must be an object"));
+                };
+                values.iter().try_for_each(|(path, value)| put(&mut change, path, value))?;
+            }
+            ("remove", None) => return Err(ScimError::NoTarget),
+            // What nobody understands changes nothing: one refusal would end a provider's whole run.
+            _ => {}
+        }
+    }
+    Ok(change)
+}
+
+/// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
+fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> {
+    let Ok(path) = path::Path::parse(path) else { return Ok(()) };
+    let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };
+    match (name, part) {
+        // A part, or a choice among values, of a plain truth value still looks like a deactivation.
+        ("active", None) => change.active = body::active(value)?.or(change.active),
+        ("id" | "externalid", None) if path.filter.is_none() => match value {
+            Value::Null => {}
+            value => {
+                let text = body::text(value);
+                change.extern_uid = Some(text.ok_or_else(|| invalid("id must be a string"))?);
+            }
+        },
+        _ => {}
+    }
+    Ok(())
+}
+
+fn syntax(detail: &str) -> ScimError {
+    ScimError::InvalidSyntax(detail.to_owned())
+}
+
+fn invalid(detail: &str) -> ScimError {
+    ScimError::InvalidValue(detail.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(operations: &Value) -> Result<Change, String> {
+        let body = json!({ "Operations": operations });
+        change(body.as_object().unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn active(operation: &Value) -> Option<bool> {
+        read(&json!([operation])).unwrap().active
+    }
+
+    /// scim-56, scim-57
+    #[test]
+    fn every_spelling_of_a_deactivation_is_understood() {
+        for operation in [
+            json!({"op": "Replace", "path": "active", "value": "False"}),
+            json!({"op": "replace", "value": {"active": false}}),
+            json!({"op": "UPDATE", "path": "active", "value": "false"}),
+            json!({"op": "replace", "path": "active", "value": false}),
+            json!({"op": "add", "path": " ACTIVE ", "value": 0}),
+            json!({"op": "replace", "path": "active", "value": "\"false\""}),
+            json!({"op": "Replace", "path": "urn:ietf:params:scim:schemas:core:2.0:User:active", "value": " 0 "}),
+            json!({"op": "replace", "value": {"urn:ietf:params:scim:schemas:core:2.0:User:active": "FALSE"}}),
+            json!({"op": "replace", "path": "", "value": {"displayName": "x", "Active": "false"}}),
+            json!({"OP": "replace", "Value": "{\"active\":false}"}),
+        ] {
+            assert_eq!(active(&operation), Some(false), "{operation}");
+        }
+        assert_eq!(active(&json!({"op": "replace", "path": "active", "value": null})), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_deactivation_and_is_not_understood_is_refused() {
+        for value in [json!("no"), json!(2), json!([]), json!({}), json!("")] {
+            assert!(read(&json!([{"op": "replace", "path": "active", "value": value}])).is_err(), "{value}");
+            assert!(read(&json!([{"op": "replace", "value": {"active": value}}])).is_err(), "{value}");
+        }
+    }
+
+    /// scim-63, scim-64
+    #[test]
+    fn what_is_not_changed_here_is_passed_over() {
+        for operation in [
+            json!({"op": "Replace", "path": "name.formatted", "value": "New Name"}),
+            json!({"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@b.c"}),
+            json!({"op": "Replace", "path": "userName", "value": "x"}),
+            json!({"op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", "value": "1"}),
+            json!({"op": "frobnicate"}),
+            json!({"op": "Remove", "path": "title"}),
+            json!({"op": "remove", "path": "active"}),
+            json!({"op": "replace", "path": "](", "value": 1}),
+            json!({"op": "replace", "value": {"emails[type eq \"work\"].value": "x", "name": {"active": false}}}),
+        ] {
+            assert_eq!(read(&json!([operation])), Ok(Change::default()), "{operation}");
+        }
+        assert_eq!(change(json!({"Garbage": 1}).as_object().unwrap()).unwrap(), Change::default());
+        assert_eq!(read(&json!([])), Ok(Change::default()));
+    }
+
+    #[test]
+    fn the_later_operation_on_a_target_wins() {
+        let read = read(&json!([
+            {"op": "replace", "path": "active", "value": true},
+            {"op": "replace", "path": "id", "value": 1234},
+            {"op": "replace", "value": {"active": "False", "externalId": "b"}},
+            {"op": "replace", "path": "active", "value": null},
+        ]));
+        assert_eq!(read, Ok(Change { active: Some(false), extern_uid: Some("b".to_owned()) }));
+    }
+
+    /// scim-65
+    #[test]
+    fn operations_that_cannot_be_read_are_refused() {
+        for operations in [json!("x"), json!({}), json!([{"path": "active"}]), json!([{"op": 5}]), json!([null])] {
+            assert!(read(&operations).is_err(), "{operations}");
+        }
+        assert_eq!(read(&json!([{"op": "remove"}])), Err("remove needs a path".to_owned()));
+        assert!(read(&json!([{"op": "replace", "value": "x"}])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_and_value_are_read_or_refused(path in "\\PC{0,20}|(active|id|[.\\[\\]]){0,4}", value in "\\PC{0,9}") {
+            let _ = read(&json!([{"op": "replace", "path": path, "value": value}]));
+            let mut values = Map::new();
+            values.insert(path, value.into());
+            let _ = read(&json!([{"op": "replace", "value": values}]));
+        }
+    }
+}

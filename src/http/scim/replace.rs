@@ -1,0 +1,40 @@
+//! `PUT /Users/<id>`: the whole resource again, of which `active` and `externalId` can change.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::body::ScimBody;
+use super::change::{Wanted, apply};
+use super::one::find;
+use crate::domain::scim::refusal::Refusal;
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::error::{ScimError, attempt};
+use crate::http::scim::{ScimState, body, projection_of, user};
+use crate::store::scim::HeldIdentity;
+use crate::store::scim_provisioning::Change;
+
+/// What is left out stays as it is: a resource without `active` is no deactivation.
+///
+/// # Errors
+/// 400 for what cannot be read, 404 for an unknown id, 409 and 412 for what the rules refuse.
+pub async fn replace(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    let projection = projection_of(query.as_deref());
+    let active = body::member(&fields, "active").map(body::active).transpose()?.flatten();
+    let extern_uid = body::member(&fields, "externalId").and_then(body::text).filter(|text| !text.trim().is_empty());
+    let change = Change { active, extern_uid };
+    let said = Value::Object(fields);
+    let refused = |held: &HeldIdentity, refusal: Refusal| {
+        ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, true)
+    };
+    let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
+    Ok(user::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
+}

@@ -1,0 +1,210 @@
+//! SCIM: the identities of a group or of the installation, one by one.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::ids::{NamespaceId, UserId};
+use crate::domain::scim::Scope;
+
+/// The same statement over the table of a scope. `TABLE` stands for it, and `IN_SCOPE` for the condition that the row
+/// `identity` is of the scope, whose group is the statement's first parameter.
+macro_rules! over_scope {
+    ($scope:expr, $group:ident => $macro:ident!([$($row:ident)?] $head:literal, TABLE, $middle:literal, IN_SCOPE, $tail:literal $(, $arg:expr)*) $($then:tt)*) => {
+        match $scope {
+            Scope::Group(NamespaceId(id)) => {
+                let $group = Some(id);
+                sqlx::$macro!(
+                    $($row,)?
+                    $head + "group_scim_identities" + $middle + "identity.group_id = $1" + $tail,
+                    $group
+                    $(, $arg)*
+                ) $($then)*
+            }
+            Scope::Instance => {
+                let $group: Option<i64> = None;
+                sqlx::$macro!(
+                    $($row,)?
+                    $head + "scim_identities" + $middle + "identity.group_id is null and $1::bigint is null" + $tail,
+                    $group
+                    $(, $arg)*
+                ) $($then)*
+            }
+        }
+    };
+}
+
+/// An identity and its user, held against other writers.
+#[derive(Debug, Clone)]
+pub struct HeldIdentity {
+    /// Its id.
+    pub id: i64,
+    /// The user.
+    pub user: UserId,
+    /// What the provider calls the user.
+    pub extern_uid: String,
+    /// The identity's flag.
+    pub active: bool,
+    /// `users.username`
+    pub username: String,
+    /// `users.name`
+    pub name: String,
+    /// `users.email`
+    pub email: String,
+    /// Not a person: a bot or a service account.
+    pub is_bot: bool,
+    /// When the identity or the user changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The identity that the scope's provider calls so, locked until the transaction ends.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn hold(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<HeldIdentity>> {
+    let row = over_scope!(scope, group => query_as!(
+        [HeldRow]
+        r#"
+        select
+          identity.id,
+          identity.user_id,
+          identity.extern_uid,
+          coalesce(identity.active, true) as "active!",
+          coalesce(users.username, '') as "username!",
+          coalesce(users.name, '') as "name!",
+          users.email,
+          users.user_type <> 0 as "is_bot!",
+          greatest(identity.updated_at, users.updated_at at time zone 'utc') as "updated_at!"
+        from "#, TABLE, r#" as identity
+        join users on users.id = identity.user_id
+        where "#, IN_SCOPE, " and lower(identity.extern_uid) = lower($2) for update of identity",
+        extern_uid
+    ).fetch_optional(db).await?);
+    Ok(row.map(|row| HeldIdentity {
+        id: row.id,
+        user: UserId(row.user_id),
+        extern_uid: row.extern_uid,
+        active: row.active,
+        username: row.username,
+        name: row.name,
+        email: row.email,
+        is_bot: row.is_bot,
+        updated_at: row.updated_at,
+    }))
+}
+
+struct HeldRow {
+    id: i64,
+    user_id: i64,
+    extern_uid: String,
+    active: bool,
+    username: String,
+    name: String,
+    email: String,
+    is_bot: bool,
+    updated_at: DateTime<Utc>,
+}
+
+/// The id of the user's identity in the scope.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<i64>> {
+    let id = over_scope!(scope, group => query_scalar!(
+        []
+        "select identity.id from ", TABLE, " as identity where ", IN_SCOPE, " and identity.user_id = $2",
+        user.0
+    ).fetch_optional(db).await?);
+    Ok(id)
+}
+
+/// The user whom the scope's provider calls so.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_user_id(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<UserId>> {
+    let id = over_scope!(scope, group => query_scalar!(
+        []
+        "select identity.user_id from ", TABLE, " as identity where ", IN_SCOPE, " and lower(identity.extern_uid) = lower($2)",
+        extern_uid
+    ).fetch_optional(db).await?);
+    Ok(id.map(UserId))
+}
+
+/// A new identity, with the given id or the next one.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where the user has one in the scope, or another user this one.
+pub async fn insert(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    id: Option<i64>,
+    user: UserId,
+    extern_uid: &str,
+    active: bool,
+) -> Result<i64> {
+    let id = match scope {
+        Scope::Group(group) => {
+            sqlx::query_scalar!(
+                "
+                insert into group_scim_identities (id, group_id, user_id, extern_uid, active)
+                values (coalesce($1, nextval('group_scim_identities_id_seq')), $2, $3, $4, $5)
+                returning id
+                ",
+                id,
+                group.0,
+                user.0,
+                extern_uid,
+                active
+            )
+            .fetch_one(db)
+            .await?
+        }
+        Scope::Instance => {
+            sqlx::query_scalar!(
+                "
+                insert into scim_identities (id, user_id, extern_uid, active)
+                values (coalesce($1, nextval('scim_identities_id_seq')), $2, $3, $4)
+                returning id
+                ",
+                id,
+                user.0,
+                extern_uid,
+                active
+            )
+            .fetch_one(db)
+            .await?
+        }
+    };
+    Ok(id)
+}
+
+/// Writes what may change about an identity.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where another identity of the scope has the `extern_uid`.
+pub async fn update(db: impl PgExecutor<'_>, scope: Scope, id: i64, extern_uid: &str, active: bool) -> Result<()> {
+    over_scope!(scope, group => query!(
+        []
+        "update ", TABLE, " as identity
+        set extern_uid = $3, active = $4, updated_at = clock_timestamp()
+        where ", IN_SCOPE, " and identity.id = $2",
+        id,
+        extern_uid,
+        active
+    ).execute(db).await?);
+    Ok(())
+}
+
+/// Removes an identity, and nothing else of its user's.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, id: i64) -> Result<()> {
+    over_scope!(scope, group => query!(
+        []
+        "delete from ", TABLE, " as identity where ", IN_SCOPE, " and identity.id = $2",
+        id
+    ).execute(db).await?);
+    Ok(())
+}

@@ -1,0 +1,523 @@
+//! SCIM: taking users on and off, in the one transaction that the caller opens and commits.
+//!
+//! Who asks for the same user waits for the other: by advisory locks before there is an identity, by the identity's row
+//! afterwards. The unique indexes stand behind that; see [`super::Error::is_lost_race`].
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::scim::{self, HeldIdentity};
+use super::users::{self, UserRow};
+use super::{Result, audit_events, derived, namespaces};
+use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::domain::ids::{NamespaceId, UserId};
+use crate::domain::level::AccessLevel;
+use crate::domain::scim::Scope;
+use crate::domain::scim::newcomer::{Newcomer, check_extern_uid};
+use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::tenant::{Group, Tenant};
+use crate::domain::scim::username;
+
+/// How it went.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All is written, these events too. The caller commits, and logs them.
+    Done(Vec<Event>),
+    /// A rule stands against it. The caller rolls back.
+    Refused(Refusal),
+}
+
+/// What should be different about an identity; `None` is left as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Taken on or off.
+    pub active: Option<bool>,
+    /// What the provider calls the user.
+    pub extern_uid: Option<String>,
+}
+
+/// A user as far as rules look at them.
+struct Person {
+    id: UserId,
+    username: String,
+    email: String,
+    is_bot: bool,
+}
+
+/// Takes somebody on: whoever has the identity already, else whoever has the address, else a new user.
+///
+/// # Errors
+/// Where the database does not answer, or another writer was faster.
+pub async fn provision(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    newcomer: &Newcomer,
+    now: DateTime<Utc>,
+) -> Result<Outcome> {
+    let scope = tenant.scope();
+    lock(conn, scope, newcomer).await?;
+    if let Some(held) = scim::hold(&mut *conn, scope, newcomer.extern_uid()).await? {
+        // What the request says of somebody who is known already does not count, except that it takes them on.
+        if !newcomer.active() {
+            return Ok(Outcome::Done(Vec::new()));
+        }
+        return finish(conn, tenant, &held, &held.extern_uid, Some(true), now, true).await;
+    }
+    if let Err(refusal) = newcomer.check_identity() {
+        return Ok(Outcome::Refused(refusal));
+    }
+    let known = find_person_by_email(&mut *conn, newcomer.email()).await?;
+    let (person, is_new) = match known {
+        Some(person) if scim::find_id_by_user(&mut *conn, scope, person.id).await?.is_some() => {
+            return Ok(Outcome::Refused(Refusal::UserTaken));
+        }
+        Some(person) => (person, false),
+        None => match insert_user(conn, tenant, newcomer, now).await? {
+            Ok(person) => (person, true),
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        },
+    };
+    scim::insert(&mut *conn, scope, None, person.id, newcomer.extern_uid(), newcomer.active()).await?;
+    let done = if newcomer.active() {
+        match tenant {
+            Tenant::Group(group) => join(conn, group, &person, now.date_naive()).await?,
+            Tenant::Instance => Ok(()),
+        }
+    } else {
+        take_off(conn, tenant, person.id, now.date_naive()).await?.map(|_| ())
+    };
+    if let Err(refusal) = done {
+        return Ok(Outcome::Refused(refusal));
+    }
+    let message = if is_new { "User was provisioned by SCIM" } else { "User was linked by SCIM" };
+    let event = event(tenant, EventName::UserProvisioned, &person, message);
+    audit_events::insert(&mut *conn, &event, now).await?;
+    Ok(Outcome::Done(vec![event]))
+}
+
+/// Changes an identity that is held: first what it is called, then whether its user is taken on.
+///
+/// # Errors
+/// Where the database does not answer, or another writer was faster.
+pub async fn change(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    held: &HeldIdentity,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Result<Outcome> {
+    let extern_uid = change.extern_uid.as_deref().unwrap_or(&held.extern_uid);
+    if extern_uid != held.extern_uid {
+        if let Err(refusal) = check_extern_uid(extern_uid) {
+            return Ok(Outcome::Refused(refusal));
+        }
+        let other = scim::find_user_id(&mut *conn, tenant.scope(), extern_uid).await?;
+        if other.is_some_and(|other| other != held.user) {
+            return Ok(Outcome::Refused(Refusal::ExternUidTaken));
+        }
+    }
+    finish(conn, tenant, held, extern_uid, change.active, now, false).await
+}
+
+/// Writes an identity, and takes its user on or off. With `rejoin` an active one is taken on where that came undone.
+async fn finish(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    held: &HeldIdentity,
+    extern_uid: &str,
+    active: Option<bool>,
+    now: DateTime<Utc>,
+    rejoin: bool,
+) -> Result<Outcome> {
+    let today = now.date_naive();
+    let person =
+        Person { id: held.user, username: held.username.clone(), email: held.email.clone(), is_bot: held.is_bot };
+    let name = match active {
+        Some(true) if !held.active || rejoin => {
+            let done = match tenant {
+                Tenant::Group(group) => join(conn, group, &person, today).await?,
+                Tenant::Instance if held.active => Ok(()),
+                Tenant::Instance => {
+                    unblock(&mut *conn, person.id).await?;
+                    Ok(())
+                }
+            };
+            if let Err(refusal) = done {
+                return Ok(Outcome::Refused(refusal));
+            }
+            (!held.active).then_some((EventName::UserReactivated, "User was reactivated by SCIM"))
+        }
+        // Also of one who is off already: somebody may have let the user in by hand.
+        Some(false) => match take_off(conn, tenant, person.id, today).await? {
+            Ok(changed) if changed || held.active => {
+                Some((EventName::UserDeprovisioned, "User was deprovisioned by SCIM"))
+            }
+            Ok(_) => None,
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        },
+        Some(true) | None => None,
+    };
+    let active = active.unwrap_or(held.active);
+    if active != held.active || extern_uid != held.extern_uid {
+        scim::update(&mut *conn, tenant.scope(), held.id, extern_uid, active).await?;
+    }
+    let mut events = Vec::new();
+    if let Some((name, message)) = name {
+        let event = event(tenant, name, &person, message);
+        audit_events::insert(&mut *conn, &event, now).await?;
+        events.push(event);
+    }
+    Ok(Outcome::Done(events))
+}
+
+/// Makes a member of somebody who is none, with the group's default role.
+async fn join(
+    conn: &mut PgConnection,
+    group: &Group,
+    person: &Person,
+    today: NaiveDate,
+) -> Result<std::result::Result<(), Refusal>> {
+    if is_member(&mut *conn, group.id, person.id, today).await? {
+        return Ok(Ok(()));
+    }
+    if !admits_email(&mut *conn, group.id, &person.email).await? {
+        return Ok(Err(Refusal::EmailDomain));
+    }
+    if group.provider.enforced_sso && !person.is_bot && !is_linked(&mut *conn, group.provider.id, person.id).await? {
+        return Ok(Err(Refusal::NotLinked));
+    }
+    sqlx::query!(
+        "
+        insert into members (
+          type, source_type, source_id, member_namespace_id, user_id, access_level, member_role_id, state
+        )
+        values ('GroupMember', 'Namespace', $1, $1, $2, $3, $4, 0)
+        on conflict (source_type, source_id, user_id) where user_id is not null do update
+        set access_level = excluded.access_level,
+            member_role_id = excluded.member_role_id,
+            expires_at = null,
+            requested_at = null,
+            state = 0,
+            updated_at = now() at time zone 'utc'
+        where members.requested_at is not null
+          or coalesce(members.state, 0) <> 0
+          or members.expires_at <= $5
+        ",
+        group.id.0,
+        person.id.0,
+        group.provider.default_role,
+        group.provider.member_role,
+        today
+    )
+    .execute(&mut *conn)
+    .await?;
+    derived::refresh_authorizations(conn, &[person.id], today).await?;
+    Ok(Ok(()))
+}
+
+/// Ends what the tenant gives somebody; whether there was anything to end.
+async fn take_off(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    user: UserId,
+    today: NaiveDate,
+) -> Result<std::result::Result<bool, Refusal>> {
+    match tenant {
+        Tenant::Group(group) => {
+            let owners = hold_owners(&mut *conn, group.id, today).await?;
+            if owners == [user.0] {
+                return Ok(Err(Refusal::LastOwner));
+            }
+            let changed = delete_memberships(&mut *conn, group.id, user).await? > 0;
+            if changed {
+                derived::refresh_authorizations(conn, &[user], today).await?;
+            }
+            Ok(Ok(changed))
+        }
+        Tenant::Instance => {
+            let changed = block(&mut *conn, user).await? > 0;
+            delete_sessions(&mut *conn, user).await?;
+            Ok(Ok(changed))
+        }
+    }
+}
+
+/// Whoever asks for this identity, this address or this user name waits until the transaction ends. One order for
+/// everybody, so that no two wait for each other.
+async fn lock(conn: &mut PgConnection, scope: Scope, newcomer: &Newcomer) -> Result<()> {
+    let scope = match scope {
+        Scope::Group(group) => group.to_string(),
+        Scope::Instance => "instance".to_owned(),
+    };
+    let name = username::candidates(newcomer.user_name(), 0).next().unwrap_or_default();
+    let keys = [
+        format!("scim {scope} {}", newcomer.extern_uid().to_lowercase()),
+        format!("email {}", newcomer.email().to_lowercase()),
+        format!("username {}", name.to_lowercase()),
+    ];
+    sqlx::query!(
+        r#"
+        select pg_advisory_xact_lock(key)::text as "void"
+        from (
+          select distinct hashtextextended(text, 0) as key
+          from unnest($1::text[]) as text
+          order by key
+        ) as keys
+        "#,
+        &keys
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
+/// A new user with a personal namespace, and for a group with an account at its SAML provider.
+async fn insert_user(
+    conn: &mut PgConnection,
+    tenant: &Tenant,
+    newcomer: &Newcomer,
+    now: DateTime<Utc>,
+) -> Result<std::result::Result<Person, Refusal>> {
+    let name = match newcomer.new_name() {
+        Ok(name) => name,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut free = None;
+    for candidate in username::candidates(newcomer.user_name(), now.timestamp()) {
+        if is_free(&mut *conn, &candidate).await? {
+            free = Some(candidate);
+            break;
+        }
+    }
+    let Some(username) = free else { return Ok(Err(Refusal::NoFreeUsername)) };
+    let confirmed_at = (!confirms_addresses(&mut *conn).await?).then(|| now.naive_utc());
+    let row = UserRow {
+        username: username.clone(),
+        name: name.to_owned(),
+        email: newcomer.email().to_owned(),
+        state: "active".to_owned(),
+        user_type: 0,
+        admin: false,
+        auditor: false,
+        external: false,
+        can_create_group: true,
+        projects_limit: 100_000,
+        private_profile: false,
+        confirmed_at,
+    };
+    let id = users::insert(&mut *conn, None, &row).await?;
+    let namespace = namespaces::insert_personal(&mut *conn, id, &username, name).await?;
+    derived::refresh_namespace(conn, namespace).await?;
+    sqlx::query!("update users set password_automatically_set = true where id = $1", id.0).execute(&mut *conn).await?;
+    if let Tenant::Group(group) = tenant {
+        sqlx::query!(
+            "
+            insert into user_details (user_id, provisioned_by_group_id)
+            values ($1, $2)
+            on conflict (user_id) do update
+            set provisioned_by_group_id = excluded.provisioned_by_group_id
+            ",
+            id.0,
+            group.id.0
+        )
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query!(
+            "
+            insert into identities (user_id, provider, extern_uid, saml_provider_id)
+            values ($1, 'group_saml', $2, $3)
+            ",
+            id.0,
+            newcomer.extern_uid(),
+            group.provider.id
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(Ok(Person { id, username, email: row.email, is_bot: false }))
+}
+
+/// Who has this address, be it the first or a further one. A further one must be confirmed: anybody can add an address.
+async fn find_person_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<Person>> {
+    let row = sqlx::query!(
+        r#"
+        select id, coalesce(username, '') as "username!", email, user_type <> 0 as "is_bot!"
+        from users
+        where id = coalesce(
+          (select min(id) from users where lower(email) = lower($1)),
+          (select min(user_id) from emails where lower(email) = lower($1) and confirmed_at is not null)
+        )
+        "#,
+        email
+    );
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| Person { id: UserId(row.id), username: row.username, email: row.email, is_bot: row.is_bot }))
+}
+
+/// Whether no user, group or project has the name.
+async fn is_free(db: impl PgExecutor<'_>, username: &str) -> Result<bool> {
+    let free = sqlx::query_scalar!(
+        r#"
+        select not (
+          exists (select from users where lower(username) = lower($1))
+          or exists (select from namespaces where lower(path) = lower($1))
+          or exists (select from namespaces where lower(name) = lower($1))
+        ) as "free!"
+        "#,
+        username
+    );
+    Ok(free.fetch_one(db).await?)
+}
+
+/// Whether new users must show that an address is theirs.
+async fn confirms_addresses(db: impl PgExecutor<'_>) -> Result<bool> {
+    let setting = sqlx::query_scalar!(
+        r#"
+        select coalesce(email_confirmation_setting, 0) <> 0 as "confirms!"
+        from application_settings
+        order by id desc
+        limit 1
+        "#
+    );
+    Ok(setting.fetch_optional(db).await?.unwrap_or(false))
+}
+
+async fn is_member(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId, today: NaiveDate) -> Result<bool> {
+    let member = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from members
+          where source_type = 'Namespace'
+            and source_id = $1
+            and user_id = $2
+            and requested_at is null
+            and coalesce(state, 0) = 0
+            and (expires_at is null or expires_at > $3)
+        ) as "member!"
+        "#,
+        group.0,
+        user.0,
+        today
+    );
+    Ok(member.fetch_one(db).await?)
+}
+
+async fn admits_email(db: impl PgExecutor<'_>, group: NamespaceId, email: &str) -> Result<bool> {
+    let domain = email.rsplit('@').next().unwrap_or_default();
+    let admits = sqlx::query_scalar!(
+        r#"
+        select coalesce(bool_or(lower(domain) = lower($2)), true) as "admits!"
+        from allowed_email_domains
+        where group_id = $1
+        "#,
+        group.0,
+        domain
+    );
+    Ok(admits.fetch_one(db).await?)
+}
+
+async fn is_linked(db: impl PgExecutor<'_>, provider: i64, user: UserId) -> Result<bool> {
+    let linked = sqlx::query_scalar!(
+        r#"select exists (select from identities where saml_provider_id = $1 and user_id = $2) as "linked!""#,
+        provider,
+        user.0
+    );
+    Ok(linked.fetch_one(db).await?)
+}
+
+/// The group's owners, held: of two writers who take off an owner each, the later one sees what the earlier one did.
+async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<i64>> {
+    let owners = sqlx::query_scalar!(
+        r#"
+        select members.user_id as "user_id!"
+        from members
+        join users on users.id = members.user_id
+        where members.source_type = 'Namespace'
+          and members.source_id = $1
+          and members.access_level = $2
+          and members.requested_at is null
+          and coalesce(members.state, 0) = 0
+          and (members.expires_at is null or members.expires_at > $3)
+          and users.user_type <> 6
+        order by members.id
+        for update of members
+        "#,
+        group.0,
+        AccessLevel::OWNER.0,
+        today
+    );
+    Ok(owners.fetch_all(db).await?)
+}
+
+/// Ends the user's memberships in a root group and in all below it.
+async fn delete_memberships(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "
+        delete from members
+        using namespaces
+        where members.user_id = $2
+          and members.requested_at is null
+          and namespaces.id = members.member_namespace_id
+          and namespaces.traversal_ids[1] = $1
+        ",
+        group.0,
+        user.0
+    );
+    Ok(deleted.execute(db).await?.rows_affected())
+}
+
+/// Shuts a user out, as a directory does. Who is shut out otherwise stays so.
+async fn block(db: impl PgExecutor<'_>, user: UserId) -> Result<u64> {
+    let blocked = sqlx::query!(
+        "
+        update users
+        set state = 'ldap_blocked',
+            updated_at = clock_timestamp() at time zone 'utc'
+        where id = $1
+          and state in ('active', 'deactivated')
+        ",
+        user.0
+    );
+    Ok(blocked.execute(db).await?.rows_affected())
+}
+
+/// Lets a user in whom a directory shut out. What an administrator decided stands.
+async fn unblock(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
+    sqlx::query!(
+        "
+        update users
+        set state = 'active',
+            updated_at = clock_timestamp() at time zone 'utc'
+        where id = $1
+          and state in ('ldap_blocked', 'deactivated')
+        ",
+        user.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends the sessions that one-time passwords opened for the user's keys.
+async fn delete_sessions(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
+    sqlx::query!("delete from otp_sessions where key_id in (select id from keys where user_id = $1)", user.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+fn event(tenant: &Tenant, name: EventName, person: &Person, message: &str) -> Event {
+    let entity = match tenant {
+        Tenant::Group(group) => Entity::Group(group.id, group.full_path.clone()),
+        Tenant::Instance => Entity::Instance,
+    };
+    Event {
+        name,
+        author: Author::System,
+        entity,
+        target: Some(Target { kind: "User", id: person.id.0, details: person.username.clone() }),
+        message: message.to_owned(),
+        ip_address: None,
+    }
+}

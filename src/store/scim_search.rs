@@ -1,0 +1,315 @@
+//! Lists of SCIM users: a condition compiled to parameterised SQL, an order, and a page with the exact total.
+//!
+//! What a client writes reaches PostgreSQL as a parameter alone. There is no LIKE, so `%` and `_` mean themselves.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, Row};
+
+use super::{Db, Result};
+use crate::domain::scim::Scope;
+use crate::domain::scim::filter::Operator;
+use crate::domain::scim::search::{Condition, Order, SortField, TextField, TimeField};
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many come before it.
+    pub offset: i64,
+    /// The most that it holds.
+    pub limit: i64,
+}
+
+/// A page, and how many there are in all.
+#[derive(Debug)]
+pub struct Found {
+    /// The page, in the order that was asked for.
+    pub users: Vec<FoundUser>,
+    /// How many meet the condition on all pages.
+    pub total: i64,
+}
+
+/// An identity with what is shown of its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundUser {
+    /// `extern_uid`, in the letter case that it was given in.
+    pub extern_uid: String,
+    /// The identity's flag.
+    pub active: bool,
+    /// `users.username`
+    pub username: String,
+    /// `users.name`
+    pub name: String,
+    /// `users.email`
+    pub email: String,
+    /// When the identity was made.
+    pub created_at: DateTime<Utc>,
+    /// When the identity or the user changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The page of the identities in a scope that meet a condition.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: Order, page: Page) -> Result<Found> {
+    let search = Search { scope, condition, order };
+    if page.limit == 0 {
+        let mut connection = db.pool().acquire().await?;
+        return Ok(Found { users: Vec::new(), total: search.count(&mut connection).await? });
+    }
+    if page.offset == 0 {
+        let mut connection = db.pool().acquire().await?;
+        let users = search.page(&mut connection, page, false).await?;
+        let shown = i64::try_from(users.len()).unwrap_or(i64::MAX);
+        // A look-up of one user needs no second statement to know how many there are.
+        let total = if shown < page.limit { shown } else { search.count(&mut connection).await? };
+        return Ok(Found { users, total });
+    }
+    // One snapshot: the distance from the end must be of the same list.
+    let mut transaction = db.pool().begin_with("begin isolation level repeatable read read only").await?;
+    let total = search.count(&mut transaction).await?;
+    let limit = page.limit.min(total - page.offset);
+    let users = if limit <= 0 {
+        Vec::new()
+    } else if page.offset <= total / 2 {
+        search.page(&mut transaction, Page { limit, ..page }, false).await?
+    } else {
+        // Rows before a page are walked over, so the walk starts at the nearer end.
+        let mut users =
+            search.page(&mut transaction, Page { offset: total - page.offset - limit, limit }, true).await?;
+        users.reverse();
+        users
+    };
+    transaction.commit().await?;
+    Ok(Found { users, total })
+}
+
+struct Search<'a> {
+    scope: Scope,
+    condition: Option<&'a Condition>,
+    order: Order,
+}
+
+impl Search<'_> {
+    async fn count(&self, connection: &mut PgConnection) -> Result<i64> {
+        let mut sql = QueryBuilder::new("select count(*) from ");
+        self.push_from(&mut sql, self.condition.is_some_and(looks_at_users));
+        Ok(sql.build_query_scalar().persistent(self.is_usual()).fetch_one(connection).await?)
+    }
+
+    async fn page(&self, connection: &mut PgConnection, page: Page, backwards: bool) -> Result<Vec<FoundUser>> {
+        // The page is found by identities alone where that is possible; only then are their users looked up.
+        let users = self.condition.is_some_and(looks_at_users) || self.order.by.is_some_and(sorts_by_users);
+        let mut sql = QueryBuilder::new("with page as materialized (select identity.id from ");
+        self.push_from(&mut sql, users);
+        self.push_order(sql.push(" "), backwards);
+        sql.push(" offset ").push_bind(page.offset).push(" limit ").push_bind(page.limit);
+        sql.push(") select identity.extern_uid, identity.active, users.username, users.name, users.email, ");
+        sql.push("identity.created_at, ").push(LAST_MODIFIED).push(" as updated_at from page join ");
+        sql.push(table(self.scope)).push(" as identity on identity.id = page.id ");
+        sql.push("join users on users.id = identity.user_id ");
+        self.push_order(&mut sql, backwards);
+        Ok(sql.build_query_as().persistent(self.is_usual()).fetch_all(connection).await?)
+    }
+
+    fn push_from(&self, sql: &mut QueryBuilder<Postgres>, with_users: bool) {
+        sql.push(table(self.scope)).push(" as identity");
+        if with_users {
+            sql.push(" join users on users.id = identity.user_id");
+        }
+        sql.push(" where ");
+        push_scope(sql, self.scope, "identity");
+        if let Some(condition) = self.condition {
+            push_condition(sql.push(" and "), self.scope, condition);
+        }
+    }
+
+    fn push_order(&self, sql: &mut QueryBuilder<Postgres>, backwards: bool) {
+        let direction = if self.order.descending == backwards { "" } else { " desc" };
+        sql.push("order by ");
+        match self.order.by {
+            None => {}
+            Some(SortField::Text(field)) => {
+                sql.push("lower(").push(text_sql(field)).push(")").push(direction).push(", ");
+            }
+            Some(SortField::Time(field)) => {
+                sql.push(time_sql(field)).push(direction).push(", ");
+            }
+        }
+        sql.push("identity.id").push(direction);
+    }
+
+    /// Whether the statement is one of the few that come again and again, and so is worth a place among the prepared.
+    fn is_usual(&self) -> bool {
+        self.condition.is_none_or(|condition| match condition {
+            Condition::All(parts) | Condition::Any(parts) => parts.len() <= 2 && parts.iter().all(is_leaf),
+            other => is_leaf(other),
+        })
+    }
+}
+
+const LAST_MODIFIED: &str = "greatest(identity.updated_at, users.updated_at at time zone 'utc')";
+
+fn table(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Group(_) => "group_scim_identities",
+        Scope::Instance => "scim_identities",
+    }
+}
+
+fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: Scope, alias: &str) {
+    sql.push(alias);
+    match scope {
+        Scope::Group(group) => sql.push(".group_id = ").push_bind(group.0),
+        Scope::Instance => sql.push(".group_id is null"),
+    };
+}
+
+fn push_condition(sql: &mut QueryBuilder<Postgres>, scope: Scope, condition: &Condition) {
+    match condition {
+        Condition::Constant(value) => {
+            sql.push(value);
+        }
+        Condition::Active(true) => {
+            sql.push("identity.active is not false");
+        }
+        Condition::Active(false) => {
+            sql.push("identity.active is false");
+        }
+        Condition::Named(name) => push_named(sql, scope, name),
+        // Found first, so that the identities are found by an index whatever else is asked.
+        Condition::Text(TextField::Email, Operator::Equal, text) => {
+            sql.push("identity.user_id = any (array(select id from users where lower(email) = lower(");
+            sql.push_bind(text.clone()).push(")))");
+        }
+        Condition::Text(field, operator, text) => push_text(sql, text_sql(*field), *operator, text),
+        Condition::Filled(field) => {
+            sql.push(text_sql(*field)).push(" <> ''");
+        }
+        Condition::Time(field, operator, time) => {
+            sql.push(time_sql(*field)).push(comparison(*operator)).push_bind(*time);
+        }
+        Condition::All(parts) => push_joined(sql, scope, parts, ") and ("),
+        Condition::Any(parts) => push_joined(sql, scope, parts, ") or ("),
+        Condition::Not(inner) => {
+            push_condition(sql.push("("), scope, inner);
+            sql.push(") is not true");
+        }
+    }
+}
+
+fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: Scope, parts: &[Condition], word: &str) {
+    sql.push("(");
+    for (i, part) in parts.iter().enumerate() {
+        sql.push(if i == 0 { "(" } else { word });
+        push_condition(sql, scope, part);
+    }
+    sql.push("))");
+}
+
+/// The one user whom a `userName` names. A user name holds no `@`, so an address is never taken for one.
+fn push_named(sql: &mut QueryBuilder<Postgres>, scope: Scope, name: &str) {
+    sql.push("identity.user_id = coalesce((select user_id from ").push(table(scope)).push(" as named where ");
+    push_scope(sql, scope, "named");
+    sql.push(" and lower(named.extern_uid) = lower(").push_bind(name.to_owned()).push("))");
+    sql.push(", (select id from users where lower(username) = lower(").push_bind(name.to_owned()).push("))");
+    if name.contains('@') {
+        sql.push(", (select id from users where lower(email) = lower(").push_bind(name.to_owned());
+        sql.push(") order by id limit 1), (select user_id from emails where lower(email) = lower(");
+        sql.push_bind(name.to_owned()).push(") and confirmed_at is not null order by id limit 1)");
+    }
+    sql.push(")");
+}
+
+fn push_text(sql: &mut QueryBuilder<Postgres>, column: &str, operator: Operator, text: &str) {
+    let (before, between, after) = match operator {
+        Operator::Contains => ("strpos(lower(", "), lower(", ")) > 0"),
+        Operator::StartsWith => ("starts_with(lower(", "), lower(", "))"),
+        Operator::EndsWith => {
+            sql.push("right(lower(").push(column).push("), length(lower(").push_bind(text.to_owned());
+            sql.push("))) = lower(").push_bind(text.to_owned()).push(")");
+            return;
+        }
+        Operator::Equal => ("lower(", ") = lower(", ")"),
+        Operator::NotEqual => ("lower(", ") <> lower(", ")"),
+        Operator::Greater => ("lower(", ") > lower(", ")"),
+        Operator::GreaterOrEqual => ("lower(", ") >= lower(", ")"),
+        Operator::Less => ("lower(", ") < lower(", ")"),
+        Operator::LessOrEqual => ("lower(", ") <= lower(", ")"),
+    };
+    sql.push(before).push(column).push(between).push_bind(text.to_owned()).push(after);
+}
+
+fn comparison(operator: Operator) -> &'static str {
+    match operator {
+        // Moments are not searched in as texts; the domain refuses to.
+        Operator::Equal | Operator::Contains | Operator::StartsWith | Operator::EndsWith => " = ",
+        Operator::NotEqual => " <> ",
+        Operator::Greater => " > ",
+        Operator::GreaterOrEqual => " >= ",
+        Operator::Less => " < ",
+        Operator::LessOrEqual => " <= ",
+    }
+}
+
+fn text_sql(field: TextField) -> &'static str {
+    match field {
+        TextField::Id => "identity.extern_uid",
+        TextField::UserName => "users.username",
+        TextField::Email => "users.email",
+        TextField::Name => "users.name",
+        TextField::GivenName => "split_part(btrim(users.name), ' ', 1)",
+        TextField::FamilyName => "ltrim(substr(btrim(users.name), length(split_part(btrim(users.name), ' ', 1)) + 1))",
+    }
+}
+
+/// Moments are shown with milliseconds, and compare as they are shown.
+fn time_sql(field: TimeField) -> &'static str {
+    match field {
+        TimeField::Created => "date_trunc('milliseconds', identity.created_at)",
+        TimeField::LastModified => {
+            "date_trunc('milliseconds', greatest(identity.updated_at, users.updated_at at time zone 'utc'))"
+        }
+    }
+}
+
+fn looks_at_users(condition: &Condition) -> bool {
+    match condition {
+        Condition::Constant(_)
+        | Condition::Named(_)
+        | Condition::Active(_)
+        | Condition::Text(TextField::Id, ..)
+        | Condition::Text(TextField::Email, Operator::Equal, _) => false,
+        Condition::Text(..) => true,
+        Condition::Filled(field) => *field != TextField::Id,
+        Condition::Time(field, ..) => *field == TimeField::LastModified,
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(looks_at_users),
+        Condition::Not(inner) => looks_at_users(inner),
+    }
+}
+
+fn sorts_by_users(by: SortField) -> bool {
+    match by {
+        SortField::Text(field) => field != TextField::Id,
+        SortField::Time(field) => field == TimeField::LastModified,
+    }
+}
+
+fn is_leaf(condition: &Condition) -> bool {
+    !matches!(condition, Condition::All(_) | Condition::Any(_) | Condition::Not(_))
+}
+
+impl FromRow<'_, PgRow> for FoundUser {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            extern_uid: row.try_get("extern_uid")?,
+            active: row.try_get::<Option<bool>, _>("active")?.unwrap_or(true),
+            username: row.try_get::<Option<String>, _>("username")?.unwrap_or_default(),
+            name: row.try_get::<Option<String>, _>("name")?.unwrap_or_default(),
+            email: row.try_get("email")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}

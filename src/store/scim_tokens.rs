@@ -1,0 +1,154 @@
+//! The tokens of identity providers, of which only digests are kept, and the groups that they are for.
+
+use sqlx::PgExecutor;
+
+use super::Result;
+use crate::domain::ids::NamespaceId;
+use crate::domain::scim::Scope;
+use crate::domain::scim::tenant::Provider;
+
+/// A group, as far as provisioning asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScimGroup {
+    /// `namespaces.id`
+    pub id: NamespaceId,
+    /// `namespaces.name`
+    pub name: String,
+    /// `routes.path`
+    pub path: String,
+    /// Its SAML provider.
+    pub saml: Option<Provider>,
+}
+
+/// Whose users the token of that digest opens.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_scope(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<Scope>> {
+    let row = sqlx::query!(
+        r#"
+        select group_id as "group_id?"
+        from group_scim_auth_access_tokens
+        where token_encrypted = $1
+        union all
+        select group_id
+        from scim_oauth_access_tokens
+        where token_encrypted = encode($1, 'hex')
+        limit 1
+        "#,
+        digest.as_slice()
+    );
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| row.group_id.map_or(Scope::Instance, |id| Scope::Group(NamespaceId(id)))))
+}
+
+/// Gives a scope this token; the one before it is good no more.
+///
+/// # Errors
+/// Where the database does not answer, or has no such group.
+pub async fn replace(db: impl PgExecutor<'_>, scope: Scope, digest: &[u8; 32]) -> Result<()> {
+    match scope {
+        Scope::Group(group) => {
+            sqlx::query!(
+                "
+                insert into group_scim_auth_access_tokens (group_id, token_encrypted)
+                values ($1, $2)
+                on conflict (group_id) do update
+                set token_encrypted = excluded.token_encrypted,
+                    updated_at = now()
+                ",
+                group.0,
+                digest.as_slice()
+            )
+            .execute(db)
+            .await?;
+        }
+        Scope::Instance => {
+            sqlx::query!(
+                "
+                insert into scim_oauth_access_tokens (token_encrypted)
+                values (encode($1, 'hex'))
+                on conflict ((group_id is null)) where group_id is null do update
+                set token_encrypted = excluded.token_encrypted,
+                    updated_at = now()
+                ",
+                digest.as_slice()
+            )
+            .execute(db)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The group of that path in any letter case, or of that id where it is digits.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<ScimGroup>> {
+    let id = path.bytes().all(|byte| byte.is_ascii_digit()).then(|| path.parse::<i64>().unwrap_or(0));
+    let row = sqlx::query!(
+        r#"
+        select
+          namespaces.id,
+          namespaces.name,
+          routes.path,
+          saml_providers.id as "saml_id?",
+          saml_providers.enabled as "enabled?",
+          saml_providers.enforced_sso as "enforced_sso?",
+          saml_providers.default_membership_role as "default_role?",
+          saml_providers.member_role_id as "member_role?"
+        from namespaces
+        join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id
+        left join saml_providers on saml_providers.group_id = namespaces.id and namespaces.parent_id is null
+        where namespaces.type = 'Group'
+          and (
+            ($1::bigint is not null and namespaces.id = $1)
+            or ($1::bigint is null and namespaces.id = (
+              select source_id
+              from routes
+              where source_type = 'Namespace'
+                and lower(path) = lower($2)
+              order by path = $2 desc, id
+              limit 1
+            ))
+          )
+        order by saml_providers.id
+        limit 1
+        "#,
+        id,
+        path
+    );
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    let saml = row.saml_id.map(|id| Provider {
+        id,
+        enabled: row.enabled.unwrap_or(false),
+        enforced_sso: row.enforced_sso.unwrap_or(false),
+        default_role: row.default_role.unwrap_or(10).into(),
+        member_role: row.member_role,
+    });
+    Ok(Some(ScimGroup { id: NamespaceId(row.id), name: row.name, path: row.path, saml }))
+}
+
+/// The SHA-256 of the scope's token.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_token(db: impl PgExecutor<'_>, scope: Scope) -> Result<Option<Vec<u8>>> {
+    let digest = match scope {
+        Scope::Group(group) => {
+            sqlx::query_scalar!(
+                "select token_encrypted from group_scim_auth_access_tokens where group_id = $1",
+                group.0
+            )
+            .fetch_optional(db)
+            .await?
+        }
+        Scope::Instance => sqlx::query_scalar!(
+            r#"select decode(token_encrypted, 'hex') as "digest!" from scim_oauth_access_tokens where group_id is null"#
+        )
+        .fetch_optional(db)
+        .await?,
+    };
+    Ok(digest)
+}
