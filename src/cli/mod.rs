@@ -5,8 +5,10 @@ pub mod apply;
 mod audit;
 mod check;
 mod jobs;
+mod ledger;
 mod migrate;
 mod schema;
+mod scim;
 mod serve;
 pub mod state;
 mod token;
@@ -61,7 +63,9 @@ enum Command {
     Token(token::Token),
     Audit(audit::Audit),
     Agent(agent::AgentCommand),
+    Scim(scim::Scim),
     Usage(usage::Usage),
+    Ledger(ledger::Ledger),
 }
 
 impl Cli {
@@ -84,7 +88,9 @@ impl Cli {
             Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
+            Command::Ledger(ledger) => runtime()?.block_on(ledger.run(&settings)),
             Command::Token(token) => token.run(&settings),
+            Command::Scim(scim) => runtime()?.block_on(scim.run(&settings)),
             Command::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
             Command::Check => unreachable!("answered above, because it judges the settings itself"),
         }?;

@@ -134,6 +134,17 @@ pub async fn find_access_token(db: impl PgExecutor<'_>) -> Result<Option<String>
     Ok(token.flatten())
 }
 
+/// Keeps the ciphertext of the service's token.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn update_access_token(db: impl PgExecutor<'_>, ciphertext: &str) -> Result<()> {
+    sqlx::query!("update application_settings set error_tracking_access_token_encrypted = $1, updated_at = now() at time zone 'utc'", ciphertext)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Whether errors of this project are taken from a client with this key; none where there is no such project.
 ///
 /// # Errors

@@ -36,6 +36,8 @@ pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<boo
           when 'emails' then exists (select from emails where id = $2)
           when 'error_tracking_client_keys' then exists (select from error_tracking_client_keys where id = $2)
           when 'group_ssh_certificates' then exists (select from group_ssh_certificates where id = $2)
+          when 'group_scim_identities' then exists (select from group_scim_identities where id = $2)
+          when 'scim_identities' then exists (select from scim_identities where id = $2)
           when 'identities' then exists (select from identities where id = $2)
           when 'keys' then exists (select from keys where id = $2)
           when 'namespaces' then exists (select from namespaces where id = $2)

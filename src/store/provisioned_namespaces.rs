@@ -43,7 +43,7 @@ pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<Namespa
     let is_id = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     match named.parse::<i64>() {
         Ok(id) if is_id => find_by_id(db, NamespaceId(id)).await,
-        _ if is_id || named.contains('\0') => Ok(None),
+        _ if is_id => Ok(None),
         _ => find_by_path(db, named).await,
     }
 }
@@ -66,7 +66,15 @@ pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Opti
     Ok(row.fetch_optional(db).await?.map(Row::namespace))
 }
 
-async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Namespace>> {
+/// The namespace of that full path, whatever its case: an exact match goes first.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Namespace>> {
+    // No text in the database has one.
+    if path.contains('\0') {
+        return Ok(None);
+    }
     let row = sqlx::query_as!(
         Row,
         r#"

@@ -105,6 +105,34 @@ struct HeldRow {
     updated_at: DateTime<Utc>,
 }
 
+/// An identity, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRow {
+    /// Its id.
+    pub id: i64,
+    /// What the provider calls the user.
+    pub extern_uid: String,
+    /// Its flag.
+    pub active: bool,
+}
+
+/// The user's identity in the scope.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<IdentityRow>> {
+    let row = over_scope!(scope, group => query_as!(
+        [IdentityRow]
+        r#"select identity.id, identity.extern_uid, coalesce(identity.active, true) as "active!" from "#,
+        TABLE,
+        " as identity where ",
+        IN_SCOPE,
+        " and identity.user_id = $2",
+        user.0
+    ).fetch_optional(db).await?);
+    Ok(row)
+}
+
 /// The id of the user's identity in the scope.
 ///
 /// # Errors

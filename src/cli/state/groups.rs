@@ -10,14 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::hooks;
 use super::members::{self, Membership};
+use super::provisioned;
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
+use super::scim::{self, ScimIdentity};
 use super::security_policies::{self, SecurityPolicies};
+use super::subscriptions;
 use super::words::{
     BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, SubgroupCreation, Visibility, stated,
 };
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::NamespaceId;
+use crate::domain::scim::Scope;
 use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
 use crate::store::push_rules::Owner;
@@ -95,6 +99,11 @@ pub struct Group {
     pub hooks: Vec<hooks::Hook>,
     /// Single sign-on, of a root group.
     pub saml: Option<Saml>,
+    /// The token that the group's identity provider calls with; of top-level groups with `saml` alone.
+    pub scim_token: Option<Given>,
+    /// Users as the group's identity provider knows them.
+    #[serde(default)]
+    pub scim_identities: Vec<ScimIdentity>,
     /// Who may sign keys for members, of a root group.
     #[serde(default)]
     pub ssh_certificate_authorities: Vec<CertificateAuthority>,
@@ -164,6 +173,8 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
     }
     // Projects and groups that are shared with this one lose its members.
     run.touch_before(id).await?;
+    provisioned::end(run, id, &group.path).await?;
+    subscriptions::end(run, id, &group.path).await?;
     namespaces::delete_group(run.conn, id).await?;
     run.removed(&format!("group {}", group.path));
     Ok(())
@@ -190,6 +201,11 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
         if let Some(saml) = &group.saml {
             bring_saml(run, id, &group.path, saml).await?;
         }
+        if let Some(token) = &group.scim_token {
+            scim::bring_token(run, &place.key("scim_token"), Scope::Group(id), &group.path, token).await?;
+        }
+        let identities = &group.scim_identities;
+        scim::bring(run, &place.key("scim_identities"), Scope::Group(id), &group.path, identities).await?;
     }
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
@@ -390,6 +406,8 @@ fn of_roots_alone(run: &mut Run<'_>, place: &Place, group: &Group) {
     let stated = [
         ("ip_allowlist", group.ip_allowlist.is_some()),
         ("saml", group.saml.is_some()),
+        ("scim_token", group.scim_token.is_some()),
+        ("scim_identities", !group.scim_identities.is_empty()),
         ("ssh_certificate_authorities", !group.ssh_certificate_authorities.is_empty()),
     ];
     for (key, _) in stated.into_iter().filter(|(_, stated)| *stated) {

@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::domain::scim::Scope;
 use crate::store::web_hooks::Owner;
 use crate::store::{Error, Result, ids, locks};
 
+pub mod add_on_purchases;
 pub mod agents;
 pub mod broadcast_messages;
 pub mod deploy_keys;
@@ -13,13 +15,19 @@ pub mod groups;
 pub mod hooks;
 pub mod keys;
 pub mod members;
+pub mod minutes_packs;
 pub mod plans;
 pub mod projects;
 pub mod protected_refs;
+pub mod provisioned;
 pub mod push_rules;
+pub mod reconciliations;
 pub mod run;
+pub mod scim;
 pub mod security_policies;
 pub mod settings;
+pub mod storage_exclusions;
+pub mod subscriptions;
 pub mod tokens;
 pub mod users;
 pub mod words;
@@ -41,6 +49,18 @@ pub struct Document {
     pub projects: Vec<projects::Project>,
     /// Plans, found by their name. The usual ones exist from the beginning.
     pub plans: Vec<plans::Plan>,
+    /// Which add-ons namespaces have bought, found by the namespace and the add-on.
+    pub add_on_purchases: Vec<add_on_purchases::AddOnPurchase>,
+    /// Packs of compute minutes, found by the ids of their purchases.
+    pub minutes_packs: Vec<minutes_packs::MinutesPack>,
+    /// When the seats of namespaces are reckoned up next, found by the namespace.
+    pub reconciliations: Vec<reconciliations::Reconciliation>,
+    /// Which namespaces have no limit on their storage, found by the namespace.
+    pub storage_exclusions: Vec<storage_exclusions::StorageExclusion>,
+    /// What namespaces have subscribed to, found by the namespace.
+    pub subscriptions: Vec<subscriptions::StatedSubscription>,
+    /// Users as the identity provider of the whole installation knows them, found by their name.
+    pub scim_identities: Vec<scim::ScimIdentity>,
     /// Who is told of all pushes.
     pub hooks: Vec<hooks::Hook>,
     /// Messages to everyone, found by their text.
@@ -98,6 +118,12 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
     for (index, project) in document.projects.iter().enumerate().filter(|(_, project)| !project.ensure.is_absent()) {
         projects::bring_access(run, &root("projects").item(index), project).await?;
     }
+    purchases_in_order(run, document).await?;
+    for (index, subscription) in document.subscriptions.iter().enumerate() {
+        let place = root("subscriptions").item(index);
+        let answer = subscriptions::bring(run, &place, subscription).await;
+        run.caught(&place, answer)?;
+    }
     let mut absent: Vec<_> = document.groups.iter().enumerate().filter(|(_, group)| group.ensure.is_absent()).collect();
     absent.sort_by_key(|(_, group)| std::cmp::Reverse(group.depth()));
     for (index, group) in absent {
@@ -105,6 +131,8 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         let answer = groups::remove(run, &place, group).await;
         run.caught(&place, answer)?;
     }
+    let identities = &document.scim_identities;
+    scim::bring(run, &root("scim_identities"), Scope::Instance, "the instance", identities).await?;
     hooks::bring(run, &root("hooks"), Owner::Instance, "the instance", &document.hooks).await?;
     for (index, message) in document.broadcast_messages.iter().enumerate() {
         let place = root("broadcast_messages").item(index);
@@ -112,6 +140,31 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         run.caught(&place, answer)?;
     }
     run.settle().await
+}
+
+/// What namespaces have bought, when they are all there.
+async fn purchases_in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
+    for (index, purchase) in document.add_on_purchases.iter().enumerate() {
+        let place = Place::root("add_on_purchases").item(index);
+        let answer = add_on_purchases::bring(run, &place, purchase).await;
+        run.caught(&place, answer)?;
+    }
+    for (index, pack) in document.minutes_packs.iter().enumerate() {
+        let place = Place::root("minutes_packs").item(index);
+        let answer = minutes_packs::bring(run, &place, pack).await;
+        run.caught(&place, answer)?;
+    }
+    for (index, reconciliation) in document.reconciliations.iter().enumerate() {
+        let place = Place::root("reconciliations").item(index);
+        let answer = reconciliations::bring(run, &place, reconciliation).await;
+        run.caught(&place, answer)?;
+    }
+    for (index, exclusion) in document.storage_exclusions.iter().enumerate() {
+        let place = Place::root("storage_exclusions").item(index);
+        let answer = storage_exclusions::bring(run, &place, exclusion).await;
+        run.caught(&place, answer)?;
+    }
+    Ok(())
 }
 
 /// Parents first; shares when all groups are there, for two groups may be shared with each other's neighbours.
@@ -159,6 +212,16 @@ fn distinct(run: &mut Run<'_>, document: &Document) {
     check(run, "groups", "path", groups.iter().map(|group| lower(&group.path)).enumerate(), word);
     check(run, "projects", "path", projects.iter().map(|project| lower(&project.path)).enumerate(), word);
     check(run, "plans", "name", document.plans.iter().map(|plan| plan.name.clone()).enumerate(), word);
+    let purchase = |entry: &add_on_purchases::AddOnPurchase| format!("{} {}", lower(&entry.namespace), entry.add_on);
+    check(run, "add_on_purchases", "add_on", document.add_on_purchases.iter().map(purchase).enumerate(), word);
+    let xids = document.minutes_packs.iter().map(|pack| pack.purchase_xid.clone()).enumerate();
+    check(run, "minutes_packs", "purchase_xid", xids, word);
+    let namespaces = document.reconciliations.iter().map(|entry| lower(&entry.namespace)).enumerate();
+    check(run, "reconciliations", "namespace", namespaces, word);
+    let namespaces = document.storage_exclusions.iter().map(|entry| lower(&entry.namespace)).enumerate();
+    check(run, "storage_exclusions", "namespace", namespaces, word);
+    let namespaces = document.subscriptions.iter().map(|subscription| lower(&subscription.namespace)).enumerate();
+    check(run, "subscriptions", "namespace", namespaces, word);
     let ids = |ids: Vec<Option<Id>>| ids.into_iter().enumerate().filter_map(|(index, id)| Some((index, id?.0)));
     check(run, "users", "id", ids(users.iter().map(|user| user.id).collect()), number);
     check(run, "groups", "id", ids(groups.iter().map(|group| group.id).collect()), number);
@@ -208,6 +271,11 @@ async fn move_sequences(run: &mut Run<'_>, document: &Document) -> Result<()> {
                     .flat_map(|tracking| &tracking.client_keys)
                     .map(|key| key.id),
             ),
+        ),
+        ("scim_identities", largest(&mut document.scim_identities.iter().map(|identity| identity.id))),
+        (
+            "group_scim_identities",
+            largest(&mut groups().flat_map(|group| &group.scim_identities).map(|identity| identity.id)),
         ),
         ("cluster_agents", largest(&mut projects().flat_map(|project| &project.agents).map(|agent| agent.id))),
         (

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
@@ -14,6 +14,7 @@ use super::words::{Day, Given, Word};
 use crate::attr_encrypted::ColumnKey;
 use crate::document::{self, Mistake};
 use crate::domain::ids::{NamespaceId, UserId};
+use crate::domain::ledger::{Actor, Author};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
 use crate::gitaly::{Context, Gitaly, Location};
@@ -317,6 +318,18 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn today(&self) -> NaiveDate {
         self.now.date_naive()
+    }
+
+    /// What may be stored of a token that GitLab encrypts, the current form first.
+    #[must_use]
+    pub fn ciphertexts(&self, text: &str) -> [String; 2] {
+        token::ciphertexts(text, self.db_key_base.expose_secret())
+    }
+
+    /// Who changes what namespaces are provisioned with, for the ledger.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        Author { actor: Actor::Operator, request_id: None }
     }
 
     /// The time, as old tables store it.

@@ -7,10 +7,12 @@ use serde::Deserialize;
 
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Place, Run};
-use super::words::{BranchProtection, Protocol, Visibility, Word, stated};
-use crate::store::Result;
+use super::scim;
+use super::words::{BranchProtection, Given, Protocol, Visibility, Word, stated};
+use crate::domain::scim::Scope;
 use crate::store::push_rules::Owner;
 use crate::store::settings::{self, SettingsRow};
+use crate::store::{Result, error_tracking};
 
 /// The settings of the instance. Each may be left out, and null means no limit or none.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -18,6 +20,10 @@ use crate::store::settings::{self, SettingsRow};
 #[expect(missing_docs, reason = "the names of GitLab's own settings")]
 pub struct InstanceSettings {
     pub enabled_git_access_protocol: Option<Protocol>,
+    /// The token that the error-tracking service shows.
+    pub error_tracking_access_token: Option<Given>,
+    /// The token that the identity provider of the whole installation calls with.
+    pub scim_token: Option<Given>,
     /// Megabytes that one push may have.
     #[serde(deserialize_with = "stated")]
     #[schemars(range(min = 1))]
@@ -171,6 +177,19 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
     if !changes.is_empty() {
         settings::update(&mut *run.conn, &row).await?;
         run.updated("settings", &changes);
+    }
+    if let Some(token) = &settings.scim_token {
+        scim::bring_token(run, &place.key("scim_token"), Scope::Instance, "the instance", token).await?;
+    }
+    if let Some(given) = &settings.error_tracking_access_token
+        && let Some(text) = run.given(&place.key("error_tracking_access_token"), given)
+    {
+        let [newest, older] = run.ciphertexts(&text);
+        let known = error_tracking::find_access_token(&mut *run.conn).await?;
+        if ![Some(&newest), Some(&older)].contains(&known.as_ref()) {
+            error_tracking::update_access_token(&mut *run.conn, &newest).await?;
+            run.changed("settings error_tracking_access_token replaced");
+        }
     }
     if let Some(rules) = &settings.push_rules {
         push_rules::bring(run, Owner::Instance, "the instance", rules).await?;

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key};
+use super::provisioned;
 use super::run::{Changes, Found, Place, Run};
+use super::subscriptions;
 use super::tokens::{self, PersonalAccessToken};
 use super::words::{Ensure, Given, Id, stated};
 use crate::domain::full_path::{Position, check_name};
@@ -175,6 +177,8 @@ async fn remove_user(run: &mut Run<'_>, place: &Place, user: &User, id: UserId) 
             run.mistake(place, reason);
             return Ok(());
         }
+        provisioned::end(run, personal.id, &user.username).await?;
+        subscriptions::end(run, personal.id, &user.username).await?;
     }
     users::delete(run.conn, id).await?;
     run.removed(&format!("user {}", user.username));

@@ -14,7 +14,10 @@ use crate::support::TestGitaly;
 mod agents;
 mod groups;
 mod projects;
+mod purchases;
+mod scim;
 mod settings;
+mod subscriptions;
 mod users;
 
 /// Every run happens now.
@@ -220,7 +223,24 @@ broadcast_messages:
 fn the_schema_knows_the_whole_document() {
     let schema = gatehouse::document::schema_of::<gatehouse::cli::state::Document>();
     let nouns: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(nouns, ["broadcast_messages", "groups", "hooks", "plans", "projects", "settings", "users"]);
+    assert_eq!(
+        nouns,
+        [
+            "add_on_purchases",
+            "broadcast_messages",
+            "groups",
+            "hooks",
+            "minutes_packs",
+            "plans",
+            "projects",
+            "reconciliations",
+            "scim_identities",
+            "settings",
+            "storage_exclusions",
+            "subscriptions",
+            "users"
+        ]
+    );
 }
 
 #[sqlx::test]

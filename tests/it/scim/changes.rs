@@ -208,7 +208,7 @@ async fn the_installation_blocks_a_user_whose_next_pull_is_refused(pool: PgPool)
     assert_eq!((pull().await.status.as_u16(), who().await), (200, 200));
     assert_eq!(scim.delete("x").await.status, 204);
     assert_eq!(scim.state("dana").await, "ldap_blocked");
-    assert_eq!(pull().await.line(), r#"403 {"status":false,"message":"Your account has been blocked."}"#);
+    assert_eq!(pull().await.line(), r#"401 {"message":"Your account has been blocked.","status":false}"#);
     assert_eq!(who().await, 403);
     let sessions: i64 = scim.given.value("select count(*) from otp_sessions").await;
     assert_eq!(sessions, 0, "what a one-time password opened is shut");

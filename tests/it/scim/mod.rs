@@ -1,6 +1,7 @@
 //! SCIM as identity providers see it.
 
 mod changes;
+mod conformance;
 mod envelope;
 mod hostile;
 mod providers;

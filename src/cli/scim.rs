@@ -1,0 +1,117 @@
+//! `gatehouse scim`: whom an identity provider manages, and the token that it calls with.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::config::Settings;
+use crate::domain::scim::Scope;
+use crate::domain::scim::search::Order;
+use crate::domain::token;
+use crate::store::scim_search::{self, Page};
+use crate::store::{Db, scim_tokens};
+
+/// Identities that are asked for at once.
+const PAGE: i64 = 100;
+
+/// Show the users whom an identity provider manages by SCIM, and make the token that it calls with
+#[derive(Debug, Args)]
+pub struct Scim {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the users that a provider has taken on, one a line: its id, active or not, username, e-mail
+    List {
+        #[command(flatten)]
+        whose: Whose,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// The token that the provider calls with
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token in place of the one before, and print it with the URL, once
+    New {
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// The full path of a top-level group
+    group: Option<String>,
+    /// The whole installation, in place of a group
+    #[arg(long)]
+    instance: bool,
+}
+
+impl Scim {
+    /// Prints what is asked for.
+    ///
+    /// # Errors
+    /// Where there is no such group, or the database does not answer.
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let db = Db::new(&settings.gatehouse.database)?;
+        match self.command {
+            Command::List { whose, json } => list(&db, &whose, json).await,
+            Command::Token(TokenCommand::New { whose }) => new_token(settings, &db, &whose).await,
+        }
+    }
+}
+
+async fn list(db: &Db, whose: &Whose, as_json: bool) -> anyhow::Result<()> {
+    let (scope, _) = scope(db, whose).await?;
+    let mut offset = 0;
+    loop {
+        let page = Page { offset, limit: PAGE };
+        let found = scim_search::list(db, scope, None, Order::default(), page).await?;
+        for user in &found.users {
+            if as_json {
+                let line = json!({
+                    "id": user.extern_uid, "active": user.active, "userName": user.username,
+                    "email": user.email, "created": user.created_at, "lastModified": user.updated_at,
+                });
+                println!("{line}");
+            } else {
+                let active = if user.active { "active" } else { "inactive" };
+                let line = format!("{} {active} {} {}", user.extern_uid, user.username, user.email);
+                // The id is the provider's to choose, and must not look like another line.
+                println!("{}", line.replace(char::is_control, " "));
+            }
+        }
+        offset += PAGE;
+        if offset >= found.total {
+            return Ok(());
+        }
+    }
+}
+
+async fn new_token(settings: &Settings, db: &Db, whose: &Whose) -> anyhow::Result<()> {
+    let (scope, base) = scope(db, whose).await?;
+    let token = token::mint("glsoat-", rand::random());
+    scim_tokens::replace(db.pool(), scope, &token::sha256(&token)).await?;
+    let url = format!("{}/api/scim/v2/{base}", settings.gitlab.url());
+    println!("{}", json!({ "scim_api_url": url, "scim_token": token }));
+    Ok(())
+}
+
+/// The scope, and what its URLs end in.
+async fn scope(db: &Db, whose: &Whose) -> anyhow::Result<(Scope, String)> {
+    let Some(path) = &whose.group else { return Ok((Scope::Instance, "application".to_owned())) };
+    let group = scim_tokens::find_group(db.pool(), path).await?;
+    let group = group.with_context(|| format!("there is no group {path}"))?;
+    if group.saml.is_none() {
+        bail!("group {} has no SAML provider, without which it takes no SCIM: state `saml:` for it", group.path);
+    }
+    Ok((Scope::Group(group.id), format!("groups/{}", group.path)))
+}

@@ -1,0 +1,32 @@
+//! What the entries about namespaces' purchases share: which namespace one means, and what ends when a namespace does.
+
+use super::run::{Place, Run};
+use super::words::Ensure;
+use super::{add_on_purchases, minutes_packs, reconciliations, storage_exclusions};
+use crate::domain::ids::NamespaceId;
+use crate::store::Result;
+use crate::store::provisioned_namespaces::{self, Namespace};
+
+/// The namespace of that path. Where there is none, nothing needs to be removed from it.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn namespace(run: &mut Run<'_>, place: &Place, path: &str, ensure: Ensure) -> Result<Option<Namespace>> {
+    let found = provisioned_namespaces::find_by_path(&mut *run.conn, path).await?;
+    if found.is_none() && !ensure.is_absent() && !run.is_unborn(path) {
+        run.mistake(&place.key("namespace"), format!("there is no group or user {path}"));
+    }
+    Ok(found)
+}
+
+/// Ends all that the namespace has bought beside its subscription. Whatever removes a namespace does this first, so that the
+/// ledger knows how it ended.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
+    add_on_purchases::end(run, namespace, path).await?;
+    minutes_packs::end(run, namespace, path).await?;
+    reconciliations::end(run, namespace, path).await?;
+    storage_exclusions::end(run, namespace, path).await
+}
