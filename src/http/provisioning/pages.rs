@@ -102,8 +102,8 @@ mod tests {
         x-page: "2"
         x-per-page: "10"
         x-prev-page: "1"
-        x-total: "25"
         x-total-pages: "3"
+        x-total: "25"
         "#);
         insta::assert_snapshot!(shown(1, 20, 0, false), @r#"
         link: "<https://gitlab.example/list?page=1&per_page=20>; rel=\"first\", <https://gitlab.example/list?page=1&per_page=20>; rel=\"last\""
@@ -111,8 +111,8 @@ mod tests {
         x-page: "1"
         x-per-page: "20"
         x-prev-page: ""
-        x-total: "0"
         x-total-pages: "1"
+        x-total: "0"
         "#);
         insta::assert_snapshot!(shown(1, 100, MOST_COUNTED + 1, true), @r#"
         link: "<https://gitlab.example/list?page=2&per_page=100>; rel=\"next\", <https://gitlab.example/list?page=1&per_page=100>; rel=\"first\""

@@ -4,6 +4,7 @@ mod changes;
 mod conformance;
 mod envelope;
 mod hostile;
+mod lists;
 mod providers;
 mod provisioning;
 mod races;

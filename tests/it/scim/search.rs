@@ -288,18 +288,26 @@ async fn equality_is_answered_by_indexes(pool: PgPool) {
         sqlx::query("select pg_stat_force_next_flush()").execute(&pool).await.unwrap();
         sqlx::query_scalar(reads).fetch_one(&pool).await.unwrap()
     };
-    let before = seq_reads().await;
-    for filter in [
-        "id eq uid-p17",
-        "externalId eq uid-p17",
-        "userName eq uid-p17",
-        "userName eq p17",
-        "userName eq p17@example.com",
-        r#"emails[type eq "work"].value eq "p17@example.com""#,
-        "userName eq p17 and active eq false",
-        r#"id eq uid-p17 or emails eq "p17@example.com""#,
-    ] {
-        assert_eq!(story.found(filter).await, "uid-p17", "{filter}");
+    // What other connections have read is told late: a look counts where nothing else is told meanwhile.
+    let mut read = -1;
+    for _ in 0..10 {
+        let before = seq_reads().await;
+        for filter in [
+            "id eq uid-p17",
+            "externalId eq uid-p17",
+            "userName eq uid-p17",
+            "userName eq p17",
+            "userName eq p17@example.com",
+            r#"emails[type eq "work"].value eq "p17@example.com""#,
+            "userName eq p17 and active eq false",
+            r#"id eq uid-p17 or emails eq "p17@example.com""#,
+        ] {
+            assert_eq!(story.found(filter).await, "uid-p17", "{filter}");
+        }
+        read = seq_reads().await - before;
+        if read == 0 {
+            break;
+        }
     }
-    assert_eq!(seq_reads().await, before, "a table was read from its start to its end");
+    assert_eq!(read, 0, "a table was read from its start to its end");
 }
