@@ -282,6 +282,11 @@ async fn insert_user(
         Ok(name) => name,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if let Tenant::Group(group) = tenant
+        && has_account(&mut *conn, group.provider.id, newcomer.extern_uid()).await?
+    {
+        return Ok(Err(Refusal::ExternUidTaken));
+    }
     let mut free = None;
     for candidate in username::candidates(newcomer.user_name(), now.timestamp()) {
         if is_free(&mut *conn, &candidate).await? {
@@ -415,6 +420,25 @@ async fn admits_email(db: impl PgExecutor<'_>, group: NamespaceId, email: &str) 
         domain
     );
     Ok(admits.fetch_one(db).await?)
+}
+
+/// Whether somebody signs in with this id at the provider, in any letter case. An id that moved by `PATCH` stays theirs:
+/// to give it to another user would let either sign in as the other.
+async fn has_account(db: impl PgExecutor<'_>, provider: i64, extern_uid: &str) -> Result<bool> {
+    let has = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from identities
+          where lower(extern_uid) = lower($2)
+            and provider = 'group_saml'
+            and saml_provider_id = $1
+        ) as "has!"
+        "#,
+        provider,
+        extern_uid
+    );
+    Ok(has.fetch_one(db).await?)
 }
 
 async fn is_linked(db: impl PgExecutor<'_>, provider: i64, user: UserId) -> Result<bool> {

@@ -64,12 +64,7 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
         match (op.trim().to_ascii_lowercase().as_str(), path) {
             // GitLab's documentation prints `Update`.
             ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
-            ("add" | "replace" | "update", None) => {
-                let Value::Object(values) = body::unwrapped(value) else {
-                    return Err(syntax("The value of an operation without a path must be an object"));
-                };
-                values.iter().try_for_each(|(path, value)| put(&mut change, path, value))?;
-            }
+            ("add" | "replace" | "update", None) => put_all(&mut change, value)?,
             ("remove", None) => return Err(ScimError::NoTarget),
             // What nobody understands changes nothing: one refusal would end a provider's whole run.
             _ => {}
@@ -78,13 +73,28 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
     Ok(change)
 }
 
+/// Every value of a resource into the change. Each key is a path of its own.
+fn put_all(change: &mut Change, value: &Value) -> Result<(), ScimError> {
+    let Value::Object(values) = body::unwrapped(value) else {
+        return Err(syntax("The value of an operation without a path must be an object"));
+    };
+    values.iter().try_for_each(|(path, value)| put(change, path, value))
+}
+
 /// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
 fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> {
-    let Ok(path) = path::Path::parse(path) else { return Ok(()) };
+    // The schema itself means the resource, as no path does.
+    if path.trim().eq_ignore_ascii_case(USER_SCHEMA) {
+        return put_all(change, value);
+    }
+    let Ok(path) = path::Path::parse(path) else {
+        return if is_about_active(path) { Err(invalid("the path about active cannot be read")) } else { Ok(()) };
+    };
     let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };
-    match (name, part) {
-        // A part, or a choice among values, of a plain truth value still looks like a deactivation.
+    match (name, part.or(path.sub.as_deref())) {
+        // A choice among values of a plain truth value still looks like a deactivation.
         ("active", None) => change.active = body::active(value)?.or(change.active),
+        ("active", Some(_)) => return Err(invalid("active has no parts")),
         ("id" | "externalid", None) if path.filter.is_none() => match value {
             Value::Null => {}
             value => {
@@ -95,6 +105,14 @@ fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> 
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a path that does not parse begins with `active`, so that to pass over it could leave a leaver with access.
+fn is_about_active(path: &str) -> bool {
+    let lower = path.trim().to_ascii_lowercase();
+    let own = lower.strip_prefix(&USER_SCHEMA.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix(':'));
+    let rest = own.unwrap_or(&lower).strip_prefix("active");
+    rest.is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_')))
 }
 
 fn syntax(detail: &str) -> ScimError {
@@ -135,6 +153,8 @@ mod tests {
             json!({"op": "replace", "value": {"urn:ietf:params:scim:schemas:core:2.0:User:active": "FALSE"}}),
             json!({"op": "replace", "path": "", "value": {"displayName": "x", "Active": "false"}}),
             json!({"OP": "replace", "Value": "{\"active\":false}"}),
+            json!({"op": "replace", "path": "urn:ietf:params:scim:schemas:core:2.0:User", "value": {"active": false}}),
+            json!({"op": "replace", "value": {"urn:ietf:params:scim:schemas:core:2.0:User": {"active": "False"}}}),
         ] {
             assert_eq!(active(&operation), Some(false), "{operation}");
         }
@@ -146,6 +166,12 @@ mod tests {
         for value in [json!("no"), json!(2), json!([]), json!({}), json!("")] {
             assert!(read(&json!([{"op": "replace", "path": "active", "value": value}])).is_err(), "{value}");
             assert!(read(&json!([{"op": "replace", "value": {"active": value}}])).is_err(), "{value}");
+        }
+        for path in ["active.value", "active[value eq true].x", "Active[", "active eq", "active.", "active false"] {
+            assert!(read(&json!([{"op": "replace", "path": path, "value": false}])).is_err(), "{path}");
+        }
+        for path in ["activated", "active-since", "activeX[", "urn:x:User:active", "urn:x:User:active["] {
+            assert_eq!(active(&json!({"op": "replace", "path": path, "value": false})), None, "{path}");
         }
     }
 

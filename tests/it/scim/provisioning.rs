@@ -127,6 +127,21 @@ async fn one_person_has_one_identity_in_a_scope(pool: PgPool) {
     );
 }
 
+/// An id that somebody signs in with is nobody else's, also after it moved in SCIM.
+#[sqlx::test]
+async fn an_account_at_the_provider_is_given_to_one_user_alone(pool: PgPool) {
+    let scim = Scim::of_group(pool).await;
+    scim.example().await;
+    let moves = json!([{"op": "replace", "path": "id", "value": "moved"}]);
+    assert_eq!(scim.patch("test_uid", &moves).await.status, 204);
+    let before = scim.counts().await;
+    let other = json!({"externalId": "TEST_UID", "userName": "other", "emails": work_email("other@x.example")});
+    let reply = scim.post(&example_with(&other)).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["scimType"]), (409, &json!("uniqueness")), "{}", reply.text);
+    assert!(detail(&reply).ends_with(": Extern uid has already been taken"), "{}", reply.text);
+    assert_eq!(scim.counts().await, before, "nobody is half made");
+}
+
 /// scim-44, scim-45
 #[sqlx::test]
 async fn a_user_name_that_is_taken_or_kept_gets_a_number(pool: PgPool) {
