@@ -121,10 +121,10 @@ pub fn build(
     let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });
     let ours = &settings.gatehouse.scim;
     let scim = scim::router(
-        ScimState { db: db.clone(), clock: clock.clone() },
+        &ScimState { db: db.clone(), clock: clock.clone() },
         ScimAuth {
             db: db.clone(),
-            url: format!("{}/api/scim/v2", settings.gitlab.url()),
+            url: format!("{}{}", settings.gitlab.url(), scim::MOUNT),
             groups: ours.groups,
             instance: ours.instance,
             licensed: ours.licensed,
@@ -134,7 +134,7 @@ pub fn build(
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning)
-        .nest_service(&format!("{}/api/scim/v2", settings.gitlab.root()), scim)
+        .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);

@@ -22,6 +22,8 @@ use crate::store::{self, Db};
 
 /// Bytes of a document, at most.
 const LARGEST_DOCUMENT: u64 = 64 << 20;
+/// How often a document is tried.
+const ATTEMPTS: u32 = 4;
 
 /// Make the database agree with a state document.
 ///
@@ -86,7 +88,14 @@ impl Apply {
             Ok(gitaly) => sources = sources.with_gitaly(gitaly),
             Err(mistakes) => mistakes.iter().try_for_each(|mistake| writeln!(log, "! {mistake}"))?,
         }
-        let report = apply(&mut conn, &text, &sources, &secrets.db_key_base, Utc::now(), self.dry_run).await?;
+        let mut attempt = 1;
+        let report = loop {
+            match apply(&mut conn, &text, &sources, &secrets.db_key_base, Utc::now(), self.dry_run).await {
+                // The database ended it for the sake of another writer, and nothing was changed.
+                Err(Failure::Store(error)) if error.is_passing() && attempt < ATTEMPTS => attempt += 1,
+                ended => break ended?,
+            }
+        };
         for line in report.lines() {
             writeln!(log, "{line}")?;
         }

@@ -1,7 +1,6 @@
 //! What surrounds every request: its name in the logs, its span, its metrics, its time limit, and what a panic becomes.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -32,7 +31,7 @@ pub fn around(router: Router, time_limit: Duration) -> Router {
 pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
     let path = request.uri().path();
     // An id at the end of a SCIM path may have slashes anywhere; that area takes its paths apart by itself.
-    if path.contains("/api/scim/v2/") {
+    if path.contains(super::scim::MOUNT) {
         return request;
     }
     if path.contains("//") || (path.len() > 1 && path.ends_with('/')) {
@@ -49,29 +48,42 @@ pub fn with_plain_path<B>(mut request: axum::http::Request<B>) -> axum::http::Re
 #[derive(Debug, Clone)]
 pub struct CorrelationId(pub String);
 
+/// On an answer: the pattern of the path that it came from, where the router that asked for it cannot know.
+#[derive(Debug, Clone)]
+pub struct Route(pub String);
+
 async fn observe(State(time_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
     request.extensions_mut().insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route: Cow<'static, str> = route.map_or(Cow::Borrowed("none"), Cow::Owned);
-    let span = tracing::info_span!("request", correlation_id = id.to_str().unwrap_or_default(), %method, %route);
+    let span = tracing::info_span!(
+        "request",
+        correlation_id = id.to_str().unwrap_or_default(),
+        %method,
+        route = tracing::field::Empty
+    );
+    if let Some(route) = &route {
+        span.record("route", route);
+    }
 
     let work = async {
         let mut response = match tokio::time::timeout(time_limit, next.run(request)).await {
             Ok(response) => response,
             Err(elapsed) => ApiError::Unavailable(elapsed.into()).into_response(),
         };
+        let route = route.unwrap_or_else(|| {
+            let route =
+                response.extensions_mut().remove::<Route>().map_or_else(|| "none".to_owned(), |Route(route)| route);
+            tracing::Span::current().record("route", &route);
+            route
+        });
         let (status, duration) = (response.status(), started.elapsed());
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
-        let labels = [
-            ("method", method.as_str().to_owned()),
-            ("route", route.to_string()),
-            ("status", status.as_str().to_owned()),
-        ];
+        let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.as_str().to_owned())];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
         metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
         response.headers_mut().insert(REQUEST_ID.clone(), id);

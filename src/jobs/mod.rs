@@ -12,6 +12,7 @@ pub mod payload;
 pub mod post_receive;
 pub mod refresh_seats;
 pub mod repositories;
+pub mod sync_scim_members;
 mod upkeep;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
 use self::repositories::Repositories;
+use self::sync_scim_members::SyncScimMembers;
 use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
@@ -167,6 +169,7 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
         .define_job::<AnnounceAlert>()
         .define_job::<PostReceive>()
         .define_job::<DeliverWebhook>()
+        .define_job::<SyncScimMembers>()
         .on(JobFail, {
             let pool = state.pool.clone();
             move |failed| postpone(pool.clone(), *failed.job.id(), *failed.job.attempts())

@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};
-use crate::domain::ids::{AlertId, PushId};
+use crate::domain::ids::{AlertId, NamespaceId, PushId};
 
 /// The schema that the queue lives in.
 pub const SCHEMA: &str = "graphile_worker";
@@ -21,6 +21,8 @@ pub const POST_RECEIVE: &str = "post_receive";
 pub const DELIVER_WEBHOOK: &str = "deliver_webhook";
 /// The job of a new alert: `{"alert": 3}`.
 pub const ANNOUNCE_ALERT: &str = "announce_alert";
+/// The job of memberships that an identity provider changed: `{"group": 7}`.
+pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
 /// What servers that start at the same moment take turns by: "gatehous" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6761_7465_686f_7573;
 
@@ -59,6 +61,15 @@ pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> R
 /// Where the database does not answer, or takes no writes.
 pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid) -> Result<()> {
     insert(db, DELIVER_WEBHOOK, &json!({ "delivery": delivery })).await
+}
+
+/// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction is
+/// committed.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
+    insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
 }
 
 async fn insert(db: impl PgExecutor<'_>, task: &str, payload: &Value) -> Result<()> {

@@ -45,6 +45,7 @@ pub mod received_pushes;
 pub mod reconciliations;
 pub mod reference_counters;
 pub mod scim;
+pub mod scim_groups;
 pub mod scim_provisioning;
 pub mod scim_search;
 pub mod scim_tokens;
@@ -95,10 +96,19 @@ impl Error {
     pub fn is_lost_race(&self) -> bool {
         match self {
             Self::Duplicate(_) => true,
-            // Not serializable, or a deadlock.
-            Self::Query(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("40001" | "40P01")),
+            // Not serializable, a deadlock, or a row that was to be referred to and is gone.
+            Self::Query(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("40001" | "40P01" | "23503"))
+            }
             Self::Query(_) | Self::Unavailable(_) => false,
         }
+    }
+
+    /// Whether the statement took too long, as one does that waits for another writer.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("57014" | "55P03"))
     }
 }
 

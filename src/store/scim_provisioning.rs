@@ -225,7 +225,7 @@ async fn take_off(
     match tenant {
         Tenant::Group(group) => {
             let owners = hold_owners(&mut *conn, group.id, today).await?;
-            if owners == [user.0] {
+            if matches!(&owners[..], [owner] if owner.user == user) {
                 return Ok(Err(Refusal::LastOwner));
             }
             let changed = delete_memberships(&mut *conn, group.id, user).await? > 0;
@@ -450,15 +450,25 @@ async fn is_linked(db: impl PgExecutor<'_>, provider: i64, user: UserId) -> Resu
     Ok(linked.fetch_one(db).await?)
 }
 
-/// The group's owners, held: of two writers who take off an owner each, the later one sees what the earlier one did.
-async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<i64>> {
-    let owners = sqlx::query_scalar!(
+/// Somebody who owns a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    /// Who.
+    pub user: UserId,
+    /// The group that they are a member of: the group itself or one around it.
+    pub of: NamespaceId,
+}
+
+/// The owners of a group, by itself or by a group around it, held: of two writers who take off an owner each, the later one
+/// sees what the earlier one did.
+pub(super) async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<Owner>> {
+    let owners = sqlx::query!(
         r#"
-        select members.user_id as "user_id!"
+        select members.user_id as "user_id!", members.source_id
         from members
         join users on users.id = members.user_id
         where members.source_type = 'Namespace'
-          and members.source_id = $1
+          and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
           and members.access_level = $2
           and members.requested_at is null
           and coalesce(members.state, 0) = 0
@@ -471,7 +481,8 @@ async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDa
         AccessLevel::OWNER.0,
         today
     );
-    Ok(owners.fetch_all(db).await?)
+    let owner = |user, of| Owner { user: UserId(user), of: NamespaceId(of) };
+    Ok(owners.fetch_all(db).await?.into_iter().map(|row| owner(row.user_id, row.source_id)).collect())
 }
 
 /// Ends the user's memberships in a root group and in all below it.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{get, post};
 use gatehouse::config::Limits;
+use gatehouse::domain::scim::Scope;
 use gatehouse::http::observe;
 use gatehouse::server::{Listener, serve};
 use sqlx::PgPool;
@@ -225,9 +226,12 @@ async fn the_binary_serves_a_socket_below_its_root_and_drains_when_asked_to_stop
 
 #[sqlx::test]
 async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
+    TestApp::new(pool.clone()).given().scim_token(Scope::Instance, "TI").await;
     let served = Installation::new(&pool, "").serve();
     let metrics = served.installation.metrics;
     assert_eq!(served.connect().ask("GET", CHECK, &served.signature(), "").status, 200);
+    let token = "Authorization: Bearer TI\r\n";
+    assert_eq!(served.connect().ask("GET", "/api/scim/v2/application/Users/somebody", token, "").status, 404);
     let ask = |path: &str| {
         let begun = Instant::now();
         loop {
@@ -242,6 +246,8 @@ async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
     assert_eq!(ask("/-/readiness").body, r#"{"db_check":[{"status":"ok"}],"status":"ok"}"#);
     let text = ask("/-/metrics").body;
     let line = r#"gatehouse_requests_total{method="GET",route="/api/v4/internal/check",status="200"} 1"#;
+    assert!(text.contains(line), "{text}");
+    let line = r#"gatehouse_requests_total{method="GET",route="/api/scim/v2/application/Users/{id}",status="404"} 1"#;
     assert!(text.contains(line), "{text}");
     for name in ["gatehouse_request_seconds_bucket", "gatehouse_pool_connections{state=\"open\"}"] {
         assert!(text.contains(name), "{name} in {text}");

@@ -13,6 +13,7 @@ use super::members::{self, Membership};
 use super::provisioned;
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
+use super::saml_group_links::{self, SamlGroupLink};
 use super::scim::{self, ScimIdentity};
 use super::security_policies::{self, SecurityPolicies};
 use super::subscriptions;
@@ -26,7 +27,7 @@ use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
 use crate::store::push_rules::Owner;
 use crate::store::security_policies as policy_files;
-use crate::store::{Result, derived, keys, web_hooks};
+use crate::store::{Result, derived, keys, scim_groups, web_hooks};
 
 /// A group, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -104,6 +105,9 @@ pub struct Group {
     /// Users as the group's identity provider knows them.
     #[serde(default)]
     pub scim_identities: Vec<ScimIdentity>,
+    /// What members of groups of the installation's identity provider get here.
+    #[serde(default)]
+    pub saml_group_links: Vec<SamlGroupLink>,
     /// Who may sign keys for members, of a root group.
     #[serde(default)]
     pub ssh_certificate_authorities: Vec<CertificateAuthority>,
@@ -175,6 +179,7 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
     run.touch_before(id).await?;
     provisioned::end(run, id, &group.path).await?;
     subscriptions::end(run, id, &group.path).await?;
+    scim_groups::delete_links(&mut *run.conn, id).await?;
     namespaces::delete_group(run.conn, id).await?;
     run.removed(&format!("group {}", group.path));
     Ok(())
@@ -207,6 +212,8 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
         let identities = &group.scim_identities;
         scim::bring(run, &place.key("scim_identities"), Scope::Group(id), &group.path, identities).await?;
     }
+    let links = &group.saml_group_links;
+    saml_group_links::bring(run, &place.key("saml_group_links"), id, &group.path, links).await?;
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
         push_rules::bring(run, Owner::Group(id), &group.path, rules).await?;

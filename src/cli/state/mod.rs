@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::domain::scim::Scope;
 use crate::store::web_hooks::Owner;
-use crate::store::{Error, Result, ids, locks};
+use crate::store::{Error, Result, ids, locks, scim_groups};
 
 pub mod add_on_purchases;
 pub mod agents;
@@ -23,6 +23,7 @@ pub mod provisioned;
 pub mod push_rules;
 pub mod reconciliations;
 pub mod run;
+pub mod saml_group_links;
 pub mod scim;
 pub mod security_policies;
 pub mod settings;
@@ -83,6 +84,11 @@ pub async fn bring_about(run: &mut Run<'_>, document: &Document) -> Result<()> {
 /// What frees names, addresses and keys comes before what takes them, and what is referred to before what refers.
 async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
     locks::take_apply(&mut *run.conn).await?;
+    // Before any row is written: providers hold what they change in the other order.
+    let about_links = |group: &groups::Group| group.ensure.is_absent() || !group.saml_group_links.is_empty();
+    if document.groups.iter().any(about_links) || !document.scim_identities.is_empty() {
+        scim_groups::lock_links(&mut *run.conn).await?;
+    }
     move_sequences(run, document).await?;
     let root = |noun: &str| Place::root(noun);
 

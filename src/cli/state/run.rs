@@ -21,7 +21,7 @@ use crate::gitaly::{Context, Gitaly, Location};
 use crate::seal::Seal;
 use crate::secrets;
 use crate::store::namespaces::{self, Holder};
-use crate::store::{self, Result, derived, ids, users};
+use crate::store::{self, Result, derived, ids, scim_groups, users};
 
 /// A place in the document, as a person would write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +170,7 @@ pub struct Run<'a> {
     users: HashMap<String, UserId>,
     touched_users: BTreeSet<UserId>,
     touched_namespaces: BTreeSet<NamespaceId>,
+    linked: BTreeSet<NamespaceId>,
     visible: HashMap<NamespaceId, Place>,
     silent_storages: HashSet<String>,
 }
@@ -194,6 +195,7 @@ impl<'a> Run<'a> {
             users: HashMap::new(),
             touched_users: BTreeSet::new(),
             touched_namespaces: BTreeSet::new(),
+            linked: BTreeSet::new(),
             visible: HashMap::new(),
             silent_storages: HashSet::new(),
         }
@@ -504,6 +506,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Notes that the memberships that an identity provider's groups give in this group may change.
+    pub fn link(&mut self, group: NamespaceId) {
+        self.linked.insert(group);
+    }
+
     /// Notes that the visibility of a group or project is to be compared with its surroundings at the end of the run.
     pub fn check_visibility(&mut self, namespace: NamespaceId, place: &Place) {
         self.visible.insert(namespace, place.key("visibility"));
@@ -527,7 +534,11 @@ impl<'a> Run<'a> {
         let namespaces: Vec<NamespaceId> = self.touched_namespaces.iter().copied().collect();
         self.touched_users.extend(derived::users_reaching(&mut *self.conn, &namespaces).await?);
         let users: Vec<UserId> = self.touched_users.iter().copied().collect();
-        derived::refresh_authorizations(self.conn, &users, self.now.date_naive()).await
+        derived::refresh_authorizations(&mut *self.conn, &users, self.now.date_naive()).await?;
+        for group in &self.linked {
+            while scim_groups::sync(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use super::words::{Ensure, Given, Id};
 use crate::domain::scim::Scope;
 use crate::domain::scim::newcomer::check_extern_uid;
 use crate::domain::token;
-use crate::store::{Result, scim, scim_tokens};
+use crate::store::{Result, scim, scim_groups, scim_tokens};
 
 /// A user as an identity provider knows them, found by the user. The user is neither made nor changed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -67,6 +67,12 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, 
         if entry.ensure.is_absent() {
             if let Some(row) = existing {
                 scim::delete(&mut *run.conn, scope, row.id).await?;
+                if scope == Scope::Instance {
+                    let groups = scim_groups::delete_member(&mut *run.conn, user).await?;
+                    for group in groups {
+                        run.link(group);
+                    }
+                }
                 run.removed(&what);
             }
             continue;

@@ -93,10 +93,18 @@ impl Filter {
     /// # Errors
     /// Where the text is no filter, or exceeds a limit.
     pub fn parse(text: &str) -> Result<Self, BadFilter> {
-        match parse::filter(text) {
+        match Self::parse_strictly(text) {
             Err(BadFilter::Malformed) => parse::as_gitlab_would(text).ok_or(BadFilter::Malformed),
             read => read,
         }
+    }
+
+    /// Reads a filter that follows the grammar, and no other.
+    ///
+    /// # Errors
+    /// Where the text is no filter, or exceeds a limit.
+    pub fn parse_strictly(text: &str) -> Result<Self, BadFilter> {
+        parse::filter(text)
     }
 }
 

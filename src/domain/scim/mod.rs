@@ -1,6 +1,7 @@
-//! The rules of SCIM: its two small languages, and what they may say about a user.
+//! The rules of SCIM: its two small languages, and what they may say about users and groups.
 
 pub mod filter;
+pub mod group;
 pub mod newcomer;
 pub mod path;
 pub mod refusal;

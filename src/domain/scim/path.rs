@@ -101,7 +101,7 @@ impl Path {
             None if rest.is_empty() => None,
             _ => return Err(BadFilter::Malformed),
         };
-        Ok(Self { attribute: attribute(name)?, filter: Some(Filter::parse(filter)?), sub })
+        Ok(Self { attribute: attribute(name)?, filter: Some(Filter::parse_strictly(filter)?), sub })
     }
 }
 

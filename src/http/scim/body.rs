@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::BODY_BYTES;
 use super::error::ScimError;
 
 /// How deep JSON nests at most.
@@ -28,7 +29,7 @@ impl<S: Send + Sync> FromRequest<S> for ScimBody {
 
 fn unread(rejection: &BytesRejection) -> ScimError {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ScimError::TooLarge,
+        StatusCode::PAYLOAD_TOO_LARGE => ScimError::TooLarge(format!("a body has {BODY_BYTES} bytes at most")),
         _ => ScimError::InvalidSyntax("the body could not be read".to_owned()),
     }
 }

@@ -5,20 +5,29 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::bulk::MAX_OPERATIONS;
 use super::error::ScimError;
-use super::list::MAX_COUNT;
-use super::{ScimState, json_answer};
+use super::list_request::MAX_COUNT;
+use super::{BODY_BYTES, ScimState, json_answer};
+use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::domain::scim::search::USER_SCHEMA;
+use crate::domain::scim::tenant::Tenant;
 use crate::http::auth::scim::ScimCaller;
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 
 /// `GET /ServiceProviderConfig`
 pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
+    let bulk = match caller.tenant() {
+        Tenant::Group(_) => json!({ "supported": false, "maxOperations": 0, "maxPayloadSize": 0 }),
+        Tenant::Instance => {
+            json!({ "supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": BODY_BYTES })
+        }
+    };
     let config = json!({
         "schemas": [format!("{CORE}:ServiceProviderConfig")],
         "patch": { "supported": true },
-        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
+        "bulk": bulk,
         "filter": { "supported": true, "maxResults": MAX_COUNT },
         "changePassword": { "supported": false },
         "sort": { "supported": true },
@@ -40,18 +49,15 @@ pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response 
 
 /// `GET /ResourceTypes`
 pub async fn resource_types(caller: ScimCaller) -> Response {
-    listed(&[user_type(&caller)])
+    listed(&all_types(&caller))
 }
 
 /// `GET /ResourceTypes/{id}`
 ///
 /// # Errors
-/// 404 for any type but `User`.
+/// 404 for a type that is not listed.
 pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result<Response, ScimError> {
-    match id.as_str() {
-        "User" => Ok(json_answer(StatusCode::OK, &user_type(&caller))),
-        _ => Err(ScimError::NoSuchResource(id)),
-    }
+    one_of(all_types(&caller), id)
 }
 
 /// `GET /Schemas`
@@ -64,8 +70,12 @@ pub async fn schemas(caller: ScimCaller) -> Response {
 /// # Errors
 /// 404 for a schema that is not listed.
 pub async fn schema(caller: ScimCaller, Path(urn): Path<String>) -> Result<Response, ScimError> {
-    let found = all_schemas(&caller).into_iter().find(|schema| schema["id"].as_str().is_some_and(|id| id == urn));
-    found.map(|schema| json_answer(StatusCode::OK, &schema)).ok_or(ScimError::NoSuchResource(urn))
+    one_of(all_schemas(&caller), urn)
+}
+
+fn one_of(resources: Vec<Value>, id: String) -> Result<Response, ScimError> {
+    let found = resources.into_iter().find(|resource| resource["id"] == id);
+    found.map(|found| json_answer(StatusCode::OK, &found)).ok_or(ScimError::NoSuchResource(id))
 }
 
 fn listed(resources: &[Value]) -> Response {
@@ -79,20 +89,27 @@ fn listed(resources: &[Value]) -> Response {
     json_answer(StatusCode::OK, &answer)
 }
 
-fn user_type(caller: &ScimCaller) -> Value {
-    json!({
-        "schemas": [format!("{CORE}:ResourceType")],
-        "id": "User",
-        "name": "User",
-        "description": "An account that an identity provider looks after",
-        "endpoint": "/Users",
-        "schema": USER_SCHEMA,
-        "schemaExtensions": [],
-        "meta": {
-            "resourceType": "ResourceType",
-            "location": format!("{}/ResourceTypes/User", caller.base_url()),
-        },
-    })
+fn all_types(caller: &ScimCaller) -> Vec<Value> {
+    let resource_type = |name: &str, description: &str, schema: &str| {
+        json!({
+            "schemas": [format!("{CORE}:ResourceType")],
+            "id": name,
+            "name": name,
+            "description": description,
+            "endpoint": format!("/{name}s"),
+            "schema": schema,
+            "schemaExtensions": [],
+            "meta": {
+                "resourceType": "ResourceType",
+                "location": format!("{}/ResourceTypes/{name}", caller.base_url()),
+            },
+        })
+    };
+    let mut types = vec![resource_type("User", "An account that an identity provider looks after", USER_SCHEMA)];
+    if let Tenant::Instance = caller.tenant() {
+        types.push(resource_type("Group", "Accounts that have the same groups and levels here", GROUP_SCHEMA));
+    }
+    types
 }
 
 fn all_schemas(caller: &ScimCaller) -> Vec<Value> {
@@ -107,12 +124,16 @@ fn all_schemas(caller: &ScimCaller) -> Vec<Value> {
             "meta": { "resourceType": "Schema", "location": format!("{}/Schemas/{id}", caller.base_url()) },
         })
     };
-    vec![
+    let mut schemas = vec![
         schema("User", "An account", user_attributes()),
         schema("ServiceProviderConfig", "What this server supports", config_attributes()),
         schema("ResourceType", "A kind of resource", type_attributes()),
         schema("Schema", "The attributes of a resource", schema_attributes()),
-    ]
+    ];
+    if let Tenant::Instance = caller.tenant() {
+        schemas.push(schema("Group", "Some accounts", group_attributes()));
+    }
+    schemas
 }
 
 /// What differs from attribute to attribute; the rest is the same for all.
@@ -166,6 +187,25 @@ fn user_attributes() -> Vec<Value> {
         attribute(Kind { name: "active", data: "boolean", required: false, mutability: "readWrite" }, json!({})),
         attribute(shown("name.formatted"), json!({})),
         attribute(shown("displayName"), json!({})),
+    ]
+}
+
+fn group_attributes() -> Vec<Value> {
+    let fixed = |name, data, required| Kind { name, data, required, mutability: "immutable" };
+    let mut display_name = attribute(fixed("displayName", "string", true), json!({ "uniqueness": "server" }));
+    display_name["caseExact"] = true.into();
+    vec![
+        display_name,
+        attribute(fixed("externalId", "string", false), json!({})),
+        attribute(
+            Kind { name: "members", data: "complex", required: false, mutability: "readWrite" },
+            json!({ "multiValued": true, "subAttributes": [
+                attribute(fixed("value", "string", true), json!({})),
+                attribute(fixed("$ref", "reference", false), json!({ "referenceTypes": ["User"] })),
+                attribute(Kind { name: "display", data: "string", required: false, mutability: "readOnly" }, json!({})),
+                attribute(fixed("type", "string", false), json!({ "canonicalValues": ["User"] })),
+            ] }),
+        ),
     ]
 }
 

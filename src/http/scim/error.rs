@@ -54,6 +54,9 @@ pub enum ScimError {
     /// 405, with the methods that there are.
     #[error("405 Not Allowed")]
     MethodNotAllowed(&'static str),
+    /// 400: the answer would be too long.
+    #[error("there are more members than one answer holds: leave them out with excludedAttributes=members")]
+    TooMany,
     /// 409: it is another user's.
     #[error("{0}")]
     Conflict(String),
@@ -72,9 +75,9 @@ pub enum ScimError {
     /// 412: a group keeps an owner; the user's name and the group's.
     #[error("Could not remove {0} from {1}. Cannot remove last group owner.")]
     LastOwner(String, String),
-    /// 413
-    #[error("the request is too large")]
-    TooLarge,
+    /// 413, with the limit.
+    #[error("the request is too large: {0}")]
+    TooLarge(String),
     /// 414
     #[error("the URL is too long")]
     UriTooLong,
@@ -114,7 +117,7 @@ impl ScimError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidSyntax(_) | Self::InvalidValue(_) | Self::NoTarget => StatusCode::BAD_REQUEST,
+            Self::InvalidSyntax(_) | Self::InvalidValue(_) | Self::NoTarget | Self::TooMany => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NoSuchResource(_) | Self::NoSuchGroup(_) | Self::NoSaml(_) | Self::NoSuchUrl | Self::NotLicensed => {
@@ -128,7 +131,7 @@ impl ScimError {
             | Self::Prevented(_)
             | Self::LastOwner(..)
             | Self::Changed => StatusCode::PRECONDITION_FAILED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
@@ -142,6 +145,7 @@ impl ScimError {
             Self::InvalidSyntax(_) => Some("invalidSyntax"),
             Self::InvalidValue(_) | Self::Refused(_) => Some("invalidValue"),
             Self::NoTarget => Some("noTarget"),
+            Self::TooMany => Some("tooMany"),
             Self::UnsupportedFilter => Some("invalidFilter"),
             Self::Conflict(_) | Self::Taken(_) => Some("uniqueness"),
             _ => None,
@@ -158,6 +162,7 @@ impl From<store::Error> for ScimError {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            _ if error.is_timeout() => Self::Unavailable(error.into()),
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
     }

@@ -4,39 +4,45 @@
 //! on with the path below its base and its caller.
 
 pub mod body;
-mod change;
-mod create;
-mod delete;
+mod bulk;
 pub mod discovery;
 pub mod error;
-mod list;
-mod one;
-mod patch;
+mod groups;
+mod list_request;
+mod operations;
 pub mod projection;
-mod replace;
+mod race;
 pub mod target;
-pub mod user;
+mod users;
+mod version;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::Value;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value};
 use tower::ServiceExt;
 
 use self::error::ScimError;
 use self::projection::Projection;
 use self::target::Target;
 use super::auth::scim::ScimAuth;
+use super::observe::Route;
 use crate::clock::Clock;
-use crate::domain::scim::search::USER_SCHEMA;
+use crate::domain::scim::tenant::Tenant;
 use crate::store::Db;
 
 /// The type of every body.
 pub const CONTENT: &str = "application/scim+json; charset=utf-8";
 
+/// Where the area is mounted.
+pub const MOUNT: &str = "/api/scim/v2";
+
+/// Bytes of a body at most.
 const BODY_BYTES: usize = 1 << 20;
 const URL_BYTES: usize = 16 << 10;
 
@@ -50,28 +56,56 @@ pub struct ScimState {
 }
 
 /// The area's routes.
-pub fn router(state: ScimState, auth: ScimAuth) -> Router {
-    let below = Router::new()
-        .route("/.search", post(list::search))
+pub fn router(state: &ScimState, auth: ScimAuth) -> Router {
+    let users = Router::new()
+        .route("/.search", post(users::list::list))
+        .route("/Users", get(users::list::list).post(users::create::create))
+        .route("/Users/.search", post(users::list::list))
+        .route(
+            "/Users/{id}",
+            get(users::one::get).put(users::replace::replace).patch(users::patch::patch).delete(users::delete::delete),
+        );
+    let groups = Router::new()
+        .route("/Groups", get(groups::list::list).post(groups::create::create))
+        .route("/Groups/.search", post(groups::list::list))
+        .route(
+            "/Groups/{id}",
+            get(groups::one::get)
+                .put(groups::replace::replace)
+                .patch(groups::patch::patch)
+                .delete(groups::delete::delete),
+        );
+    let resources = users.clone().merge(groups);
+    let for_bulk = around(resources.clone(), state);
+    let of_instance = resources.merge(discovery()).route("/Bulk", post(bulk::bulk).with_state::<ScimState>(for_bulk));
+    let of_instance = around(of_instance, state);
+    let front = Front { auth, of_group: around(users.merge(discovery()), state), of_instance };
+    Router::new().fallback(self::front).with_state(front)
+}
+
+fn discovery() -> Router<ScimState> {
+    Router::new()
         .route("/ResourceTypes", get(discovery::resource_types))
         .route("/ResourceTypes/{id}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema))
         .route("/ServiceProviderConfig", get(discovery::config))
-        .route("/Users", get(list::get).post(create::create))
-        .route("/Users/.search", post(list::search))
-        .route("/Users/{id}", get(one::get).put(replace::replace).patch(patch::patch).delete(delete::delete))
+}
+
+fn around(routes: Router<ScimState>, state: &ScimState) -> Router {
+    routes
+        .route_layer(from_fn(named))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_url)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(state);
-    Router::new().fallback(front).with_state(Front { auth, below })
+        .with_state(state.clone())
 }
 
 #[derive(Debug, Clone)]
 struct Front {
     auth: ScimAuth,
-    below: Router,
+    of_group: Router,
+    of_instance: Router,
 }
 
 async fn front(State(front): State<Front>, mut request: Request) -> Result<Response, ScimError> {
@@ -84,15 +118,31 @@ async fn front(State(front): State<Front>, mut request: Request) -> Result<Respo
     let caller = front.auth.admit(&target.base, request.headers(), &query).await?;
     let path = if query.is_empty() { target.path } else { format!("{}?{query}", target.path) };
     *request.uri_mut() = path.parse::<Uri>().map_err(|_| ScimError::NoSuchUrl)?;
+    let (below, base) = match caller.tenant() {
+        Tenant::Group(_) => (front.of_group, "/groups/{path}"),
+        Tenant::Instance => (front.of_instance, "/application"),
+    };
     request.extensions_mut().insert(caller);
-    front.below.oneshot(request).await.map_err(|never| match never {})
+    let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});
+    if let Some(Route(route)) = response.extensions_mut().get_mut() {
+        // The pattern starts with where the area is mounted, and lacks the base.
+        *route = route.replacen(MOUNT, &format!("{MOUNT}{base}"), 1);
+    }
+    Ok(response)
+}
+
+/// Says on the answer which route it came from.
+async fn named(route: MatchedPath, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Route(route.as_str().to_owned()));
+    response
 }
 
 async fn method_not_allowed(uri: Uri) -> ScimError {
     ScimError::MethodNotAllowed(match uri.path() {
-        "/Users" => "GET, HEAD, POST, OPTIONS",
-        "/.search" | "/Users/.search" => "POST",
-        path if path.starts_with("/Users/") => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+        "/Users" | "/Groups" => "GET, HEAD, POST, OPTIONS",
+        "/.search" | "/Users/.search" | "/Groups/.search" | "/Bulk" => "POST",
+        path if path.starts_with("/Users/") || path.starts_with("/Groups/") => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         _ => "GET, HEAD",
     })
 }
@@ -105,19 +155,42 @@ async fn no_such_url(uri: Uri) -> ScimError {
     }
 }
 
-/// What a query asks to see of a resource.
-fn projection_of(query: Option<&str>) -> Projection {
+/// What a query asks to see of a resource, which is of this schema.
+fn projection_of(schema: &str, query: Option<&str>) -> Projection {
     let pairs: Vec<_> = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
     let named = |wanted: &str| {
         let found = pairs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         found.map(|(_, value)| value.as_ref()).collect::<Vec<_>>()
     };
-    Projection::new(USER_SCHEMA, named("attributes"), named("excludedAttributes"))
+    Projection::new(schema, named("attributes"), named("excludedAttributes"))
 }
 
 /// The answer that says nothing more.
 fn no_content() -> Response {
     (StatusCode::NO_CONTENT, [(CACHE_CONTROL, "no-store")]).into_response()
+}
+
+/// The answer that is a resource, with its version, and where it is new with its place.
+fn resource_answer(
+    status: StatusCode,
+    resource: Map<String, Value>,
+    updated_at: DateTime<Utc>,
+    location: &str,
+) -> Response {
+    let mut response = json_answer(status, &Value::Object(resource));
+    let headers = [(ETAG, version::version(updated_at)), (LOCATION, location.to_owned())];
+    for (name, value) in headers {
+        let shown = name != LOCATION || status == StatusCode::CREATED;
+        if let Some(value) = value.parse().ok().filter(|_| shown) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// A moment as it is shown.
+fn moment(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {

@@ -53,6 +53,13 @@ impl Projection {
         !(self.excluding && self.names.whole.is_empty() && self.names.parts.is_empty())
     }
 
+    /// Whether anything of an attribute is shown, whose name is in lower case.
+    #[must_use]
+    pub fn shows(&self, name: &str) -> bool {
+        let whole = self.names.whole.contains(name);
+        if self.excluding { !whole } else { whole || self.names.parts.contains_key(name) }
+    }
+
     /// The resource, less what is not shown.
     #[must_use]
     pub fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {

@@ -57,13 +57,17 @@ fn split(path: &str) -> (&str, &str) {
     path.find('/').map_or((path, ""), |slash| path.split_at(slash))
 }
 
-/// The path of the routes. An id may contain slashes, and is one segment of it.
-fn below(rest: &str) -> Option<String> {
+/// A path below a base as the routes have it. An id may contain slashes, and is one segment of it. `None` where nothing can
+/// be there.
+#[must_use]
+pub fn below(rest: &str) -> Option<String> {
     let (resource, after) = split(rest);
     let after = after.strip_prefix('/').unwrap_or(after);
-    if after.is_empty() || (resource == "Users" && after == ".search") {
-        let path = if after.is_empty() { format!("/{resource}") } else { "/Users/.search".to_owned() };
-        return Some(path);
+    if after.is_empty() {
+        return Some(format!("/{resource}"));
+    }
+    if matches!(resource, "Users" | "Groups") && after == ".search" {
+        return Some(format!("/{resource}/.search"));
     }
     let id = percent_decode_str(after).decode_utf8().ok()?;
     if id.contains('\0') || id.chars().count() > ID_CHARS {
@@ -108,6 +112,7 @@ mod tests {
         is("/groups/acme/Users/..%2f..%2Fx", "acme", "/Users/..%2F..%2Fx");
         is("/groups/acme/.search", "acme", "/.search");
         is("/groups/acme/Users/.search", "acme", "/Users/.search");
+        is("/application/Groups/.search", "-", "/Groups/.search");
         is("/groups/acme/Schemas/urn:x:User", "acme", "/Schemas/urn%3Ax%3AUser");
         is("/groups/acme", "acme", "/");
         for path in ["", "/", "/groups", "/groups/", "/other/Users", "/application/Users/%ff", "/application/Users/%00"]

@@ -89,7 +89,14 @@ async fn check(pool: &PgPool, scope: Scope, base: &str) {
     let expected: Vec<(&str, &str)> = DEPARTURES.iter().map(|(title, status, _)| (*title, *status)).collect();
     let found: Vec<(&str, &str)> = departed.iter().map(|(title, status, _)| (*title, *status)).collect();
     assert_eq!(found, expected, "{departed:#?}");
-    assert_eq!(counted, CHECKS);
+    // The installation has groups too. A group is made only where a link has its name, which no check can know, so that
+    // they are left out; their type and their schema are read.
+    let of_groups = ["access_schema_by_id", "query_resource_type_by_id", "resource_types_schema_validation"];
+    let checks = CHECKS.map(|(title, count)| match scope {
+        Scope::Instance if of_groups.contains(&title) => (title, count + 1),
+        _ => (title, count),
+    });
+    assert_eq!(counted, checks);
 }
 
 #[sqlx::test]

@@ -1,8 +1,10 @@
 //! SCIM as identity providers see it.
 
+mod bulk;
 mod changes;
 mod conformance;
 mod envelope;
+mod groups;
 mod hostile;
 mod lists;
 mod providers;

@@ -1,16 +1,14 @@
 //! A user as SCIM shows it.
 
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
-use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat, Utc};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::CONTENT;
-use super::projection::Projection;
-use super::target::encoded;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::projection::Projection;
+use crate::http::scim::target::encoded;
+use crate::http::scim::{moment, resource_answer, version};
 use crate::store::scim_search::FoundUser;
 
 /// The resource, with what the client asked to see of it.
@@ -30,7 +28,7 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
             "created": moment(user.created_at),
             "lastModified": moment(user.updated_at),
             "location": location(caller, user),
-            "version": version(user.updated_at),
+            "version": version::version(user.updated_at),
         },
         "emails": [{ "type": "work", "value": user.email, "primary": true }],
     }) else {
@@ -41,30 +39,11 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
 
 /// An answer that is the resource, with its version, and where it is new with its place.
 pub fn answer(caller: &ScimCaller, user: &FoundUser, projection: &Projection, status: StatusCode) -> Response {
-    let body = Value::Object(render(caller, user, projection)).to_string();
-    let headers =
-        [(CONTENT_TYPE, CONTENT.to_owned()), (CACHE_CONTROL, "no-store".to_owned()), (ETAG, version(user.updated_at))];
-    let mut response = (status, headers, body).into_response();
-    if status == StatusCode::CREATED
-        && let Ok(place) = location(caller, user).parse()
-    {
-        response.headers_mut().insert(LOCATION, place);
-    }
-    response
-}
-
-/// The version of a resource that changed last at this moment.
-#[must_use]
-pub fn version(updated_at: DateTime<Utc>) -> String {
-    format!("W/\"{:x}\"", updated_at.timestamp_micros())
+    resource_answer(status, render(caller, user, projection), user.updated_at, &location(caller, user))
 }
 
 fn location(caller: &ScimCaller, user: &FoundUser) -> String {
     format!("{}/Users/{}", caller.base_url(), encoded(&user.extern_uid))
-}
-
-fn moment(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The whole name, its first word and the rest; what is empty is left out.

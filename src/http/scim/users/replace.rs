@@ -5,13 +5,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::body::ScimBody;
 use super::change::{Wanted, apply};
 use super::one::find;
+use super::resource;
 use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::{ScimState, body, projection_of, user};
+use crate::http::scim::{ScimState, projection_of};
 use crate::store::scim::HeldIdentity;
 use crate::store::scim_provisioning::Change;
 
@@ -27,7 +29,7 @@ pub async fn replace(
     headers: HeaderMap,
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
-    let projection = projection_of(query.as_deref());
+    let projection = projection_of(USER_SCHEMA, query.as_deref());
     let active = body::member(&fields, "active").map(body::active).transpose()?.flatten();
     let extern_uid = body::member(&fields, "externalId").and_then(body::text).filter(|text| !text.trim().is_empty());
     let change = Change { active, extern_uid };
@@ -36,5 +38,5 @@ pub async fn replace(
         ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, true)
     };
     let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
-    Ok(user::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
+    Ok(resource::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
 }

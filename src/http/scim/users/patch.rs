@@ -5,20 +5,19 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::body::ScimBody;
 use super::change::{Wanted, apply};
 use super::one::find;
+use super::resource;
 use crate::domain::scim::path;
 use crate::domain::scim::refusal::Refusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::{ScimState, body, no_content, projection_of, user};
+use crate::http::scim::operations::{self, Operation};
+use crate::http::scim::{ScimState, no_content, projection_of};
 use crate::store::scim::HeldIdentity;
 use crate::store::scim_provisioning::Change;
-
-/// The most operations in a request.
-const MAX_OPERATIONS: usize = 1000;
 
 /// Makes the changes that the operations ask for. What a user has and SCIM does not change here is passed over.
 ///
@@ -32,7 +31,7 @@ pub async fn patch(
     headers: HeaderMap,
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
-    let projection = projection_of(query.as_deref());
+    let projection = projection_of(USER_SCHEMA, query.as_deref());
     let change = change(&fields)?;
     let said = Value::Object(fields);
     let refused = |held: &HeldIdentity, refusal: Refusal| {
@@ -42,26 +41,14 @@ pub async fn patch(
     if !projection.is_asked_for() {
         return Ok(no_content());
     }
-    Ok(user::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
+    Ok(resource::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
 }
 
 fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
     let mut change = Change::default();
-    let Some(operations) = body::member(fields, "Operations").map(body::unwrapped) else { return Ok(change) };
-    let Value::Array(operations) = operations else { return Err(syntax("Operations must be an array")) };
-    if operations.len() > MAX_OPERATIONS {
-        return Err(ScimError::TooLarge);
-    }
-    for operation in &operations {
-        let Value::Object(operation) = operation else { return Err(syntax("An operation must be an object")) };
-        let Some(Value::String(op)) = body::member(operation, "op") else { return Err(syntax("op must be a string")) };
-        let path = match body::member(operation, "path") {
-            None => None,
-            Some(Value::String(path)) => Some(path.trim()).filter(|path| !path.is_empty()),
-            Some(_) => return Err(syntax("path must be a string")),
-        };
-        let value = body::member(operation, "value").unwrap_or(&Value::Null);
-        match (op.trim().to_ascii_lowercase().as_str(), path) {
+    let Some(all) = operations::of(fields) else { return Ok(change) };
+    for Operation { op, path, value } in operations::each(&all)? {
+        match (op.as_str(), path) {
             // GitLab's documentation prints `Update`.
             ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
             ("add" | "replace" | "update", None) => put_all(&mut change, value)?,
@@ -75,10 +62,7 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
 
 /// Every value of a resource into the change. Each key is a path of its own.
 fn put_all(change: &mut Change, value: &Value) -> Result<(), ScimError> {
-    let Value::Object(values) = body::unwrapped(value) else {
-        return Err(syntax("The value of an operation without a path must be an object"));
-    };
-    values.iter().try_for_each(|(path, value)| put(change, path, value))
+    operations::all_of(value)?.iter().try_for_each(|(path, value)| put(change, path, value))
 }
 
 /// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
@@ -88,7 +72,9 @@ fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> 
         return put_all(change, value);
     }
     let Ok(path) = path::Path::parse(path) else {
-        return if is_about_active(path) { Err(invalid("the path about active cannot be read")) } else { Ok(()) };
+        // To pass over it could leave a leaver with access.
+        let active = operations::is_about(path, USER_SCHEMA, "active");
+        return if active { Err(invalid("the path about active cannot be read")) } else { Ok(()) };
     };
     let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };
     match (name, part.or(path.sub.as_deref())) {
@@ -105,18 +91,6 @@ fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> 
         _ => {}
     }
     Ok(())
-}
-
-/// Whether a path that does not parse begins with `active`, so that to pass over it could leave a leaver with access.
-fn is_about_active(path: &str) -> bool {
-    let lower = path.trim().to_ascii_lowercase();
-    let own = lower.strip_prefix(&USER_SCHEMA.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix(':'));
-    let rest = own.unwrap_or(&lower).strip_prefix("active");
-    rest.is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_')))
-}
-
-fn syntax(detail: &str) -> ScimError {
-    ScimError::InvalidSyntax(detail.to_owned())
 }
 
 fn invalid(detail: &str) -> ScimError {

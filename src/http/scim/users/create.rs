@@ -5,14 +5,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::body::ScimBody;
-use super::change::{ATTEMPTS, Lost};
 use super::one::find;
+use super::resource;
 use crate::domain::scim::newcomer::{Newcomer, Said};
 use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::{ScimState, body, projection_of, user};
+use crate::http::scim::race::{Lost, retry};
+use crate::http::scim::{ScimState, projection_of};
 use crate::store::scim_provisioning::{self, Outcome};
 
 /// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
@@ -25,23 +27,16 @@ pub async fn create(
     RawQuery(query): RawQuery,
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
-    let projection = projection_of(query.as_deref());
+    let projection = projection_of(USER_SCHEMA, query.as_deref());
     let said = said(&fields)?;
     let fields = Value::Object(fields);
     let refused = |refusal: Refusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
     let newcomer = Newcomer::new(said).map_err(refused)?;
-    let mut tries = 1;
-    loop {
-        match once(&scim, &caller, &newcomer).await {
-            Err(Lost::Race(_)) if tries < ATTEMPTS => tries += 1,
-            Err(Lost::Race(error)) => return Err(ScimError::Unavailable(error.into())),
-            Err(Lost::For(error)) => return Err(error),
-            Ok(Some(refusal)) => return Err(refused(refusal)),
-            Ok(None) => break,
-        }
+    if let Some(refusal) = retry(|| once(&scim, &caller, &newcomer)).await? {
+        return Err(refused(refusal));
     }
     let found = find(&scim, &caller, newcomer.extern_uid()).await?;
-    Ok(user::answer(&caller, &found, &projection, StatusCode::CREATED))
+    Ok(resource::answer(&caller, &found, &projection, StatusCode::CREATED))
 }
 
 async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {

@@ -1,18 +1,14 @@
 //! What `PATCH`, `PUT` and `DELETE` have in common: the version that the client means, and the change itself.
 
 use axum::http::HeaderMap;
-use axum::http::header::IF_MATCH;
 
-use super::one::names;
 use crate::domain::scim::refusal::Refusal;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::{ScimState, user};
+use crate::http::scim::race::{Lost, retry};
+use crate::http::scim::{ScimState, version};
 use crate::store::scim::{self, HeldIdentity};
 use crate::store::scim_provisioning::{self, Change, Outcome};
-
-/// How often a change is tried again that lost a race to another writer.
-pub const ATTEMPTS: u32 = 4;
 
 /// What a client wants, and how a refusal is worded.
 pub struct Wanted<'a> {
@@ -31,35 +27,7 @@ pub struct Wanted<'a> {
 /// # Errors
 /// 404 for an unknown id, 412 for another version than the client means, and what the rules say.
 pub async fn apply(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Result<String, ScimError> {
-    let mut attempt = 1;
-    loop {
-        match once(scim, caller, wanted).await {
-            Err(Lost::Race(_)) if attempt < ATTEMPTS => attempt += 1,
-            Err(Lost::Race(error)) => return Err(ScimError::Unavailable(error.into())),
-            Err(Lost::For(error)) => return Err(error),
-            Ok(id) => return Ok(id),
-        }
-    }
-}
-
-/// Why a try came to nothing.
-pub enum Lost {
-    /// Another writer was faster.
-    Race(crate::store::Error),
-    /// It is refused.
-    For(ScimError),
-}
-
-impl From<crate::store::Error> for Lost {
-    fn from(error: crate::store::Error) -> Self {
-        if error.is_lost_race() { Self::Race(error) } else { Self::For(error.into()) }
-    }
-}
-
-impl From<ScimError> for Lost {
-    fn from(error: ScimError) -> Self {
-        Self::For(error)
-    }
+    retry(|| once(scim, caller, wanted)).await
 }
 
 async fn once(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Result<String, Lost> {
@@ -68,10 +36,7 @@ async fn once(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Res
     let Some(held) = scim::hold(&mut *transaction, tenant.scope(), wanted.id).await? else {
         return Err(ScimError::NoSuchResource(wanted.id.to_owned()).into());
     };
-    let version = user::version(held.updated_at);
-    if wanted.headers.get(IF_MATCH).is_some_and(|meant| !names(meant.to_str().unwrap_or_default(), &version)) {
-        return Err(ScimError::Changed.into());
-    }
+    version::check_meant(wanted.headers, held.updated_at)?;
     let outcome = scim_provisioning::change(&mut transaction, tenant, &held, wanted.change, scim.clock.now()).await?;
     match outcome {
         Outcome::Refused(refusal) => Err((wanted.refused)(&held, refusal).into()),

@@ -1,15 +1,15 @@
 //! `GET /Users/{id}`: one user, active or not.
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::error::ScimError;
-use super::{ScimState, projection_of, user};
+use super::resource;
 use crate::domain::scim::filter::Operator;
-use crate::domain::scim::search::{Condition, Order, TextField};
+use crate::domain::scim::search::{Condition, Order, TextField, USER_SCHEMA};
 use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::error::ScimError;
+use crate::http::scim::{ScimState, projection_of, version};
 use crate::store::scim_search::{self, FoundUser, Page};
 
 /// The user, or 304 where the client has that version already.
@@ -24,11 +24,10 @@ pub async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ScimError> {
     let found = find(&scim, &caller, &id).await?;
-    let version = user::version(found.updated_at);
-    if headers.get(IF_NONE_MATCH).is_some_and(|known| names(known.to_str().unwrap_or_default(), &version)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, version)]).into_response());
+    if let Some(known) = version::known(&headers, found.updated_at) {
+        return Ok(known);
     }
-    Ok(user::answer(&caller, &found, &projection_of(query.as_deref()), StatusCode::OK))
+    Ok(resource::answer(&caller, &found, &projection_of(USER_SCHEMA, query.as_deref()), StatusCode::OK))
 }
 
 /// The user of that id, in any letter case.
@@ -40,11 +39,4 @@ pub async fn find(scim: &ScimState, caller: &ScimCaller, id: &str) -> Result<Fou
     let page = Page { offset: 0, limit: 2 };
     let found = scim_search::list(&scim.db, caller.scope(), Some(&condition), Order::default(), page).await?;
     found.users.into_iter().next().ok_or_else(|| ScimError::NoSuchResource(id.to_owned()))
-}
-
-/// Whether a list of entity tags has this one. Ours are weak, and so is the comparison.
-#[must_use]
-pub fn names(tags: &str, version: &str) -> bool {
-    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    tags.trim() == "*" || tags.split(',').any(|tag| plain(tag) == plain(version))
 }

@@ -1,0 +1,141 @@
+//! Groups of an identity provider: which of them a filter asks for, and what becomes of their members.
+
+use std::collections::BTreeMap;
+
+use super::filter::{Filter, Operator, Value};
+use super::search::Unsupported;
+
+/// The URN of the group schema.
+pub const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+
+/// The name that a filter asks for. Groups are found by `displayName eq` alone, as GitLab has it.
+///
+/// # Errors
+/// For every other filter.
+pub fn display_name(filter: &Filter) -> Result<&str, Unsupported> {
+    match filter {
+        Filter::Compare(attribute, Operator::Equal, Value::Text(name))
+            if attribute.of(GROUP_SCHEMA) == Some(("displayname", None)) =>
+        {
+            Ok(unquoted(name))
+        }
+        _ => Err(Unsupported),
+    }
+}
+
+/// A text of a filter without single quotation marks, which GitLab takes too.
+#[must_use]
+pub fn unquoted(text: &str) -> &str {
+    text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(text)
+}
+
+/// What becomes of a group's members, by the ids that the provider has of them. Of several changes the later one wins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberChange {
+    /// Nobody stays but those who are added.
+    replaces: bool,
+    /// By id in lower case: the id as it was sent, and whether they are in afterwards.
+    named: BTreeMap<String, (String, bool)>,
+}
+
+impl MemberChange {
+    /// These are in.
+    pub fn add(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.put(ids, true);
+    }
+
+    /// These are out.
+    pub fn remove(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.put(ids, false);
+    }
+
+    /// These are in and nobody else.
+    pub fn replace(&mut self, ids: impl IntoIterator<Item = String>) {
+        *self = Self { replaces: true, ..Self::default() };
+        self.add(ids);
+    }
+
+    fn put(&mut self, ids: impl IntoIterator<Item = String>, is_in: bool) {
+        self.named.extend(ids.into_iter().map(|id| (id.to_lowercase(), (id, is_in))));
+    }
+
+    /// Whether those who are not named are out.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.replaces && self.named.is_empty()
+    }
+
+    /// The ids of those who are in.
+    #[must_use]
+    pub fn added(&self) -> Vec<String> {
+        self.ids(true)
+    }
+
+    /// The ids of those who are out.
+    #[must_use]
+    pub fn removed(&self) -> Vec<String> {
+        self.ids(false)
+    }
+
+    fn ids(&self, wanted: bool) -> Vec<String> {
+        self.named.values().filter(|(_, is_in)| *is_in == wanted).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_name_alone() {
+        let asked = |text: &str| {
+            let filter = Filter::parse(text).unwrap();
+            display_name(&filter).map(str::to_owned).ok()
+        };
+        for text in [
+            r#"displayName eq "Engineering""#,
+            r#"DISPLAYNAME EQ "Engineering""#,
+            "displayName eq 'Engineering'",
+            "displayName eq Engineering",
+            r#"urn:ietf:params:scim:schemas:core:2.0:Group:displayName eq "Engineering""#,
+        ] {
+            assert_eq!(asked(text).as_deref(), Some("Engineering"), "{text}");
+        }
+        assert_eq!(asked("displayName eq 'Site Reliability'").as_deref(), Some("Site Reliability"));
+        for text in [
+            r#"displayName co "E""#,
+            r#"displayName ne "E""#,
+            r#"id eq "E""#,
+            r#"displayName eq "E" or displayName eq "F""#,
+            "displayName pr",
+            "displayName eq 5",
+            r#"urn:ietf:params:scim:schemas:core:2.0:User:displayName eq "E""#,
+        ] {
+            assert_eq!(asked(text), None, "{text}");
+        }
+    }
+
+    fn ids(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_later_change_of_a_member_wins() {
+        let mut change = MemberChange::default();
+        assert!(change.is_empty());
+        change.add(ids("a B c"));
+        change.remove(ids("b x"));
+        assert_eq!((change.added(), change.removed(), change.replaces()), (ids("a c"), ids("b x"), false));
+        change.replace(ids("d"));
+        change.remove(ids("e"));
+        assert_eq!((change.added(), change.removed(), change.replaces()), (ids("d"), ids("e"), true));
+        change.replace(ids(""));
+        assert_eq!((change.added(), change.removed(), change.is_empty()), (ids(""), ids(""), false));
+    }
+}

@@ -1,0 +1,36 @@
+//! `GET /Groups` and `POST /Groups/.search`: the provider's groups that are tied to groups here, page by page.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::resource;
+use crate::domain::scim::group::{GROUP_SCHEMA, display_name};
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::ScimState;
+use crate::http::scim::error::ScimError;
+use crate::http::scim::list_request::{ListRequest, answer};
+use crate::store::scim_groups;
+
+/// The page that is asked for.
+///
+/// # Errors
+/// 400 for a body that is no JSON object, 412 for a filter other than `displayName eq`.
+pub async fn list(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    request: ListRequest,
+) -> Result<Response, ScimError> {
+    let filter = request.filter()?;
+    let name = filter.as_ref().map(display_name).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
+    let mut page = request.page();
+    let projection = request.projection(GROUP_SCHEMA);
+    let (mut groups, total) = scim_groups::list(scim.db.pool(), name, page).await?;
+    let asked = groups.len();
+    let members = resource::members(&scim, &mut groups, &projection).await?;
+    if groups.len() < asked {
+        page.limit = i64::try_from(groups.len()).unwrap_or(page.limit);
+    }
+    let resources: Vec<_> =
+        groups.iter().map(|group| resource::render(&caller, group, &members, &projection)).collect();
+    Ok(answer(page, total, &resources))
+}

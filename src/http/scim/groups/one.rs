@@ -1,0 +1,31 @@
+//! `GET /Groups/{id}`: one group with its members.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::{resource, uid};
+use crate::domain::scim::group::GROUP_SCHEMA;
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::error::ScimError;
+use crate::http::scim::{ScimState, projection_of, version};
+use crate::store::scim_groups;
+
+/// The group, or 304 where the client has that version already.
+///
+/// # Errors
+/// 404 where no link has the id.
+pub async fn get(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ScimError> {
+    let group = scim_groups::find(scim.db.pool(), uid(&id)?).await?.ok_or(ScimError::NoSuchGroup(id))?;
+    if let Some(known) = version::known(&headers, group.updated_at) {
+        return Ok(known);
+    }
+    let projection = projection_of(GROUP_SCHEMA, query.as_deref());
+    resource::answer_with(&scim, &caller, group, &projection, StatusCode::OK).await
+}

@@ -1,0 +1,34 @@
+//! `PUT /Groups/{id}`: the whole group again, of which the members can change.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::{change, members, require, resource};
+use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::body::{self, ScimBody};
+use crate::http::scim::error::ScimError;
+use crate::http::scim::projection::Projection;
+use crate::http::scim::{ScimState, projection_of};
+
+/// The group without its members, unless the client asks for them. A group without `members` has none.
+///
+/// # Errors
+/// 400 for what is missing or cannot be read, 404 for an unknown id.
+pub async fn replace(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    ScimBody(fields): ScimBody,
+) -> Result<Response, ScimError> {
+    require(&fields, &["schemas", "displayName"])?;
+    let mut replaced = MemberChange::default();
+    replaced.replace(members::all(body::member(&fields, "members").unwrap_or_default())?);
+    let uid = change(&scim, &id, &headers, &replaced).await?;
+    let asked = projection_of(GROUP_SCHEMA, query.as_deref());
+    let projection = if asked.is_asked_for() { asked } else { Projection::new(GROUP_SCHEMA, [], ["members"]) };
+    resource::answer(&scim, &caller, uid, &projection, StatusCode::OK).await
+}

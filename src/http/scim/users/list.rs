@@ -1,0 +1,35 @@
+//! `GET /Users`, `POST /Users/.search` and `POST /.search`: the users that a filter finds, page by page.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::resource;
+use crate::domain::scim::search::{USER_SCHEMA, condition};
+use crate::http::auth::scim::ScimCaller;
+use crate::http::scim::ScimState;
+use crate::http::scim::error::ScimError;
+use crate::http::scim::list_request::{ListRequest, answer};
+use crate::store::scim_search::{self, Found};
+
+/// The page that is asked for.
+///
+/// # Errors
+/// 400 for a body that is no JSON object, 412 for a filter that cannot be used.
+pub async fn list(
+    State(scim): State<ScimState>,
+    caller: ScimCaller,
+    request: ListRequest,
+) -> Result<Response, ScimError> {
+    let filter = request.filter()?;
+    let condition = filter.as_ref().map(condition).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
+    let page = request.page();
+    // While a group's SAML is switched off, GitLab shows nobody.
+    let found = if caller.tenant().lists_users() {
+        scim_search::list(&scim.db, caller.scope(), condition.as_ref(), request.order(), page).await?
+    } else {
+        Found { users: Vec::new(), total: 0 }
+    };
+    let projection = request.projection(USER_SCHEMA);
+    let resources: Vec<_> = found.users.iter().map(|found| resource::render(&caller, found, &projection)).collect();
+    Ok(answer(page, found.total, &resources))
+}
