@@ -130,8 +130,15 @@ impl Search<'_> {
         sql.push("order by ");
         match self.order.by {
             None => {}
+            // These three have indexes, so that a page far in is walked to and not sorted for.
+            Some(SortField::Text(TextField::UserName)) => {
+                sql.push("identity.username").push(direction).push(", ");
+            }
             Some(SortField::Text(field)) => {
                 sql.push("lower(").push(text_sql(field)).push(")").push(direction).push(", ");
+            }
+            Some(SortField::Time(TimeField::Created)) => {
+                sql.push("identity.created_at").push(direction).push(", ");
             }
             Some(SortField::Time(field)) => {
                 sql.push(time_sql(field)).push(direction).push(", ");
@@ -291,7 +298,7 @@ fn looks_at_users(condition: &Condition) -> bool {
 
 fn sorts_by_users(by: SortField) -> bool {
     match by {
-        SortField::Text(field) => field != TextField::Id,
+        SortField::Text(field) => !matches!(field, TextField::Id | TextField::UserName),
         SortField::Time(field) => field == TimeField::LastModified,
     }
 }

@@ -3,53 +3,93 @@
 use gatehouse::store::{self, Db, MIGRATIONS, drift};
 use sqlx::PgPool;
 
-/// Rows such as a database has after each step, in the order of the steps: the next steps must carry them along.
-const SAMPLES: [&str; 14] = [
-    "insert into users (id, username, name, email) values (5, 'rubi', 'Dede Eichmann', 'rubi@example.com');
+/// Rows such as a database has after a step, by its number: the next steps must carry them along.
+const SAMPLES: [(usize, &str); 12] = [
+    (
+        1,
+        "insert into users (id, username, name, email) values (5, 'rubi', 'Dede Eichmann', 'rubi@example.com');
      insert into user_details (user_id) values (5);
      insert into emails (user_id, email) values (5, 'rubi@home.example');
      insert into webauthn_registrations (user_id, credential_xid, name) values (5, 'x', 'token')",
-    "insert into namespaces (id, name, path, type, traversal_ids) values (3, 'gnuwget', 'gnuwget', 'Group', '{3}');
+    ),
+    (
+        2,
+        "insert into namespaces (id, name, path, type, traversal_ids) values (3, 'gnuwget', 'gnuwget', 'Group', '{3}');
      insert into namespaces (id, name, path, type, parent_id, traversal_ids) values (4, 'w', 'w', 'Project', 3, '{3,4}');
      insert into namespace_settings (namespace_id) values (3);
      insert into push_rules (project_id) values (7);
      insert into routes (source_id, source_type, path, namespace_id) values (3, 'Namespace', 'gnuwget', 3)",
-    "insert into projects (id, name, path, namespace_id, project_namespace_id) values (7, 'w', 'w', 3, 4);
+    ),
+    (
+        3,
+        "insert into projects (id, name, path, namespace_id, project_namespace_id) values (7, 'w', 'w', 3, 4);
      insert into routes (source_id, source_type, path, namespace_id) values (7, 'Project', 'gnuwget/w', 4);
      insert into project_features (project_id) values (7);
      insert into project_repositories (shard_id, disk_path, project_id) values (1, 'x', 7)",
-    "insert into keys (id, user_id, title, key, fingerprint_sha256) values (11, 5, 'laptop', 'ssh-ed25519 AAAA', '\\x00');
+    ),
+    (
+        4,
+        "insert into keys (id, user_id, title, key, fingerprint_sha256) values (11, 5, 'laptop', 'ssh-ed25519 AAAA', '\\x00');
      insert into deploy_keys_projects (deploy_key_id, project_id) values (11, 7)",
-    "insert into project_authorizations (user_id, project_id, access_level) values (5, 7, 30);
+    ),
+    (
+        5,
+        "insert into project_authorizations (user_id, project_id, access_level) values (5, 7, 30);
      insert into identities (user_id, provider, extern_uid) values (5, 'kerberos', 'rubi@X');
      insert into member_roles (name) values ('role');
      insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level)
      values ('GroupMember', 'Namespace', 3, 3, 5, 10);
      insert into ip_restrictions (group_id, range) values (3, '10.0.0.0/8')",
-    "insert into protected_branches (id, project_id, name) values (1, 7, 'main');
+    ),
+    (
+        6,
+        "insert into protected_branches (id, project_id, name) values (1, 7, 'main');
      insert into protected_branch_push_access_levels (protected_branch_id) values (1);
      insert into protected_tags (project_id, name) values (7, 'v*')",
-    "insert into personal_access_tokens (user_id, name) values (5, 'token')",
-    "update application_settings set receive_max_input_size = 1",
-    "insert into post_push_messages values (5, 'project-7', 'moved', 'text', now())",
-    "insert into heartbeats values ('check', now())",
-    "",
-    "",
-    "",
-    "insert into web_hooks (id, project_id, encrypted_url, encrypted_url_iv) values (2, 7, 'x', 'y')",
+    ),
+    (
+        7,
+        "insert into personal_access_tokens (user_id, name) values (5, 'token')",
+    ),
+    (
+        8,
+        "update application_settings set receive_max_input_size = 1",
+    ),
+    (
+        9,
+        "insert into post_push_messages values (5, 'project-7', 'moved', 'text', now())",
+    ),
+    (
+        10,
+        "insert into heartbeats values ('check', now())",
+    ),
+    (
+        14,
+        "insert into web_hooks (id, project_id, encrypted_url, encrypted_url_iv) values (2, 7, 'x', 'y')",
+    ),
+    (
+        28,
+        "insert into scim_identities (user_id, extern_uid) values (5, 'x');
+         insert into group_scim_identities (group_id, user_id, extern_uid) values (3, 5, 'x')",
+    ),
 ];
 
 #[sqlx::test(migrations = false)]
 async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
-    for (place, step) in MIGRATIONS.iter().enumerate() {
+    for (number, step) in (1..).zip(MIGRATIONS.iter()) {
         sqlx::raw_sql(step.sql.clone()).execute(&pool).await.unwrap_or_else(|error| panic!("{step:?}: {error}"));
         // A new step brings its own sample rows when a later one has something to carry along.
-        if let Some(rows) = SAMPLES.get(place) {
-            sqlx::raw_sql(*rows).execute(&pool).await.unwrap_or_else(|error| panic!("after {place}: {error}"));
+        for (_, rows) in SAMPLES.iter().filter(|(after, _)| *after == number) {
+            sqlx::raw_sql(*rows).execute(&pool).await.unwrap_or_else(|error| panic!("after {number}: {error}"));
         }
     }
     let deaf: bool = sqlx::query_scalar("select not alert_events from web_hooks").fetch_one(&pool).await.unwrap();
     assert!(deaf, "a hook from before alerts does not hear of them");
+    let named = "select string_agg(username, ' ') from (
+                   select username from scim_identities union all select username from group_scim_identities
+                 ) as identities";
+    let named: Option<String> = sqlx::query_scalar(named).fetch_one(&pool).await.unwrap();
+    assert_eq!(named.as_deref(), Some("rubi rubi"), "identities know how their users are called");
     let app = crate::support::TestApp::new(pool);
     let reply = app.post_form("/allowed", "key_id=11&project=gnuwget/w&action=git-upload-pack&protocol=ssh").await;
     assert_eq!((reply.status.as_u16(), &reply.json()["gl_username"]), (200, &"rubi".into()), "{}", reply.text);

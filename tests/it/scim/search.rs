@@ -223,6 +223,10 @@ async fn a_list_goes_by_what_was_asked_for(pool: PgPool) {
     assert_eq!(story.sorted("displayName", "").await, "1 3 2", "equals stay in the order in which they came");
     assert_eq!(story.sorted("meta.lastModified", "").await, "3 2 1");
     assert_eq!(story.sorted("meta.lastModified", "descending").await, "1 2 3");
+    story.run("update group_scim_identities set created_at = timestamptz '2024-01-01' + extern_uid::int * interval '1 day'").await;
+    assert_eq!(story.sorted("meta.created", "descending").await, "3 2 1");
+    story.run("update users set username = 'ABC' where username = 'cleo'").await;
+    assert_eq!(story.sorted("userName", "").await, "1 3 2", "a new name counts at once");
 }
 
 /// scim-17, scim-21, scim-22
