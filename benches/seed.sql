@@ -1,5 +1,5 @@
 -- An installation for bin/bench: 200,000 users with 1,000,000 keys, 100,000 private projects in 5,000 groups, and 1,000,000
--- authorizations. Everything follows from its number, so that the benchmark can name a key and what its user may read:
+-- authorizations; a group has 100,000 SCIM identities. Everything follows from its number, so that the benchmark can name a key and what its user may read:
 --   key k belongs to user (k - 1) % 200000 + 1
 --   user u may read the five projects ((u - 1) * 5 + j) * 7919 % 100000 + 1, for j from 0 to 4
 --   project p is org-O/group-G/project-P with G = (P - 1) % 5000 + 1 and O = (G - 1) % 500 + 1
@@ -93,6 +93,16 @@ from generate_series(10, 500, 10) as o, (values ('10.0.0.0/8'), ('127.0.0.0/8'))
 insert into project_authorizations (user_id, project_id, access_level, is_unique)
 select u, ((u - 1) * 5 + j) * 7919::bigint % 100000 + 1, 30, true
 from generate_series(1, 200000) as u, generate_series(0, 4) as j;
+
+-- The first root is provisioned by SCIM: user u of the first 100,000 is the provider's `id-H`, H being the MD5 of u. Its
+-- token is `bench`.
+insert into saml_providers (group_id, enabled, sso_url, certificate_fingerprint)
+values (1, true, 'https://idp.example/sso', 'x');
+insert into group_scim_auth_access_tokens (group_id, token_encrypted)
+values (1, sha256('bench'));
+insert into group_scim_identities (group_id, user_id, extern_uid, active, username)
+select 1, u, 'id-' || md5(u::text), true, 'user-' || u
+from generate_series(1, 100000) as u;
 commit;
 
 vacuum analyze;
