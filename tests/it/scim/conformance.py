@@ -14,6 +14,6 @@ client = Client(
 )
 scim = SyncSCIMClient(client)
 scim.discover()
-for result in check_server(scim, resource_types=["User"]):
+for result in check_server(scim):
     reason = "" if result.status.name == "SUCCESS" else " ".join(str(result.reason).split())
     print(result.status.name, result.title, reason, sep="\t")
