@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use gatehouse::store::{self, Db};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
@@ -96,38 +97,67 @@ async fn the_type_of_a_body_is_json(pool: PgPool) {
     assert_eq!(post(None, example().to_string()).await.status, 201);
 }
 
-#[sqlx::test]
-async fn no_body_and_no_path_breaks_anything(pool: PgPool) {
-    let scim = Scim::of_group(pool).await;
-    scim.example().await;
-    let json = any::<Option<i64>>().prop_map(|number| json!(number)).boxed();
+/// JSON of names and words that mean something here, in places where they may mean nothing.
+fn bodies() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "POST",
+        "PATCH",
+        "DELETE",
+        "add",
+        "remove",
+        "replace",
+        "members",
+        "members[value eq \"bulkId:a\"]",
+        "active",
+        "/Users",
+        "/Users/test_uid",
+        "/Groups",
+        "bulkId:a",
+        "a",
+        "test_uid",
+        "Engineering",
+        "False",
+    ]);
     let json = prop_oneof![
-        json,
+        any::<Option<i64>>().prop_map(|number| json!(number)),
         any::<bool>().prop_map(Value::from),
         "\\PC{0,12}".prop_map(Value::from),
+        words.prop_map(Value::from),
         any::<f64>().prop_map(Value::from)
     ];
-    let json = json.prop_recursive(4, 16, 4, |inner| {
-        let key = prop_oneof![
-            Just("Operations"),
-            Just("op"),
-            Just("path"),
-            Just("value"),
-            Just("active"),
-            Just("id"),
-            Just("externalId"),
-            Just("emails"),
-            Just("name"),
-            Just("formatted"),
-            Just("userName"),
-            Just("primary"),
-            Just("type"),
-        ];
-        let map = prop::collection::vec((key, inner.clone()), 0..5)
+    let keys = [
+        "Operations",
+        "op",
+        "path",
+        "value",
+        "active",
+        "id",
+        "externalId",
+        "emails",
+        "name",
+        "formatted",
+        "userName",
+        "primary",
+        "type",
+        "displayName",
+        "members",
+        "schemas",
+        "method",
+        "bulkId",
+        "data",
+        "version",
+        "failOnErrors",
+    ];
+    json.prop_recursive(5, 32, 4, move |inner| {
+        let key = prop::sample::select(keys.to_vec());
+        let map = prop::collection::vec((key, inner.clone()), 0..6)
             .prop_map(|fields| Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
         prop_oneof![map, prop::collection::vec(inner, 0..4).prop_map(Value::from)]
-    });
-    let cases = (json, "(Users|Users/test_uid|Users/[\\PC]{0,9}|[\\PC]{0,9})", 0..5_usize);
+    })
+}
+
+async fn send_anything(scim: &Scim, paths: &'static str) {
+    let cases = (bodies(), paths, 0..5_usize);
     let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
     for _ in 0..300 {
         let (body, path, method) = cases.new_tree(&mut runner).unwrap().current();
@@ -138,4 +168,32 @@ async fn no_body_and_no_path_breaks_anything(pool: PgPool) {
         let reply = scim.send(method, &format!("/{path}"), body.to_string()).await;
         assert!(!reply.status.is_server_error() || reply.status == 501, "{method} /{path} {body}: {}", reply.line());
     }
+}
+
+#[sqlx::test]
+async fn no_body_and_no_path_breaks_anything(pool: PgPool) {
+    let scim = Scim::of_group(pool).await;
+    scim.example().await;
+    send_anything(&scim, "(Users|Users/test_uid|Users/[\\PC]{0,9}|[\\PC]{0,9})").await;
+}
+
+#[sqlx::test]
+async fn nothing_about_groups_breaks_anything_either(pool: PgPool) {
+    store::jobs::migrate(&Db::from(pool.clone())).await.unwrap();
+    let scim = Scim::of_instance(pool).await;
+    scim.example().await;
+    let link = format!(
+        "insert into saml_group_links (group_id, saml_group_name, access_level, scim_group_uid)
+         values ({}, 'Engineering', 30, '0b1d561c-21ff-4092-beab-8154b17f82f2')",
+        scim.group
+    );
+    scim.given.sql(&link).await;
+    send_anything(&scim, "(Bulk|Groups|Groups/.search|Groups/0b1d561c-21ff-4092-beab-8154b17f82f2|Groups/[\\PC]{0,9})")
+        .await;
+    let operations: Vec<Value> = vec![json!({"op": "add", "path": "members", "value": []}); 1001];
+    let body = json!({"schemas": [], "Operations": operations}).to_string();
+    let reply = scim.send("PATCH", "/Groups/0b1d561c-21ff-4092-beab-8154b17f82f2", body).await;
+    assert_eq!((reply.status.as_u16(), detail(&reply).contains("1000")), (413, true), "{}", reply.text);
+    let nul = r#"{"displayName":"Engineering","members":[{"value":"a\u0000"}]}"#;
+    assert_eq!(scim.send("POST", "/Groups", nul).await.status, 400);
 }
