@@ -10,7 +10,7 @@ use super::scim_search::Page;
 use super::{Result, derived, jobs};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::scim::group::MemberChange;
+use crate::domain::scim::group::{GroupOrder, MemberChange};
 
 /// Users of a group whose memberships are brought in line in one transaction.
 const USERS_AT_ONCE: i64 = 500;
@@ -218,17 +218,27 @@ pub async fn find(db: impl PgExecutor<'_>, uid: Uuid) -> Result<Option<GroupRow>
     Ok(group.fetch_optional(db).await?)
 }
 
-/// A page of the groups, all or those of a name, in the order in which their first links were made; and how many there are.
+/// A page of the groups, all or those of a name, and how many there are.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn list(db: impl PgExecutor<'_>, name: Option<&str>, page: Page) -> Result<(Vec<GroupRow>, i64)> {
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    name: Option<&str>,
+    order: GroupOrder,
+    page: Page,
+) -> Result<(Vec<GroupRow>, i64)> {
     let rows = sqlx::query!(
         r#"
         with groups as (
           select
             scim_group_uid as uid,
-            min(id) as first_id,
+            row_number() over (
+              order by
+                case when $4 and not $5 then min(saml_group_name) end,
+                case when $4 and $5 then min(saml_group_name) end desc,
+                case when $5 then -min(id) else min(id) end
+            ) as place,
             min(saml_group_name) as name,
             min(created_at) as created_at,
             max(updated_at) as updated_at
@@ -240,7 +250,7 @@ pub async fn list(db: impl PgExecutor<'_>, name: Option<&str>, page: Page) -> Re
         page as (
           select *
           from groups
-          order by first_id
+          order by place
           offset $2
           limit $3
         )
@@ -252,11 +262,13 @@ pub async fn list(db: impl PgExecutor<'_>, name: Option<&str>, page: Page) -> Re
           page.updated_at as "updated_at?"
         from (values (1)) as always (row)
         left join page on true
-        order by page.first_id
+        order by page.place
         "#,
         name,
         page.offset,
-        page.limit
+        page.limit,
+        order.by_name,
+        order.descending
     )
     .fetch_all(db)
     .await?;

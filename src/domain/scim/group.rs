@@ -1,8 +1,9 @@
-//! Groups of an identity provider: which of them a filter asks for, and what becomes of their members.
+//! Groups of an identity provider: which of them a client asks for in which order, and what becomes of their members.
 
 use std::collections::BTreeMap;
 
 use super::filter::{Filter, Operator, Value};
+use super::path::Attribute;
 use super::search::Unsupported;
 
 /// The URN of the group schema.
@@ -20,6 +21,28 @@ pub fn display_name(filter: &Filter) -> Result<&str, Unsupported> {
             Ok(unquoted(name))
         }
         _ => Err(Unsupported),
+    }
+}
+
+/// The order of a list of groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupOrder {
+    /// By `displayName`; otherwise the order in which groups were made.
+    pub by_name: bool,
+    /// The other way around.
+    pub descending: bool,
+}
+
+impl GroupOrder {
+    /// The order that a client asks for. One that we do not know is none: a list in another order is still the list.
+    #[must_use]
+    pub fn parse(by: Option<&str>, order: Option<&str>) -> Self {
+        let attribute = by.and_then(|text| Attribute::parse(text.trim()));
+        let part = attribute.as_ref().and_then(|attribute| attribute.of(GROUP_SCHEMA));
+        let by_name = part == Some(("displayname", None));
+        let known = by_name || part == Some(("meta", Some("created")));
+        let descending = known && order.is_some_and(|text| text.trim().eq_ignore_ascii_case("descending"));
+        Self { by_name, descending }
     }
 }
 
@@ -119,6 +142,19 @@ mod tests {
         ] {
             assert_eq!(asked(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_goes_by_name_or_age() {
+        let order = |by: &str, order: &str| {
+            let GroupOrder { by_name, descending } = GroupOrder::parse(Some(by), Some(order));
+            (by_name, descending)
+        };
+        assert_eq!(order("displayName", ""), (true, false));
+        assert_eq!(order(" DISPLAYNAME", "Descending"), (true, true));
+        assert_eq!(order("meta.created", "descending"), (false, true));
+        assert_eq!(order("members", "descending"), (false, false));
+        assert_eq!(GroupOrder::parse(None, Some("descending")), GroupOrder::default());
     }
 
     fn ids(text: &str) -> Vec<String> {

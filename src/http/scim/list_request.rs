@@ -10,6 +10,7 @@ use super::error::ScimError;
 use super::json_answer;
 use super::projection::Projection;
 use crate::domain::scim::filter::Filter;
+use crate::domain::scim::group::GroupOrder;
 use crate::domain::scim::search::Order;
 use crate::store::scim_search::Page;
 
@@ -97,6 +98,11 @@ impl ListRequest {
         Order::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
     }
 
+    /// The order, where it is one of groups.
+    pub fn group_order(&self) -> GroupOrder {
+        GroupOrder::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
+    }
+
     /// The page: what cannot be read counts as not said, and what is out of bounds as the nearest bound.
     pub fn page(&self) -> Page {
         let start_index = number(self.start_index.as_deref()).unwrap_or(1).max(1);
@@ -111,16 +117,29 @@ impl ListRequest {
     }
 }
 
-/// The answer: a page of what was found, and how much that is on all pages.
-pub fn answer(page: Page, total: i64, resources: &[Map<String, Value>]) -> Response {
-    let answer = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": total,
-        "itemsPerPage": page.limit,
-        "startIndex": page.offset + 1,
-        "Resources": resources,
-    });
-    json_answer(StatusCode::OK, &answer)
+/// A page of what was found.
+#[derive(Debug)]
+pub struct Listed {
+    /// The page.
+    pub resources: Vec<Map<String, Value>>,
+    /// How much there is on all pages.
+    pub total: i64,
+    /// How much the page has room for.
+    pub limit: i64,
+}
+
+impl Listed {
+    /// The answer to who asked for this page.
+    pub fn answer(&self, page: Page) -> Response {
+        let answer = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+            "totalResults": self.total,
+            "itemsPerPage": self.limit,
+            "startIndex": page.offset + 1,
+            "Resources": self.resources,
+        });
+        json_answer(StatusCode::OK, &answer)
+    }
 }
 
 /// Digits with a sign; those that no list reaches count as far beyond its end.

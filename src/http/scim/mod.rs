@@ -12,6 +12,7 @@ mod list_request;
 mod operations;
 pub mod projection;
 mod race;
+mod search;
 pub mod target;
 mod users;
 mod version;
@@ -58,7 +59,7 @@ pub struct ScimState {
 /// The area's routes.
 pub fn router(state: &ScimState, auth: ScimAuth) -> Router {
     let users = Router::new()
-        .route("/.search", post(users::list::list))
+        .route("/.search", post(search::search))
         .route("/Users", get(users::list::list).post(users::create::create))
         .route("/Users/.search", post(users::list::list))
         .route(

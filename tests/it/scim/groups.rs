@@ -215,6 +215,9 @@ async fn groups_are_listed_page_by_page_and_found_by_name(pool: PgPool) {
     assert_eq!(listed("").await, is("A B C", 3, 1, 20));
     assert_eq!(listed("?startIndex=2&count=1").await, is("B", 3, 2, 1));
     assert_eq!(listed("?startIndex=9").await, is("", 3, 9, 20));
+    assert_eq!(listed("?sortBy=displayName&sortOrder=descending").await, is("C B A", 3, 1, 20));
+    assert_eq!(listed("?sortBy=displayName&startIndex=3").await, is("C", 3, 3, 20));
+    assert_eq!(listed("?sortBy=meta.created&sortOrder=descending&count=1").await, is("C", 3, 1, 1));
     assert_eq!(listed("?count=0").await, is("", 3, 1, 0));
     assert_eq!(listed("?filter=displayName%20eq%20%22B%22").await, is("B", 1, 1, 20));
     assert_eq!(listed("?filter=displayName+eq+'B'&excludedAttributes=members").await, is("B", 1, 1, 20));
@@ -233,6 +236,30 @@ async fn groups_are_listed_page_by_page_and_found_by_name(pool: PgPool) {
     let reply = scim.send("POST", "/Groups/.search", body.to_string()).await;
     assert_eq!(reply.json()["Resources"][0]["displayName"], "B");
     assert_eq!(reply.json()["Resources"][0].get("members"), None);
+}
+
+/// RFC 7644, section 3.4.3: at the root, users come before groups.
+#[sqlx::test]
+async fn a_search_at_the_root_finds_both_types(pool: PgPool) {
+    let scim = installation(pool).await;
+    for (number, name) in ["Dana", "Operations"].iter().enumerate() {
+        scim.link("gnuwget", name, 30).await;
+        scim.tie(name, &format!("00000000-0000-4000-8000-00000000000{number}")).await;
+    }
+    let found = async |body: Value| {
+        let reply = scim.send("POST", "/.search", body.to_string()).await;
+        let body = reply.json();
+        let names = body["Resources"].as_array().into_iter().flatten();
+        let names: Vec<_> = names.map(|found| found["displayName"].as_str().unwrap_or("-").to_owned()).collect();
+        format!("{} {} of {} {}", reply.status.as_u16(), names.join(" "), body["totalResults"], body["itemsPerPage"])
+    };
+    assert_eq!(found(json!({})).await, "200 Dana Rubi Sid Dana Operations of 5 20");
+    assert_eq!(found(json!({"startIndex": 3, "count": 2})).await, "200 Sid Dana of 5 2");
+    assert_eq!(found(json!({"startIndex": 5, "count": 2})).await, "200 Operations of 5 2");
+    assert_eq!(found(json!({"count": 0})).await, "200  of 5 0");
+    assert_eq!(found(json!({"filter": "displayName eq Dana"})).await, "200 Dana Dana of 2 20");
+    assert_eq!(found(json!({"filter": "userName eq rubi"})).await, "200 Rubi of 1 20");
+    assert_eq!(found(json!({"filter": "nickName eq rubi"})).await, "412  of null null");
 }
 
 #[sqlx::test]

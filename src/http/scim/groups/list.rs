@@ -8,8 +8,9 @@ use crate::domain::scim::group::{GROUP_SCHEMA, display_name};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::list_request::{ListRequest, answer};
+use crate::http::scim::list_request::{ListRequest, Listed};
 use crate::store::scim_groups;
+use crate::store::scim_search::Page;
 
 /// The page that is asked for.
 ///
@@ -20,17 +21,27 @@ pub async fn list(
     caller: ScimCaller,
     request: ListRequest,
 ) -> Result<Response, ScimError> {
+    let page = request.page();
+    Ok(find(&scim, &caller, &request, page).await?.answer(page))
+}
+
+/// The groups on a page of what is asked for, fewer where the members of more would not fit into an answer.
+///
+/// # Errors
+/// 412 for a filter other than `displayName eq`, 400 where not even the first group's members fit.
+pub async fn find(
+    scim: &ScimState,
+    caller: &ScimCaller,
+    request: &ListRequest,
+    page: Page,
+) -> Result<Listed, ScimError> {
     let filter = request.filter()?;
     let name = filter.as_ref().map(display_name).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
-    let mut page = request.page();
     let projection = request.projection(GROUP_SCHEMA);
-    let (mut groups, total) = scim_groups::list(scim.db.pool(), name, page).await?;
+    let (mut groups, total) = scim_groups::list(scim.db.pool(), name, request.group_order(), page).await?;
     let asked = groups.len();
-    let members = resource::members(&scim, &mut groups, &projection).await?;
-    if groups.len() < asked {
-        page.limit = i64::try_from(groups.len()).unwrap_or(page.limit);
-    }
-    let resources: Vec<_> =
-        groups.iter().map(|group| resource::render(&caller, group, &members, &projection)).collect();
-    Ok(answer(page, total, &resources))
+    let members = resource::members(scim, &mut groups, &projection).await?;
+    let limit = if groups.len() < asked { i64::try_from(groups.len()).unwrap_or(page.limit) } else { page.limit };
+    let resources = groups.iter().map(|group| resource::render(caller, group, &members, &projection)).collect();
+    Ok(Listed { resources, total, limit })
 }

@@ -1,4 +1,4 @@
-//! `GET /Users`, `POST /Users/.search` and `POST /.search`: the users that a filter finds, page by page.
+//! `GET /Users` and `POST /Users/.search`: the users that a filter finds, page by page.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -8,8 +8,8 @@ use crate::domain::scim::search::{USER_SCHEMA, condition};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::list_request::{ListRequest, answer};
-use crate::store::scim_search::{self, Found};
+use crate::http::scim::list_request::{ListRequest, Listed};
+use crate::store::scim_search::{self, Found, Page};
 
 /// The page that is asked for.
 ///
@@ -20,9 +20,22 @@ pub async fn list(
     caller: ScimCaller,
     request: ListRequest,
 ) -> Result<Response, ScimError> {
+    let page = request.page();
+    Ok(find(&scim, &caller, &request, page).await?.answer(page))
+}
+
+/// The users on a page of what is asked for.
+///
+/// # Errors
+/// 412 for a filter that cannot be used.
+pub async fn find(
+    scim: &ScimState,
+    caller: &ScimCaller,
+    request: &ListRequest,
+    page: Page,
+) -> Result<Listed, ScimError> {
     let filter = request.filter()?;
     let condition = filter.as_ref().map(condition).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
-    let page = request.page();
     // While a group's SAML is switched off, GitLab shows nobody.
     let found = if caller.tenant().lists_users() {
         scim_search::list(&scim.db, caller.scope(), condition.as_ref(), request.order(), page).await?
@@ -30,6 +43,6 @@ pub async fn list(
         Found { users: Vec::new(), total: 0 }
     };
     let projection = request.projection(USER_SCHEMA);
-    let resources: Vec<_> = found.users.iter().map(|found| resource::render(&caller, found, &projection)).collect();
-    Ok(answer(page, found.total, &resources))
+    let resources = found.users.iter().map(|found| resource::render(caller, found, &projection)).collect();
+    Ok(Listed { resources, total: found.total, limit: page.limit })
 }
