@@ -18,7 +18,7 @@ use crate::http::audit;
 use crate::http::auth::git_audit::GitAuditCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::wire::{GitText, Text};
 use crate::store::audit_events;
 
 /// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
@@ -29,7 +29,7 @@ pub struct GitAuditRequest {
     action: Option<Text>,
     protocol: Option<Text>,
     gl_repository: Option<Text>,
-    changes: Option<Text>,
+    changes: Option<GitText>,
     check_ip: Option<Text>,
     packfile_stats: Option<PackfileStats>,
 }

@@ -29,7 +29,7 @@ use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::observe::CorrelationId;
-use crate::http::wire::Text;
+use crate::http::wire::{GitText, Text};
 use crate::store::post_push_messages;
 use crate::store::touches::Touch;
 
@@ -40,7 +40,7 @@ pub struct AllowedRequest {
     protocol: Option<Text>,
     project: Option<Text>,
     gl_repository: Option<Text>,
-    changes: Option<Text>,
+    changes: Option<GitText>,
     check_ip: Option<Text>,
     namespace_path: Option<Text>,
     env: Option<Value>,

@@ -1,6 +1,5 @@
 //! The second call of a push: Gitaly asks, from its `pre-receive` hook, whether the ref updates may go in.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -35,7 +34,7 @@ pub struct Hook {
 /// Whether these ref updates may go in.
 ///
 /// # Errors
-/// 400 where an object id is none; 503 where the database does not answer.
+/// 400 where a line is none of git's; 503 where the database does not answer.
 pub async fn check(
     shell: &ShellState,
     facts: &Facts,
@@ -43,10 +42,7 @@ pub async fn check(
     lines: &str,
     hook: &Hook,
 ) -> Result<Response, ApiError> {
-    let changes = Arc::new(Change::parse_all(lines));
-    if changes.iter().flat_map(|change| change.old.iter().chain(&change.new)).any(|id| !id.is_well_formed()) {
-        return Err(ApiError::BadRequest("changes has an object id that is none".to_owned()));
-    }
+    let changes = Change::list(lines).map_err(|bad| ApiError::BadRequest(format!("changes {bad}")))?;
     let mut steps = Steps::default();
     for change in changes.iter().take(NAMED) {
         steps.note(format!("Running checks for ref: {}", change.name.short()));
