@@ -204,7 +204,8 @@ impl Parser<'_> {
             self.at += around.len();
             return Err(self.wrong("invalid perl operator", from));
         }
-        if let Some(start) = ["(?P<", "(?<"].into_iter().find(|start| self.rest().starts_with(start)) {
+        let named = |start: &&str| self.rest().strip_prefix(start).is_some_and(|name| !name.is_empty());
+        if let Some(start) = ["(?P<", "(?<"].into_iter().find(named) {
             let Some(end) = self.rest().find('>') else {
                 self.at = self.pattern.len();
                 return Err(self.wrong("invalid named capture group", from));
@@ -282,9 +283,9 @@ impl Parser<'_> {
         let inner = &inner[..inner.find('}')?];
         let number = |digits: &str| {
             let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            // More digits than a number can have here are too large, and a number all the same.
             let leading_zero = digits.len() > 1 && digits.starts_with('0');
-            (plain && !leading_zero).then(|| digits.parse().unwrap_or(u32::MAX))
+            // Ten digits are no number to RE2.
+            digits.parse().ok().filter(|_| plain && !leading_zero && digits.len() < 10)
         };
         let counts = match inner.split_once(',') {
             None => number(inner).map(|count| (count, Some(count))),

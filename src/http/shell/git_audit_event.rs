@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use crate::domain::access::{Action, Actor, Attempt, Changes, Facts, Protocol, Target as Repository};
+use crate::domain::access::{Action, Actor, Attempt, Changes, ClientIp, Facts, Protocol, Target as Repository};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
@@ -111,6 +111,9 @@ fn event(facts: &Facts, message: String, check_ip: Option<Text>) -> Option<Event
         entity: Entity::Project(project.id, project.full_path.clone()),
         target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
         message,
-        ip_address: check_ip.and_then(|ip| ip.0.parse().ok()),
+        ip_address: check_ip.and_then(|ip| match ClientIp::parse(&ip.0) {
+            ClientIp::Known(address) => Some(address),
+            ClientIp::Garbage => None,
+        }),
     })
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Place, place, refuse, render};
+use super::{NO_GITALY, Place, place, refuse, render};
 use crate::domain::access::push::{self, Answers, PushFacts};
 use crate::domain::access::refs::{Change, ObjectId, RefName};
 use crate::domain::access::{Attempt, Denial, Facts};
@@ -203,10 +203,7 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
         gitaly::Error::Unavailable(_)
         | gitaly::Error::UnknownStorage(_)
         | gitaly::Error::NotFound(_)
-        | gitaly::Error::Failed(_) => {
-            let message = "The git server, Gitaly, is not available at this time. Please contact your administrator.";
-            say(busy, message.to_owned()).into_response()
-        }
+        | gitaly::Error::Failed(_) => say(busy, NO_GITALY.to_owned()).into_response(),
     }
 }
 
