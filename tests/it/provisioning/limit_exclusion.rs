@@ -8,7 +8,7 @@ use super::World;
 const X: &str = "/namespaces/1234/storage/limit_exclusion";
 const LIST: &str = "/namespaces/storage/limit_exclusions";
 
-/// provisioning-78
+/// Once, and the second request is told so.
 #[sqlx::test]
 async fn a_namespace_is_excluded_once(pool: PgPool) {
     let world = World::new(pool).await;
