@@ -118,7 +118,9 @@ pub fn build(
         url: settings.gitlab.url(),
     };
     let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
-    let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });
+    let provisioning_auth = ProvisioningAuth { tokens: token_auth, portal };
+    let as_documented = provisioning::documented_router(provisioning_state.clone(), provisioning_auth.clone());
+    let provisioning = provisioning::router(provisioning_state, provisioning_auth);
     let ours = &settings.gatehouse.scim;
     let scim = scim::router(
         &ScimState { db: db.clone(), clock: clock.clone() },
@@ -134,6 +136,7 @@ pub fn build(
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning)
+        .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)

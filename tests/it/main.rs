@@ -6,6 +6,7 @@ mod boot;
 mod commands;
 mod contract;
 mod derived;
+mod documentation;
 mod gather;
 mod gitaly;
 mod hooks_in_anger;

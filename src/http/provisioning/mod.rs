@@ -46,6 +46,14 @@ pub struct ProvisioningState {
     pub url: String,
 }
 
+/// Where the documentation prints storage exclusions: without `/api`.
+pub const DOCUMENTED_MOUNT: &str = "/v4";
+
+/// The routes about storage exclusions once more, for [`DOCUMENTED_MOUNT`].
+pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
+    around(exclusions().route_layer(from_fn_with_state(auth, require)), state)
+}
+
 /// The area's routes, below `/api/v4`.
 pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
     let tokens = TokenAuth { documented_header: true, ..auth.tokens.clone() };
@@ -57,19 +65,15 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
         )
         .route_layer(from_fn_with_state(as_documented, require_viewer));
     let purchases = Router::new()
-        .route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list))
         .route("/namespaces/{id}/minutes", post(minutes::create))
         .route("/namespaces/{id}/minutes/move/{target_id}", patch(minutes_move::update))
-        .route(
-            "/namespaces/{id}/storage/limit_exclusion",
-            post(limit_exclusion::create).delete(limit_exclusion::delete),
-        )
         .route(
             "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
             get(subscription_add_on_purchase::show)
                 .post(subscription_add_on_purchase::create)
                 .put(subscription_add_on_purchase::update),
         )
+        .merge(exclusions())
         .route_layer(from_fn_with_state(auth.clone(), require));
     // Who calls is asked after the gate.
     let reconciliations = Router::new()
@@ -80,6 +84,13 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
         .route_layer(from_fn_with_state(auth, require))
         .route_layer(from_fn_with_state(state.clone(), gate));
     around(subscriptions.merge(purchases).merge(reconciliations), state)
+}
+
+fn exclusions() -> Router<ProvisioningState> {
+    Router::new().route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list)).route(
+        "/namespaces/{id}/storage/limit_exclusion",
+        post(limit_exclusion::create).delete(limit_exclusion::delete),
+    )
 }
 
 async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
