@@ -86,7 +86,7 @@ pub fn list(facts: &Facts, changes: &str, options: &PushOptions) -> Vec<Message>
     let basics = links(facts, changes).into_iter().chain(facts.stored.iter().cloned());
     let alerts = alerts.into_iter().flatten().map(|text| Message { kind: Kind::Alert, text });
     let messages = alerts.chain(basics.map(|text| Message { kind: Kind::Basic, text }));
-    messages.filter(|message| !message.text.trim().is_empty()).collect()
+    messages.filter(|message| !message.text.trim_ascii().is_empty()).collect()
 }
 
 /// The branches that a link is printed for: there after the push, and not the target of merge requests themselves.

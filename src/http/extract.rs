@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::wire::WRITTEN_BY_GIT;
 
 /// The parameters of a request as a `T`. The body wins over the query.
 #[derive(Debug)]
@@ -92,7 +93,8 @@ pub fn merged(query: &str, json: bool, body: &[u8]) -> Result<Map<String, Value>
 fn urlencoded(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let mut parameters = Map::new();
     for (name, value) in form_urlencoded::parse(text) {
-        if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
+        let bytes = WRITTEN_BY_GIT.contains(&&*name);
+        if !bytes && (name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER)) {
             return Err(ApiError::BadRequest("invalid UTF-8 in a parameter".to_owned()));
         }
         match name.strip_suffix("[]") {
@@ -151,7 +153,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::http::wire::{Text, Texts};
+    use crate::http::wire::{GitText, GitTexts, Text, Texts};
 
     #[derive(Debug, Deserialize, PartialEq)]
     struct Sample {
@@ -185,6 +187,28 @@ mod tests {
             sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(),
             "400 Bad request - invalid UTF-8 in a parameter"
         );
+    }
+
+    #[test]
+    fn what_git_wrote_is_read_whatever_its_bytes() {
+        #[derive(Debug, Deserialize)]
+        struct Written {
+            changes: Option<GitText>,
+            #[serde(default)]
+            push_options: GitTexts,
+            #[serde(flatten)]
+            rest: serde_json::Map<String, Value>,
+        }
+        let read = |query: &str, form, body: &[u8]| {
+            let Written { changes, push_options, rest } = parse(query, form, body).unwrap();
+            (changes.unwrap().0, push_options.0, rest.len())
+        };
+        let expected = ("a \u{fffd}b".to_owned(), vec!["c\u{fffd}".to_owned()], 1);
+        assert_eq!(read("", Form::Json, b"{\"changes\":\"a \xffb\",\"push_options\":[\"c\xc3\"],\"x\":1}"), expected);
+        // As Gitaly's JSON encoder writes them, and as a text may end in half of a pair.
+        assert_eq!(read("", Form::Json, br#"{"changes":"a \ufffdb","push_options":["c\ufffd"],"x":1}"#), expected);
+        assert_eq!(read("", Form::UrlEncoded, b"changes=a+%FFb&push_options[]=c%c3&x=1"), expected);
+        assert_eq!(read("changes=a+%FFb&push_options=c%c3&x=1", Form::Json, b""), expected);
     }
 
     proptest! {

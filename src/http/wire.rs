@@ -12,6 +12,18 @@ pub struct Text(pub String);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<String>);
 
+/// Text that git wrote: names of refs and push options, which are bytes. What of them is no UTF-8 is read as U+FFFD, as
+/// Gitaly's own JSON has it, whatever encodes the request: then it is judged, not refused unread or lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitText(pub String);
+
+/// A list of what git wrote, or one text alone, or null for none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitTexts(pub Vec<String>);
+
+/// The parameters that hold what git wrote.
+pub const WRITTEN_BY_GIT: [&str; 3] = ["changes", "push_options", "push_options[]"];
+
 impl Text {
     /// The text as an id: a positive decimal that a `bigint` can hold.
     #[must_use]
@@ -36,6 +48,63 @@ impl<'de> Deserialize<'de> for Text {
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for GitText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Asked for bytes, a JSON reader does not insist on UTF-8.
+        deserializer.deserialize_byte_buf(GitTextVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for GitTexts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(GitTextsVisitor)
+    }
+}
+
+struct GitTextVisitor;
+
+impl Visitor<'_> for GitTextVisitor {
+    type Value = GitText;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a text of git's")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<GitText, E> {
+        TextVisitor.visit_str(text).map(|text| GitText(text.0))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<GitText, E> {
+        self.visit_str(&String::from_utf8_lossy(bytes))
+    }
+}
+
+struct GitTextsVisitor;
+
+impl<'de> Visitor<'de> for GitTextsVisitor {
+    type Value = GitTexts;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of texts")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<GitTexts, E> {
+        Ok(GitTexts::default())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<GitTexts, E> {
+        GitTextVisitor.visit_str(text).map(|text| GitTexts(vec![text.0]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<GitTexts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(GitText(text)) = list.next_element()? {
+            texts.push(text);
+        }
+        Ok(GitTexts(texts))
     }
 }
 

@@ -296,7 +296,6 @@ impl Row {
     }
 
     fn project(&self) -> Option<Project> {
-        let (ip_allowlist, ip_restricted) = networks(self.ip_ranges.iter().map(String::as_str));
         let owner = self.owns_namespace.unwrap_or_default().then_some(AccessLevel::OWNER);
         Some(Project {
             id: ProjectId(self.project_id?),
@@ -310,17 +309,7 @@ impl Row {
             snippets_level: FeatureLevel::from_level(self.snippets_level),
             storage: self.repository_storage.clone().unwrap_or_default(),
             hashed_storage: self.storage_version.is_some_and(|version| version >= 1),
-            root: Root {
-                id: NamespaceId(self.root_id?),
-                git_protocol: match self.root_protocol {
-                    Some(1) => Some(Protocol::Ssh),
-                    Some(2) => Some(Protocol::Http),
-                    _ => None,
-                },
-                enforce_ssh_certificates: self.enforce_ssh_certificates.unwrap_or_default(),
-                ip_allowlist,
-                ip_restricted,
-            },
+            root: root(NamespaceId(self.root_id?), self.root_protocol, self.enforce_ssh_certificates, &self.ip_ranges),
             level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
             deploy_key_can_push: self.deploy_key_can_push,
         })
@@ -372,6 +361,22 @@ impl Row {
             repository_read_only: self.snippet_read_only.unwrap_or_default(),
             storage: self.snippet_storage.clone().unwrap_or_default(),
         })
+    }
+}
+
+/// The top-level namespace of these columns.
+pub(super) fn root(id: NamespaceId, protocol: Option<i16>, certificates: Option<bool>, ranges: &[String]) -> Root {
+    let (ip_allowlist, ip_restricted) = networks(ranges.iter().map(String::as_str));
+    Root {
+        id,
+        git_protocol: match protocol {
+            Some(1) => Some(Protocol::Ssh),
+            Some(2) => Some(Protocol::Http),
+            _ => None,
+        },
+        enforce_ssh_certificates: certificates.unwrap_or_default(),
+        ip_allowlist,
+        ip_restricted,
     }
 }
 

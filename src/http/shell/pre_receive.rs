@@ -38,7 +38,7 @@ pub async fn count(
     Params(request): Params<PreReceiveRequest>,
 ) -> Result<Json<PreReceiveResponse>, ApiError> {
     readable_context(request.gitaly_client_context_bin.as_ref())?;
-    let repository = request.gl_repository.filter(|name| !name.0.trim().is_empty());
+    let repository = request.gl_repository.filter(|name| !name.0.trim_ascii().is_empty());
     let repository = repository.ok_or(ApiError::Missing("gl_repository"))?.0;
     if repository.chars().count() > NAME_LENGTH {
         return Err(ApiError::BadRequest("gl_repository is invalid".to_owned()));

@@ -1,6 +1,5 @@
 //! The second call of a push: Gitaly asks, from its `pre-receive` hook, whether the ref updates may go in.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Place, place, refuse, render};
+use super::{NO_GITALY, Place, place, refuse, render};
 use crate::domain::access::push::{self, Answers, PushFacts};
 use crate::domain::access::refs::{Change, ObjectId, RefName};
 use crate::domain::access::{Attempt, Denial, Facts};
@@ -35,7 +34,7 @@ pub struct Hook {
 /// Whether these ref updates may go in.
 ///
 /// # Errors
-/// 400 where an object id is none; 503 where the database does not answer.
+/// 400 where a line is none of git's; 503 where the database does not answer.
 pub async fn check(
     shell: &ShellState,
     facts: &Facts,
@@ -43,10 +42,7 @@ pub async fn check(
     lines: &str,
     hook: &Hook,
 ) -> Result<Response, ApiError> {
-    let changes = Arc::new(Change::parse_all(lines));
-    if changes.iter().flat_map(|change| change.old.iter().chain(&change.new)).any(|id| !id.is_well_formed()) {
-        return Err(ApiError::BadRequest("changes has an object id that is none".to_owned()));
-    }
+    let changes = Change::list(lines).map_err(|bad| ApiError::BadRequest(format!("changes {bad}")))?;
     let mut steps = Steps::default();
     for change in changes.iter().take(NAMED) {
         steps.note(format!("Running checks for ref: {}", change.name.short()));
@@ -207,10 +203,7 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
         gitaly::Error::Unavailable(_)
         | gitaly::Error::UnknownStorage(_)
         | gitaly::Error::NotFound(_)
-        | gitaly::Error::Failed(_) => {
-            let message = "The git server, Gitaly, is not available at this time. Please contact your administrator.";
-            say(busy, message.to_owned()).into_response()
-        }
+        | gitaly::Error::Failed(_) => say(busy, NO_GITALY.to_owned()).into_response(),
     }
 }
 
