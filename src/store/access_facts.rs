@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 use sqlx::{PgConnection, PgPool};
 
@@ -177,10 +177,12 @@ struct Row {
     email_confirmation: Option<i16>,
     enforce_terms: Option<bool>,
     globally_allowed_ips: Option<String>,
+    max_ssh_key_lifetime: Option<i32>,
     read_only: bool,
     key_id: Option<i64>,
     key_type: Option<String>,
     key_expires_at: Option<DateTime<Utc>>,
+    key_created_at: Option<NaiveDateTime>,
     key_last_used_at: Option<NaiveDateTime>,
     key_text: Option<String>,
     user_id: Option<i64>,
@@ -203,6 +205,7 @@ struct Row {
     named: bool,
     project_id: Option<i64>,
     visibility_level: Option<i32>,
+    hidden: Option<bool>,
     archived: Option<bool>,
     ancestor_archived: Option<bool>,
     pending_deletion: bool,
@@ -242,6 +245,7 @@ impl Row {
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
             read_only: self.read_only,
             receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),
+            longest_key_life: self.max_ssh_key_lifetime.map(|days| TimeDelta::days(days.into())),
             operation_limit: self.operation_limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or_default(),
             email_confirmation: match self.email_confirmation {
                 Some(1) => EmailConfirmation::Soft,
@@ -261,6 +265,7 @@ impl Row {
             id: KeyId(self.key_id?),
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
+            created_at: self.key_created_at.map(|at| at.and_utc()),
             strength: self
                 .key_text
                 .as_deref()
@@ -301,6 +306,7 @@ impl Row {
             id: ProjectId(self.project_id?),
             full_path: self.full_path.clone()?,
             visibility: Visibility::from_level(self.visibility_level.unwrap_or_default()),
+            hidden: self.hidden.unwrap_or_default(),
             archived: self.archived.unwrap_or_default() || self.ancestor_archived.unwrap_or_default(),
             pending_deletion: self.pending_deletion,
             repository_read_only: self.repository_read_only.unwrap_or_default(),

@@ -68,6 +68,29 @@ pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Resu
     }))
 }
 
+/// Whether the root group around it takes members with the user's address. Bots have none of their own.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn admits_address(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<bool> {
+    let (_, _, _, namespace_id) = source.columns();
+    let admits = sqlx::query_scalar!(
+        r#"
+        select coalesce(
+          bool_or(users.user_type = 6 or lower(allowed_email_domains.domain) = lower(split_part(users.email, '@', -1))),
+          true
+        ) as "admits!"
+        from namespaces
+        join allowed_email_domains on allowed_email_domains.group_id = namespaces.traversal_ids[1]
+        join users on users.id = $2
+        where namespaces.id = $1
+        "#,
+        namespace_id,
+        user.0
+    );
+    Ok(admits.fetch_one(db).await?)
+}
+
 /// Makes the user an active member, or changes what the membership grants.
 ///
 /// # Errors

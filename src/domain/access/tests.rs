@@ -36,7 +36,8 @@ fn user() -> User {
 
 fn key(deploy: bool) -> Key {
     let strength = Some((KeyKind::Rsa, 2048));
-    Key { id: KeyId(11), deploy, expires_at: None, strength, last_used_at: None, otp_session_until: None }
+    let created_at = Some(now() - TimeDelta::days(30));
+    Key { id: KeyId(11), deploy, expires_at: None, created_at, strength, last_used_at: None, otp_session_until: None }
 }
 
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
@@ -50,6 +51,7 @@ pub(super) fn facts() -> Facts {
             id: ProjectId(7),
             full_path: "g/s/p".to_owned(),
             visibility: Visibility::Private,
+            hidden: false,
             archived: false,
             pending_deletion: false,
             repository_read_only: false,
@@ -479,6 +481,48 @@ fn a_key_that_cannot_be_read_is_not_restricted() {
         facts.key.as_mut().unwrap().strength = None;
     });
     assert_eq!(decision, Decision::Allow);
+}
+
+#[test]
+fn a_key_lives_no_longer_than_the_instance_allows() {
+    let with = |longest: Option<i64>, created: i64, expires: Option<i64>| {
+        changed(Action::Download, |facts, _| {
+            facts.instance.longest_key_life = longest.map(TimeDelta::days);
+            let key = facts.key.as_mut().unwrap();
+            key.created_at = Some(now() - TimeDelta::days(created));
+            key.expires_at = expires.map(|days| now() + TimeDelta::days(days));
+        })
+    };
+    assert_eq!(with(None, 30, None), Decision::Allow);
+    assert_eq!(with(Some(90), 30, None), Decision::Deny(Denial::KeyNeverExpires));
+    assert_eq!(with(Some(90), 30, Some(60)), Decision::Allow);
+    assert_eq!(with(Some(90), 30, Some(61)), Decision::Deny(Denial::KeyLivesTooLong));
+    assert_eq!(with(Some(90), 30, Some(0)), Decision::Deny(Denial::KeyExpired));
+}
+
+/// Whatever somebody is to it, and whatever they ask for.
+#[test]
+fn a_hidden_project_is_nowhere_to_be_found() {
+    let hidden = |change: fn(&mut Facts, &mut Attempt)| {
+        [Action::Download, Action::Push].map(|action| {
+            changed(action, |facts, attempt| {
+                project(facts).hidden = true;
+                change(facts, attempt);
+            })
+        })
+    };
+    let nobody = [Decision::Deny(Denial::NoSuchProject), Decision::Deny(Denial::NoSuchProject)];
+    assert_eq!(hidden(|_, _| {}), nobody);
+    assert_eq!(hidden(|facts, _| project(facts).level = AccessLevel::OWNER), nobody);
+    assert_eq!(hidden(|facts, _| account(facts).admin = true), nobody);
+    assert_eq!(hidden(|facts, _| project(facts).visibility = Visibility::Public), nobody);
+    assert_eq!(
+        hidden(|facts, _| {
+            facts.key = Some(key(true));
+            project(facts).deploy_key_can_push = Some(true);
+        }),
+        nobody
+    );
 }
 
 #[test]

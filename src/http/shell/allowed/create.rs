@@ -15,7 +15,7 @@ use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
 use crate::gitaly::{self, Context, Location};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
-use crate::store::{Error, post_push_messages, project_creation as rows};
+use crate::store::{self, Error, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -102,10 +102,12 @@ pub async fn create(
 
     let path = format!("{}/{name}", home.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
-    let message = message(shell, &attempt.protocol, &path);
     let repository = GlRepository::Project(id).to_string();
-    let kept = post_push_messages::upsert(shell.db.pool(), user.id, &repository, "created", &message, facts.now).await;
-    if let Err(error) = kept {
+    let kept = async {
+        let message = message(shell, &attempt.protocol, &path).await?;
+        post_push_messages::upsert(shell.db.pool(), user.id, &repository, "created", &message, facts.now).await
+    };
+    if let Err(error) = kept.await {
         tracing::warn!(%error, "could not keep the message that a project was created");
     }
     Ok(Creation::Done)
@@ -150,11 +152,11 @@ async fn storage(shell: &ShellState) -> Result<Option<String>, ApiError> {
     Ok(chosen.or_else(|| first().cloned()))
 }
 
-fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> String {
-    let remote = super::clone_url(&shell.settings, protocol, path);
+async fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
+    let remote = super::clone_url(shell, protocol, path).await?;
     let page = format!("{}/{path}", shell.settings.url);
-    format!(
+    Ok(format!(
         "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
          git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
-    )
+    ))
 }
