@@ -8,12 +8,15 @@ use axum::Router;
 use axum::routing::{get, post};
 use gatehouse::config::Limits;
 use gatehouse::domain::scim::Scope;
+use gatehouse::http::extract::Params;
 use gatehouse::http::observe;
+use gatehouse::http::tasks::Tasks;
 use gatehouse::server::{Listener, serve};
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::support::{Installation, Proxy, Served, TestApp, Wire, dead};
+use crate::support::{Answer, Installation, Proxy, Served, TestApp, Wire, dead};
 
 const CHECK: &str = "/api/v4/internal/check";
 
@@ -65,8 +68,17 @@ impl Here {
     }
 }
 
+fn around(router: Router, limits: &Limits) -> Router {
+    observe::around(router, limits, &Tasks::default())
+}
+
 fn small() -> Router {
-    observe::around(Router::new().route("/", get(async || "here")), Duration::from_secs(5))
+    around(Router::new().route("/", get(async || "here")), &Limits::default())
+}
+
+/// Whether the answer says that it is the last one of its connection.
+fn closes(answer: &Answer) -> bool {
+    answer.head.to_lowercase().contains("\r\nconnection: close\r\n")
 }
 
 #[tokio::test]
@@ -121,15 +133,20 @@ async fn a_slow_head_is_cut() {
 
 #[tokio::test]
 async fn a_slow_body_is_answered_in_time() {
-    let slow = post(async |body: String| body);
-    let router = observe::around(Router::new().route("/", slow), Duration::from_millis(500));
-    let here = Here::serves("slow-body", router, Limits::default()).await;
-    here.talk(|mut wire| {
-        wire.write("POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 10\r\n\r\nhalf");
-        assert_eq!(wire.answer().body, r#"{"message":"503 Service Unavailable"}"#);
-    })
-    .await;
-    here.stops().await;
+    let slow = post(async |Params(body): Params<Value>| body.to_string());
+    // The time of the body, or that of the request, whichever ends first.
+    for limits in [Limits { body_timeout: 1, ..Limits::default() }, Limits { request_timeout: 1, ..Limits::default() }] {
+        let router = around(Router::new().route("/", slow.clone()), &limits);
+        let here = Here::serves("slow-body", router, limits).await;
+        here.talk(|mut wire| {
+            wire.write("POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 10\r\n\r\nhalf");
+            let answer = wire.answer();
+            assert_eq!((answer.status, closes(&answer)), (408, true), "{answer:?}");
+            assert_eq!(wire.until_closed(), "");
+        })
+        .await;
+        here.stops().await;
+    }
 }
 
 #[tokio::test]
@@ -163,7 +180,7 @@ async fn a_panic_is_one_requests_failure() {
         panic!("a bug, on purpose")
     }
     let router = Router::new().route("/", get(async || "here")).route("/panic", get(panics));
-    let here = Here::serves("panic", observe::around(router, Duration::from_secs(5)), Limits::default()).await;
+    let here = Here::serves("panic", around(router, &Limits::default()), Limits::default()).await;
     here.talk(|mut wire| {
         let failed = wire.ask("GET", "/panic", "X-Request-Id: mine\r\n", "");
         assert_eq!((failed.status, failed.body.as_str()), (500, r#"{"message":"500 Internal Server Error"}"#));
