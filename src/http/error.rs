@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::store;
+
+/// When a client may ask again that was told 503, in seconds.
+pub const SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// A failure, as a client is told. Clients show `message` alone, so every body has one.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +85,9 @@ pub enum ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
+                Self::Unavailable(error.into())
+            }
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
     }
@@ -140,7 +146,11 @@ fn record(complaints: &[(&'static str, String)]) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         report(&self);
-        (self.status(), Json(self.body())).into_response()
+        let mut response = (self.status(), Json(self.body())).into_response();
+        if let Self::Unavailable(_) = self {
+            response.headers_mut().insert(RETRY_AFTER, SOON);
+        }
+        response
     }
 }
 

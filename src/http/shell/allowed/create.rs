@@ -47,7 +47,7 @@ pub async fn create(
     let Some((namespace, name)) = wished(facts, attempt) else { return Ok(Creation::No) };
     let Actor::User(user) = facts.actor() else { return Ok(Creation::No) };
     let today = facts.now.date_naive();
-    let Some(home) = rows::find_home(shell.db.pool(), namespace, user.id, today).await? else {
+    let Some(home) = rows::find_home(shell.pushes.pool(), namespace, user.id, today).await? else {
         return Ok(Creation::No);
     };
     let maker = Maker { id: user.id, admin: user.admin, external: user.external };
@@ -59,12 +59,12 @@ pub async fn create(
         }
     }
     let storage = storage(shell).await?;
-    let id = rows::reserve_id(shell.db.pool()).await?;
+    let id = rows::reserve_id(shell.pushes.pool()).await?;
     create_repository(shell, &home, name, id, &storage, correlation_id).await?;
 
-    let mut transaction = shell.db.begin().await?;
+    let mut transaction = shell.pushes.begin().await?;
     match rows::insert(&mut transaction, id, &home, name, &storage, user.id, today).await {
-        Ok(()) => transaction.commit().await.map_err(Error::from)?,
+        Ok(()) => transaction.commit().await?,
         // Somebody else pushed to the same path just now; the repository that we made stays empty, and nobody's.
         Err(Error::Duplicate(_)) => return Ok(Creation::Done),
         Err(error) => return Err(error.into()),
@@ -73,7 +73,8 @@ pub async fn create(
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
     let message = message(shell, &attempt.protocol, &path);
     let repository = GlRepository::Project(id).to_string();
-    let kept = post_push_messages::upsert(shell.db.pool(), user.id, &repository, "created", &message, facts.now).await;
+    let kept =
+        post_push_messages::upsert(shell.pushes.pool(), user.id, &repository, "created", &message, facts.now).await;
     if let Err(error) = kept {
         tracing::warn!(%error, "could not keep the message that a project was created");
     }
@@ -113,7 +114,7 @@ async fn create_repository(
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
 async fn storage(shell: &ShellState) -> Result<String, ApiError> {
-    let weights = rows::list_storage_weights(shell.db.pool()).await?;
+    let weights = rows::list_storage_weights(shell.pushes.pool()).await?;
     let known: Vec<(String, f64)> =
         weights.into_iter().filter(|(name, _)| shell.settings.storages.0.contains_key(name)).collect();
     let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
