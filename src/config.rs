@@ -306,9 +306,8 @@ pub struct Database {
         extend("examples" = ["postgres://gatehouse@localhost/gatehouse"])
     )]
     pub url: SecretString,
-    /// Connections at most, besides those of `access_connections`.
-    #[schemars(range(min = 1, max = 1000))]
-    pub pool_size: u32,
+    /// Connections of each area at most, besides those of `access_connections`. Whoever uses up an area's waits alone.
+    pub connections: Connections,
     /// Connections that answer `/allowed` alone. Attempts gather while all of them are busy.
     #[schemars(range(min = 1, max = 64))]
     pub access_connections: u32,
@@ -318,16 +317,50 @@ pub struct Database {
     /// Seconds after which PostgreSQL gives up a statement.
     #[schemars(range(min = 1, max = 3600))]
     pub statement_timeout: u32,
+    /// Seconds that a statement waits for what another transaction holds before it is answered 503.
+    #[schemars(range(min = 1, max = 3600))]
+    pub lock_timeout: u32,
+}
+
+/// `gatehouse.database.connections:`, a budget for each area. Small ones are faster.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connections {
+    /// What gitlab-shell looks up beside `/allowed`, and the credentials that users ask for over SSH.
+    #[schemars(range(min = 1, max = 1000))]
+    pub lookups: u32,
+    /// The rules, counters and reports of pushes.
+    #[schemars(range(min = 1, max = 1000))]
+    pub pushes: u32,
+    /// Administrators and the customers portal.
+    #[schemars(range(min = 1, max = 1000))]
+    pub provisioning: u32,
+    /// Identity providers.
+    #[schemars(range(min = 1, max = 1000))]
+    pub scim: u32,
+    /// The Kubernetes agent server; two of them write its reports of usage.
+    #[schemars(range(min = 3, max = 1000))]
+    pub kubernetes: u32,
+    /// What the server does by itself, beside the queue of jobs.
+    #[schemars(range(min = 1, max = 1000))]
+    pub upkeep: u32,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { lookups: 4, pushes: 4, provisioning: 3, scim: 3, kubernetes: 4, upkeep: 2 }
+    }
 }
 
 impl Default for Database {
     fn default() -> Self {
         Self {
             url: "postgres://gatehouse@localhost/gatehouse".into(),
-            pool_size: 8,
+            connections: Connections::default(),
             access_connections: 2,
             acquire_timeout: 3,
             statement_timeout: 30,
+            lock_timeout: 5,
         }
     }
 }
@@ -772,13 +805,13 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_at_once() {
-        let file = "gitlab: {port: http}\ngatehouse:\n  lisetn: 1\n  log: {format: xml}\n  database: {url: mysql://x, pool_size: 0}\n\
+        let file = "gitlab: {port: http}\ngatehouse:\n  lisetn: 1\n  log: {format: xml}\n  database: {url: mysql://x, connections: {lookups: 0}}\n\
                     repositories: {storages: {default: {gitaly_address: /just/a/path}}}\n";
         let mistakes =
             load(file, &[("GATEHOUSE__NO_SUCH", "1"), ("GATEHOUSE__LIMITS__CONNECTIONS", "many")]).unwrap_err();
         insta::assert_snapshot!(mistakes.join("\n"), @r"
         GATEHOUSE__NO_SUCH: no such setting; see `gatehouse` in config/gitlab.yml
-        gatehouse.database.pool_size: must be at least 1
+        gatehouse.database.connections.lookups: must be at least 1
         gatehouse.database.url: must match ^postgres(ql)?://, for example postgres://gatehouse@localhost/gatehouse
         gatehouse.limits.connections: must be integer
         gatehouse.lisetn: unknown key; did you mean `listen`?

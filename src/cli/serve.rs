@@ -15,7 +15,7 @@ use crate::http::operate::{self, OperateState};
 use crate::jobs;
 use crate::secrets::Secrets;
 use crate::server::{self, Listener};
-use crate::store::{self, Db, access_facts::AccessFacts};
+use crate::store::{self, Budgets};
 use crate::telemetry;
 
 /// Serves until the process is asked to stop, and a moment longer for what is under way.
@@ -23,11 +23,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::log(&settings.gatehouse.log)?;
     let metrics = telemetry::metrics()?;
     let secrets = Secrets::load_or_create(&settings)?;
-    let db = Db::new(&settings.gatehouse.database)?;
-    store::migrate(&db).await.context("cannot bring the database's schema up to date")?;
+    let budgets = Budgets::new(&settings)?;
+    let db = &budgets.upkeep;
+    store::migrate(db).await.context("cannot bring the database's schema up to date")?;
 
-    let access = AccessFacts::new(&settings)?;
-    let app = app::build(&settings, &secrets, &db, access, &Clock::system()).map_err(|mistakes| {
+    let app = app::build(&settings, &secrets, &budgets, &Clock::system()).map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("; "))
     })?;
@@ -57,7 +57,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let operate = match settings.gatehouse.metrics_listen {
         Some(address) => {
             let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let router = operate::router(OperateState { db: db.clone(), clock: Clock::system(), metrics });
+            let router = operate::router(OperateState { budgets: budgets.clone(), clock: Clock::system(), metrics });
             tracing::info!(%address, "listening for operators");
             tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
         }
@@ -75,7 +75,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         seats.await.context("the count of seats failed")?;
         app.background.await.context("the writer of notes failed")?;
         operate.abort();
-        db.pool().close().await;
+        budgets.close().await;
         anyhow::Ok(())
     };
     match tokio::time::timeout(Duration::from_secs(limits.drain_timeout.into()), ending).await {

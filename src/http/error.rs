@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::body::Unread;
 use crate::store;
 
+/// When a client may ask again that was told 503, in seconds.
+pub const SOON: HeaderValue = HeaderValue::from_static("1");
+
 /// A failure, as a client is told. Clients show `message` alone, so every body has one.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -89,7 +92,9 @@ pub enum ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
+                Self::Unavailable(error.into())
+            }
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
     }
@@ -157,8 +162,8 @@ impl IntoResponse for ApiError {
             Self::InvalidRecord(complaints) => (self.status(), Json(Message { message: Record(complaints) })).into_response(),
             _ => (self.status(), Json(self.body())).into_response(),
         };
-        if let Self::Busy(_) = self {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Self::Busy(_) | Self::Unavailable(_) = self {
+            response.headers_mut().insert(RETRY_AFTER, SOON);
         }
         response
     }

@@ -266,7 +266,7 @@ async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
     assert!(text.contains(line), "{text}");
     let line = r#"gatehouse_requests_total{method="GET",route="/api/scim/v2/application/Users/{id}",status="404"} 1"#;
     assert!(text.contains(line), "{text}");
-    for name in ["gatehouse_request_seconds_bucket", "gatehouse_pool_connections{state=\"open\"}"] {
+    for name in ["gatehouse_request_seconds_bucket", "gatehouse_pool_connections{pool=\"lookups\",state=\"open\"}"] {
         assert!(text.contains(name), "{name} in {text}");
     }
     assert_eq!(ask("/api/v4/internal/check").status, 404, "the API is elsewhere");
@@ -316,12 +316,11 @@ async fn a_database_that_goes_away_is_missed_and_found_again(pool: PgPool) {
         proxy.open();
         assert_eq!(statuses(&served), [404, 200], "round {round}, without a restart:\n{}", served.log());
     }
-    // A database that takes questions and answers none: only `/allowed` waits no longer for an answer than for a
-    // connection, the others wait for as long as a request may take.
+    // A database that takes questions and answers none: nobody waits longer for an answer than for a connection.
     proxy.fall_silent();
     let [allowed, discover] = asks(&served);
     assert_eq!((allowed.0, discover.0), (503, 503), "{}", served.log());
-    assert!(allowed.1 < Duration::from_millis(2500) && discover.1 < Duration::from_secs(5), "{allowed:?} {discover:?}");
+    assert!(allowed.1.max(discover.1) < Duration::from_millis(2500), "{allowed:?} {discover:?}");
     proxy.open();
     assert_eq!(statuses(&served), [404, 200], "{}", served.log());
 }
@@ -334,15 +333,7 @@ async fn connections_that_the_database_ends_are_replaced(pool: PgPool) {
                where application_name = 'gatehouse' and datname = current_database()";
     let ended = sqlx::query(end).fetch_all(&pool).await.unwrap();
     assert!(ended.len() >= 2, "the server has connections");
-    let [allowed, mut discover] = statuses(&served);
-    assert_eq!(allowed, 404, "nobody notices who fetches:\n{}", served.log());
-    // A broken connection of the pool shows itself at its next query, once; gitlab-shell asks again after a 503.
-    for _ in &ended {
-        if discover == 503 {
-            discover = statuses(&served)[1];
-        }
-    }
-    assert_eq!(discover, 200, "{}", served.log());
+    assert_eq!(statuses(&served), [404, 200], "nobody notices:\n{}", served.log());
 }
 
 #[tokio::test]

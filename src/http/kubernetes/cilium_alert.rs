@@ -10,7 +10,7 @@ use crate::domain::alert::{self, Alert};
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::store::{self, alerts, jobs};
+use crate::store::{alerts, jobs};
 
 /// Bytes and depth of an alert's payload at most.
 const BYTES: usize = 1_000_000;
@@ -44,7 +44,7 @@ pub async fn create(
         if let Some(id) = new.filter(|_| heard) {
             jobs::insert_announce_alert(&mut *transaction, id).await?;
         }
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
     }
     Ok((StatusCode::OK, Json(200)))
 }

@@ -99,7 +99,7 @@ async fn gate(State(state): State<ProvisioningState>, request: Request, next: Ne
 }
 
 /// The answer of a transaction, which is tried again where the database ended it because it and another one waited for
-/// each other.
+/// each other, or its connection was lost before anything came of it.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -109,15 +109,15 @@ where
 {
     for _ in 1..ATTEMPTS {
         match attempt().await {
-            Err(ApiError::Internal(source)) if is_passing(&*source) => {}
+            Err(ApiError::Unavailable(source)) if is_undone(&*source) => {}
             answer => return answer,
         }
     }
     attempt().await
 }
 
-fn is_passing(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_passing)
+fn is_undone(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_undone)
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.

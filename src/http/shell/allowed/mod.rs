@@ -129,7 +129,13 @@ const NO_ANSWER: &str =
     "Your push cannot be checked, because the database is not available at this time. Please try again.";
 
 async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Result<Response, ApiError> {
-    let mut facts = shell.access.load(Arc::clone(attempt), shell.clock.now()).await?;
+    let mut facts = match attempt.changes {
+        Changes::Lines(_) => {
+            let patience = shell.settings.push_check_timeout;
+            shell.access.load_within(Arc::clone(attempt), shell.clock.now(), patience).await?
+        }
+        Changes::Any | Changes::None => shell.access.load(Arc::clone(attempt), shell.clock.now()).await?,
+    };
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
         shell.touches.note(Touch::key(key, facts.now));
@@ -302,7 +308,9 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
     let Some(message) = moved_message(shell, attempt, old, answer).await else { return };
     let (repository, now) = (&answer.gl_repository, facts.now);
-    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
+    if let Err(error) =
+        post_push_messages::upsert(&shell.pushes.repeatable(), user.id, repository, "moved", &message, now).await
+    {
         // A hint for people; the access itself is decided.
         tracing::warn!(%error, "could not keep the message that a repository has moved");
     }
