@@ -15,6 +15,7 @@ mod agents;
 mod groups;
 mod projects;
 mod purchases;
+mod push_rules;
 mod saml_group_links;
 mod scim;
 mod settings;
