@@ -362,3 +362,33 @@ pub async fn delete_identity(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from identities where id = $1", id).execute(db).await?;
     Ok(())
 }
+
+/// Whether the user has accepted the terms of service.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn has_accepted_terms(db: impl PgExecutor<'_>, id: UserId) -> Result<bool> {
+    let accepted =
+        sqlx::query_scalar!(r#"select accepted_term_id is not null as "accepted!" from users where id = $1"#, id.0);
+    Ok(accepted.fetch_optional(db).await?.unwrap_or_default())
+}
+
+/// Writes whether the user has accepted the terms of service. There is one edition of them, the first.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn set_accepted_terms(db: impl PgExecutor<'_>, id: UserId, accepted: bool) -> Result<()> {
+    sqlx::query!(
+        "
+        update users
+        set accepted_term_id = case when $2 then coalesce(accepted_term_id, 1) end,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        id.0,
+        accepted
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

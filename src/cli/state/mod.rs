@@ -22,6 +22,7 @@ pub mod protected_refs;
 pub mod provisioned;
 pub mod push_rules;
 pub mod reconciliations;
+pub mod refused;
 pub mod run;
 pub mod saml_group_links;
 pub mod scim;

@@ -46,13 +46,11 @@ pub struct User {
     pub external: Option<bool>,
     /// Whether they may sign in, and if not why.
     pub state: Option<State>,
-    /// May create root groups.
-    pub can_create_group: Option<bool>,
     /// Projects in the personal namespace, at most.
     #[schemars(range(min = 0))]
     pub projects_limit: Option<i32>,
-    /// Hides what they do from others.
-    pub private_profile: Option<bool>,
+    /// Whether they have accepted the terms of service, which `settings.enforce_terms` asks for.
+    pub terms_accepted: Option<bool>,
     /// The second factor; null takes it away.
     #[serde(default, deserialize_with = "stated")]
     pub two_factor: Option<Option<TwoFactor>>,
@@ -206,6 +204,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
     };
     run.know_user(&user.username, id);
     bring_namespace(run, id).await?;
+    bring_terms(run, id, user).await?;
     bring_two_factor(run, place, id, user).await?;
     let mut named = Map::from_iter([("id".to_owned(), json!(id.0))]);
     let emails = bring_emails(run, &place.key("emails"), id, user).await?;
@@ -244,9 +243,7 @@ async fn bring_row(run: &mut Run<'_>, place: &Place, user: &User) -> Result<Opti
     changes.set("auditor", &mut row.auditor, user.auditor);
     changes.set("external", &mut row.external, user.external);
     changes.set("state", &mut row.state, user.state.map(|state| state.word().to_owned()));
-    changes.set("can_create_group", &mut row.can_create_group, user.can_create_group);
     changes.set("projects_limit", &mut row.projects_limit, user.projects_limit);
-    changes.set("private_profile", &mut row.private_profile, user.private_profile);
     let confirmed = user.confirmed.or(existing.is_none().then_some(true));
     if let Some(confirmed) = confirmed.filter(|confirmed| *confirmed != row.confirmed_at.is_some()) {
         row.confirmed_at = confirmed.then_some(now);
@@ -328,6 +325,18 @@ async fn bring_namespace(run: &mut Run<'_>, id: UserId) -> Result<()> {
         }
     };
     derived::refresh_namespace(run.conn, namespace).await
+}
+
+async fn bring_terms(run: &mut Run<'_>, id: UserId, user: &User) -> Result<()> {
+    let Some(stated) = user.terms_accepted else { return Ok(()) };
+    let mut accepted = users::has_accepted_terms(&mut *run.conn, id).await?;
+    let mut changes = Changes::default();
+    changes.set("terms_accepted", &mut accepted, Some(stated));
+    if !changes.is_empty() {
+        users::set_accepted_terms(&mut *run.conn, id, accepted).await?;
+        run.updated(&format!("user {}", user.username), &changes);
+    }
+    Ok(())
 }
 
 async fn bring_emails(run: &mut Run<'_>, place: &Place, id: UserId, user: &User) -> Result<Map<String, Value>> {

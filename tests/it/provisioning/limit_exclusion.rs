@@ -10,7 +10,7 @@ use super::World;
 const X: &str = "/namespaces/1234/storage/limit_exclusion";
 const LIST: &str = "/namespaces/storage/limit_exclusions";
 
-/// provisioning-78
+/// Once, and the second request is told so.
 #[sqlx::test]
 async fn a_namespace_is_excluded_once(pool: PgPool) {
     let world = World::new(pool).await;
@@ -134,6 +134,10 @@ async fn the_list_has_pages(pool: PgPool) {
     let shown = ["x-total", "x-total-pages", "x-page", "x-per-page", "x-next-page", "x-prev-page"].map(header);
     assert_eq!(shown, ["25", "2", "2", "20", "", "1"]);
     assert!(header("link").contains("limit_exclusions?page=1&per_page=20>; rel=\"prev\""), "{}", header("link"));
+
+    let searched = world.call("GET", &format!("{LIST}?search=a%20b&page=2")).await;
+    let link = searched.headers["link"].to_str().unwrap();
+    assert_eq!(link.matches("limit_exclusions?search=a+b&page=").count(), 3, "{link}");
 
     for (query, rows) in [("?per_page=3", 3), ("?per_page=1000", 25), ("?page=-4&per_page=5", 5), ("?page=99", 0)] {
         let reply = world.call("GET", &format!("{LIST}{query}")).await;
