@@ -5,6 +5,7 @@ mod auth_matrix;
 mod boot;
 mod commands;
 mod derived;
+mod effects;
 mod gather;
 mod gitaly;
 mod hooks_in_anger;

@@ -30,8 +30,8 @@ use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::observe::CorrelationId;
 use crate::http::wire::Text;
-use crate::store::{self, post_push_messages, settings};
 use crate::store::touches::Touch;
+use crate::store::{self, post_push_messages, settings};
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
 #[derive(Debug, Deserialize)]
