@@ -7,6 +7,7 @@ mod commands;
 mod contract;
 mod derived;
 mod documentation;
+mod effects;
 mod gather;
 mod git_names;
 mod gitaly;
