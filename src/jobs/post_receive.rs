@@ -60,7 +60,7 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         Some(GlRepository::Project(project)) => prepare(state, project, &push).await?,
         _ => None,
     };
-    let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+    let mut transaction = state.pool.begin().await?;
     if !received_pushes::update_processed(&mut *transaction, id, now).await? {
         return Ok(());
     }
@@ -72,7 +72,7 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         }
         None => {}
     }
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(())
 }
 

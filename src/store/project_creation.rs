@@ -30,9 +30,7 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
               where members.user_id = $2
                 and members.source_type = 'Namespace'
                 and members.source_id = any (namespaces.traversal_ids)
-                and members.requested_at is null
-                and members.state = 0
-                and (members.expires_at is null or members.expires_at > $3)
+                and gatehouse_is_active_member(members, $3)
             ),
             (
               select max(least(members.access_level, links.group_access))
@@ -43,9 +41,7 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
               where links.shared_group_id = any (namespaces.traversal_ids)
                 and (links.expires_at is null or links.expires_at > $3)
                 and members.user_id = $2
-                and members.requested_at is null
-                and members.state = 0
-                and (members.expires_at is null or members.expires_at > $3)
+                and gatehouse_is_active_member(members, $3)
             )
           ) as "level?",
           coalesce(

@@ -3,8 +3,12 @@
 mod apply;
 mod auth_matrix;
 mod boot;
+mod clients;
 mod commands;
+mod contract;
 mod derived;
+mod documentation;
+mod effects;
 mod gather;
 mod git_names;
 mod gitaly;

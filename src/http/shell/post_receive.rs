@@ -76,11 +76,13 @@ pub async fn report(
     };
     let unavailable = |error: store::Error| ApiError::Unavailable(error.into());
 
-    let user = actors::find_acting_user(shell.db.pool(), &ActorName::identified(&push.identifier))
+    let user = actors::find_acting_user(shell.pushes.pool(), &ActorName::identified(&push.identifier))
         .await
         .map_err(unavailable)?;
     let user = user.map(|user| user.id);
-    let stored = keep(&shell, &dedupe_key(&headers, &push), &push, user).await.map_err(unavailable)?;
+    // Gitaly never repeats a report, so we do; a push that is kept already is known by its key.
+    let key = dedupe_key(&headers, &push);
+    let stored = store::settled(&shell.pushes, || keep(&shell, &key, &push, user)).await.map_err(unavailable)?;
 
     let facts = facts(&shell, &push, repository, user, stored).await;
     let messages = push_messages::list(&facts, &push.changes, &options);
@@ -93,7 +95,7 @@ pub async fn report(
 /// All that must not be lost, or done twice. The counter comes last: pushes to one repository meet there.
 async fn keep(shell: &ShellState, key: &[u8], push: &ReceivedPush, user: Option<UserId>) -> store::Result<Vec<String>> {
     let now = push.received_at;
-    let mut transaction = shell.db.begin().await?;
+    let mut transaction = shell.pushes.begin().await?;
     let id = received_pushes::insert(&mut *transaction, key, push).await?;
     if let Some(id) = id {
         jobs::insert_post_receive(&mut *transaction, id).await?;
@@ -117,7 +119,7 @@ async fn facts(
     user: Option<UserId>,
     stored: Vec<String>,
 ) -> Facts {
-    let db = shell.db.pool();
+    let db = shell.pushes.pool();
     let project = or_nothing(push_message_facts::find_project(db, repository, user).await);
     let (project_id, project) = project.unzip();
     let banners = or_nothing(push_message_facts::list_banners(db, push.received_at).await);

@@ -43,7 +43,9 @@ pub async fn count(
     if repository.chars().count() > NAME_LENGTH {
         return Err(ApiError::BadRequest("gl_repository is invalid".to_owned()));
     }
-    reference_counters::increase(shell.db.pool(), &repository, shell.clock.now())
+    // A push that is counted twice because an answer was lost holds up a move until its count expires; one that is not
+    // counted would lose its repository.
+    reference_counters::increase(&shell.pushes.repeatable(), &repository, shell.clock.now())
         .await
         .map_err(|error| ApiError::Unavailable(error.into()))?;
     Ok(Json(PreReceiveResponse { reference_counter_increased: true }))

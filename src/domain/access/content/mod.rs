@@ -1,5 +1,6 @@
 //! What a push brings along: push rules, LFS objects, sizes (allowed.md 3.5).
 
+mod secret_files;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,19 @@ pub struct Rules {
     pub lfs: bool,
     /// The size that the repository may have.
     pub size: Option<SizeLimit>,
+    /// Who pushes, where the push rule asks.
+    pub pusher: Pusher,
+}
+
+/// Who pushes, as commits are compared with them. Nobody has no name and no address.
+#[derive(Debug, Clone, Default)]
+pub struct Pusher {
+    /// The name that people read.
+    pub name: Option<String>,
+    /// Confirmed addresses, in lower case.
+    pub confirmed_emails: HashSet<String>,
+    /// Addresses that wait to be confirmed, in lower case.
+    pub unconfirmed_emails: HashSet<String>,
 }
 
 /// A row of `push_rules`. Expressions are as they were written.
@@ -47,6 +61,12 @@ pub struct PushRule {
     pub deny_delete_tag: bool,
     /// Authors and committers must be users.
     pub member_check: bool,
+    /// Names of added files must not be those of well-known secrets.
+    pub prevent_secrets: bool,
+    /// Addresses of committers must be confirmed ones of whoever pushes.
+    pub committer_check: bool,
+    /// Authors who commit themselves must be called as whoever pushes.
+    pub committer_name_check: bool,
 }
 
 /// How large a repository is and may be, in bytes.
@@ -98,6 +118,8 @@ pub struct Content {
 pub struct Commit {
     /// The whole message.
     pub message: String,
+    /// The name of who wrote it.
+    pub author_name: String,
     /// The address of who wrote it.
     pub author_email: String,
     /// The address of who committed it.
@@ -119,7 +141,8 @@ impl Rules {
 impl PushRule {
     fn looks_at_commits(&self) -> bool {
         let expressions = [&self.commit_message, &self.commit_message_negative, &self.author_email];
-        let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check];
+        let committer = self.committer_check || self.committer_name_check;
+        let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check, committer];
         expressions.iter().any(|expression| expression.is_some()) || flags.contains(&true)
     }
 }
@@ -132,7 +155,7 @@ pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
         return Questions::default();
     }
     let rule = rules.push_rule.as_ref();
-    let added_files = rule.is_some_and(|rule| rule.file_name.is_some());
+    let added_files = rule.is_some_and(|rule| rule.file_name.is_some() || rule.prevent_secrets);
     Questions {
         commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
         added_files,
@@ -162,7 +185,7 @@ pub fn denial(
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
             let web = *protocol == Protocol::Web;
-            let all = Compiled::new(rule, web, default_branch, content)
+            let all = Compiled::new(rule, &rules.pusher, web, default_branch, content)
                 .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
             all.err()
         })
@@ -183,6 +206,7 @@ fn size_denial(rules: &Rules, content: &Content) -> Option<Denial> {
 /// A push rule whose expressions are ready, and what it is held against.
 struct Compiled<'a> {
     rule: &'a PushRule,
+    pusher: &'a Pusher,
     branch_name: Option<Expression<'a>>,
     commit_message: Option<Expression<'a>>,
     commit_message_negative: Option<Expression<'a>>,
@@ -196,12 +220,14 @@ struct Compiled<'a> {
 impl<'a> Compiled<'a> {
     fn new(
         rule: &'a PushRule,
+        pusher: &'a Pusher,
         web: bool,
         default_branch: Option<&'a str>,
         content: &'a Content,
     ) -> Result<Self, Denial> {
         Ok(Self {
             rule,
+            pusher,
             branch_name: Expression::new(rule.branch_name.as_deref(), Anchors::Text)?,
             commit_message: Expression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
             commit_message_negative: Expression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
@@ -264,6 +290,7 @@ impl<'a> Compiled<'a> {
         }
         let refusal = |pattern| Denial::AuthorEmailRule { email: author_email.clone(), pattern };
         must_match(email, author_email, refusal)?;
+        self.check_committer(commit)?;
         if self.rule.reject_non_dco && !is_signed_off(message) {
             return Err(Denial::NotSignedOff);
         }
@@ -282,8 +309,27 @@ impl<'a> Compiled<'a> {
         Ok(())
     }
 
+    fn check_committer(&self, commit: &Commit) -> Result<(), Denial> {
+        let Commit { author_name, author_email, committer_email, .. } = commit;
+        let email = committer_email.to_lowercase();
+        if self.rule.committer_check && !self.pusher.confirmed_emails.contains(&email) {
+            let own = self.pusher.unconfirmed_emails.contains(&email);
+            let refusal = if own { Denial::CommitterNotVerified } else { Denial::CommitterIsAnother };
+            return Err(refusal(committer_email.clone()));
+        }
+        // Whoever commits the work of others leaves their names alone.
+        let own_work = author_email == committer_email;
+        if self.rule.committer_name_check && own_work && self.pusher.name.as_ref() != Some(author_name) {
+            return Err(Denial::CommitterNameDiffers);
+        }
+        Ok(())
+    }
+
     fn check_file_names(&self) -> Result<(), Denial> {
         self.content.added_files.iter().try_for_each(|path| {
+            if let Some(pattern) = self.rule.prevent_secrets.then(|| secret_files::pattern_of(path)).flatten() {
+                return Err(Denial::FileNameRule { path: path.clone(), pattern: pattern.to_owned() });
+            }
             let refusal = |pattern| Denial::FileNameRule { path: path.clone(), pattern };
             must_not_match(self.file_name.as_ref(), path, refusal)
         })

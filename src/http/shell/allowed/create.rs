@@ -15,7 +15,7 @@ use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
 use crate::gitaly::{self, Context, Location};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
-use crate::store::{Error, post_push_messages, project_creation as rows};
+use crate::store::{self, Error, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ pub async fn create(
     let Actor::User(user) = facts.actor() else { return Ok(Creation::No) };
     let today = facts.now.date_naive();
     // Whoever may not is told so without a lock on somebody's namespace.
-    let Some(home) = rows::find_home(shell.db.pool(), namespace, user.id, today).await? else {
+    let Some(home) = rows::find_home(shell.pushes.pool(), namespace, user.id, today).await? else {
         return Ok(Creation::No);
     };
     if let Err(refusal) = project_creation::decide(facts, attempt, &home, name) {
@@ -79,7 +79,7 @@ pub async fn create(
 
     let turn = tokio::time::timeout(BUDGET, AT_ONCE.acquire()).await;
     let _turn = turn.map_err(|_| ApiError::Unavailable("too many projects are being made".into()))?;
-    let mut transaction = shell.db.begin().await?;
+    let mut transaction = shell.pushes.begin().await?;
     rows::lock_home(&mut *transaction, home.id).await?;
     let Some(home) = rows::find_home(&mut *transaction, namespace, user.id, today).await? else {
         return Ok(Creation::No);
@@ -98,14 +98,16 @@ pub async fn create(
         // Not 503: gitlab-shell would try twice more and then tell nobody why.
         return Ok(Creation::impossible(NO_GITALY));
     }
-    transaction.commit().await.map_err(Error::from)?;
+    transaction.commit().await?;
 
     let path = format!("{}/{name}", home.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
-    let message = message(shell, &attempt.protocol, &path);
     let repository = GlRepository::Project(id).to_string();
-    let kept = post_push_messages::upsert(shell.db.pool(), user.id, &repository, "created", &message, facts.now).await;
-    if let Err(error) = kept {
+    let kept = async {
+        let message = message(shell, &attempt.protocol, &path).await?;
+        post_push_messages::upsert(shell.pushes.pool(), user.id, &repository, "created", &message, facts.now).await
+    };
+    if let Err(error) = kept.await {
         tracing::warn!(%error, "could not keep the message that a project was created");
     }
     Ok(Creation::Done)
@@ -142,7 +144,7 @@ async fn create_repository(
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
 async fn storage(shell: &ShellState) -> Result<Option<String>, ApiError> {
-    let weights = rows::list_storage_weights(shell.db.pool()).await?;
+    let weights = rows::list_storage_weights(shell.pushes.pool()).await?;
     let storages = &shell.settings.storages.0;
     let known: Vec<(String, f64)> = weights.into_iter().filter(|(name, _)| storages.contains_key(name)).collect();
     let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
@@ -150,11 +152,11 @@ async fn storage(shell: &ShellState) -> Result<Option<String>, ApiError> {
     Ok(chosen.or_else(|| first().cloned()))
 }
 
-fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> String {
-    let remote = super::clone_url(&shell.settings, protocol, path);
+async fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
+    let remote = super::clone_url(shell, protocol, path).await?;
     let page = format!("{}/{path}", shell.settings.url);
-    format!(
+    Ok(format!(
         "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
          git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
-    )
+    ))
 }

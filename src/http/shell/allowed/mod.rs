@@ -31,7 +31,7 @@ use crate::http::extract::Params;
 use crate::http::observe::CorrelationId;
 use crate::http::wire::{GitText, Text};
 use crate::store::touches::Touch;
-use crate::store::{self, post_push_messages};
+use crate::store::{self, post_push_messages, settings};
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
 #[derive(Debug, Deserialize)]
@@ -129,7 +129,13 @@ const NO_ANSWER: &str =
     "Your push cannot be checked, because the database is not available at this time. Please try again.";
 
 async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Result<Response, ApiError> {
-    let mut facts = shell.access.load(Arc::clone(attempt), shell.clock.now()).await?;
+    let mut facts = match attempt.changes {
+        Changes::Lines(_) => {
+            let patience = shell.settings.push_check_timeout;
+            shell.access.load_within(Arc::clone(attempt), shell.clock.now(), patience).await?
+        }
+        Changes::Any | Changes::None => shell.access.load(Arc::clone(attempt), shell.clock.now()).await?,
+    };
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
         shell.touches.note(Touch::key(key, facts.now));
@@ -300,27 +306,46 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
         shell.touches.note(Touch::user(user, facts.now));
     }
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
-    let message = moved_message(shell, attempt, old, answer);
+    let Some(message) = moved_message(shell, attempt, old, answer).await else { return };
     let (repository, now) = (&answer.gl_repository, facts.now);
-    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
+    if let Err(error) =
+        post_push_messages::upsert(&shell.pushes.repeatable(), user.id, repository, "moved", &message, now).await
+    {
         // A hint for people; the access itself is decided.
         tracing::warn!(%error, "could not keep the message that a repository has moved");
     }
 }
 
-fn moved_message(shell: &ShellState, attempt: &Attempt, old: &str, answer: &AllowedResponse<'_>) -> String {
+async fn moved_message(
+    shell: &ShellState,
+    attempt: &Attempt,
+    old: &str,
+    answer: &AllowedResponse<'_>,
+) -> Option<String> {
     let kind = if answer.gl_repository.starts_with("wiki-") { "Wiki" } else { "Project" };
     let new = &answer.gl_project_path;
-    let url = clone_url(&shell.settings, &attempt.protocol, new);
-    format!(
+    let url = match clone_url(shell, &attempt.protocol, new).await {
+        Ok(url) => url,
+        Err(error) => {
+            tracing::warn!(%error, "the message that a repository has moved is left out");
+            return None;
+        }
+    };
+    Some(format!(
         "{kind} '{old}' was moved to '{new}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
-    )
+    ))
 }
 
 /// The URL that a repository is cloned from by this protocol.
-fn clone_url(settings: &ShellSettings, protocol: &Protocol, path: &str) -> String {
+async fn clone_url(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
     match protocol {
-        Protocol::Ssh => format!("{}{path}.git", settings.ssh_prefix),
-        Protocol::Http | Protocol::Web | Protocol::Other(_) => format!("{}/{path}.git", settings.url),
+        Protocol::Ssh => Ok(format!("{}{path}.git", shell.settings.ssh_prefix)),
+        Protocol::Http | Protocol::Web | Protocol::Other(_) => http_clone_url(shell, path).await,
     }
+}
+
+/// The URL that a repository is cloned from over HTTP.
+pub async fn http_clone_url(shell: &ShellState, path: &str) -> store::Result<String> {
+    let root = settings::find_http_clone_root(shell.db.pool()).await?;
+    Ok(format!("{}/{path}.git", root.as_ref().unwrap_or(&shell.settings.url)))
 }

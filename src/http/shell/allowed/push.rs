@@ -95,7 +95,7 @@ async fn denial(
         Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_) | GlRepository::Design(_)) | None => return Ok(None),
     };
     let user = facts.user.as_ref().map(|user| user.id);
-    let found = push_facts::find(shell.db.pool(), repository, user, facts.now.date_naive()).await?;
+    let found = push_facts::find(shell.pushes.pool(), repository, user, facts.now.date_naive()).await?;
     let mut push = found.ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
     push.content.lfs &= shell.settings.lfs;
     let answers = answers(shell, facts, &push, changes, hook, steps).await?;
@@ -121,7 +121,7 @@ async fn answers(
     let (mut answers, oids) = open(shell, facts, hook)?.answer(&questions, &new_ids, steps).await?;
     if let (false, Some(project)) = (oids.is_empty(), &facts.project) {
         answers.content.lfs_objects_missing =
-            push_facts::misses_lfs_objects(shell.db.pool(), project.id, &oids).await?;
+            push_facts::misses_lfs_objects(shell.pushes.pool(), project.id, &oids).await?;
     }
     if questions.content.users {
         let commits = answers.content.commits.values();
@@ -132,7 +132,7 @@ async fn answers(
         addresses.dedup();
         // A commit may name anything; what PostgreSQL's text cannot hold is nobody's address.
         addresses.retain(|address| !address.contains('\0'));
-        let known = push_facts::list_addresses_of_users(shell.db.pool(), &addresses).await?;
+        let known = push_facts::list_addresses_of_users(shell.pushes.pool(), &addresses).await?;
         answers.content.users = known.into_iter().collect();
     }
     Ok(answers)

@@ -38,6 +38,29 @@ async fn a_push_into_the_own_namespace_makes_a_private_project(pool: PgPool) {
     assert_eq!(story.given.value::<i32>("select access_level from project_authorizations").await, 50);
 }
 
+#[sqlx::test]
+async fn a_push_over_http_is_told_the_clone_url_that_the_instance_states(pool: PgPool) {
+    let (story, _gitaly) = begins(pool).await;
+    story.given.setting("custom_http_clone_url_root = 'https://clone.example.com/git/'").await;
+    let key = story.key.to_string();
+    let more = [("key_id", key.as_str()), ("protocol", "http")];
+    assert_allowed(&story.ask("git-receive-pack", "rubi/new.git", &more).await);
+    let message: String = story.given.value("select message from post_push_messages where kind = 'created'").await;
+    assert!(message.contains("git remote add origin https://clone.example.com/git/rubi/new.git\n"), "{message}");
+    assert!(message.contains("visit:\n  http://localhost/rubi/new\n"), "{message}");
+
+    story.given.sql("update routes set path = 'rubi/newer' where path = 'rubi/new'").await;
+    let redirect =
+        "insert into redirect_routes (source_id, source_type, path) select id, 'Project', 'rubi/new' from projects";
+    story.given.sql(redirect).await;
+    assert_allowed(&story.ask("git-upload-pack", "rubi/new.git", &more).await);
+    let message: String = story.given.value("select message from post_push_messages where kind = 'moved'").await;
+    assert!(message.ends_with("origin https://clone.example.com/git/rubi/newer.git\n"), "{message}");
+    let body = serde_json::json!({ "operation": "download", "project": "rubi/newer", "key_id": key });
+    let lfs = story.app.post("/lfs_authenticate", body).await.json();
+    assert_eq!(lfs["repository_http_path"], "https://clone.example.com/git/rubi/newer.git");
+}
+
 /// allowed-45
 #[sqlx::test]
 async fn a_name_that_no_project_can_have_is_told(pool: PgPool) {

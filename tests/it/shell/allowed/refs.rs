@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tonic::Status;
 
 use super::Story;
+use crate::apply::{DEMO, applied};
 use crate::support::git::{Author, GitRepo, Quarantined, lfs_pointer};
 use crate::support::{GivenProject, Reply, TestApp, TestGitaly, dead};
 
@@ -193,6 +194,20 @@ async fn the_first_branch_of_an_empty_repository_is_protected(pool: PgPool) {
     super::assert_allowed(&ask().await);
 }
 
+#[sqlx::test]
+async fn a_group_says_how_its_first_branches_are_protected(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let first = push.commits_to("main");
+    push.repository.delete_ref("refs/heads/main");
+    let lines = format!("{ZERO} {} refs/heads/main\n", first.change().new);
+    for (level, may) in [(0, true), (1, true), (2, false), (3, false), (4, true)] {
+        let sql = format!("update namespaces set default_branch_protection = {level} where path = 'g'");
+        push.story.given.sql(&sql).await;
+        let reply = push.asks_lines(&lines, Some(first.env()), push.story.key).await;
+        assert_eq!(reply.status == 200, may, "{level}: {}", reply.text);
+    }
+}
+
 /// allowed-73
 #[sqlx::test]
 async fn pointers_need_their_lfs_objects(pool: PgPool) {
@@ -273,6 +288,36 @@ async fn a_deploy_key_pushes_as_far_as_its_creator_still_may(pool: PgPool) {
     assert_refused(&ask().await, "You are not allowed to push code to this project.");
 }
 
+/// The key that the demo declares as one that pushes.
+#[sqlx::test]
+async fn the_deploy_key_of_the_demo_pushes(pool: PgPool) {
+    let report = applied(&pool, DEMO).await.to_json();
+    let wget = &report["projects"]["gnuwget/wget2"];
+    let gitaly = TestGitaly::start();
+    let app = TestApp::with(pool, &gitaly.settings());
+    let relative_path = format!("{}.git", hashed_path("@hashed", 3));
+    let repository = gitaly.repository(&relative_path);
+    repository.commit("main", &[("README", "hello\n")], "Begin\n");
+    let ask = async |changes: &str, env: Option<Value>| {
+        let body = json!({
+            "action": "git-receive-pack",
+            "gl_repository": "project-3",
+            "project": gitaly.storage().join(&relative_path),
+            "changes": changes,
+            "protocol": "ssh",
+            "env": env.unwrap_or_else(|| json!("{}")),
+            "key_id": wget["deploy_keys"]["builder"]["id"].to_string(),
+            "relative_path": relative_path,
+        });
+        app.post("/allowed", body).await
+    };
+    super::assert_allowed(&ask("_any", None).await);
+    for branch in ["topic", "release/1"] {
+        let update = repository.quarantined_push(branch, &[("new.txt", "new\n")], "Add a file\n");
+        super::assert_allowed(&ask(&update.lines(), Some(update.env())).await);
+    }
+}
+
 #[sqlx::test]
 async fn rows_may_admit_a_user_a_group_or_a_deploy_key(pool: PgPool) {
     let push = Push::begins(pool, 30).await;
@@ -345,6 +390,105 @@ async fn push_rules_look_at_what_the_push_brings(pool: PgPool) {
     }
     rule("max_file_size=1").await;
     super::assert_allowed(&push.asks(&update).await);
+}
+
+/// GitLab's names, of files that are new anywhere in the push: a later commit that takes one away takes nothing back.
+#[sqlx::test]
+async fn files_that_are_named_like_secrets_stay_out(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    push.story.given.sql("insert into push_rules (is_sample, prevent_secrets) values (true, true)").await;
+    let dana = Author { name: "Dana", email: "dana@example.com" };
+    for (path, pattern) in [
+        ("id_rsa", "id_rsa$"),
+        ("home/.ssh/id_ed25519_sk", "id_ed25519_sk$"),
+        ("tls/server.key", r"\.(pem|key)$"),
+        (".aws/credentials", r"aws\/credentials$"),
+        ("config/server_dsa", r"(ssh|config)\/(personal|server)_(rsa|dsa|ed25519|ecdsa|ecdsa_sk|ed25519_sk)"),
+        (".bash_history", "[._]history$"),
+    ] {
+        let work = push.repository.push();
+        work.clone.commit_by(dana, "topic", &[("fine.txt", "fine\n"), (path, "secret\n")], "Add both\n");
+        work.clone.remove("topic", path);
+        let message = format!("File name {path} was prohibited by the pattern \"{pattern}\".");
+        assert_refused(&push.asks(&work.quarantine()).await, &message);
+    }
+    let work = push.repository.push();
+    work.clone.commit_by(dana, "topic", &[("id_rsa.pub", "public\n"), ("history.md", "old\n")], "Add others\n");
+    super::assert_allowed(&push.asks(&work.quarantine()).await);
+}
+
+#[sqlx::test]
+async fn a_committer_is_whoever_pushes(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let given = &push.story.given;
+    let emails = "insert into emails (user_id, email, confirmed_at)";
+    given.sql(&format!("{emails} values ({}, 'Rubi@work.example', now())", push.story.rubi)).await;
+    given.sql(&format!("{emails} values ({}, 'rubi@home.example', null)", push.story.rubi)).await;
+    given.user("eve").await;
+    let asks = async |name: &str, email: &str| {
+        let work = push.repository.push();
+        work.clone.commit_by(Author { name, email }, "topic", &[("a.txt", email)], "Add a file\n");
+        push.asks(&work.quarantine()).await
+    };
+    let rule = async |column: &str| {
+        given.sql("delete from push_rules").await;
+        let id = push.project.id;
+        given.sql(&format!("insert into push_rules (project_id, {column}) values ({id}, true)")).await;
+    };
+    rule("commit_committer_check").await;
+    for email in ["rubi@example.com", "RUBI@example.com", "rubi@WORK.example"] {
+        super::assert_allowed(&asks("Anybody", email).await);
+    }
+    assert_refused(&asks("Rubi", "rubi@home.example").await, "Committer email 'rubi@home.example' is not verified.");
+    let another = "You cannot push commits for 'eve@example.com'. You can only push commits if the committer email is one \
+                   of your own verified emails.";
+    assert_refused(&asks("Rubi", "eve@example.com").await, another);
+    given.user_is(push.story.rubi, "confirmed_at = null").await;
+    assert_refused(&asks("Rubi", "rubi@example.com").await, "Committer email 'rubi@example.com' is not verified.");
+
+    rule("commit_committer_name_check").await;
+    super::assert_allowed(&asks("Rubi", "anybody@example.com").await);
+    let name = "Your git username is inconsistent with GitLab account name";
+    assert_refused(&asks("rubi", "anybody@example.com").await, name);
+
+    // A deploy key pushes as its creator.
+    let deploy_key = given.deploy_key(Some(push.story.rubi), "builder").await;
+    push.project.clone().deploys(deploy_key, true).await;
+    let work = push.repository.push();
+    let eve = Author { name: "Eve", email: "eve@example.com" };
+    work.clone.commit_by(eve, "topic", &[("a.txt", "deployed\n")], "Add a file\n");
+    let update = work.quarantine();
+    assert_refused(&push.asks_lines(&update.lines(), Some(update.env()), deploy_key).await, name);
+}
+
+/// A project's own rule wins over that of the nearest group, and this over the instance's.
+#[sqlx::test]
+async fn the_nearest_push_rule_and_size_limit_hold(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let given = &push.story.given;
+    let update = push.commits_to("topic");
+    let says = |pattern: &str| format!("Branch name does not follow the pattern '{pattern}'");
+    given.sql("insert into push_rules (is_sample, branch_name_regex) values (true, 'instance')").await;
+    assert_refused(&push.asks(&update).await, &says("instance"));
+    given
+        .sql(
+            "with rule as (insert into push_rules (branch_name_regex) values ('group') returning id)
+             update namespaces set push_rule_id = rule.id from rule where namespaces.path = 'g'",
+        )
+        .await;
+    assert_refused(&push.asks(&update).await, &says("group"));
+    let id = push.project.id;
+    given.sql(&format!("insert into push_rules (project_id, branch_name_regex) values ({id}, 'topic')")).await;
+    super::assert_allowed(&push.asks(&update).await);
+
+    let would = "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
+                 project. Contact your GitLab administrator for more information.";
+    given.setting("repository_size_limit = 10").await;
+    assert_refused(&push.asks(&update).await, would);
+    given.sql("update namespaces set repository_size_limit = 0 where path = 'g'").await;
+    super::assert_allowed(&push.asks(&update).await);
+    given.sql("update projects set repository_size_limit = 10").await;
+    assert_refused(&push.asks(&update).await, would);
 }
 
 #[sqlx::test]
