@@ -112,7 +112,7 @@ fn commit(project_url: &str, commit: &Commit) -> Value {
     json!({
         "id": commit.id,
         "message": commit.message,
-        "title": commit.message.lines().next().unwrap_or_default(),
+        "title": commit.title(),
         "timestamp": commit.timestamp.to_rfc3339_opts(SecondsFormat::Secs, false),
         "url": format!("{project_url}/-/commit/{}", commit.id),
         "author": { "name": commit.author_name, "email": commit.author_email },

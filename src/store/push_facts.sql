@@ -21,10 +21,8 @@ select
                       where groups.id = push.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end,
                   'deploy_key_id', push.deploy_key_id,
@@ -66,10 +64,8 @@ select
                       where groups.id = merge.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end
                 )
@@ -107,10 +103,8 @@ select
                       where groups.id = levels.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end,
                   'deploy_key_id', levels.deploy_key_id

@@ -197,11 +197,10 @@ async fn join(
             member_role_id = excluded.member_role_id,
             expires_at = null,
             requested_at = null,
+            invite_token = null,
             state = 0,
             updated_at = now() at time zone 'utc'
-        where members.requested_at is not null
-          or coalesce(members.state, 0) <> 0
-          or members.expires_at <= $5
+        where not gatehouse_is_active_member(members, $5)
         ",
         group.id.0,
         person.id.0,
@@ -396,9 +395,7 @@ async fn is_member(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId, to
           where source_type = 'Namespace'
             and source_id = $1
             and user_id = $2
-            and requested_at is null
-            and coalesce(state, 0) = 0
-            and (expires_at is null or expires_at > $3)
+            and gatehouse_is_active_member(members, $3)
         ) as "member!"
         "#,
         group.0,
@@ -470,9 +467,7 @@ pub(super) async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, tod
         where members.source_type = 'Namespace'
           and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
           and members.access_level = $2
-          and members.requested_at is null
-          and coalesce(members.state, 0) = 0
-          and (members.expires_at is null or members.expires_at > $3)
+          and gatehouse_is_active_member(members, $3)
           and users.user_type <> 6
         order by members.id
         for update of members
@@ -485,14 +480,13 @@ pub(super) async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, tod
     Ok(owners.fetch_all(db).await?.into_iter().map(|row| owner(row.user_id, row.source_id)).collect())
 }
 
-/// Ends the user's memberships in a root group and in all below it.
+/// Ends the user's memberships in a root group and in all below it, and what they asked to be admitted to there.
 async fn delete_memberships(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId) -> Result<u64> {
     let deleted = sqlx::query!(
         "
         delete from members
         using namespaces
         where members.user_id = $2
-          and members.requested_at is null
           and namespaces.id = members.member_namespace_id
           and namespaces.traversal_ids[1] = $1
         ",

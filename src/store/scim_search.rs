@@ -67,7 +67,7 @@ pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: O
         return Ok(Found { users, total });
     }
     // One snapshot: the distance from the end must be of the same list.
-    let mut transaction = db.pool().begin_with("begin isolation level repeatable read read only").await?;
+    let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
     let total = search.count(&mut transaction).await?;
     let limit = page.limit.min(total - page.offset);
     let users = if limit <= 0 {

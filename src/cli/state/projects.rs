@@ -206,7 +206,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     let tags = &project.protected_tags;
     let tags = protected_refs::bring_tags(run, &place.key("protected_tags"), home.id, home.path, tags).await?;
     if let Some(rules) = &project.push_rules {
-        push_rules::bring(run, Owner::Project(home.id), home.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), Owner::Project(home.id), home.path, rules).await?;
     }
     hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Project(home.id), home.path, &project.hooks).await?;
     let mut client_keys = Map::new();

@@ -176,7 +176,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
         }
     }
     if let Some(rules) = &settings.push_rules {
-        push_rules::bring(run, Owner::Instance, "the instance", rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), Owner::Instance, "the instance", rules).await?;
     }
     Ok(())
 }

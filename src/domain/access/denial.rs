@@ -170,7 +170,12 @@ pub enum Denial {
         mebibytes: u64,
     },
     /// An expression of a push rule that is none.
-    InvalidRegex(String),
+    InvalidRegex {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Snippets: branches come and go with the snippet alone
     SnippetBranch,
 }
@@ -287,7 +292,7 @@ impl Denial {
             | Self::CommitterNameDiffers
             | Self::FileNameRule { .. }
             | Self::FileTooLarge { .. }
-            | Self::InvalidRegex(_)
+            | Self::InvalidRegex { .. }
             | Self::SnippetBranch => Answer::Forbidden,
         }
     }
@@ -449,7 +454,9 @@ impl fmt::Display for Denial {
                     "File \"{path}\" is larger than the allowed size of {mebibytes} MiB. Use Git LFS to manage this file."
                 );
             }
-            Self::InvalidRegex(pattern) => return write!(out, "Regular expression '{pattern}' is invalid"),
+            Self::InvalidRegex { pattern, reason } => {
+                return write!(out, "Regular expression '{pattern}' is invalid: {reason}");
+            }
             Self::SnippetBranch => "You can not create or delete branches.",
         };
         out.write_str(sentence)

@@ -336,12 +336,19 @@ fn may_download(facts: &Facts, project: &Project, feature: FeatureLevel) -> bool
 
 fn may_read_snippet(facts: &Facts) -> bool {
     let Some((snippet, user)) = snippet_and_user(facts) else { return false };
-    let member = match &facts.project {
-        None => false,
-        Some(project) if project.snippets_level == FeatureLevel::Disabled => return false,
-        Some(project) => project.level >= AccessLevel::GUEST,
-    };
-    user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility)
+    let member = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::GUEST);
+    let seen = user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility);
+    seen && may_use_snippets(facts, user)
+}
+
+/// Whether the project lets the user see any of its snippets; of a personal one there is nobody to ask.
+fn may_use_snippets(facts: &Facts, user: &User) -> bool {
+    let Some(project) = &facts.project else { return true };
+    match project.snippets_level {
+        FeatureLevel::Disabled => false,
+        FeatureLevel::Private => user.admin || user.auditor || project.level >= AccessLevel::GUEST,
+        FeatureLevel::Enabled => true,
+    }
 }
 
 fn snippet_and_user(facts: &Facts) -> Option<(&Snippet, &User)> {
@@ -407,8 +414,8 @@ fn snippet_push_denial(facts: &Facts) -> Option<Denial> {
         return Some(Denial::RepositoryReadOnly);
     }
     let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
-    let may = user.admin || maintains || (snippet.author == user.id && may_read_snippet(facts));
-    (!may).then_some(Denial::MayNotUpdateSnippet)
+    let may = user.admin || maintains || snippet.author == user.id;
+    (!(may && may_use_snippets(facts, user))).then_some(Denial::MayNotUpdateSnippet)
 }
 
 impl Project {

@@ -82,7 +82,7 @@ pub fn fresh_key(kind: &str, bits: &str) -> String {
 
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9Kz3dOa9o36qMmtTs+n51FI2XAuJi5CC/2gHeqFVQ5";
 
-const DEMO: &str = include_str!("../../../config/demo.yml");
+pub const DEMO: &str = include_str!("../../../config/demo.yml");
 
 #[sqlx::test]
 async fn the_demo_applies_twice(pool: PgPool) {

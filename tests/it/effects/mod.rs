@@ -311,9 +311,12 @@ const FILE: &[Row] = &[
     ("old_keys_outlive_a_portal_that_is_away", "gatehouse.customers_dot.refresh"),
     ("a_database_that_goes_away_is_missed_and_found_again", "gatehouse.database.acquire_timeout"),
     (
-        "the_database_is_used_as_the_settings_say",
-        "gatehouse.database.pool_size gatehouse.database.statement_timeout \
-         gatehouse.database.access_connections gatehouse.database.url",
+        "each_area_has_the_connections_that_the_settings_say",
+        "gatehouse.database.connections.lookups gatehouse.database.connections.pushes \
+         gatehouse.database.connections.provisioning gatehouse.database.connections.scim \
+         gatehouse.database.connections.kubernetes gatehouse.database.connections.upkeep \
+         gatehouse.database.access_connections gatehouse.database.statement_timeout gatehouse.database.lock_timeout \
+         gatehouse.database.url",
     ),
     (
         "secrets_are_read_from_the_files_that_the_settings_name",
@@ -339,7 +342,13 @@ const FILE: &[Row] = &[
         "gatehouse.limits.connections gatehouse.limits.drain_timeout=drain",
     ),
     ("a_slow_head_is_cut", "gatehouse.limits.header_timeout"),
-    ("a_slow_body_is_answered_in_time", "gatehouse.limits.request_timeout"),
+    ("a_slow_body_is_answered_in_time", "gatehouse.limits.request_timeout gatehouse.limits.body_timeout"),
+    ("bodies_under_way_have_a_bound_together", "gatehouse.limits.bodies_bytes"),
+    (
+        "one_address_has_its_share_of_the_places_and_a_proxy_all",
+        "gatehouse.limits.connections_per_peer gatehouse.limits.exempt_peers",
+    ),
+    ("clients_that_never_read_lose_their_places", "gatehouse.limits.write_timeout"),
     ("a_push_that_takes_too_long_to_check_is_told_where_the_time_went", "gatehouse.limits.push_check_timeout"),
     (
         "the_binary_serves_a_socket_below_its_root_and_drains_when_asked_to_stop",

@@ -5,14 +5,12 @@ mod secret_files;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-
-use regex::{Regex, RegexBuilder};
+use std::sync::LazyLock;
 
 use super::refs::{Change, ObjectId, RefName};
 use super::{Denial, Protocol};
+use crate::domain::re2::{Anchors, Regex};
 
-/// Memory that a rule's expression may take, compiled; a larger one is refused like an invalid one.
-const REGEX_BYTES: usize = 1 << 20;
 const MEBIBYTE: u64 = 1 << 20;
 
 /// What the project, and what is above it, ask of a push.
@@ -230,11 +228,11 @@ impl<'a> Compiled<'a> {
         Ok(Self {
             rule,
             pusher,
-            branch_name: Expression::new(rule.branch_name.as_deref())?,
-            commit_message: Expression::new(rule.commit_message.as_deref())?,
-            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref())?,
-            author_email: Expression::new(rule.author_email.as_deref())?,
-            file_name: Expression::new(rule.file_name.as_deref())?,
+            branch_name: Expression::new(rule.branch_name.as_deref(), Anchors::Text)?,
+            commit_message: Expression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
+            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
+            author_email: Expression::new(rule.author_email.as_deref(), Anchors::Text)?,
+            file_name: Expression::new(rule.file_name.as_deref(), Anchors::Text)?,
             web,
             default_branch,
             content,
@@ -338,24 +336,32 @@ impl<'a> Compiled<'a> {
     }
 }
 
-/// An expression in the language of RE2, which never backtracks: a user's expression cannot stop the server.
+/// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
 struct Expression<'a> {
     text: &'a str,
     regex: Regex,
 }
 
 impl<'a> Expression<'a> {
-    fn new(text: Option<&'a str>) -> Result<Option<Self>, Denial> {
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-        let regex = RegexBuilder::new(text).size_limit(REGEX_BYTES).multi_line(true).build();
-        let regex = regex.map_err(|_| Denial::InvalidRegex(text.to_owned()))?;
+    fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
+        // A blank expression is none to GitLab.
+        let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
+        let regex = Regex::new(text, anchors);
+        let regex =
+            regex.map_err(|error| Denial::InvalidRegex { pattern: text.to_owned(), reason: error.to_string() })?;
         Ok(Some(Self { text, regex }))
+    }
+
+    /// Whether what git says matches: a branch, a path, an address, or a message, whose last newline does not count.
+    fn is_match(&self, text: &str) -> bool {
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        self.regex.is_match(text)
     }
 }
 
 fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {
     match rule {
-        Some(rule) if !rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        Some(rule) if !rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
     }
 }
@@ -366,18 +372,14 @@ fn must_not_match(
     refusal: impl FnOnce(String) -> Denial,
 ) -> Result<(), Denial> {
     match rule {
-        Some(rule) if rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        Some(rule) if rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
     }
 }
 
 /// `Signed-off-by: Name <address>`, as `git commit --signoff` writes it.
 fn is_signed_off(message: &str) -> bool {
-    message.lines().any(|line| {
-        let signer = line.split_once("Signed-off-by:").and_then(|(_, signer)| signer.split_once('<'));
-        signer.is_some_and(|(name, address)| {
-            let closed = address.rsplit_once('>').and_then(|(address, _)| address.split_once('@'));
-            !name.is_empty() && closed.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
-        })
-    })
+    static SIGNED_OFF: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("Signed-off-by:.+<.+@.+>", Anchors::Text).expect("a test uses it"));
+    SIGNED_OFF.is_match(message)
 }

@@ -95,7 +95,7 @@ fn each_rule_says_its_own_sentence() {
     File name src/key.pem was prohibited by the pattern "\.pem$".
     File name src/key.pem was prohibited by the pattern "\.(pem|key)$".
     File "big.bin" is larger than the allowed size of 5 MiB. Use Git LFS to manage this file.
-    Regular expression '([' is invalid
+    Regular expression '([' is invalid: missing ]: [
     "#);
 }
 
@@ -217,4 +217,38 @@ fn a_sign_off_has_a_name_and_an_address() {
     ] {
         assert_eq!(is_signed_off(text), expected, "{text}");
     }
+}
+
+#[test]
+fn rules_speak_re2() {
+    let refuses = |rule: PushRule, message: &str, author: &str| {
+        over_ssh(rule, Commit { message: message.to_owned(), author_email: author.to_owned(), ..commit() }).is_some()
+    };
+    let message = |pattern| PushRule { commit_message: some(pattern), ..PushRule::default() };
+    let negative = |pattern| PushRule { commit_message_negative: some(pattern), ..PushRule::default() };
+    let author = |pattern| PushRule { author_email: some(pattern), ..PushRule::default() };
+    let mail = "rubi@example.com";
+    assert!(refuses(author(r"^[\w.]+@"), "x", "jürgen@example.com") && !refuses(author(r"^[\w.]+@"), "x", mail));
+    assert!(!refuses(message(r"\QABC-1 (x)\E"), "ABC-1 (x)\n", mail) && !refuses(message("^a{b}"), "a{b}\n", mail));
+    // The last newline does not count; an empty line before it does, and so does an empty message.
+    assert!(!refuses(negative("^$"), "Add a file\n", mail) && !refuses(message("file$"), "Add a file\r\n", mail));
+    assert!(refuses(negative("^$"), "Add a file\n\nWhy\n", mail) && refuses(negative("^$"), "\n", mail));
+    // Lines have ends in messages alone.
+    let file = PushRule { file_name: some("^key"), ..PushRule::default() };
+    let content = Content { added_files: vec!["a\nkey".to_owned()], ..Content::default() };
+    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let rules = Rules { push_rule: Some(file), ..Rules::default() };
+    assert_eq!(denial(&Protocol::Ssh, &rules, &changes, None, &content), None);
+}
+
+#[test]
+fn a_branch_name_is_matched_in_ascii() {
+    let rule = PushRule { branch_name: some(r"^release-\d+$"), ..PushRule::default() };
+    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let pushed = |branch: &str| {
+        let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/{branch}"));
+        denial(&Protocol::Ssh, &rules, &changes, None, &Content::default())
+    };
+    assert_eq!(pushed("release-1"), None);
+    assert!(pushed("release-１").is_some() && pushed("release-1\u{3000}").is_some());
 }

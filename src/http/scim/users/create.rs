@@ -44,7 +44,7 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
         Outcome::Refused(refusal) => Ok(Some(refusal)),
         Outcome::Done(events) => {
-            transaction.commit().await.map_err(crate::store::Error::from)?;
+            transaction.commit().await?;
             events.iter().for_each(crate::http::audit::log);
             Ok(None)
         }

@@ -9,8 +9,9 @@ use sqlx::PgPool;
 use tonic::Status;
 
 use super::Story;
+use crate::apply::{DEMO, applied};
 use crate::support::git::{Author, GitRepo, Quarantined, lfs_pointer};
-use crate::support::{GivenProject, Reply, TestGitaly};
+use crate::support::{GivenProject, Reply, TestApp, TestGitaly};
 
 const PROTECTED: &str = "You are not allowed to push code to protected branches on this project.";
 const ZERO: &str = "0000000000000000000000000000000000000000";
@@ -269,6 +270,36 @@ async fn a_deploy_key_pushes_as_far_as_its_creator_still_may(pool: PgPool) {
     super::assert_allowed(&ask().await);
     push.story.given.user_is(push.story.rubi, "state = 'blocked'").await;
     assert_refused(&ask().await, "You are not allowed to push code to this project.");
+}
+
+/// The key that the demo declares as one that pushes.
+#[sqlx::test]
+async fn the_deploy_key_of_the_demo_pushes(pool: PgPool) {
+    let report = applied(&pool, DEMO).await.to_json();
+    let wget = &report["projects"]["gnuwget/wget2"];
+    let gitaly = TestGitaly::start();
+    let app = TestApp::with(pool, &gitaly.settings());
+    let relative_path = format!("{}.git", hashed_path("@hashed", 3));
+    let repository = gitaly.repository(&relative_path);
+    repository.commit("main", &[("README", "hello\n")], "Begin\n");
+    let ask = async |changes: &str, env: Option<Value>| {
+        let body = json!({
+            "action": "git-receive-pack",
+            "gl_repository": "project-3",
+            "project": gitaly.storage().join(&relative_path),
+            "changes": changes,
+            "protocol": "ssh",
+            "env": env.unwrap_or_else(|| json!("{}")),
+            "key_id": wget["deploy_keys"]["builder"]["id"].to_string(),
+            "relative_path": relative_path,
+        });
+        app.post("/allowed", body).await
+    };
+    super::assert_allowed(&ask("_any", None).await);
+    for branch in ["topic", "release/1"] {
+        let update = repository.quarantined_push(branch, &[("new.txt", "new\n")], "Add a file\n");
+        super::assert_allowed(&ask(&update.lines(), Some(update.env())).await);
+    }
 }
 
 #[sqlx::test]
