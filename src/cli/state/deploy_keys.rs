@@ -117,8 +117,7 @@ async fn bring_one(
     let mut can_push = before.unwrap_or(false);
     let mut changes = Changes::default();
     changes.set("can_push", &mut can_push, entry.can_push);
-    let had = existing.as_ref().map(|row| row.user_id.map(UserId));
-    let owner = match owner(run, place, (project, whose), entry, can_push, had).await? {
+    let owner = match owner(run, place, (project, whose), entry, existing.as_ref(), can_push).await? {
         Owner::Stays => None,
         Owner::Is(user) => Some(user),
         Owner::Mistaken => return Ok(None),
@@ -174,8 +173,8 @@ async fn owner(
     place: &Place,
     (project, whose): (ProjectId, &str),
     entry: &DeployKey,
+    existing: Option<&KeyRow>,
     can_push: bool,
-    had: Option<Option<UserId>>,
 ) -> Result<Owner> {
     let place = place.key("owner");
     let nobody = users::find_ghost(&mut *run.conn).await?;
@@ -188,21 +187,18 @@ async fn owner(
         }
         return Ok(Owner::Is(user));
     }
-    match had {
-        Some(Some(user)) if somebody(&user) => Ok(Owner::Stays),
-        Some(_) if !can_push => Ok(Owner::Stays),
-        None if !can_push => Ok(Owner::Is(ghost(run).await?)),
-        _ => {
-            let row = projects::find(&mut *run.conn, project).await?;
-            match row.and_then(|(_, row)| row.creator_id).map(UserId).filter(somebody) {
-                Some(creator) => Ok(Owner::Is(creator)),
-                None => {
-                    run.mistake(&place, format!("is missing: the key pushes as its owner, and {whose} has no creator"));
-                    Ok(Owner::Mistaken)
-                }
-            }
-        }
+    let had = existing.and_then(|row| row.user_id).map(UserId).filter(somebody);
+    match existing {
+        Some(_) if had.is_some() || !can_push => return Ok(Owner::Stays),
+        None if !can_push => return Ok(Owner::Is(ghost(run).await?)),
+        _ => {}
     }
+    let project = projects::find(&mut *run.conn, project).await?;
+    let creator = project.and_then(|(_, row)| row.creator_id).map(UserId).filter(somebody);
+    if creator.is_none() {
+        run.mistake(&place, format!("is missing: the key pushes as its owner, and {whose} has no creator"));
+    }
+    Ok(creator.map_or(Owner::Mistaken, Owner::Is))
 }
 
 /// The ghost user, to whom belongs what has no owner; made when first needed.

@@ -37,7 +37,7 @@ pub struct MinutesPack {
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &MinutesPack) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let namespace = namespace.id;
-    let what = format!("pack of minutes {} of {}", entry.purchase_xid, entry.namespace);
+    let mut what = format!("pack of minutes {} of {}", entry.purchase_xid, entry.namespace);
     let existing = minutes_packs::find_for_update(&mut *run.conn, &entry.purchase_xid).await?;
     let (author, now) = (run.author(), run.now);
     if let Some(pack) = existing.as_ref().filter(|pack| pack.namespace != namespace) {
@@ -48,6 +48,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &MinutesPack) -> Res
             return Ok(());
         }
         run.warn(&format!("{what} was moved to {holder}, and stays there: state that namespace"));
+        what = format!("pack of minutes {} of {holder}", entry.purchase_xid);
     }
     if entry.ensure.is_absent() {
         if let Some(pack) = existing {

@@ -124,7 +124,7 @@ async fn a_pack_that_was_moved_stays_where_it_is(pool: PgPool) {
     assert_eq!((again.lines(), again.changes()), ([said.to_owned()].as_slice(), 0));
     let more = "minutes_packs: [{namespace: rubi, purchase_xid: x1, number_of_minutes: 5}]";
     let more = run(&pool, more, false).await.unwrap();
-    assert_eq!(more.lines(), [said, "~ pack of minutes x1 of rubi number_of_minutes 1000 → 5"]);
+    assert_eq!(more.lines(), [said, "~ pack of minutes x1 of acme number_of_minutes 1000 → 5"]);
     assert_eq!(rows(&pool, "select number_of_minutes || ' ' || path from ci_minutes_additional_packs join namespaces on namespaces.id = namespace_id").await, "5 acme");
     assert_eq!(applied(&pool, "minutes_packs: [{namespace: acme, purchase_xid: x1}]").await.changes(), 0);
     // Nobody takes a pack from a namespace by naming another one.

@@ -50,7 +50,7 @@ impl Running {
             std::thread::sleep(Duration::from_millis(50));
             running.said = fs::read_to_string(&output).unwrap();
             let ended = running.script.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < Duration::from_secs(60), "{ended:?}: {}", running.said);
+            assert!(ended.is_none() && begun.elapsed() < Duration::from_mins(2), "{ended:?}: {}", running.said);
         }
         running
     }

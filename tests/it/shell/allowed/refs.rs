@@ -11,21 +11,21 @@ use tonic::Status;
 use super::Story;
 use crate::apply::{DEMO, applied};
 use crate::support::git::{Author, GitRepo, Quarantined, lfs_pointer};
-use crate::support::{GivenProject, Reply, TestApp, TestGitaly};
+use crate::support::{GivenProject, Reply, TestApp, TestGitaly, dead};
 
 const PROTECTED: &str = "You are not allowed to push code to protected branches on this project.";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
 /// `rubi`, the project `g/p` with a commit on `main`, and the Gitaly that has it.
-struct Push {
-    story: Story,
-    gitaly: TestGitaly,
-    project: GivenProject,
-    repository: GitRepo,
+pub struct Push {
+    pub story: Story,
+    pub gitaly: TestGitaly,
+    pub project: GivenProject,
+    pub repository: GitRepo,
 }
 
 impl Push {
-    async fn begins(pool: PgPool, level: i32) -> Self {
+    pub async fn begins(pool: PgPool, level: i32) -> Self {
         Self::with(pool, level, "").await
     }
 
@@ -39,7 +39,7 @@ impl Push {
     }
 
     /// Protects a pattern: who may push and merge, by level.
-    async fn protects(&self, pattern: &str, push: i32, merge: i32) {
+    pub async fn protects(&self, pattern: &str, push: i32, merge: i32) {
         let sql = format!(
             "with branch as (
                insert into protected_branches (project_id, name) values ({}, '{pattern}') returning id
@@ -63,7 +63,7 @@ impl Push {
         self.asks_lines(&push.lines(), Some(push.env()), self.story.key).await
     }
 
-    async fn asks_of(&self, lines: &str) -> Reply {
+    pub async fn asks_of(&self, lines: &str) -> Reply {
         self.asks_lines(lines, None, self.story.key).await
     }
 
@@ -257,6 +257,22 @@ async fn nothing_goes_in_while_gitaly_gives_no_answer(pool: PgPool) {
     let down = push.asks(&update).await;
     let message = "The git server, Gitaly, is not available at this time. Please contact your administrator.";
     super::assert_refused(&down, 503, message);
+}
+
+#[tokio::test]
+async fn a_database_that_is_lost_is_named_to_whoever_pushes() {
+    let app = TestApp::new(dead());
+    let ask = async |changes: &str| {
+        let body = json!({
+            "action": "git-receive-pack", "gl_repository": "project-7", "protocol": "ssh", "key_id": "1",
+            "changes": changes,
+        });
+        app.post("/allowed", body).await
+    };
+    let sentence = "Your push cannot be checked, because the database is not available at this time. Please try again.";
+    super::assert_refused(&ask(&format!("{ZERO} {} refs/heads/x\n", "a".repeat(40))).await, 503, sentence);
+    // gitlab-shell tries again, and has words of its own.
+    assert_eq!(ask("_any").await.line(), r#"503 {"message":"503 Service Unavailable"}"#);
 }
 
 /// allowed-79
