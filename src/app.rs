@@ -172,16 +172,10 @@ fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Mistake>> {
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
     let signed = ShellAuth::new(&secrets.shell, clock.clone());
-    let shell = if settings.gatehouse.legacy_shared_secret {
-        signed.clone().or_the_secret_itself()
-    } else {
-        signed.clone()
-    };
-    let error_tracking = ErrorTrackingAuth {
-        shell: shell.clone(),
-        db: db.clone(),
-        db_key_base: secrets.db_key_base.clone(),
-    };
+    let shell =
+        if settings.gatehouse.legacy_shared_secret { signed.clone().or_the_secret_itself() } else { signed.clone() };
+    let error_tracking =
+        ErrorTrackingAuth { shell: shell.clone(), db: db.clone(), db_key_base: secrets.db_key_base.clone() };
     ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
 }
 

@@ -159,7 +159,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         report(&self);
         let mut response = match &self {
-            Self::InvalidRecord(complaints) => (self.status(), Json(Message { message: Record(complaints) })).into_response(),
+            Self::InvalidRecord(complaints) => {
+                (self.status(), Json(Message { message: Record(complaints) })).into_response()
+            }
             _ => (self.status(), Json(self.body())).into_response(),
         };
         if let Self::Busy(_) | Self::Unavailable(_) = self {
@@ -193,7 +195,9 @@ impl Serialize for Record<'_> {
 /// request's own line already.
 pub fn report(error: &ApiError) {
     match error {
-        ApiError::Busy(source) | ApiError::Unavailable(source) => tracing::warn!(error = %chain(&**source), "answered 503"),
+        ApiError::Busy(source) | ApiError::Unavailable(source) => {
+            tracing::warn!(error = %chain(&**source), "answered 503")
+        }
         ApiError::Internal(source) => tracing::error!(error = %chain(&**source), "answered 500"),
         _ => {}
     }

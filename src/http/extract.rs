@@ -239,7 +239,8 @@ mod tests {
     #[test]
     fn a_form_may_come_in_parts() {
         let multipart = |body: &str| sample("key_id=9", Form::Multipart("b".to_owned()), body.as_bytes());
-        let parts = part("key_id", "", "11") + &part("scopes[]", "", "api") + &part("scopes[]", "", "sudo") + "--b--\r\n";
+        let parts =
+            part("key_id", "", "11") + &part("scopes[]", "", "api") + &part("scopes[]", "", "sudo") + "--b--\r\n";
         let scopes = Texts(vec!["api".to_owned(), "sudo".to_owned()]);
         assert_eq!(multipart(&parts).unwrap(), Sample { key_id: Some(Text("11".to_owned())), scopes });
         let file = part("key_id", "; filename=\"x\"", "11") + "--b--\r\n";

@@ -104,8 +104,7 @@ async fn observe(State(around): State<Surroundings>, request: Request, next: Nex
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
-        let labels =
-            [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+        let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
         metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
         response.headers_mut().insert(REQUEST_ID.clone(), id);

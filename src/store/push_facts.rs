@@ -172,11 +172,7 @@ impl Row {
             let emails = self.pusher_emails.0.iter().filter(move |row| row.confirmed == confirmed);
             emails.map(|row| row.email.to_lowercase()).collect()
         };
-        Pusher {
-            name: self.pusher_name.clone(),
-            confirmed_emails: emails(true),
-            unconfirmed_emails: emails(false),
-        }
+        Pusher { name: self.pusher_name.clone(), confirmed_emails: emails(true), unconfirmed_emails: emails(false) }
     }
 
     fn push_rule(&self) -> Option<PushRule> {

@@ -135,7 +135,8 @@ async fn a_slow_head_is_cut() {
 async fn a_slow_body_is_answered_in_time() {
     let slow = post(async |Params(body): Params<Value>| body.to_string());
     // The time of the body, or that of the request, whichever ends first.
-    for limits in [Limits { body_timeout: 1, ..Limits::default() }, Limits { request_timeout: 1, ..Limits::default() }] {
+    for limits in [Limits { body_timeout: 1, ..Limits::default() }, Limits { request_timeout: 1, ..Limits::default() }]
+    {
         let router = around(Router::new().route("/", slow.clone()), &limits);
         let here = Here::serves("slow-body", router, limits).await;
         here.talk(|mut wire| {

@@ -17,9 +17,7 @@ use super::saml_group_links::{self, SamlGroupLink};
 use super::scim::{self, ScimIdentity};
 use super::security_policies::{self, SecurityPolicies};
 use super::subscriptions;
-use super::words::{
-    BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, Visibility, stated,
-};
+use super::words::{BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::NamespaceId;
 use crate::domain::scim::Scope;

@@ -5,7 +5,10 @@ use crate::document::Refused;
 /// Each key, by its place in the document, and why it is refused.
 pub const REFUSED: &[Refused] = &[
     // The instance.
-    Refused::key("settings.authorized_keys_enabled", "no authorized_keys file is written: SSH servers ask for each key"),
+    Refused::key(
+        "settings.authorized_keys_enabled",
+        "no authorized_keys file is written: SSH servers ask for each key",
+    ),
     Refused::key("settings.check_namespace_plan", "is a key of the settings file: gatehouse.check_namespace_plan"),
     Refused::key("settings.enforce_namespace_storage_limit", "only repositories have a limit: repository_size_limit"),
     Refused::key("settings.error_tracking_api_url", "no client is told where to send errors"),
@@ -25,13 +28,23 @@ pub const REFUSED: &[Refused] = &[
     // Groups.
     Refused::key("groups[].description", "no client is told of it"),
     Refused::key("groups[].membership_lock", "members of projects are what a state document says"),
-    Refused::key("groups[].repository_read_only", "is about wikis of groups, which are not served; archived stops pushes"),
+    Refused::key(
+        "groups[].repository_read_only",
+        "is about wikis of groups, which are not served; archived stops pushes",
+    ),
     Refused::key("groups[].require_two_factor_authentication", "nobody signs in here"),
-    Refused::key("groups[].shared_runners_minutes_limit", "minutes are sold and counted here, but no runner asks for them"),
+    Refused::key(
+        "groups[].shared_runners_minutes_limit",
+        "minutes are sold and counted here, but no runner asks for them",
+    ),
     Refused::key("groups[].subgroup_creation_level", "groups are made by a state document alone"),
     Refused::key("groups[].saml.certificate_fingerprint", "nobody signs in here; what counts of the provider is SCIM"),
     Refused::key("groups[].saml.sso_url", "nobody signs in here; what counts of the provider is SCIM"),
-    Refused::unless("groups[].saml.git_check_enforced", false, "needs sessions of single sign-on, which do not exist here"),
+    Refused::unless(
+        "groups[].saml.git_check_enforced",
+        false,
+        "needs sessions of single sign-on, which do not exist here",
+    ),
     // Projects.
     Refused::key("projects[].mirror", "no repository is fetched from elsewhere here"),
     Refused::key("projects[].features.issues", NO_SUCH_PART),

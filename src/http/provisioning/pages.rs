@@ -62,7 +62,8 @@ impl Page {
             form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !NOT_LINKED.contains(&name.as_ref())).collect();
         let link = |relation: &str, number: i64| {
             let page = [("page", number.to_string()), ("per_page", self.size.to_string())];
-            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&others).extend_pairs(page).finish();
+            let query =
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(&others).extend_pairs(page).finish();
             format!("<{url}?{query}>; rel=\"{relation}\"")
         };
         let links = [

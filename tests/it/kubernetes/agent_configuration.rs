@@ -89,7 +89,8 @@ async fn what_is_wrong_is_said(pool: PgPool) {
         let reply = fixture.app.call_kas("POST", "/agent_configuration", "", body.clone()).await;
         assert_eq!(reply.line(), expected, "{body}");
     }
-    let odd = json!({ "ci_access": [], "user_access": { "projects": { "id": "acme/open" }, "groups": [{ "no": "id" }] } });
+    let odd =
+        json!({ "ci_access": [], "user_access": { "projects": { "id": "acme/open" }, "groups": [{ "no": "id" }] } });
     assert_eq!(configure(&fixture, odd).await.line(), "204 ", "what is of another kind names nothing");
     for nul in [
         json!({ "user_access": { "access_as": { "agent": "\u{0}" }, "projects": [{ "id": "acme/open" }] } }),

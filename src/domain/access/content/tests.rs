@@ -135,11 +135,7 @@ fn committers_are_compared_with_whoever_pushes() {
     let nobody = said(by_address(), Pusher::default(), commit());
     assert_eq!(nobody, Some(Denial::CommitterIsAnother("rubi@example.com".to_owned())));
     assert_eq!(said(by_name(), Pusher::default(), commit()), Some(Denial::CommitterNameDiffers));
-    let of_another = Commit {
-        author_name: "Eve".to_owned(),
-        author_email: "eve@example.net".to_owned(),
-        ..commit()
-    };
+    let of_another = Commit { author_name: "Eve".to_owned(), author_email: "eve@example.net".to_owned(), ..commit() };
     assert_eq!(said(by_name(), rubi(), of_another), None);
 }
 
