@@ -121,6 +121,7 @@ fn with_project(facts: &Facts, home: &Home, name: &str, maker: Maker) -> Facts {
         id,
         full_path: format!("{}/{name}", home.full_path),
         visibility: Visibility::Private,
+        hidden: false,
         archived: home.archived,
         pending_deletion: false,
         repository_read_only: false,

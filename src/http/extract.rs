@@ -275,8 +275,8 @@ mod tests {
             #[serde(flatten)]
             rest: serde_json::Map<String, Value>,
         }
-        let read = |query: &str, form, body: &[u8]| {
-            let Written { changes, push_options, rest } = parse(query, form, body).unwrap();
+        let read = |query: &str, form: Form, body: &[u8]| {
+            let Written { changes, push_options, rest } = parse(query, &form, &Bytes::copy_from_slice(body)).unwrap();
             (changes.unwrap().0, push_options.0, rest.len())
         };
         let expected = ("a \u{fffd}b".to_owned(), vec!["c\u{fffd}".to_owned()], 1);

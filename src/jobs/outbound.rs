@@ -182,6 +182,14 @@ mod tests {
             outbound.resolve(&parse(url)?, &egress).await.map(|(host, addresses)| (host, addresses.len()))
         };
         assert!(matches!(resolve("http://localhost/", false).await, Err(Unsent::Refused(_))));
+        let said = async |url: &str| match resolve(url, false).await {
+            Err(Unsent::Refused(reason)) => reason,
+            other => panic!("{url}: {other:?}"),
+        };
+        let refusal = "requests to the local network are not allowed";
+        assert_eq!(said("http://127.0.0.1/").await, format!("{refusal}: 127.0.0.1"));
+        assert_eq!(said("http://[::1]/").await, format!("{refusal}: [::1]"));
+        assert!(said("http://localhost/").await.starts_with(&format!("{refusal}: localhost is ")));
         assert!(matches!(resolve("http://localhost/", true).await, Ok((host, 1..)) if host == "localhost"));
         assert!(matches!(resolve("http://8.8.8.8/", false).await, Ok((_, 1))));
         assert!(matches!(resolve("http://no-such-host.invalid/", true).await, Err(Unsent::Unreachable(_))));

@@ -1,7 +1,7 @@
 //! The server over real sockets: how it listens, how it stops, and what it does while its database is away.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -21,13 +21,17 @@ use crate::support::{Answer, Installation, Proxy, Served, TestApp, Wire, dead};
 const CHECK: &str = "/api/v4/internal/check";
 
 /// A folder that goes when the test does.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("gatehouse-boot-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -38,15 +42,15 @@ impl Drop for Folder {
 }
 
 /// A server of the test's own process, on a Unix socket.
-struct Here {
-    socket: PathBuf,
+pub struct Here {
+    pub socket: PathBuf,
     stop: watch::Sender<bool>,
     ended: tokio::task::JoinHandle<()>,
     _folder: Folder,
 }
 
 impl Here {
-    async fn serves(name: &str, router: Router, limits: Limits) -> Self {
+    pub async fn serves(name: &str, router: Router, limits: Limits) -> Self {
         let folder = Folder::new(name);
         let socket = folder.0.join("socket");
         let listener = Listener::unix(&socket).await.unwrap();
@@ -56,28 +60,28 @@ impl Here {
     }
 
     /// A conversation with the server, off the thread that serves.
-    async fn talk<T: Send + 'static>(&self, talk: impl FnOnce(Wire) -> T + Send + 'static) -> T {
+    pub async fn talk<T: Send + 'static>(&self, talk: impl FnOnce(Wire) -> T + Send + 'static) -> T {
         let socket = self.socket.clone();
         tokio::task::spawn_blocking(move || talk(Wire::unix(&socket).unwrap())).await.unwrap()
     }
 
-    async fn stops(self) {
+    pub async fn stops(self) {
         self.stop.send(true).unwrap();
         tokio::time::timeout(Duration::from_secs(10), self.ended).await.expect("the server stops").unwrap();
         assert!(!self.socket.exists(), "the socket's file is gone");
     }
 }
 
-fn around(router: Router, limits: &Limits) -> Router {
+pub fn around(router: Router, limits: &Limits) -> Router {
     observe::around(router, limits, &Tasks::default())
 }
 
-fn small() -> Router {
+pub fn small() -> Router {
     around(Router::new().route("/", get(async || "here")), &Limits::default())
 }
 
 /// Whether the answer says that it is the last one of its connection.
-fn closes(answer: &Answer) -> bool {
+pub fn closes(answer: &Answer) -> bool {
     answer.head.to_lowercase().contains("\r\nconnection: close\r\n")
 }
 

@@ -103,6 +103,31 @@ fn one_function_says_who_is_an_active_member() {
     }
 }
 
+/// Names of refs, messages and push options are bytes with git's grammar: what else Unicode takes for white space, or for
+/// the end of a line, is part of them. Whoever cuts there judges another name than the one that git writes.
+#[test]
+fn what_git_writes_is_cut_where_git_cuts_it() {
+    let readers = [
+        "src/domain/access/",
+        "src/domain/push",
+        "src/gitaly/",
+        "src/http/shell/",
+        "src/jobs/payload.rs",
+        "src/jobs/post_receive.rs",
+        "src/jobs/repositories.rs",
+        "src/store/received_pushes.rs",
+    ];
+    let cuts = [".trim()", ".trim_start()", ".trim_end()", "split_whitespace", ".lines()", "str::trim", "str::lines"];
+    for reader in readers {
+        let files: Vec<_> = sources("src").into_iter().filter(|(name, _)| name.starts_with(reader)).collect();
+        assert!(!files.is_empty(), "{reader} is gone");
+        for (name, text) in files {
+            let cuts: Vec<&str> = lines_with(&text, &cuts).collect();
+            assert!(cuts.is_empty(), "{name} cuts by Unicode's white space or lines:\n{}", cuts.join("\n"));
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_is_finished() {
     for (name, text) in ["src", "tests"].into_iter().flat_map(sources) {

@@ -44,10 +44,6 @@ pub struct AgentToken {
     pub name: String,
     /// Chosen on creation.
     pub id: Option<Id>,
-    /// A sentence or two; null for none.
-    #[serde(default, deserialize_with = "stated")]
-    #[schemars(length(max = 1024))]
-    pub description: Option<Option<String>>,
     /// The token itself, of 50 characters after `glagent-` at least. Left out, it is made and printed once.
     pub token: Option<Given>,
     /// `absent` takes it back, for good: a token of that name would be another one.
@@ -262,7 +258,6 @@ async fn bring_token(
         revoked: false,
     });
     let mut changes = Changes::default();
-    changes.set("description", &mut row.description, entry.description.clone());
     if let Some(digest) = digest.filter(|digest| *digest != row.token_encrypted) {
         row.token_encrypted = digest;
         changes.note("token replaced");

@@ -26,7 +26,7 @@ pub const REFUSED: &[Refused] = &[
     Refused::key("users[].can_create_group", "groups are made by a state document alone"),
     Refused::key("users[].private_profile", "there are no profiles here"),
     // Groups.
-    Refused::key("groups[].description", "no client is told of it"),
+    Refused::key("groups[].description", NOBODY_TOLD),
     Refused::key("groups[].membership_lock", "members of projects are what a state document says"),
     Refused::key(
         "groups[].repository_read_only",
@@ -57,6 +57,7 @@ pub const REFUSED: &[Refused] = &[
     Refused::key("projects[].features.monitor", NO_SUCH_PART),
     Refused::key("projects[].features.infrastructure", NO_SUCH_PART),
     Refused::key("projects[].features.operations", NO_SUCH_PART),
+    Refused::key("projects[].agents[].tokens[].description", NOBODY_TOLD),
     Refused::unless(
         "projects[].protected_branches[].code_owner_approval_required",
         false,
@@ -66,9 +67,14 @@ pub const REFUSED: &[Refused] = &[
     Refused::unless("settings.push_rules.regexp_uses_re2", true, RE2),
     Refused::unless("groups[].push_rules.regexp_uses_re2", true, RE2),
     Refused::unless("projects[].push_rules.regexp_uses_re2", true, RE2),
+    // Hooks, of each owner.
+    Refused::key("hooks[].name", NOBODY_TOLD),
+    Refused::key("groups[].hooks[].name", NOBODY_TOLD),
+    Refused::key("projects[].hooks[].name", NOBODY_TOLD),
     // Messages.
     Refused::key("broadcast_messages[].dismissable", "there are no pages that would show the message"),
 ];
 
+const NOBODY_TOLD: &str = "no client is told of it";
 const NO_SUCH_PART: &str = "projects have no such part here";
 const RE2: &str = "expressions are always in the language of RE2";

@@ -33,7 +33,8 @@ pub struct User {
     /// The first address; a new user needs one.
     #[schemars(regex(pattern = r"^[^@\s]+@[^@\s]+$"), length(max = 254), extend("examples" = ["rubi@example.com"]))]
     pub email: Option<String>,
-    /// Whether the first address is confirmed. That of a new user is, unless stated.
+    /// Whether the first address is confirmed, which every identity provider may then rely on. That of a new user is,
+    /// unless stated.
     pub confirmed: Option<bool>,
     /// Further addresses.
     #[serde(default)]
@@ -63,6 +64,10 @@ pub struct User {
     /// Who they are at other providers, found by the provider.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// The root group that manages the account, and may vouch for it by SSH certificates; null for none.
+    #[serde(default, deserialize_with = "stated")]
+    #[schemars(length(min = 1, max = 255), extend("examples" = ["acme"]))]
+    pub enterprise_group: Option<Option<String>>,
     /// `absent` removes the user and all that is theirs.
     #[serde(default)]
     pub ensure: Ensure,
@@ -203,6 +208,9 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
         return Ok(());
     };
     run.know_user(&user.username, id);
+    if user.confirmed == Some(true) && users::vouch_for_email(&mut *run.conn, id).await? {
+        run.changed(&format!("user {} confirmed", user.username));
+    }
     bring_namespace(run, id).await?;
     bring_terms(run, id, user).await?;
     bring_two_factor(run, place, id, user).await?;
@@ -215,6 +223,36 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
     let parts = [("emails", emails), ("identities", identities), ("keys", keys), ("personal_access_tokens", tokens)];
     named.extend(parts.into_iter().filter(|(_, map)| !map.is_empty()).map(|(key, map)| (key.to_owned(), map.into())));
     run.name("users", &user.username, Value::Object(named));
+    Ok(())
+}
+
+/// Brings about which group manages a user's account, when all groups exist.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn bring_enterprise_group(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
+    let Some(stated) = &user.enterprise_group else { return Ok(()) };
+    let place = place.key("enterprise_group");
+    let group = match stated {
+        None => None,
+        Some(path) if path.contains('/') => {
+            run.mistake(&place, "must be a root group: it holds for everything in it");
+            return Ok(());
+        }
+        Some(path) => match run.group(&place, path).await? {
+            Some(group) => Some(group),
+            None => return Ok(()),
+        },
+    };
+    let Some(id) = run.user(&place, &user.username).await? else { return Ok(()) };
+    let before = users::find_enterprise_group(&mut *run.conn, id).await?;
+    if before == group {
+        return Ok(());
+    }
+    users::update_enterprise_group(&mut *run.conn, id, group).await?;
+    let mut changes = Changes::default();
+    changes.note(&format!("enterprise_group {}", stated.as_deref().unwrap_or("none")));
+    run.updated(&format!("user {}", user.username), &changes);
     Ok(())
 }
 

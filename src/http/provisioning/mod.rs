@@ -51,7 +51,7 @@ pub const DOCUMENTED_MOUNT: &str = "/v4";
 
 /// The routes about storage exclusions once more, for [`DOCUMENTED_MOUNT`].
 pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
-    around(exclusions().route_layer(from_fn_with_state(auth, require)), state)
+    around(exclusions().route_layer(from_fn_with_state(auth.clone(), require)), auth, state)
 }
 
 /// The area's routes, below `/api/v4`.

@@ -38,7 +38,7 @@ async fn an_agent_and_its_tokens_are_brought_about(pool: PgPool) {
     assert!(!rows(&pool, "select token_encrypted from cluster_agent_tokens").await.contains("glagent"));
     assert_eq!(rows(&pool, "select kind::text from agent_activity_events").await, "0\n0");
 
-    let later = agents("tokens: [{name: first, ensure: absent}, {name: third, description: new}], project_access: []");
+    let later = agents("tokens: [{name: first, ensure: absent}, {name: third}], project_access: []");
     let lines = applied(&pool, &later).await.lines().join("\n");
     assert!(lines.contains("- token first of agent prod of acme/infra\n+ token third"), "{lines}");
     let statuses = "select name || ' ' || status from cluster_agent_tokens order by id";

@@ -10,6 +10,7 @@ pub mod portal;
 mod proxy;
 pub mod pushes;
 pub mod receiver;
+pub mod unchanged;
 mod wire;
 
 pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};
