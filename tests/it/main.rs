@@ -4,6 +4,7 @@ mod apply;
 mod auth_matrix;
 mod boot;
 mod commands;
+mod database;
 mod derived;
 mod gather;
 mod gitaly;
