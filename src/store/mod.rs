@@ -66,8 +66,11 @@ pub mod users;
 pub mod vulnerabilities;
 pub mod web_hooks;
 
+use std::time::Instant;
+
 use sqlx::PgExecutor;
 use sqlx::migrate::Migrator;
+use tokio::time::timeout;
 
 pub use self::budgets::Budgets;
 pub use self::db::{Connection, Db, Transaction};
@@ -153,7 +156,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost.
+/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost, and given
+/// up where the database falls silent in the middle.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -161,10 +165,12 @@ pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let give_up = std::time::Instant::now() + db.terms().patience;
+    let terms = db.terms();
+    let give_up = Instant::now() + terms.patience;
     let mut pauses = db::Pauses::default();
     loop {
-        match unit().await {
+        let answer = timeout(terms.patience + terms.deadline(), unit()).await;
+        match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {
             Err(error) if error.is_undone() || matches!(error, Error::Unknown(_)) => {
                 if !pauses.before(give_up).await {
                     return Err(error);

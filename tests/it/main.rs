@@ -6,6 +6,7 @@ mod boot;
 mod clients;
 mod commands;
 mod contract;
+mod database;
 mod derived;
 mod documentation;
 mod effects;

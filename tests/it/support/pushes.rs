@@ -56,6 +56,11 @@ pub struct Working {
 impl Working {
     /// Begins to work on the queue of the application's database.
     pub fn on(app: &TestApp) -> Self {
+        Self::over(app, app.pool.clone().into())
+    }
+
+    /// Begins to work on the queue by way of these connections.
+    pub fn over(app: &TestApp, db: Db) -> Self {
         let settings = JobSettings {
             url: "http://localhost".to_owned(),
             ssh_prefix: "git@localhost:".to_owned(),
@@ -64,9 +69,7 @@ impl Working {
             drain_timeout: Duration::from_secs(5),
             queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
-        let state =
-            JobState::over(app.pool.clone(), settings, app.clock.clone(), Repositories::new(app.gitaly.clone()))
-                .unwrap();
+        let state = JobState::over(db, settings, app.clock.clone(), Repositories::new(app.gitaly.clone())).unwrap();
         let (stop, stopped) = watch::channel(false);
         Self { stop, task: jobs::start(state, stopped) }
     }
