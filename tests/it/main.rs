@@ -15,6 +15,7 @@ mod migrations;
 mod personal_access_tokens;
 mod provisioning;
 mod query_cache;
+mod repositories;
 mod scim;
 mod shell;
 mod support;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use rand::seq::IndexedRandom;
 
 use crate::domain::access::{Action, Actor, Attempt, Changes, Facts, Protocol, Target};
+use crate::domain::default_branch;
 use crate::domain::ids::ProjectId;
 use crate::domain::project_creation::{self, Home, Maker, Refusal};
 use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
@@ -108,7 +109,8 @@ async fn create_repository(
     let context = Context::new(correlation_id, Instant::now() + BUDGET);
     let unavailable = |error: crate::gitaly::Error| ApiError::Unavailable(error.into());
     let repository = shell.gitaly.repository(location, context).map_err(unavailable)?;
-    repository.create(home.default_branch.as_deref()).await.map_err(unavailable)
+    let head = home.default_branch.as_deref().unwrap_or(default_branch::USUAL);
+    repository.create(head).await.map(|_| ()).map_err(unavailable)
 }
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
