@@ -6,7 +6,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
-home=$root/.gatehouse
+home=${GATEHOUSE_HOME:-$root/.gatehouse}
 target=${CARGO_TARGET_DIR:-$root/target}
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 

@@ -27,10 +27,12 @@ use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
+use crate::http::tasks::Tasks;
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
 use crate::secrets::Secrets;
+use crate::store::Budgets;
 use crate::store::Db;
 use crate::store::access_facts::AccessFacts;
 use crate::store::kas_usage::KasUsage;
@@ -43,30 +45,27 @@ pub struct App {
     pub router: Router,
     /// The storages, for the jobs.
     pub gitaly: Gitaly,
+    /// The requests that are under way.
+    pub tasks: Tasks,
     /// Ends once the router is gone and everything that it left to write is written.
     pub background: JoinHandle<()>,
 }
 
-/// The application over a database.
+/// The application over a database, each area with its own budget of connections.
 ///
 /// # Errors
 /// Every address of a Gitaly that cannot be dialled.
-pub fn build(
-    settings: &Settings,
-    secrets: &Secrets,
-    db: &Db,
-    access: AccessFacts,
-    clock: &Clock,
-) -> Result<App, Vec<Mistake>> {
+pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Mistake>> {
     let gitaly = Gitaly::new(settings, clock)?;
-    let (touches, background) = Touches::start(db.pool().clone());
+    let (touches, background) = Touches::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
         ShellState {
-            db: db.clone(),
-            access,
+            db: budgets.lookups.clone(),
+            pushes: budgets.pushes.clone(),
+            access: AccessFacts::over(budgets.access.clone(), &settings.gatehouse.database, settings),
             touches: touches.clone(),
-            replays: Replays::new(db.clone(), Seal::of_answers(&secrets.db_key_base)),
+            replays: Replays::new(budgets.lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
             hashing: Hashing::default(),
             gitaly: gitaly.clone(),
@@ -74,13 +73,13 @@ pub fn build(
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },
-        shell_auths(settings, secrets, db, clock),
+        shell_auths(settings, secrets, &budgets.lookups, clock),
     );
     let kubernetes = kubernetes::router(
         KubernetesState {
-            db: db.clone(),
+            db: budgets.kubernetes.clone(),
             gitaly: gitaly.clone(),
-            usage: KasUsage::over(db.pool().clone(), &settings.gatehouse.database),
+            usage: KasUsage::over(budgets.kubernetes.clone()),
             touches: touches.clone(),
             clock: clock.clone(),
             settings: Arc::new(KubernetesSettings {
@@ -94,36 +93,41 @@ pub fn build(
         },
         KubernetesAuths {
             kas: KasAuth::new(&kas_key(secrets)?, clock.clone()),
-            agent: AgentAuth { db: db.clone(), db_key_base: secrets.db_key_base.clone(), clock: clock.clone() },
+            agent: AgentAuth {
+                db: budgets.kubernetes.clone(),
+                db_key_base: secrets.db_key_base.clone(),
+                clock: clock.clone(),
+            },
         },
     );
     let token_auth = TokenAuth {
-        db: db.clone(),
+        db: budgets.provisioning.clone(),
         db_key_base: secrets.db_key_base.clone(),
         clock: clock.clone(),
         touches,
-        body_bytes: limits.body_bytes,
         url: settings.gitlab.url(),
         documented_header: false,
     };
-    let tokens =
-        personal_access_tokens::router(TokensState { db: db.clone(), clock: clock.clone() }, token_auth.clone());
+    let tokens_state = TokensState { db: budgets.provisioning.clone(), clock: clock.clone() };
+    let tokens = personal_access_tokens::router(tokens_state, token_auth.clone());
     let portal = CustomersDot::new(&settings.gatehouse.customers_dot, clock.clone())
         .map_err(|error| vec![Mistake::new("gatehouse.customers_dot", format!("{error:#}"))])?;
     let provisioning_state = ProvisioningState {
-        db: db.clone(),
+        db: budgets.provisioning.clone(),
         clock: clock.clone(),
         check_namespace_plan: settings.gatehouse.check_namespace_plan,
         body_bytes: limits.body_bytes,
         url: settings.gitlab.url(),
     };
     let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
-    let provisioning = provisioning::router(provisioning_state, ProvisioningAuth { tokens: token_auth, portal });
+    let provisioning_auth = ProvisioningAuth { tokens: token_auth, portal };
+    let as_documented = provisioning::documented_router(provisioning_state.clone(), provisioning_auth.clone());
+    let provisioning = provisioning::router(provisioning_state, provisioning_auth);
     let ours = &settings.gatehouse.scim;
     let scim = scim::router(
-        &ScimState { db: db.clone(), clock: clock.clone() },
+        &ScimState { db: budgets.scim.clone(), clock: clock.clone() },
         ScimAuth {
-            db: db.clone(),
+            db: budgets.scim.clone(),
             url: format!("{}{}", settings.gitlab.url(), scim::MOUNT),
             groups: ours.groups,
             instance: ours.instance,
@@ -134,12 +138,14 @@ pub fn build(
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning)
+        .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
-    let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
-    Ok(App { router, gitaly, background })
+    let tasks = Tasks::default();
+    let router = observe::around(router, limits, &tasks);
+    Ok(App { router, gitaly, tasks, background })
 }
 
 /// What the jobs of this server work with.
@@ -165,19 +171,11 @@ fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Mistake>> {
 }
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
-    let limits = &settings.gatehouse.limits;
     let signed = ShellAuth::new(&secrets.shell, clock.clone());
-    let shell = if settings.gatehouse.legacy_shared_secret {
-        signed.clone().or_the_secret_itself(limits.push_body_bytes)
-    } else {
-        signed.clone()
-    };
-    let error_tracking = ErrorTrackingAuth {
-        shell: shell.clone(),
-        db: db.clone(),
-        db_key_base: secrets.db_key_base.clone(),
-        body_bytes: limits.body_bytes,
-    };
+    let shell =
+        if settings.gatehouse.legacy_shared_secret { signed.clone().or_the_secret_itself() } else { signed.clone() };
+    let error_tracking =
+        ErrorTrackingAuth { shell: shell.clone(), db: db.clone(), db_key_base: secrets.db_key_base.clone() };
     ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
 }
 

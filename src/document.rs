@@ -33,6 +33,31 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// A key that is known, and that nothing would follow: stating it is a mistake, whose reason this is.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused {
+    /// Its place, with `[]` for any entry of a list: `projects[].mirror`.
+    pub place: &'static str,
+    /// The value that may be stated all the same, for it promises nothing.
+    pub harmless: Option<bool>,
+    /// Why it is refused.
+    pub reason: &'static str,
+}
+
+impl Refused {
+    /// A key that may not be stated at all.
+    #[must_use]
+    pub const fn key(place: &'static str, reason: &'static str) -> Self {
+        Self { place, harmless: None, reason }
+    }
+
+    /// A key that may be stated with this value alone.
+    #[must_use]
+    pub const fn unless(place: &'static str, harmless: bool, reason: &'static str) -> Self {
+        Self { place, harmless: Some(harmless), reason }
+    }
+}
+
 /// The YAML (or JSON) text as a value; an empty text is an empty mapping.
 ///
 /// # Errors
@@ -66,6 +91,40 @@ pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<M
         return Err(mistakes);
     }
     T::deserialize(value).map_err(|error| vec![Mistake::new("", error.to_string())])
+}
+
+/// Takes the refused keys out of the value, and answers with a mistake for each that promises something.
+pub fn take_refused(value: &mut Value, refused: &[Refused]) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for one in refused {
+        take(value, one.place, String::new(), one, &mut mistakes);
+    }
+    mistakes
+}
+
+fn take(node: &mut Value, rest: &str, place: String, refused: &Refused, mistakes: &mut Vec<Mistake>) {
+    let (key, below) = rest.split_once('.').map_or((rest, None), |(key, below)| (key, Some(below)));
+    let (key, is_list) = key.strip_suffix("[]").map_or((key, false), |key| (key, true));
+    let place = join(&place, key);
+    match (below, is_list) {
+        (None, _) => {
+            let stated = node.as_object_mut().and_then(|object| object.remove(key));
+            if stated.is_some_and(|stated| refused.harmless.is_none_or(|harmless| stated != harmless)) {
+                mistakes.push(Mistake::new(place, format!("is refused: {}", refused.reason)));
+            }
+        }
+        (Some(below), false) => {
+            if let Some(node) = node.get_mut(key) {
+                take(node, below, place, refused, mistakes);
+            }
+        }
+        (Some(below), true) => {
+            let entries = node.get_mut(key).and_then(Value::as_array_mut);
+            for (index, entry) in entries.into_iter().flatten().enumerate() {
+                take(entry, below, format!("{place}[{index}]"), refused, mistakes);
+            }
+        }
+    }
 }
 
 /// The JSON Schema of `T`, without references, so that a place in it can be read off directly.
@@ -229,6 +288,24 @@ mod tests {
         plants[1]: name is missing
         plants[1].nmae: unknown key; did you mean `name`?
         ");
+    }
+
+    #[test]
+    fn what_nothing_would_follow_is_refused_with_the_reason() {
+        let refused = [
+            Refused::key("plants[].scent", "nobody smells here"),
+            Refused::unless("soil.wet", false, "there is no water"),
+        ];
+        let text = "beds: 1\nsoil: {wet: true}\nplants:\n  - {name: a, scent: null}\n  - {name: b}\n  - 3\n";
+        let mut value = read(text).unwrap();
+        let mistakes: Vec<String> = take_refused(&mut value, &refused).iter().map(Mistake::to_string).collect();
+        insta::assert_snapshot!(mistakes.join("\n"), @r"
+        plants[0].scent: is refused: nobody smells here
+        soil.wet: is refused: there is no water
+        ");
+        assert!(value["soil"].get("wet").is_none());
+        let mut harmless = read("{soil: {wet: false}, plants: 7}").unwrap();
+        assert!(take_refused(&mut harmless, &refused).is_empty());
     }
 
     #[test]

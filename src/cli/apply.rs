@@ -135,8 +135,16 @@ pub async fn apply(
     now: DateTime<Utc>,
     dry_run: bool,
 ) -> Result<Report, Failure> {
-    let value = document::read(document).map_err(|mistake| Failure::Mistakes(vec![mistake]))?;
-    let document: Document = document::check(&value).map_err(Failure::Mistakes)?;
+    let mut value = document::read(document).map_err(|mistake| Failure::Mistakes(vec![mistake]))?;
+    let mut mistakes = document::take_refused(&mut value, state::refused::REFUSED);
+    let document: Document = match document::check(&value) {
+        Ok(document) if mistakes.is_empty() => document,
+        checked => {
+            mistakes.extend(checked.err().into_iter().flatten());
+            mistakes.sort();
+            return Err(Failure::Mistakes(mistakes));
+        }
+    };
     let mut transaction = conn.begin().await.map_err(store::Error::from)?;
     let mut run = Run::new(&mut transaction, sources, db_key_base, now, dry_run);
     state::bring_about(&mut run, &document).await?;

@@ -1,6 +1,7 @@
 //! `gatehouse serve`: secrets, log, pool, migrations, serve, drain.
 
 use std::future::pending;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use crate::http::operate::{self, OperateState};
 use crate::jobs;
 use crate::secrets::Secrets;
 use crate::server::{self, Listener};
-use crate::store::{self, Db, access_facts::AccessFacts};
+use crate::store::{self, Budgets};
 use crate::telemetry;
 
 /// Serves until the process is asked to stop, and a moment longer for what is under way.
@@ -22,11 +23,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::log(&settings.gatehouse.log)?;
     let metrics = telemetry::metrics()?;
     let secrets = Secrets::load_or_create(&settings)?;
-    let db = Db::new(&settings.gatehouse.database)?;
-    store::migrate(&db).await.context("cannot bring the database's schema up to date")?;
+    let budgets = Budgets::new(&settings)?;
+    let db = &budgets.upkeep;
+    store::migrate(db).await.context("cannot bring the database's schema up to date")?;
 
-    let access = AccessFacts::new(&settings)?;
-    let app = app::build(&settings, &secrets, &db, access, &Clock::system()).map_err(|mistakes| {
+    let app = app::build(&settings, &secrets, &budgets, &Clock::system()).map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("; "))
     })?;
@@ -56,7 +57,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let operate = match settings.gatehouse.metrics_listen {
         Some(address) => {
             let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let router = operate::router(OperateState { db: db.clone(), clock: Clock::system(), metrics });
+            let router = operate::router(OperateState { budgets: budgets.clone(), clock: Clock::system(), metrics });
             tracing::info!(%address, "listening for operators");
             tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
         }
@@ -66,13 +67,21 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     asked_to_stop().await?;
     tracing::info!("stopping: no new connections, and what is under way is finished");
     let _ = stop.send(true);
-    servers.join_all().await;
-    workers.await.context("the job queue failed")?;
-    expiry.await.context("the removal of expired memberships failed")?;
-    seats.await.context("the count of seats failed")?;
-    app.background.await.context("the writer of notes failed")?;
-    operate.abort();
-    db.pool().close().await;
+    let ending = async {
+        servers.join_all().await;
+        app.tasks.ended().await;
+        workers.await.context("the job queue failed")?;
+        expiry.await.context("the removal of expired memberships failed")?;
+        seats.await.context("the count of seats failed")?;
+        app.background.await.context("the writer of notes failed")?;
+        operate.abort();
+        budgets.close().await;
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(Duration::from_secs(limits.drain_timeout.into()), ending).await {
+        Ok(ended) => ended?,
+        Err(_) => tracing::warn!("something was still under way when the drain time-out ended, and is given up"),
+    }
     tracing::info!("stopped");
     Ok(())
 }

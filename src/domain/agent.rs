@@ -9,6 +9,10 @@ use super::ids::{AgentId, ProjectId, UserId};
 pub const MOST_TOKENS: i64 = 2;
 /// What the tokens of agents begin with.
 const PREFIX: &str = "glagent-";
+/// Characters behind the prefix.
+const LENGTH: usize = 50;
+/// The token that the documentation prints. Everybody knows it, so that it protects nothing anyway.
+const DOCUMENTED: &str = "glagent-example";
 
 /// An agent, as its token shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +37,18 @@ pub fn is_name(name: &str) -> bool {
         && bytes.iter().all(|byte| plain(*byte) || *byte == b'-')
 }
 
+/// Whether a token is as long as GitLab's, behind its prefix where it has it; or the documented one. kas tells agents apart
+/// by half of their tokens, and of short ones the halves may be the same.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    text == DOCUMENTED || text.strip_prefix(PREFIX).unwrap_or(text).chars().count() >= LENGTH
+}
+
 /// A new token, of random bytes: the prefix and 50 characters.
 #[must_use]
 pub fn mint(random: [u8; 38]) -> String {
     let text = BASE64_URL_SAFE_NO_PAD.encode(random);
-    format!("{PREFIX}{}", &text[..50])
+    format!("{PREFIX}{}", &text[..LENGTH])
 }
 
 /// Whether the use of a token is worth a note: at most one a minute is.
@@ -66,6 +77,10 @@ mod tests {
         let token = mint([7; 38]);
         assert_eq!((token.len(), &token[..8]), (58, "glagent-"));
         assert_ne!(token, mint([8; 38]));
+        assert!(is_token(&token) && is_token(&"x".repeat(50)) && is_token(DOCUMENTED));
+        for short in ["", "glagent-", "glagent-example2", &token[..57], &token[9..], &"é".repeat(49)] {
+            assert!(!is_token(short), "{short}");
+        }
     }
 
     #[test]

@@ -69,6 +69,8 @@ events! {
     GitOperation = "repository_git_operation",
     /// An identity provider took somebody on.
     UserProvisioned = "user_provisioned_by_scim",
+    /// It asked for somebody whose address is another account's, and was refused.
+    UserProvisioningRefused = "user_provisioning_by_scim_refused",
     /// It took somebody off.
     UserDeprovisioned = "user_deprovisioned_by_scim",
     /// It took somebody on again.

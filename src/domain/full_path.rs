@@ -38,8 +38,7 @@ pub enum Position {
 pub fn check_name(name: &str, position: Position) -> Result<(), BadName> {
     let reserved = match position {
         Position::Root => ROOT_WORDS,
-        Position::Subgroup => &["-"],
-        Position::Project => PROJECT_WORDS,
+        Position::Subgroup | Position::Project => INNER_WORDS,
     };
     let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
     let lower = name.to_ascii_lowercase();
@@ -110,8 +109,8 @@ const ROOT_WORDS: &[&str] = &[
     "v2",
 ];
 
-/// Parts that follow a group's path in URLs, where a project would stand.
-const PROJECT_WORDS: &[&str] = &[
+/// Parts that follow a group's or a project's path in URLs, where a subgroup or a project would stand.
+const INNER_WORDS: &[&str] = &[
     "-",
     "badges",
     "blame",
@@ -123,6 +122,7 @@ const PROJECT_WORDS: &[&str] = &[
     "edit",
     "files",
     "find_file",
+    "new",
     "preview",
     "raw",
     "refs",
@@ -150,6 +150,9 @@ mod tests {
             ("Admin", Position::Root, Err(BadName::Reserved)),
             ("admin", Position::Project, Ok(())),
             ("tree", Position::Project, Err(BadName::Reserved)),
+            ("New", Position::Project, Err(BadName::Reserved)),
+            ("builds", Position::Subgroup, Err(BadName::Reserved)),
+            ("new", Position::Root, Ok(())),
         ];
         for (name, position, answer) in cases {
             assert_eq!(check_name(name, position), answer, "{name} {position:?}");

@@ -24,6 +24,7 @@ pub mod project_creation;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;
+pub mod re2;
 pub mod reconciliation;
 pub mod repository;
 pub mod scim;

@@ -1,8 +1,10 @@
 //! May this user make a project in this namespace, as a push to a path without one asks (allowed.md 2.5)?
 
+use super::access::{self, Actor, Attempt, Container, Decision, Denial, Facts, Project, Root};
 use super::full_path::{BadName, Position, check_name};
-use super::ids::{NamespaceId, UserId};
-use super::level::AccessLevel;
+use super::ids::{NamespaceId, ProjectId, UserId};
+use super::level::{AccessLevel, FeatureLevel, Visibility};
+use super::repository::GlRepository;
 
 /// The namespace that the project would be in, and what the user is to it.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct Home {
     pub projects: i64,
     /// What the first branch is called; what Gitaly calls it where nobody says.
     pub default_branch: Option<String>,
+    /// The top-level namespace above it.
+    pub root: Root,
+    /// It, or a group above it, is archived.
+    pub archived: bool,
 }
 
 /// `namespaces.project_creation_level`
@@ -70,31 +76,67 @@ pub struct Maker {
 pub enum Refusal {
     /// The user may not; they are told that there is no such project.
     NotPermitted,
+    /// The push to the project would be refused.
+    Denied(Denial),
     /// The name cannot be a project's.
     BadName(BadName),
 }
 
-/// Whether the project may be made.
+/// Whether the attempt makes the project: the user may make one there, every rule of access lets them push to it, and it
+/// can have the name.
 ///
 /// # Errors
 /// Why not.
-pub fn decide(home: &Home, maker: Maker, name: &str) -> Result<(), Refusal> {
+pub fn decide(facts: &Facts, attempt: &Attempt, home: &Home, name: &str) -> Result<(), Refusal> {
+    let Actor::User(user) = facts.actor() else { return Err(Refusal::NotPermitted) };
+    let maker = Maker { id: user.id, admin: user.admin, external: user.external };
+    if !is_permitted(home, maker) {
+        return Err(Refusal::NotPermitted);
+    }
+    if let Decision::Deny(denial) = access::decide(&with_project(facts, home, name, maker), attempt) {
+        return Err(Refusal::Denied(denial));
+    }
+    check_name(name, Position::Project).map_err(Refusal::BadName)
+}
+
+fn is_permitted(home: &Home, maker: Maker) -> bool {
     let least = match home.creation_level {
         CreationLevel::Nobody | CreationLevel::Administrators => None,
         CreationLevel::Maintainers => Some(AccessLevel::MAINTAINER),
         CreationLevel::Developers => Some(AccessLevel::DEVELOPER),
         CreationLevel::Owners => Some(AccessLevel::OWNER),
     };
-    let permitted = match home.owner {
+    match home.owner {
         _ if maker.admin => true,
         _ if maker.external => false,
         Some(owner) => owner == maker.id && home.projects < home.projects_limit,
         None => least.is_some_and(|least| home.level >= least),
-    };
-    if !permitted {
-        return Err(Refusal::NotPermitted);
     }
-    check_name(name, Position::Project).map_err(Refusal::BadName)
+}
+
+/// The facts as they would be with the project: private, and with its repository.
+fn with_project(facts: &Facts, home: &Home, name: &str, maker: Maker) -> Facts {
+    let id = ProjectId(0);
+    let project = Project {
+        id,
+        full_path: format!("{}/{name}", home.full_path),
+        visibility: Visibility::Private,
+        hidden: false,
+        archived: home.archived,
+        pending_deletion: false,
+        repository_read_only: false,
+        repository_level: FeatureLevel::Enabled,
+        wiki_level: FeatureLevel::Enabled,
+        snippets_level: FeatureLevel::Enabled,
+        storage: String::new(),
+        hashed_storage: true,
+        root: home.root.clone(),
+        level: if home.owner == Some(maker.id) { AccessLevel::OWNER } else { home.level },
+        deploy_key_can_push: None,
+    };
+    let repository = GlRepository::Project(id);
+    let container = Container { repository, exists: true, moved_from: None, snippet: None };
+    Facts { project: Some(project), container: Some(container), ..facts.clone() }
 }
 
 #[cfg(test)]
@@ -111,6 +153,14 @@ mod tests {
             projects_limit: 2,
             projects: 0,
             default_branch: None,
+            root: Root {
+                id: NamespaceId(1),
+                git_protocol: None,
+                enforce_ssh_certificates: false,
+                ip_allowlist: Vec::new(),
+                ip_restricted: false,
+            },
+            archived: false,
         }
     }
 
@@ -123,9 +173,8 @@ mod tests {
         let mut table = Vec::new();
         for column in [Some(0), Some(1), Some(2), Some(3), Some(4), None] {
             let creation = CreationLevel::from_level(column);
-            let cells =
-                levels.map(|level| if decide(&group(creation, level), RUBI, "p").is_ok() { "yes" } else { "-" });
-            let by_admin = decide(&group(creation, AccessLevel::NO_ACCESS), admin, "p").is_ok();
+            let cells = levels.map(|level| if is_permitted(&group(creation, level), RUBI) { "yes" } else { "-" });
+            let by_admin = is_permitted(&group(creation, AccessLevel::NO_ACCESS), admin);
             table.push(format!("{column:?} {} admin {by_admin}", cells.join(" ")));
         }
         insta::assert_snapshot!(table.join("\n"), @r"
@@ -145,10 +194,9 @@ mod tests {
             projects,
             ..group(CreationLevel::Nobody, AccessLevel::NO_ACCESS)
         };
-        assert_eq!(decide(&own(1), RUBI, "p"), Ok(()));
-        assert_eq!(decide(&own(2), RUBI, "p"), Err(Refusal::NotPermitted));
-        assert_eq!(decide(&own(0), Maker { id: UserId(8), ..RUBI }, "p"), Err(Refusal::NotPermitted));
-        assert_eq!(decide(&own(0), Maker { external: true, ..RUBI }, "p"), Err(Refusal::NotPermitted));
-        assert_eq!(decide(&own(0), RUBI, "cannot_end_with_dot."), Err(Refusal::BadName(BadName::Ending)));
+        assert!(is_permitted(&own(1), RUBI));
+        assert!(!is_permitted(&own(2), RUBI));
+        assert!(!is_permitted(&own(0), Maker { id: UserId(8), ..RUBI }));
+        assert!(!is_permitted(&own(0), Maker { external: true, ..RUBI }));
     }
 }

@@ -1,4 +1,4 @@
-//! A push that has happened: which refs changed, and how, and what of it is an event of its own.
+//! The lines in which git says what a push changes, and what of a push that has happened is an event of its own.
 
 /// One line of `changes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +42,47 @@ pub struct Group<'a> {
     pub changes: Vec<RefChange<'a>>,
 }
 
-/// The changes in lines of `old new ref`. A line that is none is passed over: what was pushed is pushed.
-pub fn parse(changes: &str) -> impl Iterator<Item = RefChange<'_>> {
-    changes.lines().filter_map(|line| {
-        let mut words = line.trim().splitn(3, ' ');
-        match (words.next(), words.next(), words.next()) {
-            (Some(old), Some(new), Some(name)) if !name.is_empty() => Some(RefChange { old, new, name }),
-            _ => None,
+/// A line that says of no ref what becomes of it. Git writes none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLine {
+    /// There are no three parts with a space between them.
+    #[error("has a line that is not `old new ref`")]
+    Shape,
+    /// An object id is none: 40 or 64 hex digits.
+    #[error("has an object id that is none")]
+    ObjectId,
+    /// The ref's name is one that git gives to no ref.
+    #[error("has a ref that git does not have")]
+    RefName,
+}
+
+/// The changes in lines of `old new ref`, as git's hooks get them: a line ends at its newline, a field at its space, and
+/// the name is the rest of the line, byte for byte. Whatever else Unicode takes for a space or an end of a line is part of
+/// the name, for to git it is.
+pub fn lines(changes: &str) -> impl Iterator<Item = Result<RefChange<'_>, BadLine>> {
+    changes.split('\n').filter(|line| !line.is_empty()).map(|line| {
+        let mut fields = line.splitn(3, ' ');
+        let (Some(old), Some(new), Some(name)) = (fields.next(), fields.next(), fields.next()) else {
+            return Err(BadLine::Shape);
+        };
+        if !is_object_id(old) || !is_object_id(new) {
+            return Err(BadLine::ObjectId);
         }
+        if name.is_empty() || name.contains('\0') {
+            return Err(BadLine::RefName);
+        }
+        Ok(RefChange { old, new, name })
     })
+}
+
+/// The changes of a push that has happened. A line that is none is passed over: what was pushed is pushed.
+pub fn parse(changes: &str) -> impl Iterator<Item = RefChange<'_>> {
+    lines(changes).filter_map(Result::ok)
+}
+
+/// Whether git could have written it: 40 or 64 hex digits.
+fn is_object_id(id: &str) -> bool {
+    matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The groups of a push: branches before tags, and those created before those removed before those moved. Other refs,
@@ -153,7 +185,42 @@ mod tests {
         assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.pushed_branch(), None);
     }
 
+    #[test]
+    fn a_line_is_cut_where_git_cuts_it() {
+        let read = |text: &str| lines(text).map(|line| line.map(|change| change.name.to_owned())).collect::<Vec<_>>();
+        let line = |name: &str| format!("{A} {B} {name}\n");
+        for name in
+            ["refs/heads/x\u{3000}-stable", "refs/heads/\u{a0}x", "x\u{85}", "x\u{2028}y", "x\r", "x y", " x", "x\t"]
+        {
+            assert_eq!(read(&line(name)), [Ok(name.to_owned())], "{name:?}");
+        }
+        assert_eq!(read(&format!("\n{}\n{}", line("a"), line("b"))), [Ok("a".to_owned()), Ok("b".to_owned())]);
+        let sha256 = "c".repeat(64);
+        assert_eq!(read(&format!("{sha256} {sha256} x")), [Ok("x".to_owned())]);
+        for (text, complaint) in [
+            (" ".to_owned(), BadLine::Shape),
+            (format!("{A} {B}"), BadLine::Shape),
+            (format!("{A}\t{B}\tx"), BadLine::Shape),
+            (format!("{A}\u{a0}{B} x y"), BadLine::ObjectId),
+            (format!(" {A} {B} x"), BadLine::ObjectId),
+            (format!("{A}  {B} x"), BadLine::ObjectId),
+            (format!("{} {B} x", &A[1..]), BadLine::ObjectId),
+            (format!("{} {B} x", A.replace('a', "g")), BadLine::ObjectId),
+            (format!("{A} {B} "), BadLine::RefName),
+            (format!("{A} {B} x\0"), BadLine::RefName),
+        ] {
+            assert_eq!(read(&text), [Err(complaint)], "{text:?}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_name_is_read_back_unchanged(names in proptest::collection::vec("[^\\n\\x00]+", 1..4)) {
+            let text: String = names.iter().map(|name| format!("{A} {B} {name}\n")).collect();
+            let read: Vec<String> = parse(&text).map(|change| change.name.to_owned()).collect();
+            proptest::prop_assert_eq!(read, names);
+        }
+
         #[test]
         fn any_text_is_read_without_a_panic(text in "\\PC*") {
             let _ = groups(&text);

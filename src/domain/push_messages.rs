@@ -82,11 +82,14 @@ pub struct Banner {
 /// The messages, in the order in which they are printed: alerts first, the last one added before the others.
 #[must_use]
 pub fn list(facts: &Facts, changes: &str, options: &PushOptions) -> Vec<Message> {
-    let alerts = [banner(facts).map(str::to_owned), option_errors(facts, options)];
-    let basics = links(facts, changes).into_iter().chain(facts.stored.iter().cloned());
+    let errors = option_errors(facts, options);
+    // A link would say that there can be what the error says there cannot.
+    let links = if errors.is_none() { links(facts, changes) } else { Vec::new() };
+    let alerts = [banner(facts).map(str::to_owned), errors];
+    let basics = links.into_iter().chain(facts.stored.iter().cloned());
     let alerts = alerts.into_iter().flatten().map(|text| Message { kind: Kind::Alert, text });
     let messages = alerts.chain(basics.map(|text| Message { kind: Kind::Basic, text }));
-    messages.filter(|message| !message.text.trim().is_empty()).collect()
+    messages.filter(|message| !message.text.trim_ascii().is_empty()).collect()
 }
 
 /// The branches that a link is printed for: there after the push, and not the target of merge requests themselves.

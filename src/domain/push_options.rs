@@ -84,13 +84,13 @@ impl PushOptions {
 fn parse(option: &str) -> Option<(&'static str, &'static str, bool, Option<&str>)> {
     let (namespace, rest) = option.split_once('.')?;
     let (key, value) = rest.split_once('=').map_or((rest, ""), |(key, value)| (key, value));
-    let namespace = match namespace.trim() {
+    let namespace = match namespace.trim_ascii() {
         "mr" => "merge_request",
         other => other,
     };
     let (namespace, keys) = KNOWN.iter().find(|(name, _)| *name == namespace)?;
-    let (key, repeatable) = keys.iter().find(|(name, _)| *name == key.trim())?;
-    Some((namespace, key, *repeatable, Some(value.trim()).filter(|value| !value.is_empty())))
+    let (key, repeatable) = keys.iter().find(|(name, _)| *name == key.trim_ascii())?;
+    Some((namespace, key, *repeatable, Some(value.trim_ascii()).filter(|value| !value.is_empty())))
 }
 
 #[cfg(test)]
@@ -114,6 +114,8 @@ mod tests {
             known(&["mr.title=a=b.c", "mr.title=", "mr.target=x", "mr.target=y", "ci.variable=A=1"]),
             @r#"{"ci": {"variable": Counts({"A=1": 1})}, "merge_request": {"target": Text("y"), "title": Given}}"#
         );
+        // Only ASCII's spaces are passed over.
+        assert_eq!(known(&["ci\u{a0}.skip", "ci.skip\u{3000}", "\u{2003}ci.skip"]), "{}");
         assert_eq!(known(&["", ".", "ci", "ci.", "=", "ci.nothing", "nobody.skip", ".skip"]), "{}");
     }
 

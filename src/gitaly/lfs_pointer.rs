@@ -13,7 +13,8 @@ impl LfsPointer {
     /// Reads a pointer as git-lfs does: `key value` lines, `version` first, keys that mean nothing here passed over.
     #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
-        let mut lines = std::str::from_utf8(data).ok()?.lines().filter_map(|line| line.trim().split_once(' '));
+        let text = std::str::from_utf8(data).ok()?;
+        let mut lines = text.split('\n').filter_map(|line| line.trim_ascii().split_once(' '));
         // The names that git-lfs had before it was git-lfs are read as well.
         let (_, version) = lines.next().filter(|(key, _)| *key == "version")?;
         if !["https://git-lfs.github.com/spec/", "https://hawser.github.com/spec/", "http://git-media.io/v/"]
@@ -49,7 +50,7 @@ mod tests {
         let read = |text: &str| LfsPointer::parse(text.as_bytes()).map(|pointer| pointer.size);
         let v1 = "https://git-lfs.github.com/spec/v1";
         assert_eq!(read(&pointer(v1, "12345")), Some(12345));
-        assert_eq!(read(pointer("https://hawser.github.com/spec/v1", "0").trim_end()), Some(0));
+        assert_eq!(read(pointer("https://hawser.github.com/spec/v1", "0").trim_ascii_end()), Some(0));
         assert_eq!(read(&pointer(v1, "1").replace('\n', "\r\n")), Some(1));
         assert_eq!(read(&pointer(&format!("{v1}\next-0-foo sha256:{oid}"), "1")), Some(1));
         assert_eq!(read(&pointer("https://example.com/spec/v1", "1")), None);

@@ -160,6 +160,7 @@ impl Repository {
 fn commit(commit: super::Commit) -> Option<(ObjectId, Commit)> {
     let facts = Commit {
         message: commit.message().to_owned(),
+        author_name: commit.author.name,
         author_email: commit.author.email,
         committer_email: commit.committer.email,
         parents: commit.parent_ids.iter().filter_map(|id| ObjectId::parse(id)).collect(),

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use crate::clock::Clock;
 use crate::domain::kas_usage::{Period, UNIQUE_COUNTERS};
-use crate::store::{self, Db, kas_usage};
+use crate::store::{self, Budgets, kas_usage};
 
 /// What the handlers use.
 #[derive(Clone)]
 pub struct OperateState {
-    /// The database that readiness asks.
-    pub db: Db,
+    /// The connections: readiness asks those that logins use.
+    pub budgets: Budgets,
     /// The clock.
     pub clock: Clock,
     /// The metrics of this process.
@@ -40,7 +40,7 @@ async fn liveness() -> Json<Value> {
 }
 
 async fn readiness(State(state): State<OperateState>) -> (StatusCode, Json<Value>) {
-    let answered = tokio::time::timeout(Duration::from_secs(1), store::ping(&state.db)).await;
+    let answered = tokio::time::timeout(Duration::from_secs(1), store::ping(&state.budgets.lookups)).await;
     let (status, word) = match answered {
         Ok(Ok(())) => (StatusCode::OK, "ok"),
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
@@ -49,10 +49,11 @@ async fn readiness(State(state): State<OperateState>) -> (StatusCode, Json<Value
 }
 
 async fn metrics(State(state): State<OperateState>) -> String {
-    let pool = state.db.pool();
-    metrics::gauge!("gatehouse_pool_connections", "state" => "open").set(f64::from(pool.size()));
-    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    metrics::gauge!("gatehouse_pool_connections", "state" => "idle").set(f64::from(idle));
+    for (name, db) in state.budgets.each() {
+        let (open, idle) = db.count();
+        metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "open").set(f64::from(open));
+        metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "idle").set(f64::from(idle));
+    }
     // What kas has counted is in the database, the same for every server; without an answer the last figures stay.
     match tokio::time::timeout(Duration::from_secs(1), usage(&state)).await {
         Ok(Ok(())) => {}
@@ -63,14 +64,14 @@ async fn metrics(State(state): State<OperateState>) -> String {
 }
 
 async fn usage(state: &OperateState) -> store::Result<()> {
-    let pool = state.db.pool();
-    for (counter, total) in kas_usage::list_totals(pool, None).await? {
+    let db = &state.budgets.upkeep;
+    for (counter, total) in kas_usage::list_totals(db, None).await? {
         let total = u64::try_from(total).unwrap_or_default();
         metrics::counter!("gatehouse_kas_usage_total", "counter" => counter).absolute(total);
     }
     let today = state.clock.now().date_naive();
     for (name, period) in [("week", Period::week_of(today)), ("month", Period::month_of(today))] {
-        let counted = kas_usage::list_unique(pool, period).await?;
+        let counted = kas_usage::list_unique(db, period).await?;
         for counter in UNIQUE_COUNTERS {
             let ids = counted.iter().find(|(known, _)| known == counter).map_or(0, |(_, ids)| *ids);
             let ids = u32::try_from(ids).unwrap_or(u32::MAX);

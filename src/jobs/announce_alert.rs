@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Failure, JobState, attempt, payload};
 use crate::domain::ids::AlertId;
-use crate::store::{self, alerts, jobs, pushed_projects, web_hooks};
+use crate::store::{alerts, jobs, pushed_projects, web_hooks};
 
 /// The job of one alert.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ impl TaskHandler for AnnounceAlert {
 }
 
 async fn announce(state: &JobState, id: AlertId) -> Result<(), Failure> {
-    let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+    let mut transaction = state.pool.begin().await?;
     let Some(alert) = alerts::take_unannounced(&mut *transaction, id, state.clock.now()).await? else {
         // An earlier attempt did everything and could not say so any more, or the alert is gone.
         return Ok(());
@@ -37,6 +37,6 @@ async fn announce(state: &JobState, id: AlertId) -> Result<(), Failure> {
             jobs::insert_deliver_webhook(&mut *transaction, delivery).await?;
         }
     }
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(())
 }

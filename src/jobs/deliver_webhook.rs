@@ -68,7 +68,7 @@ async fn note(state: &JobState, id: Uuid, delivery: &Delivery, answer: &Answer, 
     if taken {
         web_hooks::delete_delivery(&mut *transaction, id).await?;
     }
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 #[cfg(test)]

@@ -25,9 +25,8 @@ use graphile_worker::{
     WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
-use sqlx::PgPool;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
@@ -40,14 +39,16 @@ use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
 use crate::gitaly;
+use crate::store::db::Pauses;
+use crate::store::queue_driver::QueueDriver;
 use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
 /// The pause after which an empty queue is looked at again, unless a new job says so before.
 const IDLE_PAUSE: Duration = Duration::from_millis(500);
-/// The pause after which a worker that has failed as a whole is started again.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after which a worker that has failed as a whole is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(10);
 
 /// What jobs need to know of the installation.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ pub struct JobSettings {
 #[derive(Debug, Clone)]
 pub struct JobState {
     /// Connections beside those that answer clients, so that jobs and clients do not wait for each other.
-    pub pool: PgPool,
+    pub pool: Db,
     /// The clock.
     pub clock: Clock,
     /// The settings.
@@ -94,17 +95,22 @@ impl JobState {
         clock: Clock,
         repositories: Repositories,
     ) -> anyhow::Result<Self> {
-        // One connection a job, one that listens, one that shows that the server is alive.
+        // One connection a job, one that fetches jobs, one that shows that the server is alive.
         let connections = u32::from(settings.queue.concurrency) + 2;
-        let pool = Db::beside(database, connections)?.pool().clone();
-        Self::over(pool, settings, clock, repositories)
+        Self::over(Db::beside(database, connections)?, settings, clock, repositories)
     }
 
-    /// The state of jobs over a pool that exists.
+    /// The state of jobs over connections that exist.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
-    pub fn over(pool: PgPool, settings: JobSettings, clock: Clock, repositories: Repositories) -> anyhow::Result<Self> {
+    pub fn over(
+        pool: impl Into<Db>,
+        settings: JobSettings,
+        clock: Clock,
+        repositories: Repositories,
+    ) -> anyhow::Result<Self> {
+        let pool = pool.into();
         let key = ColumnKey::new(&settings.db_key_base);
         let outbound = Outbound::new(settings.webhook_timeout)?;
         Ok(Self { pool, clock, settings: Arc::new(settings), key, outbound, repositories })
@@ -124,26 +130,50 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
     })
 }
 
-/// A worker ends well when it is asked to stop; where its database does not answer, another takes its place.
+/// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has been
+/// replaced, another takes its place.
 async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
-    loop {
-        let ended = match worker(state, stop.clone()).await {
-            Ok(worker) => worker.run().await.map_err(anyhow::Error::from),
-            Err(error) => Err(error),
+    let mut pauses = Pauses::up_to(RESTART_PAUSE);
+    let mut leaving = JoinSet::new();
+    while !*stop.borrow() {
+        let driver = QueueDriver::new(state.pool.clone(), stop.clone());
+        let worker = match worker(state, driver.clone(), stop.clone()).await {
+            Ok(worker) => Arc::new(worker),
+            Err(error) => {
+                restarts(&error);
+                let _ = tokio::time::timeout(pauses.next(), stop.wait_for(|stop| *stop)).await;
+                continue;
+            }
         };
-        let Err(error) = ended else { return };
-        tracing::warn!(%error, "the worker of the job queue has failed and is started again");
-        if tokio::time::timeout(RESTART_PAUSE, stop.wait_for(|stop| *stop)).await.is_ok() {
-            return;
+        let running = Arc::clone(&worker);
+        let mut run = tokio::spawn(async move { running.run().await });
+        tokio::select! {
+            ended = &mut run => match ended.map_err(anyhow::Error::from).and_then(|ended| ended.map_err(Into::into)) {
+                Ok(()) => {}
+                Err(error) => {
+                    restarts(&error);
+                    let _ = tokio::time::timeout(pauses.next(), stop.wait_for(|stop| *stop)).await;
+                }
+            },
+            () = driver.outdated() => {
+                // The jobs that it works on are finished, beside those of the next worker.
+                worker.request_shutdown();
+                leaving.spawn(run);
+            }
         }
     }
+    while leaving.join_next().await.is_some() {}
 }
 
-/// A worker over the state's pool, with every kind of job.
+fn restarts(error: &anyhow::Error) {
+    tracing::warn!(%error, "the worker of the job queue has failed and is started again");
+}
+
+/// A worker over the driver's connections, with every kind of job.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
+pub async fn worker(state: &JobState, driver: QueueDriver, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
     let settings = &state.settings;
     let concurrency = usize::from(settings.queue.concurrency.max(1));
     let takeover = Duration::from_secs(settings.queue.takeover_timeout.into());
@@ -156,7 +186,7 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
     let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
     let local_queue = LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30));
     let worker = WorkerOptions::default()
-        .pg_pool(state.pool.clone())
+        .database(graphile_worker::Database::new(driver))
         .schema(jobs::SCHEMA)
         .concurrency(concurrency)
         // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
@@ -185,7 +215,7 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
 
 /// The library has put the job off already, by a pause without chance in it: what failed together would be tried again
 /// together.
-async fn postpone(pool: PgPool, id: i64, attempts: i16) {
+async fn postpone(pool: Db, id: i64, attempts: i16) {
     if let Err(error) = jobs::postpone(&pool, id, pause(attempts, rand::random())).await {
         tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
     }

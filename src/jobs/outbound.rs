@@ -94,7 +94,7 @@ impl Outbound {
         let port = url.port_or_known_default().unwrap_or(80);
         let host = url.host_str().unwrap_or_default().to_owned();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let addresses = if let Ok(address) = literal {
+        let addresses = if let Ok(address) = literal.clone() {
             vec![SocketAddr::new(address, port)]
         } else {
             let found = tokio::time::timeout(self.timeout, lookup_host((host.as_str(), port))).await;
@@ -106,10 +106,12 @@ impl Outbound {
         }
         // One bad address is enough: which one is connected to would be left to chance.
         match addresses.iter().find(|address| !egress.admits(&host, address.ip(), port)) {
-            Some(address) => Err(Unsent::Refused(format!(
-                "requests to the local network are not allowed: {host} is {}",
-                address.ip().to_canonical()
-            ))),
+            Some(address) => {
+                let address = address.ip().to_canonical();
+                let found = if literal.is_ok() { String::new() } else { format!(" is {address}") };
+                let refusal = format!("requests to the local network are not allowed: {host}{found}");
+                Err(Unsent::Refused(refusal))
+            }
             None => Ok((host, addresses)),
         }
     }
@@ -180,6 +182,14 @@ mod tests {
             outbound.resolve(&parse(url)?, &egress).await.map(|(host, addresses)| (host, addresses.len()))
         };
         assert!(matches!(resolve("http://localhost/", false).await, Err(Unsent::Refused(_))));
+        let said = async |url: &str| match resolve(url, false).await {
+            Err(Unsent::Refused(reason)) => reason,
+            other => panic!("{url}: {other:?}"),
+        };
+        let refusal = "requests to the local network are not allowed";
+        assert_eq!(said("http://127.0.0.1/").await, format!("{refusal}: 127.0.0.1"));
+        assert_eq!(said("http://[::1]/").await, format!("{refusal}: [::1]"));
+        assert!(said("http://localhost/").await.starts_with(&format!("{refusal}: localhost is ")));
         assert!(matches!(resolve("http://localhost/", true).await, Ok((host, 1..)) if host == "localhost"));
         assert!(matches!(resolve("http://8.8.8.8/", false).await, Ok((_, 1))));
         assert!(matches!(resolve("http://no-such-host.invalid/", true).await, Err(Unsent::Unreachable(_))));

@@ -29,7 +29,7 @@ pub fn push(
         None => Some(change.new),
     };
     let url = format!("{}/{}", settings.url, project.path);
-    let git_http_url = format!("{url}.git");
+    let git_http_url = http_clone_url(settings, project);
     let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
     let commits: Vec<Value> =
         brought.into_iter().flat_map(|brought| &brought.commits).map(|one| commit(&url, one)).collect();
@@ -83,6 +83,7 @@ pub fn alert(settings: &JobSettings, project: &PushedProject, alert: &AlertRow) 
 fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
     let url = format!("{}/{}", settings.url, project.path);
     let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
+    let git_http_url = http_clone_url(settings, project);
     json!({
         "id": project.id.0,
         "name": project.name,
@@ -90,7 +91,7 @@ fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
         "web_url": url,
         "avatar_url": Value::Null,
         "git_ssh_url": git_ssh_url,
-        "git_http_url": format!("{url}.git"),
+        "git_http_url": git_http_url,
         "namespace": project.namespace,
         "visibility_level": project.visibility_level,
         "path_with_namespace": project.path,
@@ -99,15 +100,19 @@ fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
         "homepage": url,
         "url": git_ssh_url,
         "ssh_url": git_ssh_url,
-        "http_url": format!("{url}.git"),
+        "http_url": git_http_url,
     })
+}
+
+fn http_clone_url(settings: &JobSettings, project: &PushedProject) -> String {
+    format!("{}/{}.git", project.http_clone_root.as_ref().unwrap_or(&settings.url), project.path)
 }
 
 fn commit(project_url: &str, commit: &Commit) -> Value {
     json!({
         "id": commit.id,
         "message": commit.message,
-        "title": commit.message.lines().next().unwrap_or_default(),
+        "title": commit.title(),
         "timestamp": commit.timestamp.to_rfc3339_opts(SecondsFormat::Secs, false),
         "url": format!("{project_url}/-/commit/{}", commit.id),
         "author": { "name": commit.author_name, "email": commit.author_email },

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::repositories::Brought;
+use super::repositories::{Brought, Commit};
 use super::{Failure, JobState, attempt, payload};
 use crate::domain::access::ActorName;
 use crate::domain::ids::{ProjectId, PushId, WebHookId};
@@ -59,7 +59,7 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         Some(GlRepository::Project(project)) => prepare(state, project, &push).await?,
         _ => None,
     };
-    let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+    let mut transaction = state.pool.begin().await?;
     if !received_pushes::update_processed(&mut *transaction, id, now).await? {
         return Ok(());
     }
@@ -74,7 +74,7 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         }
         None => {}
     }
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -199,7 +199,7 @@ fn events_of<'a>(group: &'a PreparedGroup<'a>, limit: usize) -> Vec<Refs<'a>> {
             from: Some(change.old).filter(|id| !is_zero(id)),
             to: Some(change.new).filter(|id| !is_zero(id)),
             commit_count: brought.as_ref().map_or(0, |brought| brought.total),
-            commit_title: newest.and_then(|commit| commit.message.lines().next()),
+            commit_title: newest.map(Commit::title),
         }
     };
     group.changes.iter().map(one).collect()

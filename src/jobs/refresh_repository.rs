@@ -10,7 +10,7 @@ use crate::domain::ids::ProjectId;
 use crate::gitaly::{self, Repository};
 use crate::store::default_branches::{self, DefaultBranch};
 use crate::store::repositories::ProjectRepositories;
-use crate::store::{self, jobs, project_statistics, repositories};
+use crate::store::{jobs, project_statistics, repositories};
 
 /// The job of one project's repositories.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ async fn refresh(state: &JobState, project: ProjectId) -> Result<(), Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+    let mut transaction = state.pool.begin().await?;
     if let Some(branch) = &looked.head.branch {
         // For a first push in whose report Gitaly gave no answer.
         default_branches::settle(&mut transaction, project, branch, asked_at).await?;
@@ -56,7 +56,7 @@ async fn refresh(state: &JobState, project: ProjectId) -> Result<(), Failure> {
         default_branches::upsert(&mut *transaction, project, &DefaultBranch { name, born }, asked_at).await?;
     }
     project_statistics::upsert(&mut *transaction, project, looked.repository, looked.wiki).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(())
 }
 

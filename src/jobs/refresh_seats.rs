@@ -23,6 +23,8 @@ pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<b
         match refresh(&db, clock.now(), TimeDelta::seconds(seconds.into())).await {
             Ok(0) => {}
             Ok(subscriptions) => tracing::info!(subscriptions, "counted seats"),
+            // The database's own troubles are in the log already.
+            Err(error) if error.is_about_the_database() => tracing::debug!(%error, "could not count seats"),
             Err(error) => tracing::warn!(%error, "could not count seats"),
         }
         tokio::select! {

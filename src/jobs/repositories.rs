@@ -29,6 +29,14 @@ pub struct Commit {
     pub author_email: String,
 }
 
+impl Commit {
+    /// The first line of its message.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.message.split(['\r', '\n']).next().unwrap_or_default()
+    }
+}
+
 /// What a change of a ref has brought.
 #[derive(Debug, Clone, Default)]
 pub struct Brought {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, JobState, attempt};
 use crate::domain::ids::NamespaceId;
-use crate::store::{self, jobs, scim_groups};
+use crate::store::{jobs, scim_groups};
 
 /// The job of one linked group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,9 +25,9 @@ impl TaskHandler for SyncScimMembers {
 async fn sync(state: &JobState, group: NamespaceId) -> Result<(), Failure> {
     let mut users = 0;
     loop {
-        let mut transaction = state.pool.begin().await.map_err(store::Error::from)?;
+        let mut transaction = state.pool.begin().await?;
         let some = scim_groups::sync(&mut transaction, group, state.clock.now().date_naive()).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
         if some == 0 {
             break;
         }

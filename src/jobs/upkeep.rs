@@ -36,8 +36,13 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             sweep(&state).await?;
             make_missing(&state).await
         };
-        if let Err(error) = looked.await {
-            tracing::warn!(%error, "the upkeep of the job queue is put off");
+        match looked.await {
+            // The database's own troubles are in the log already.
+            Err(error) if error.is_about_the_database() => {
+                tracing::debug!(%error, "the upkeep of the job queue is put off");
+            }
+            Err(error) => tracing::warn!(%error, "the upkeep of the job queue is put off"),
+            Ok(()) => {}
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Everything that the access rules look at, for many attempts in one statement.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use ipnet::IpNet;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
-use super::Result;
 use super::gather::{Batch, Gather};
+use super::{Db, Result};
 use crate::config::{Database, Settings};
 use crate::domain::access::{
     Action, ActorName, Attempt, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project, Protocol, Root,
@@ -23,26 +24,16 @@ use crate::domain::ssh_key::{KeyKind, PublicKey};
 pub struct AccessFacts(Gather<Statement>);
 
 impl AccessFacts {
-    /// A loader with connections of its own. They are made when they are first needed.
-    ///
-    /// # Errors
-    /// Where the database's URL cannot be read.
-    pub fn new(settings: &Settings) -> Result<Self> {
-        let database = &settings.gatehouse.database;
-        let pool = super::pool(database, database.access_connections)?;
-        Ok(Self::over(pool, database, settings))
-    }
-
-    /// A loader over a pool that exists.
+    /// A loader over this budget, all of whose connections `/allowed` may use.
     #[must_use]
-    pub fn over(pool: PgPool, database: &Database, settings: &Settings) -> Self {
+    pub fn over(db: impl Into<Db>, database: &Database, settings: &Settings) -> Self {
         let shell = &settings.gitlab_shell;
         let statement = Statement {
             http_download: shell.upload_pack,
             http_push: shell.receive_pack,
             otp_login: settings.gatehouse.two_factor_for_git.then(|| settings.ssh_login()),
         };
-        Self(Gather::new(statement, pool, database.access_connections, database.patience()))
+        Self(Gather::new(statement, db.into(), database.access_connections))
     }
 
     /// The facts about an attempt that is made `now`.
@@ -51,6 +42,14 @@ impl AccessFacts {
     /// Where the database does not answer in time.
     pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
         self.0.load((attempt, now)).await
+    }
+
+    /// The same, waited for as long as this: Gitaly asks once, and waits longer than gitlab-shell.
+    ///
+    /// # Errors
+    /// Where the database does not answer in time.
+    pub async fn load_within(&self, attempt: Arc<Attempt>, now: DateTime<Utc>, patience: Duration) -> Result<Facts> {
+        self.0.load_within((attempt, now), patience).await
     }
 }
 
@@ -177,10 +176,12 @@ struct Row {
     email_confirmation: Option<i16>,
     enforce_terms: Option<bool>,
     globally_allowed_ips: Option<String>,
+    max_ssh_key_lifetime: Option<i32>,
     read_only: bool,
     key_id: Option<i64>,
     key_type: Option<String>,
     key_expires_at: Option<DateTime<Utc>>,
+    key_created_at: Option<NaiveDateTime>,
     key_last_used_at: Option<NaiveDateTime>,
     key_text: Option<String>,
     user_id: Option<i64>,
@@ -203,6 +204,7 @@ struct Row {
     named: bool,
     project_id: Option<i64>,
     visibility_level: Option<i32>,
+    hidden: Option<bool>,
     archived: Option<bool>,
     ancestor_archived: Option<bool>,
     pending_deletion: bool,
@@ -242,6 +244,7 @@ impl Row {
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
             read_only: self.read_only,
             receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),
+            longest_key_life: self.max_ssh_key_lifetime.map(|days| TimeDelta::days(days.into())),
             operation_limit: self.operation_limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or_default(),
             email_confirmation: match self.email_confirmation {
                 Some(1) => EmailConfirmation::Soft,
@@ -261,6 +264,7 @@ impl Row {
             id: KeyId(self.key_id?),
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
+            created_at: self.key_created_at.map(|at| at.and_utc()),
             strength: self
                 .key_text
                 .as_deref()
@@ -296,12 +300,12 @@ impl Row {
     }
 
     fn project(&self) -> Option<Project> {
-        let (ip_allowlist, ip_restricted) = networks(self.ip_ranges.iter().map(String::as_str));
         let owner = self.owns_namespace.unwrap_or_default().then_some(AccessLevel::OWNER);
         Some(Project {
             id: ProjectId(self.project_id?),
             full_path: self.full_path.clone()?,
             visibility: Visibility::from_level(self.visibility_level.unwrap_or_default()),
+            hidden: self.hidden.unwrap_or_default(),
             archived: self.archived.unwrap_or_default() || self.ancestor_archived.unwrap_or_default(),
             pending_deletion: self.pending_deletion,
             repository_read_only: self.repository_read_only.unwrap_or_default(),
@@ -310,17 +314,7 @@ impl Row {
             snippets_level: FeatureLevel::from_level(self.snippets_level),
             storage: self.repository_storage.clone().unwrap_or_default(),
             hashed_storage: self.storage_version.is_some_and(|version| version >= 1),
-            root: Root {
-                id: NamespaceId(self.root_id?),
-                git_protocol: match self.root_protocol {
-                    Some(1) => Some(Protocol::Ssh),
-                    Some(2) => Some(Protocol::Http),
-                    _ => None,
-                },
-                enforce_ssh_certificates: self.enforce_ssh_certificates.unwrap_or_default(),
-                ip_allowlist,
-                ip_restricted,
-            },
+            root: root(NamespaceId(self.root_id?), self.root_protocol, self.enforce_ssh_certificates, &self.ip_ranges),
             level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
             deploy_key_can_push: self.deploy_key_can_push,
         })
@@ -372,6 +366,22 @@ impl Row {
             repository_read_only: self.snippet_read_only.unwrap_or_default(),
             storage: self.snippet_storage.clone().unwrap_or_default(),
         })
+    }
+}
+
+/// The top-level namespace of these columns.
+pub(super) fn root(id: NamespaceId, protocol: Option<i16>, certificates: Option<bool>, ranges: &[String]) -> Root {
+    let (ip_allowlist, ip_restricted) = networks(ranges.iter().map(String::as_str));
+    Root {
+        id,
+        git_protocol: match protocol {
+            Some(1) => Some(Protocol::Ssh),
+            Some(2) => Some(Protocol::Http),
+            _ => None,
+        },
+        enforce_ssh_certificates: certificates.unwrap_or_default(),
+        ip_allowlist,
+        ip_restricted,
     }
 }
 

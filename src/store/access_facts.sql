@@ -10,10 +10,12 @@ select
   settings.email_confirmation_setting as "email_confirmation?: i16",
   settings.enforce_terms as "enforce_terms?",
   settings.globally_allowed_ips as "globally_allowed_ips?",
+  settings.max_ssh_key_lifetime as "max_ssh_key_lifetime?",
   current_setting('transaction_read_only') = 'on' as "read_only!",
   key.id as "key_id?",
   key.type as "key_type?",
   key.expires_at as "key_expires_at?",
+  key.created_at as "key_created_at?",
   key.last_used_at as "key_last_used_at?",
   case
     when settings.keys_are_restricted or key.key like 'ssh-dss %'
@@ -61,6 +63,7 @@ select
   named.id is not null as "named!",
   project.id as "project_id?",
   project.visibility_level as "visibility_level?",
+  project.hidden as "hidden?",
   project.archived as "archived?",
   case
     when attempt.push
@@ -164,6 +167,7 @@ left join (
     email_confirmation_setting,
     enforce_terms,
     globally_allowed_ips,
+    max_ssh_key_lifetime,
     array[
       rsa_key_restriction,
       dsa_key_restriction,

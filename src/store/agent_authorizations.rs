@@ -181,9 +181,7 @@ pub async fn list_user_access(
                 where members.user_id = $2
                   and members.source_type = 'Namespace'
                   and members.source_id = any (namespaces.traversal_ids)
-                  and members.requested_at is null
-                  and members.state = 0
-                  and (members.expires_at is null or members.expires_at > $3)
+                  and gatehouse_is_active_member(members, $3)
               ),
               (
                 select max(least(members.access_level, links.group_access))
@@ -194,9 +192,7 @@ pub async fn list_user_access(
                 where links.shared_group_id = any (namespaces.traversal_ids)
                   and (links.expires_at is null or links.expires_at > $3)
                   and members.user_id = $2
-                  and members.requested_at is null
-                  and members.state = 0
-                  and (members.expires_at is null or members.expires_at > $3)
+                  and gatehouse_is_active_member(members, $3)
               )
             ),
             0

@@ -43,7 +43,7 @@ pub struct AgentProject {
     pub readable_by_everybody: bool,
 }
 
-/// The project, unless it is about to be removed.
+/// The project, unless it is hidden or about to be removed.
 ///
 /// # Errors
 /// Where the database does not answer.
@@ -75,6 +75,7 @@ pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<Ag
           limit 1
         ))
           and not coalesce(projects.pending_delete, false)
+          and not projects.hidden
         "#,
         id,
         path
@@ -91,7 +92,7 @@ pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<Ag
     }))
 }
 
-/// Whether the project exists, and is not about to be removed.
+/// Whether the project exists, and is neither hidden nor about to be removed.
 ///
 /// # Errors
 /// Where the database does not answer.
@@ -99,7 +100,7 @@ pub async fn exists(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
     let found = sqlx::query_scalar!(
         r#"
         select exists (
-          select 1 from projects where id = $1 and not coalesce(pending_delete, false)
+          select 1 from projects where id = $1 and not coalesce(pending_delete, false) and not hidden
         ) as "exists!"
         "#,
         id.0

@@ -33,6 +33,7 @@ pub async fn find_audience(db: impl PgExecutor<'_>, project: ProjectId) -> Resul
         join namespaces on namespaces.id = projects.namespace_id
         where projects.id = $1
           and not coalesce(projects.pending_delete, false)
+          and not projects.hidden
         "#,
         project.0,
     )

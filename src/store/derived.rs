@@ -281,10 +281,8 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
           select members.user_id, members.source_type, members.source_id, members.access_level
           from people
           join members on members.user_id = people.user_id
-          where members.requested_at is null
-            and coalesce(members.state, 0) = 0
+          where gatehouse_is_active_member(members, $2)
             and members.access_level > 5
-            and (members.expires_at is null or members.expires_at > $2)
         ),
         reached as (
           (

@@ -173,6 +173,7 @@ pub async fn find_enabled(db: impl PgExecutor<'_>, project: ProjectId, public_ke
           ) as "enabled!"
         from projects
         where projects.id = $1
+          and not projects.hidden
         "#,
         project.0,
         public_key,

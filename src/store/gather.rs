@@ -7,16 +7,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 
-use super::{Error, Result};
+use super::db::Pauses;
+use super::fault::{self, Fault};
+use super::{Connection, Db, Error, Result};
 
 /// Questions in one statement at most: past this, a statement grows longer than waiting for a second one.
 const BATCH: usize = 64;
 /// Questions that may wait at most; further ones are answered that the database is not available.
 const QUEUE: usize = 16_384;
+/// How long a connection is kept. A fresh one finds a database that has moved.
+const KEPT: Duration = Duration::from_mins(1);
 
 /// A statement that answers many questions of a kind.
 pub trait Batch: fmt::Debug + Send + Sync + 'static {
@@ -53,11 +57,12 @@ impl<B: Batch> Clone for Gather<B> {
 }
 
 impl<B: Batch> Gather<B> {
-    /// A queue before `connections` connections of the pool, whose questions wait `patience` for an answer.
+    /// A queue before `connections` connections of the budget. Questions wait for an answer for as long as its work waits.
     #[must_use]
-    pub fn new(batch: B, pool: PgPool, connections: u32, patience: Duration) -> Self {
+    pub fn new(batch: B, db: Db, connections: u32) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let worker = Arc::new(Worker { batch, pool, patience, waiting: Mutex::new(waiting) });
+        let patience = db.terms().patience;
+        let worker = Arc::new(Worker { batch, db, patience, waiting: Mutex::new(waiting) });
         for _ in 0..connections {
             tokio::spawn(Arc::clone(&worker).run());
         }
@@ -69,10 +74,18 @@ impl<B: Batch> Gather<B> {
     /// # Errors
     /// `Unavailable` when none came in time; what the database said otherwise.
     pub async fn load(&self, ask: B::Ask) -> Result<B::Answer> {
+        self.load_within(ask, self.patience).await
+    }
+
+    /// The answer to one question, waited for as long as this.
+    ///
+    /// # Errors
+    /// `Unavailable` when none came in time; what the database said otherwise.
+    pub async fn load_within(&self, ask: B::Ask, patience: Duration) -> Result<B::Answer> {
         let unavailable = || Error::Unavailable(sqlx::Error::PoolTimedOut);
         let (answer, answered) = oneshot::channel();
         self.queue.try_send((ask, answer)).map_err(|_| unavailable())?;
-        match tokio::time::timeout(self.patience, answered).await {
+        match timeout(patience, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(unavailable()),
         }
@@ -82,15 +95,20 @@ impl<B: Batch> Gather<B> {
 #[derive(Debug)]
 struct Worker<B: Batch> {
     batch: B,
-    pool: PgPool,
+    db: Db,
     patience: Duration,
     waiting: Mutex<mpsc::Receiver<Waiting<B>>>,
 }
 
+/// A connection that is kept between batches, for giving it back costs a round trip.
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
 impl<B: Batch> Worker<B> {
     async fn run(self: Arc<Self>) {
-        // Kept between batches: giving a connection back to the pool costs a round trip.
-        let mut kept: Option<PoolConnection<Postgres>> = None;
+        let mut kept = None;
         loop {
             let mut batch = Vec::new();
             if self.waiting.lock().await.recv_many(&mut batch, BATCH).await == 0 {
@@ -103,7 +121,7 @@ impl<B: Batch> Worker<B> {
                 continue;
             }
             let started = Instant::now();
-            let loaded = self.load(&mut kept, &asked).await;
+            let loaded = self.load(&mut kept, &asked, || answers.iter().any(|answer| !answer.is_closed())).await;
             metrics::histogram!("gatehouse_batch_seconds", "batch" => B::NAME).record(started.elapsed());
             #[expect(clippy::cast_precision_loss, reason = "a batch holds few questions")]
             metrics::histogram!("gatehouse_batch_size", "batch" => B::NAME).record(asked.len() as f64);
@@ -114,7 +132,8 @@ impl<B: Batch> Worker<B> {
                 Err(Error::Query(error)) if asked.len() > 1 => {
                     tracing::warn!(%error, batch = B::NAME, "a batch failed; asking one by one");
                     for (ask, answer) in asked.iter().zip(answers) {
-                        let alone = self.load(&mut kept, std::slice::from_ref(ask)).await;
+                        let waits = || !answer.is_closed();
+                        let alone = self.load(&mut kept, std::slice::from_ref(ask), waits).await;
                         let _ = answer.send(alone.and_then(only));
                     }
                 }
@@ -123,44 +142,54 @@ impl<B: Batch> Worker<B> {
         }
     }
 
-    async fn load(&self, kept: &mut Option<PoolConnection<Postgres>>, asked: &[B::Ask]) -> Result<Vec<B::Answer>> {
-        let reused = kept.is_some();
-        if !B::REPEATABLE {
-            // A connection that broke while it lay idle is found out before anything is asked of it.
-            let alive = match kept {
-                Some(connection) => {
-                    matches!(tokio::time::timeout(self.patience, connection.ping()).await, Ok(Ok(())))
+    /// The answers; asked for again on fresh connections for as long as somebody waits for them. A batch that is not
+    /// repeatable is asked again only where it was certainly not executed.
+    async fn load(
+        &self,
+        kept: &mut Option<Kept>,
+        asked: &[B::Ask],
+        somebody_waits: impl Fn() -> bool + Send,
+    ) -> Result<Vec<B::Answer>> {
+        let mut pauses = Pauses::default();
+        loop {
+            match self.attempt(kept, asked).await {
+                Err(Error::Unavailable(error))
+                    if (B::REPEATABLE || Fault::of(&error) == Fault::NotExecuted) && somebody_waits() =>
+                {
+                    sleep(pauses.next()).await;
                 }
-                None => true,
-            };
-            if !alive && let Some(mut broken) = kept.take() {
-                broken.close_on_drop();
+                answer => return answer,
             }
-            return self.attempt(kept, asked).await;
-        }
-        let result = self.attempt(kept, asked).await;
-        match result {
-            // The connection broke while it lay idle, as after a restart of the database: that is nobody's question.
-            Err(Error::Unavailable(_)) if reused => self.attempt(kept, asked).await,
-            result => result,
         }
     }
 
-    async fn attempt(&self, kept: &mut Option<PoolConnection<Postgres>>, asked: &[B::Ask]) -> Result<Vec<B::Answer>> {
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.pool.acquire().await?,
+    async fn attempt(&self, kept: &mut Option<Kept>, asked: &[B::Ask]) -> Result<Vec<B::Answer>> {
+        let mut kept_now = match kept.take().filter(|kept| kept.since.elapsed() < KEPT) {
+            Some(kept) if B::REPEATABLE => kept,
+            // What cannot be asked twice finds out before it asks.
+            Some(mut kept) => match timeout(self.patience, kept.connection.ping()).await {
+                Ok(Ok(())) => kept,
+                Ok(Err(_)) | Err(_) => {
+                    kept.connection.discard();
+                    self.fresh().await?
+                }
+            },
+            None => self.fresh().await?,
         };
         // A database that has gone silent must not hold the worker for longer than anybody waits.
-        let result = match tokio::time::timeout(self.patience, self.batch.load(&mut connection, asked)).await {
+        let result = match timeout(self.patience, self.batch.load(&mut kept_now.connection, asked)).await {
             Ok(result) => result,
-            Err(_) => Err(Error::Unavailable(sqlx::Error::PoolTimedOut)),
+            Err(_) => Err(Error::Unavailable(fault::silence())),
         };
         match &result {
-            Err(Error::Unavailable(_)) => connection.close_on_drop(),
-            Ok(_) | Err(Error::Query(_) | Error::Duplicate(_)) => *kept = Some(connection),
+            Err(Error::Unavailable(_) | Error::Unknown(_)) => kept_now.connection.discard(),
+            Ok(_) | Err(Error::Query(_) | Error::Duplicate(_) | Error::Busy(_)) => *kept = Some(kept_now),
         }
         result
+    }
+
+    async fn fresh(&self) -> Result<Kept> {
+        Ok(Kept { connection: self.db.acquire().await?, since: Instant::now() })
     }
 }
 
@@ -170,13 +199,18 @@ fn only<T>(answers: Vec<T>) -> Result<T> {
 
 fn fail<T>(error: Error, answers: Vec<oneshot::Sender<Result<T>>>) {
     // The error itself cannot be copied: the first one to wait gets it, the others its kind.
-    let unavailable = matches!(error, Error::Unavailable(_));
+    let again = |error: &Error| match error {
+        Error::Busy(_) => Error::Busy(sqlx::Error::WorkerCrashed),
+        Error::Unavailable(_) | Error::Unknown(_) | Error::Query(_) | Error::Duplicate(_) => {
+            Error::Unavailable(sqlx::Error::WorkerCrashed)
+        }
+    };
     let mut answers = answers.into_iter();
-    if let Some(first) = answers.next() {
-        let _ = first.send(Err(error));
-    }
+    let first = answers.next();
     for answer in answers {
-        let error = if unavailable { sqlx::Error::PoolTimedOut } else { sqlx::Error::WorkerCrashed };
-        let _ = answer.send(Err(error.into()));
+        let _ = answer.send(Err(again(&error)));
+    }
+    if let Some(first) = first {
+        let _ = first.send(Err(error));
     }
 }

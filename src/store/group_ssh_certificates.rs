@@ -1,5 +1,6 @@
 //! The certificate authorities of groups, and whom they may vouch for.
 
+use chrono::NaiveDate;
 use sqlx::PgExecutor;
 
 use super::Result;
@@ -10,7 +11,12 @@ use crate::domain::certificate::Trust;
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn list_trust(db: impl PgExecutor<'_>, fingerprint: &[u8], user: &str) -> Result<Vec<Trust>> {
+pub async fn list_trust(
+    db: impl PgExecutor<'_>,
+    fingerprint: &[u8],
+    user: &str,
+    today: NaiveDate,
+) -> Result<Vec<Trust>> {
     let rows = sqlx::query_as!(
         Trust,
         r#"
@@ -23,8 +29,7 @@ pub async fn list_trust(db: impl PgExecutor<'_>, fingerprint: &[u8], user: &str)
             where members.user_id = account.id
               and members.source_type = 'Namespace'
               and members.source_id = any (namespaces.traversal_ids)
-              and members.requested_at is null
-              and (members.expires_at is null or members.expires_at > (now() at time zone 'utc')::date)
+              and gatehouse_is_active_member(members, $3)
           ) as "member!",
           coalesce(user_details.enterprise_group_id = namespaces.id, false) as "enterprise!"
         from group_ssh_certificates
@@ -44,6 +49,7 @@ pub async fn list_trust(db: impl PgExecutor<'_>, fingerprint: &[u8], user: &str)
         "#,
         fingerprint,
         user,
+        today,
     )
     .fetch_all(db)
     .await?;

@@ -2,6 +2,7 @@
 //!
 //! Its statements are not checked at build time: the schema is the library's own, and not part of what builds know.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -25,20 +26,13 @@ pub const ANNOUNCE_ALERT: &str = "announce_alert";
 pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
 /// The job of a project's repositories after a push: `{"project": 7}`.
 pub const REFRESH_REPOSITORY: &str = "refresh_repository";
-/// What servers that start at the same moment take turns by: "gatehous" in ASCII.
-const MIGRATION_LOCK: i64 = 0x6761_7465_686f_7573;
 
-/// Brings the queue's schema up to date.
+/// Brings the queue's schema up to date; one at a time, which [`super::migrate`] sees to.
 ///
 /// # Errors
 /// Where the database does not answer, or a step fails.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
-    // A connection of its own, so that the lock goes when this ends, however it ends.
-    let mut turn = db.pool().acquire().await?.detach();
-    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut turn).await?;
-    let migrated = WorkerUtils::new(db.pool(), SCHEMA).migrate().await;
-    turn.close().await?;
-    Ok(migrated?)
+    Ok(WorkerUtils::new(db.raw(), SCHEMA).migrate().await?)
 }
 
 /// Adds the job of a push, visible to workers when the caller's transaction is committed.
@@ -238,6 +232,16 @@ pub async fn delete_dead(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> Result
     .fetch_all(db)
     .await?;
     Ok(deleted.len() as u64)
+}
+
+/// The kinds of jobs that have these numbers.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_kinds(db: impl PgExecutor<'_>, ids: &[i32]) -> Result<BTreeMap<i32, String>> {
+    let kinds = sqlx::query_as("select id, identifier from graphile_worker._private_tasks where id = any ($1)");
+    let kinds: Vec<(i32, String)> = kinds.bind(ids).fetch_all(db).await?;
+    Ok(kinds.into_iter().collect())
 }
 
 /// How the queue does.

@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
-use super::Result;
 use super::gather::{Batch, Gather};
-use crate::config::Database;
+use super::{Db, Result};
 use crate::domain::kas_usage::{Period, Report};
 
 /// Connections that write reports. While one waits for the disk, the next batch is on its way.
@@ -26,16 +25,16 @@ const KEEP: Days = Days::new(400);
 /// Where reports are left. A report that was taken is written.
 #[derive(Debug, Clone)]
 pub struct KasUsage {
-    pool: PgPool,
+    db: Db,
     gather: Gather<Statement>,
 }
 
 impl KasUsage {
-    /// A writer over this pool.
+    /// A writer over this budget.
     #[must_use]
-    pub fn over(pool: PgPool, database: &Database) -> Self {
-        let gather = Gather::new(Statement, pool.clone(), CONNECTIONS, database.patience());
-        Self { pool, gather }
+    pub fn over(db: impl Into<Db>) -> Self {
+        let db = db.into();
+        Self { gather: Gather::new(Statement, db.clone(), CONNECTIONS), db }
     }
 
     /// Adds a report, as one of this day. It is written as a whole, and committed when this returns, or not at all.
@@ -50,9 +49,9 @@ impl KasUsage {
         if report.unique.iter().map(|(_, ids)| ids.len()).sum::<usize>() <= IDS {
             return self.gather.load((report, day)).await;
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.db.begin().await?;
         write_all(&mut transaction, &[(report, day)]).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Actor, Author, Entry, Field, Fields};
+use crate::domain::ledger::{Actor, Author, Entry, Field, Fields, Record};
 
 /// Writes changes down, in the transaction that makes them.
 ///
@@ -86,6 +86,28 @@ pub struct EntryRow {
     pub author_name: String,
     /// `provisioning_ledger_entries.request_id`
     pub request_id: Option<String>,
+}
+
+/// Whether the record ever was the namespace's.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn knows(db: impl PgExecutor<'_>, namespace: NamespaceId, record: Record, id: i64) -> Result<bool> {
+    let known = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from provisioning_ledger_entries
+          where namespace_id = $1
+            and record_type = $2
+            and record_id = $3
+        ) as "known!"
+        "#,
+        namespace.0,
+        record.as_str() as _,
+        id,
+    );
+    Ok(known.fetch_one(db).await?)
 }
 
 /// A namespace's entries with an id above `after`, oldest first, at most `limit` of them.

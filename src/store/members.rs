@@ -38,7 +38,8 @@ pub struct Grant {
 pub struct Membership {
     /// What it grants.
     pub grant: Grant,
-    /// False for a request for access and for a member who awaits approval.
+    /// False for a request for access, an invitation, and a member who awaits approval. Whose last day has passed is one
+    /// still, until a job removes the row.
     pub active: bool,
 }
 
@@ -50,7 +51,7 @@ pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Resu
     let (_, source_type, source_id, _) = source.columns();
     let row = sqlx::query!(
         r#"
-        select access_level, expires_at, requested_at is null and coalesce(state, 0) = 0 as "active!"
+        select access_level, expires_at, gatehouse_is_active_member(members, '-infinity') as "active!"
         from members
         where source_type = $1
           and source_id = $2
@@ -68,6 +69,29 @@ pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Resu
     }))
 }
 
+/// Whether the root group around it takes members with the user's address. Bots have none of their own.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn admits_address(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<bool> {
+    let (_, _, _, namespace_id) = source.columns();
+    let admits = sqlx::query_scalar!(
+        r#"
+        select coalesce(
+          bool_or(users.user_type = 6 or lower(allowed_email_domains.domain) = lower(split_part(users.email, '@', -1))),
+          true
+        ) as "admits!"
+        from namespaces
+        join allowed_email_domains on allowed_email_domains.group_id = namespaces.traversal_ids[1]
+        join users on users.id = $2
+        where namespaces.id = $1
+        "#,
+        namespace_id,
+        user.0
+    );
+    Ok(admits.fetch_one(db).await?)
+}
+
 /// Makes the user an active member, or changes what the membership grants.
 ///
 /// # Errors
@@ -82,6 +106,7 @@ pub async fn upsert(db: impl PgExecutor<'_>, source: Source, user: UserId, grant
         set access_level = excluded.access_level,
             expires_at = excluded.expires_at,
             requested_at = null,
+            invite_token = null,
             state = 0,
             updated_at = now() at time zone 'utc'
         ",

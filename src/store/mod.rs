@@ -11,11 +11,14 @@ pub mod alerts;
 pub mod askers;
 pub mod audit_events;
 pub mod broadcast_messages;
+pub mod budgets;
+pub mod db;
 pub mod default_branches;
 pub mod derived;
 pub mod drift;
 pub mod error_tracking;
 pub mod events;
+pub mod fault;
 pub mod gather;
 pub mod group_ssh_certificates;
 pub mod heartbeats;
@@ -29,6 +32,7 @@ pub mod ledger;
 pub mod lfs;
 pub mod locks;
 pub mod members;
+pub mod migrate;
 pub mod minutes_packs;
 pub mod namespaces;
 pub mod otp_sessions;
@@ -43,6 +47,7 @@ pub mod push_facts;
 pub mod push_message_facts;
 pub mod push_rules;
 pub mod pushed_projects;
+pub mod queue_driver;
 pub mod received_pushes;
 pub mod reconciliations;
 pub mod reference_counters;
@@ -64,14 +69,13 @@ pub mod users;
 pub mod vulnerabilities;
 pub mod web_hooks;
 
-use std::time::Duration;
-
-use secrecy::ExposeSecret;
+use sqlx::PgExecutor;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::config::Database;
+pub use self::budgets::Budgets;
+pub use self::db::{Connection, Db, Transaction};
+use self::fault::Fault;
+pub use self::migrate::migrate;
 
 /// The schema, oldest step first.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -85,9 +89,15 @@ pub enum Error {
     /// A unique constraint was hit; the name is the constraint's.
     #[error("{0} holds such a row already")]
     Duplicate(String),
-    /// No connection could be had in time, or the one there was broke.
+    /// No connection could be had in time, or the one there was broke, or the database is in no state to answer.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// Others were in the way for too long, and nothing was done.
+    #[error("the database is busy: {0}")]
+    Busy(#[source] sqlx::Error),
+    /// A commit got no answer: all of it has happened, or nothing.
+    #[error("the database did not say whether it committed: {0}")]
+    Unknown(#[source] sqlx::Error),
     /// Anything else that PostgreSQL or the driver said.
     #[error("a query failed: {0}")]
     Query(#[source] sqlx::Error),
@@ -99,120 +109,79 @@ impl Error {
     pub fn is_lost_race(&self) -> bool {
         match self {
             Self::Duplicate(_) => true,
-            // Not serializable, a deadlock, or a row that was to be referred to and is gone.
-            Self::Query(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("40001" | "40P01" | "23503"))
-            }
-            Self::Query(_) | Self::Unavailable(_) => false,
+            // A row that was to be referred to and is gone.
+            Self::Query(sqlx::Error::Database(error)) => error.code().as_deref() == Some("23503"),
+            Self::Busy(_) => self.is_passing(),
+            Self::Query(_) | Self::Unavailable(_) | Self::Unknown(_) => false,
         }
     }
 
-    /// Whether the statement took too long, as one does that waits for another writer.
+    /// Whether the database ended the transaction because it and another one waited for each other. The same again
+    /// succeeds.
     #[must_use]
-    pub fn is_timeout(&self) -> bool {
-        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
-        matches!(error.code().as_deref(), Some("57014" | "55P03"))
+    pub fn is_passing(&self) -> bool {
+        let Self::Busy(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    }
+
+    /// Whether a transaction ended by no fault of its own before anything came of it: its connection was lost, or another
+    /// one was preferred. The same again is right, at once.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => !fault::is_unreachable(error),
+            Self::Duplicate(_) | Self::Busy(_) | Self::Unknown(_) | Self::Query(_) => self.is_passing(),
+        }
+    }
+
+    /// Whether the database is to blame, or others who use it, and not what was asked of it.
+    #[must_use]
+    pub fn is_about_the_database(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Busy(_) | Self::Unknown(_))
     }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error)
-            }
-            sqlx::Error::Database(database) => match database.code().as_deref() {
-                Some("23505") => Self::Duplicate(database.constraint().unwrap_or("a unique index").to_owned()),
-                // Shutting down, crashed, starting up, too many connections.
-                Some("57P01" | "57P02" | "57P03" | "53300") => Self::Unavailable(error),
+        match Fault::of(&error) {
+            Fault::NotExecuted | Fault::Unanswered => Self::Unavailable(error),
+            Fault::Contention => Self::Busy(error),
+            Fault::Statement => match &error {
+                sqlx::Error::Database(database) if database.code().as_deref() == Some("23505") => {
+                    Self::Duplicate(database.constraint().unwrap_or("a unique index").to_owned())
+                }
                 _ => Self::Query(error),
             },
-            _ => Self::Query(error),
         }
     }
 }
 
-impl Error {
-    /// Whether the database ended the transaction because it and another one waited for each other. The same again
-    /// succeeds.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        let Self::Query(sqlx::Error::Database(error)) = self else { return false };
-        matches!(error.code().as_deref(), Some("40001" | "40P01"))
-    }
-}
-
-/// The pool of connections.
-#[derive(Debug, Clone)]
-pub struct Db(PgPool);
-
-impl Db {
-    /// A pool that connects when it is first used.
-    ///
-    /// # Errors
-    /// Where the URL cannot be read.
-    pub fn new(settings: &Database) -> Result<Self> {
-        Ok(Self(pool(settings, settings.pool_size)?))
-    }
-
-    /// A pool of this many connections, beside the one that answers clients.
-    ///
-    /// # Errors
-    /// Where the URL cannot be read.
-    pub fn beside(settings: &Database, connections: u32) -> Result<Self> {
-        Ok(Self(pool(settings, connections)?))
-    }
-
-    /// The pool itself, for queries that stand alone.
-    #[must_use]
-    pub fn pool(&self) -> &PgPool {
-        &self.0
-    }
-
-    /// A transaction, rolled back unless it is committed.
-    ///
-    /// # Errors
-    /// Where no connection can be had in time.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.0.begin().await?)
-    }
-}
-
-impl From<PgPool> for Db {
-    fn from(pool: PgPool) -> Self {
-        Self(pool)
-    }
-}
-
-/// Applies the migrations that the database lacks, and names them. A database that takes no writes must lack none.
+/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost.
 ///
 /// # Errors
-/// Where the database does not answer, or a migration fails or was changed after it was applied.
-pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
-    let before = list_applied(db).await?;
-    let lacking: Vec<_> = MIGRATIONS.iter().filter(|step| !before.contains(&step.version)).collect();
-    if lacking.is_empty() && is_read_only(db).await? {
-        tracing::warn!("the database takes no writes; its schema is up to date");
-        return Ok(Vec::new());
+/// Those of the last attempt.
+pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let give_up = std::time::Instant::now() + db.terms().patience;
+    let mut pauses = db::Pauses::default();
+    loop {
+        match unit().await {
+            Err(error) if error.is_undone() || matches!(error, Error::Unknown(_)) => {
+                if !pauses.before(give_up).await {
+                    return Err(error);
+                }
+            }
+            answer => return answer,
+        }
     }
-    MIGRATIONS.run(db.pool()).await?;
-    jobs::migrate(db).await?;
-    Ok(lacking.iter().map(|step| format!("{:04} {}", step.version, step.description)).collect())
 }
 
-async fn list_applied(db: &Db) -> Result<Vec<i64>> {
-    let exists = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "exists!""#);
-    if !exists.fetch_one(db.pool()).await? {
-        return Ok(Vec::new());
-    }
-    // Not checked at build time: the table is the migrator's own, and not part of the schema that builds know.
-    let versions = sqlx::query_scalar("select version from _sqlx_migrations where success");
-    Ok(versions.fetch_all(db.pool()).await?)
-}
-
-async fn is_read_only(db: &Db) -> Result<bool> {
+/// Whether the database takes no writes.
+async fn is_read_only(db: impl PgExecutor<'_>) -> Result<bool> {
     let read_only = sqlx::query_scalar!(r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#);
-    Ok(read_only.fetch_one(db.pool()).await?)
+    Ok(read_only.fetch_one(db).await?)
 }
 
 /// The names of the storages that hold projects.
@@ -229,27 +198,7 @@ pub async fn list_storages(db: &Db) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn ping(db: &Db) -> Result<()> {
-    sqlx::query!(r#"select 1 as "one!""#).fetch_one(db.pool()).await?;
+pub async fn ping(db: impl PgExecutor<'_>) -> Result<()> {
+    sqlx::query!(r#"select 1 as "one!""#).fetch_one(db).await?;
     Ok(())
-}
-
-fn pool(settings: &Database, size: u32) -> Result<PgPool> {
-    let options: PgConnectOptions = settings.url.expose_secret().parse()?;
-    let statement_timeout = format!("{}s", settings.statement_timeout);
-    // Plans are made once a statement and connection: every hot query finds single rows by index, whatever the values.
-    let options = options.application_name("gatehouse").options([
-        ("statement_timeout", statement_timeout.as_str()),
-        ("plan_cache_mode", "force_generic_plan"),
-        ("jit", "off"),
-        ("timezone", "UTC"),
-    ]);
-    let options = PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(settings.patience())
-        .idle_timeout(Duration::from_mins(10))
-        // A ping before each use costs a round trip; a broken connection shows itself at its next query.
-        .test_before_acquire(false)
-        .connect_lazy_with(options);
-    Ok(options)
 }

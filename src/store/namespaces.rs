@@ -457,6 +457,34 @@ pub async fn replace_ip_ranges(conn: &mut PgConnection, group: NamespaceId, rang
     Ok(())
 }
 
+/// The domains of which new members may have addresses, in lower case.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn list_email_domains(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<String>> {
+    let domains = sqlx::query_scalar!(
+        r#"select lower(domain) as "domain!" from allowed_email_domains where group_id = $1"#,
+        group.0
+    );
+    Ok(domains.fetch_all(db).await?)
+}
+
+/// Makes these the domains of which new members may have addresses.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn replace_email_domains(conn: &mut PgConnection, group: NamespaceId, domains: &[String]) -> Result<()> {
+    sqlx::query!("delete from allowed_email_domains where group_id = $1", group.0).execute(&mut *conn).await?;
+    sqlx::query!(
+        "insert into allowed_email_domains (group_id, domain) select $1, unnest($2::varchar[])",
+        group.0,
+        domains
+    )
+    .execute(&mut *conn)
+    .await?;
+    Ok(())
+}
+
 /// A group's SAML provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SamlRow {

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::projects::{self, ProjectRow};
-use super::{Result, derived};
+use super::{Result, access_facts, derived};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::project_creation::{CreationLevel, Home};
@@ -30,9 +30,7 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
               where members.user_id = $2
                 and members.source_type = 'Namespace'
                 and members.source_id = any (namespaces.traversal_ids)
-                and members.requested_at is null
-                and members.state = 0
-                and (members.expires_at is null or members.expires_at > $3)
+                and gatehouse_is_active_member(members, $3)
             ),
             (
               select max(least(members.access_level, links.group_access))
@@ -43,9 +41,7 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
               where links.shared_group_id = any (namespaces.traversal_ids)
                 and (links.expires_at is null or links.expires_at > $3)
                 and members.user_id = $2
-                and members.requested_at is null
-                and members.state = 0
-                and (members.expires_at is null or members.expires_at > $3)
+                and gatehouse_is_active_member(members, $3)
             )
           ) as "level?",
           coalesce(
@@ -59,10 +55,26 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
               limit 1
             ),
             (select nullif(default_branch_name, '') from application_settings order by id desc limit 1)
-          ) as "default_branch?"
+          ) as "default_branch?",
+          coalesce(namespaces.traversal_ids[1], namespaces.id) as "root_id!",
+          root_settings.enabled_git_access_protocol as "root_protocol?",
+          root_settings.enforce_ssh_certificates as "enforce_ssh_certificates?",
+          array(
+            select ip_restrictions.range
+            from ip_restrictions
+            where ip_restrictions.group_id = coalesce(namespaces.traversal_ids[1], namespaces.id)
+          ) as "ip_ranges!",
+          exists (
+            select
+            from namespace_settings as above
+            where above.namespace_id = any (namespaces.traversal_ids)
+              and above.archived
+          ) as "archived!"
         from routes
         join namespaces on namespaces.id = routes.source_id
         join users on users.id = $2
+        left join namespace_settings as root_settings
+          on root_settings.namespace_id = coalesce(namespaces.traversal_ids[1], namespaces.id)
         where routes.source_type = 'Namespace'
           and lower(routes.path) = lower($1)
           and namespaces.type in ('User', 'Group')
@@ -84,31 +96,38 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
         projects_limit: row.projects_limit.into(),
         projects: row.projects,
         default_branch: row.default_branch,
+        root: access_facts::root(
+            NamespaceId(row.root_id),
+            row.root_protocol,
+            row.enforce_ssh_certificates,
+            &row.ip_ranges,
+        ),
+        archived: row.archived,
     }))
 }
 
-/// An id that no project has and none will get.
+/// Keeps everybody else from making a project in the namespace until the transaction ends: who counts its projects then
+/// counts them all.
 ///
 /// # Errors
-/// Where the database does not answer, or takes no writes.
-pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
-    let id = sqlx::query_scalar!(r#"select nextval('projects_id_seq') as "id!""#).fetch_one(db).await?;
-    Ok(ProjectId(id))
+/// Where the database does not answer, or the wait takes longer than it may.
+pub async fn lock_home(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<()> {
+    sqlx::query!("select id from namespaces where id = $1 for no key update", namespace.0).fetch_optional(db).await?;
+    Ok(())
 }
 
-/// The rows of a private project whose repository exists already.
+/// The rows of a private project with a repository; answers with its id.
 ///
 /// # Errors
 /// `Duplicate` where another project has taken the path meanwhile; where the database fails.
 pub async fn insert(
     conn: &mut PgConnection,
-    id: ProjectId,
     home: &Home,
     name: &str,
     storage: &str,
     creator: UserId,
     today: NaiveDate,
-) -> Result<()> {
+) -> Result<ProjectId> {
     let row = ProjectRow {
         name: name.to_owned(),
         path: name.to_owned(),
@@ -118,11 +137,12 @@ pub async fn insert(
         printing_merge_request_link_enabled: true,
         ..ProjectRow::default()
     };
-    let (id, shadow) = projects::insert(conn, Some(id), &row).await?;
+    let (id, shadow) = projects::insert(conn, None, &row).await?;
     derived::refresh_namespace(conn, shadow).await?;
     projects::upsert_repository(conn, id, storage).await?;
     let reaching = derived::users_reaching(&mut *conn, &[shadow]).await?;
-    derived::refresh_authorizations(conn, &reaching, today).await
+    derived::refresh_authorizations(conn, &reaching, today).await?;
+    Ok(id)
 }
 
 /// The storages that take new repositories, each with its weight; empty where the instance names none.

@@ -170,9 +170,7 @@ pub async fn find_standing(
           from members
           where members.user_id = $2
             and members.source_type = 'Namespace'
-            and members.requested_at is null
-            and coalesce(members.state, 0) = 0
-            and (members.expires_at is null or members.expires_at > $3)
+            and gatehouse_is_active_member(members, $3)
         ),
         levels as (
           select memberships.access_level

@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::{Result, default_branches};
-use crate::domain::access::content::{PushRule, Rules, SizeLimit};
+use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
 use crate::domain::access::push::{Admission, BranchProtection, PushFacts, TagProtection};
 use crate::domain::access::refs::Pattern;
 use crate::domain::default_branch::DefaultProtection;
@@ -104,6 +104,17 @@ struct Row {
     reject_unsigned: Option<bool>,
     deny_delete_tag: Option<bool>,
     member_check: Option<bool>,
+    prevent_secrets: Option<bool>,
+    committer_check: Option<bool>,
+    committer_name_check: Option<bool>,
+    pusher_name: Option<String>,
+    pusher_emails: Json<Vec<EmailRow>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EmailRow {
+    email: String,
+    confirmed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,13 +143,13 @@ struct AdmissionRow {
 impl Row {
     fn facts(self) -> PushFacts {
         let default_protection = self.default_protection();
-        let (push_rule, size) = (self.push_rule(), self.size());
+        let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
         PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
             default_branch_name: self.default_branch_name,
-            content: Rules { push_rule, lfs: self.lfs, size },
+            content: Rules { push_rule, lfs: self.lfs, size, pusher },
         }
     }
 
@@ -157,6 +168,14 @@ impl Row {
         Some(SizeLimit { limit, repository: self.repository_size.map(bytes), lfs: bytes(self.lfs_objects_size) })
     }
 
+    fn pusher(&self) -> Pusher {
+        let emails = |confirmed| {
+            let emails = self.pusher_emails.0.iter().filter(move |row| row.confirmed == confirmed);
+            emails.map(|row| row.email.to_lowercase()).collect()
+        };
+        Pusher { name: self.pusher_name.clone(), confirmed_emails: emails(true), unconfirmed_emails: emails(false) }
+    }
+
     fn push_rule(&self) -> Option<PushRule> {
         self.rule_id?;
         let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -171,6 +190,9 @@ impl Row {
             reject_unsigned: self.reject_unsigned.unwrap_or_default(),
             deny_delete_tag: self.deny_delete_tag.unwrap_or_default(),
             member_check: self.member_check.unwrap_or_default(),
+            prevent_secrets: self.prevent_secrets.unwrap_or_default(),
+            committer_check: self.committer_check.unwrap_or_default(),
+            committer_name_check: self.committer_name_check.unwrap_or_default(),
         })
     }
 }

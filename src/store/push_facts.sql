@@ -21,10 +21,8 @@ select
                       where groups.id = push.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end,
                   'deploy_key_id', push.deploy_key_id,
@@ -66,10 +64,8 @@ select
                       where groups.id = merge.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end
                 )
@@ -107,10 +103,8 @@ select
                       where groups.id = levels.group_id
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
-                        and members.requested_at is null
-                        and members.state = 0
+                        and gatehouse_is_active_member(members, $3)
                         and members.access_level >= 10
-                        and (members.expires_at is null or members.expires_at > $3)
                     )
                   end,
                   'deploy_key_id', levels.deploy_key_id
@@ -181,7 +175,33 @@ select
   rule.reject_non_dco_commits as "reject_non_dco?",
   rule.reject_unsigned_commits as "reject_unsigned?",
   rule.deny_delete_tag as "deny_delete_tag?",
-  rule.member_check as "member_check?"
+  rule.member_check as "member_check?",
+  rule.prevent_secrets as "prevent_secrets?",
+  rule.commit_committer_check as "committer_check?",
+  rule.commit_committer_name_check as "committer_name_check?",
+  case
+    when rule.commit_committer_name_check
+    then (select users.name from users where users.id = $2)
+  end as "pusher_name?",
+  case
+    when rule.commit_committer_check
+    then (
+      select coalesce(
+        jsonb_agg(jsonb_build_object('email', own.email, 'confirmed', own.confirmed_at is not null)),
+        '[]'
+      )
+      from (
+        select users.email, users.confirmed_at
+        from users
+        where users.id = $2
+        union all
+        select emails.email, emails.confirmed_at
+        from emails
+        where emails.user_id = $2
+      ) as own
+    )
+    else '[]'
+  end as "pusher_emails!: Json<Vec<EmailRow>>"
 from projects
 join namespaces on namespaces.id = projects.namespace_id
 left join namespace_settings on namespace_settings.namespace_id = namespaces.id

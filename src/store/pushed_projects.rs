@@ -35,6 +35,8 @@ pub struct PushedProject {
     pub hooks_limit: usize,
     /// No hook is told anything now.
     pub silent: bool,
+    /// What clone URLs over HTTP start with, where that is not the address in the settings file.
+    pub http_clone_root: Option<String>,
 }
 
 /// The project, with the limits of the instance.
@@ -57,7 +59,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
           coalesce(projects.storage_version, 0) >= 1 as "hashed_storage!",
           settings.push_event_activities_limit as "activities_limit?",
           settings.push_event_hooks_limit as "hooks_limit?",
-          settings.silent_mode_enabled as "silent?"
+          settings.silent_mode_enabled as "silent?",
+          nullif(rtrim(settings.custom_http_clone_url_root, '/'), '') as http_clone_root
         from projects
         join routes on routes.source_id = projects.id and routes.source_type = 'Project'
         join namespaces on namespaces.id = projects.namespace_id
@@ -89,6 +92,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
         activities_limit: limit(row.activities_limit),
         hooks_limit: limit(row.hooks_limit),
         silent: row.silent.unwrap_or_default(),
+        http_clone_root: row.http_clone_root,
     }))
 }
 

@@ -604,9 +604,7 @@ async fn raise_members(db: impl PgExecutor<'_>, group: NamespaceId, due: &Due, t
             where source_type = 'Namespace'
               and source_id = $1
               and members.user_id = users.id
-              and requested_at is null
-              and coalesce(members.state, 0) = 0
-              and (expires_at is null or expires_at > $5)
+              and gatehouse_is_active_member(members, $5)
           )
           or (
             (
@@ -648,11 +646,10 @@ async fn raise_members(db: impl PgExecutor<'_>, group: NamespaceId, due: &Due, t
             member_role_id = excluded.member_role_id,
             expires_at = null,
             requested_at = null,
+            invite_token = null,
             state = 0,
             updated_at = now() at time zone 'utc'
-        where members.requested_at is not null
-          or coalesce(members.state, 0) <> 0
-          or members.expires_at <= $5
+        where not gatehouse_is_active_member(members, $5)
           or members.access_level < excluded.access_level
         ",
         group.0,
@@ -678,7 +675,6 @@ async fn lower_members(db: impl PgExecutor<'_>, group: NamespaceId, due: &Due) -
         where members.source_type = 'Namespace'
           and members.source_id = $1
           and members.user_id = due.user_id
-          and members.requested_at is null
           and (members.access_level, members.member_role_id) is distinct from (due.access_level, due.member_role_id)
         ",
         group.0,
@@ -691,14 +687,14 @@ async fn lower_members(db: impl PgExecutor<'_>, group: NamespaceId, due: &Due) -
     Ok(())
 }
 
-/// Ends memberships in the group and below it, but for those below that the provider's groups give.
+/// Ends memberships and requests for access in the group and below it, but for those below that the provider's groups
+/// give.
 async fn delete_members(db: impl PgExecutor<'_>, group: NamespaceId, users: &[i64]) -> Result<()> {
     sqlx::query!(
         "
         delete from members
         using namespaces
         where members.user_id = any ($2)
-          and members.requested_at is null
           and namespaces.id = members.member_namespace_id
           and $1 = any (namespaces.traversal_ids)
           and not exists (

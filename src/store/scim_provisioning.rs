@@ -13,6 +13,7 @@ use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::scim::Scope;
+use crate::domain::scim::holder::Holder;
 use crate::domain::scim::newcomer::{Newcomer, check_extern_uid};
 use crate::domain::scim::refusal::Refusal;
 use crate::domain::scim::tenant::{Group, Tenant};
@@ -66,12 +67,12 @@ pub async fn provision(
     if let Err(refusal) = newcomer.check_identity() {
         return Ok(Outcome::Refused(refusal));
     }
-    let known = find_person_by_email(&mut *conn, newcomer.email()).await?;
-    let (person, is_new) = match known {
-        Some(person) if scim::find_id_by_user(&mut *conn, scope, person.id).await?.is_some() => {
+    let (person, is_new) = match find_holder(&mut *conn, scope, newcomer.email()).await? {
+        Some(holder) if scim::find_id_by_user(&mut *conn, scope, holder.id).await?.is_some() => {
             return Ok(Outcome::Refused(Refusal::UserTaken));
         }
-        Some(person) => (person, false),
+        Some(holder) if !holder.may_be_joined() => return Ok(Outcome::Refused(Refusal::EmailTaken(holder.id))),
+        Some(Holder { id, username, email, is_bot, .. }) => (Person { id, username, email, is_bot }, false),
         None => match insert_user(conn, tenant, newcomer, now).await? {
             Ok(person) => (person, true),
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -90,9 +91,28 @@ pub async fn provision(
         return Ok(Outcome::Refused(refusal));
     }
     let message = if is_new { "User was provisioned by SCIM" } else { "User was linked by SCIM" };
-    let event = event(tenant, EventName::UserProvisioned, &person, message);
+    let event = event(tenant, EventName::UserProvisioned, person.id, &person.username, message);
     audit_events::insert(&mut *conn, &event, now).await?;
     Ok(Outcome::Done(vec![event]))
+}
+
+/// Writes down that a provider was refused an account whose address is not shown to be the same person's. Called once the
+/// transaction that found the account is over, for it wrote nothing.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn note_refused(
+    db: impl PgExecutor<'_>,
+    tenant: &Tenant,
+    holder: UserId,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<Event> {
+    // The address, and not the name: who reads the tenant's events may not know the account.
+    let message = "Another account has the address and was not joined: the address is not confirmed";
+    let event = event(tenant, EventName::UserProvisioningRefused, holder, email, message);
+    audit_events::insert(db, &event, now).await?;
+    Ok(event)
 }
 
 /// Changes an identity that is held: first what it is called, then whether its user is taken on.
@@ -163,7 +183,7 @@ async fn finish(
     }
     let mut events = Vec::new();
     if let Some((name, message)) = name {
-        let event = event(tenant, name, &person, message);
+        let event = event(tenant, name, person.id, &person.username, message);
         audit_events::insert(&mut *conn, &event, now).await?;
         events.push(event);
     }
@@ -197,11 +217,10 @@ async fn join(
             member_role_id = excluded.member_role_id,
             expires_at = null,
             requested_at = null,
+            invite_token = null,
             state = 0,
             updated_at = now() at time zone 'utc'
-        where members.requested_at is not null
-          or coalesce(members.state, 0) <> 0
-          or members.expires_at <= $5
+        where not gatehouse_is_active_member(members, $5)
         ",
         group.id.0,
         person.id.0,
@@ -298,7 +317,7 @@ async fn insert_user(
     let confirmed_at = (!confirms_addresses(&mut *conn).await?).then(|| now.naive_utc());
     let row = UserRow {
         username: username.clone(),
-        name: name.to_owned(),
+        name: name.whole.clone().into_owned(),
         email: newcomer.email().to_owned(),
         state: "active".to_owned(),
         user_type: 0,
@@ -311,19 +330,40 @@ async fn insert_user(
         confirmed_at,
     };
     let id = users::insert(&mut *conn, None, &row).await?;
-    let namespace = namespaces::insert_personal(&mut *conn, id, &username, name).await?;
+    let namespace = namespaces::insert_personal(&mut *conn, id, &username, &name.whole).await?;
     derived::refresh_namespace(conn, namespace).await?;
-    sqlx::query!("update users set password_automatically_set = true where id = $1", id.0).execute(&mut *conn).await?;
+    sqlx::query!(
+        "
+        update users
+        set password_automatically_set = true,
+            first_name = $2,
+            last_name = $3
+        where id = $1
+        ",
+        id.0,
+        name.first,
+        name.last
+    )
+    .execute(&mut *conn)
+    .await?;
     if let Tenant::Group(group) = tenant {
+        // The group manages the account that its provider made: it may vouch for it by SSH certificates.
         sqlx::query!(
-            "
-            insert into user_details (user_id, provisioned_by_group_id)
-            values ($1, $2)
-            on conflict (user_id) do update
-            set provisioned_by_group_id = excluded.provisioned_by_group_id
-            ",
+        "
+        insert into user_details (
+          user_id, confirmed_by_group_scim_at, provisioned_by_group_id, enterprise_group_id, enterprise_group_associated_at
+        )
+        values ($1, $2, $3, $3, $4)
+        on conflict (user_id) do update
+        set confirmed_by_group_scim_at = excluded.confirmed_by_group_scim_at,
+            provisioned_by_group_id = excluded.provisioned_by_group_id,
+            enterprise_group_id = excluded.enterprise_group_id,
+            enterprise_group_associated_at = excluded.enterprise_group_associated_at
+        ",
             id.0,
-            group.id.0
+            confirmed_at,
+            group.id.0,
+            now
         )
         .execute(&mut *conn)
         .await?;
@@ -342,21 +382,79 @@ async fn insert_user(
     Ok(Ok(Person { id, username, email: row.email, is_bot: false }))
 }
 
-/// Who has this address, be it the first or a further one. A further one must be confirmed: anybody can add an address.
-async fn find_person_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<Person>> {
+/// Who has this address, be it the first or a further one, and first of all who has it confirmed. A further one must be:
+/// anybody can add an address. Where an installation asks nobody to confirm, what a group's SCIM makes is confirmed as all
+/// else is, but not to other groups: it is the word of one of them.
+async fn find_holder(db: impl PgExecutor<'_>, scope: Scope, email: &str) -> Result<Option<Holder>> {
+    let group = match scope {
+        Scope::Group(group) => Some(group.0),
+        Scope::Instance => None,
+    };
     let row = sqlx::query!(
         r#"
-        select id, coalesce(username, '') as "username!", email, user_type <> 0 as "is_bot!"
-        from users
-        where id = coalesce(
-          (select min(id) from users where lower(email) = lower($1)),
-          (select min(user_id) from emails where lower(email) = lower($1) and confirmed_at is not null)
+        with
+        found as (
+          select
+            users.id,
+            users.confirmed_at is not null
+              and ($1::bigint is null or users.confirmed_at is distinct from user_details.confirmed_by_group_scim_at)
+              as is_confirmed,
+            1 as place
+          from users
+          left join user_details on user_details.user_id = users.id
+          where lower(users.email) = lower($2)
+          union all
+          select user_id, true, 2
+          from emails
+          where lower(email) = lower($2)
+            and confirmed_at is not null
+          order by is_confirmed desc, place, id
+          limit 1
+        ),
+        -- Whose each identity is; null stands for the installation.
+        tenants as (
+          select identity.group_id
+          from found
+          join group_scim_identities as identity on identity.user_id = found.id
+          union all
+          select identity.group_id
+          from found
+          join scim_identities as identity on identity.user_id = found.id
+          union all
+          select saml_providers.group_id
+          from found
+          join identities as identity on identity.user_id = found.id
+          left join saml_providers on saml_providers.id = identity.saml_provider_id
+          union all
+          select user_details.provisioned_by_group_id
+          from found
+          join user_details on user_details.user_id = found.id
+          where user_details.provisioned_by_group_id is not null
         )
+        select
+          users.id,
+          coalesce(users.username, '') as "username!",
+          users.email,
+          users.user_type <> 0 as "is_bot!",
+          found.is_confirmed as "is_confirmed!",
+          exists (select from tenants where group_id is not distinct from $1::bigint) as "is_known_here!",
+          exists (select from tenants where group_id is distinct from $1::bigint) as "is_known_elsewhere!"
+        from found
+        join users on users.id = found.id
         "#,
+        group,
         email
     );
     let row = row.fetch_optional(db).await?;
-    Ok(row.map(|row| Person { id: UserId(row.id), username: row.username, email: row.email, is_bot: row.is_bot }))
+    Ok(row.map(|row| Holder {
+        id: UserId(row.id),
+        username: row.username,
+        email: row.email,
+        is_bot: row.is_bot,
+        is_confirmed: row.is_confirmed,
+        is_known_here: row.is_known_here,
+        is_known_elsewhere: row.is_known_elsewhere,
+    }))
 }
 
 /// Whether no user, group or project has the name.
@@ -396,9 +494,7 @@ async fn is_member(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId, to
           where source_type = 'Namespace'
             and source_id = $1
             and user_id = $2
-            and requested_at is null
-            and coalesce(state, 0) = 0
-            and (expires_at is null or expires_at > $3)
+            and gatehouse_is_active_member(members, $3)
         ) as "member!"
         "#,
         group.0,
@@ -470,9 +566,7 @@ pub(super) async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, tod
         where members.source_type = 'Namespace'
           and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
           and members.access_level = $2
-          and members.requested_at is null
-          and coalesce(members.state, 0) = 0
-          and (members.expires_at is null or members.expires_at > $3)
+          and gatehouse_is_active_member(members, $3)
           and users.user_type <> 6
         order by members.id
         for update of members
@@ -485,14 +579,13 @@ pub(super) async fn hold_owners(db: impl PgExecutor<'_>, group: NamespaceId, tod
     Ok(owners.fetch_all(db).await?.into_iter().map(|row| owner(row.user_id, row.source_id)).collect())
 }
 
-/// Ends the user's memberships in a root group and in all below it.
+/// Ends the user's memberships and requests for access in a root group and in all below it.
 async fn delete_memberships(db: impl PgExecutor<'_>, group: NamespaceId, user: UserId) -> Result<u64> {
     let deleted = sqlx::query!(
         "
         delete from members
         using namespaces
         where members.user_id = $2
-          and members.requested_at is null
           and namespaces.id = members.member_namespace_id
           and namespaces.traversal_ids[1] = $1
         ",
@@ -542,7 +635,7 @@ async fn delete_sessions(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-fn event(tenant: &Tenant, name: EventName, person: &Person, message: &str) -> Event {
+fn event(tenant: &Tenant, name: EventName, user: UserId, details: &str, message: &str) -> Event {
     let entity = match tenant {
         Tenant::Group(group) => Entity::Group(group.id, group.full_path.clone()),
         Tenant::Instance => Entity::Instance,
@@ -551,7 +644,7 @@ fn event(tenant: &Tenant, name: EventName, person: &Person, message: &str) -> Ev
         name,
         author: Author::System,
         entity,
-        target: Some(Target { kind: "User", id: person.id.0, details: person.username.clone() }),
+        target: Some(Target { kind: "User", id: user.0, details: details.to_owned() }),
         message: message.to_owned(),
         ip_address: None,
     }

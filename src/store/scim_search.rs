@@ -40,6 +40,10 @@ pub struct FoundUser {
     pub username: String,
     /// `users.name`
     pub name: String,
+    /// `users.first_name`
+    pub first_name: Option<String>,
+    /// `users.last_name`
+    pub last_name: Option<String>,
     /// `users.email`
     pub email: String,
     /// When the identity was made.
@@ -67,7 +71,7 @@ pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: O
         return Ok(Found { users, total });
     }
     // One snapshot: the distance from the end must be of the same list.
-    let mut transaction = db.pool().begin_with("begin isolation level repeatable read read only").await?;
+    let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
     let total = search.count(&mut transaction).await?;
     let limit = page.limit.min(total - page.offset);
     let users = if limit <= 0 {
@@ -106,6 +110,7 @@ impl Search<'_> {
         self.push_order(sql.push(" "), backwards);
         sql.push(" offset ").push_bind(page.offset).push(" limit ").push_bind(page.limit);
         sql.push(") select identity.extern_uid, identity.active, users.username, users.name, users.email, ");
+        sql.push("users.first_name, users.last_name, ");
         sql.push("identity.created_at, ").push(LAST_MODIFIED).push(" as updated_at from page join ");
         sql.push(table(self.scope)).push(" as identity on identity.id = page.id ");
         sql.push("join users on users.id = identity.user_id ");
@@ -215,16 +220,22 @@ fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: Scope, parts: &[Conditio
     sql.push("))");
 }
 
-/// The one user whom a `userName` names. A user name holds no `@`, so an address is never taken for one.
+/// The one user of the scope whom a `userName` names: users of others are not looked at, so that none of them stands in the
+/// way. A user name holds no `@`, so an address is never taken for one.
 fn push_named(sql: &mut QueryBuilder<Postgres>, scope: Scope, name: &str) {
-    sql.push("identity.user_id = coalesce((select user_id from ").push(table(scope)).push(" as named where ");
-    push_scope(sql, scope, "named");
-    sql.push(" and lower(named.extern_uid) = lower(").push_bind(name.to_owned()).push("))");
-    sql.push(", (select id from users where lower(username) = lower(").push_bind(name.to_owned()).push("))");
-    if name.contains('@') {
-        sql.push(", (select id from users where lower(email) = lower(").push_bind(name.to_owned());
-        sql.push(") order by id limit 1), (select user_id from emails where lower(email) = lower(");
-        sql.push_bind(name.to_owned()).push(") and confirmed_at is not null order by id limit 1)");
+    const WAYS: [(&str, &str); 4] = [
+        ("", "lower(named.extern_uid)"),
+        (" join users on users.id = named.user_id", "lower(users.username)"),
+        (" join users on users.id = named.user_id", "lower(users.email)"),
+        (" join emails on emails.user_id = named.user_id and emails.confirmed_at is not null", "lower(emails.email)"),
+    ];
+    let ways = if name.contains('@') { &WAYS[..] } else { &WAYS[..2] };
+    let mut before = "identity.user_id = coalesce(";
+    for (join, column) in ways {
+        sql.push(before).push("(select min(named.user_id) from ").push(table(scope)).push(" as named").push(join);
+        push_scope(sql.push(" where "), scope, "named");
+        sql.push(" and ").push(column).push(" = lower(").push_bind(name.to_owned()).push("))");
+        before = ", ";
     }
     sql.push(")");
 }
@@ -266,8 +277,20 @@ fn text_sql(field: TextField) -> &'static str {
         TextField::UserName => "users.username",
         TextField::Email => "users.email",
         TextField::Name => "users.name",
-        TextField::GivenName => "split_part(btrim(users.name), ' ', 1)",
-        TextField::FamilyName => "ltrim(substr(btrim(users.name), length(split_part(btrim(users.name), ' ', 1)) + 1))",
+        // The whole name is split where no part of it was ever sent.
+        TextField::GivenName => {
+            "case
+               when users.first_name is null and users.last_name is null then split_part(btrim(users.name), ' ', 1)
+               else coalesce(users.first_name, '')
+             end"
+        }
+        TextField::FamilyName => {
+            "case
+               when users.first_name is null and users.last_name is null
+               then ltrim(substr(btrim(users.name), length(split_part(btrim(users.name), ' ', 1)) + 1))
+               else coalesce(users.last_name, '')
+             end"
+        }
     }
 }
 
@@ -314,6 +337,8 @@ impl FromRow<'_, PgRow> for FoundUser {
             active: row.try_get::<Option<bool>, _>("active")?.unwrap_or(true),
             username: row.try_get::<Option<String>, _>("username")?.unwrap_or_default(),
             name: row.try_get::<Option<String>, _>("name")?.unwrap_or_default(),
+            first_name: row.try_get("first_name")?,
+            last_name: row.try_get("last_name")?,
             email: row.try_get("email")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,

@@ -16,6 +16,8 @@ pub struct ScimGroup {
     pub name: String,
     /// `routes.path`
     pub path: String,
+    /// The top-level group around it, or itself.
+    pub root: NamespaceId,
     /// Its SAML provider.
     pub saml: Option<Provider>,
 }
@@ -93,6 +95,7 @@ pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Sc
           namespaces.id,
           namespaces.name,
           routes.path,
+          coalesce(namespaces.traversal_ids[1], namespaces.id) as "root!",
           saml_providers.id as "saml_id?",
           saml_providers.enabled as "enabled?",
           saml_providers.enforced_sso as "enforced_sso?",
@@ -127,7 +130,7 @@ pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Sc
         default_role: row.default_role.unwrap_or(10).into(),
         member_role: row.member_role,
     });
-    Ok(Some(ScimGroup { id: NamespaceId(row.id), name: row.name, path: row.path, saml }))
+    Ok(Some(ScimGroup { id: NamespaceId(row.id), name: row.name, path: row.path, root: NamespaceId(row.root), saml }))
 }
 
 /// The SHA-256 of the scope's token.

@@ -47,12 +47,8 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
           select distinct members.user_id
           from members
           where members.member_namespace_id = any (array(select id from places))
-            and members.user_id is not null
-            and members.requested_at is null
-            and members.invite_token is null
-            and coalesce(members.state, 0) = 0
+            and gatehouse_is_active_member(members, $3)
             and members.access_level > 5
-            and (members.expires_at is null or members.expires_at > $3)
             and (
               not $2
               or members.access_level > 10

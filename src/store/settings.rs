@@ -13,12 +13,10 @@ use super::Result;
 pub struct SettingsRow {
     pub enabled_git_access_protocol: Option<String>,
     pub receive_max_input_size: Option<i32>,
-    pub authorized_keys_enabled: bool,
     pub gitlab_shell_operation_limit: Option<i32>,
     pub custom_http_clone_url_root: Option<String>,
     pub push_event_hooks_limit: i32,
     pub push_event_activities_limit: i32,
-    pub git_push_pipeline_limit: i32,
     pub rsa_key_restriction: i32,
     pub dsa_key_restriction: i32,
     pub ecdsa_key_restriction: i32,
@@ -31,27 +29,19 @@ pub struct SettingsRow {
     pub disable_personal_access_tokens: bool,
     pub personal_access_token_prefix: Option<String>,
     pub admin_mode: bool,
-    pub password_authentication_enabled_for_git: bool,
-    pub require_two_factor_authentication: bool,
-    pub two_factor_grace_period: i32,
+    pub enforce_terms: bool,
     pub git_two_factor_session_expiry: i32,
     pub maintenance_mode: bool,
-    pub maintenance_mode_message: Option<String>,
     pub silent_mode_enabled: bool,
     pub default_branch_name: Option<String>,
     pub default_branch_protection: i32,
     pub default_branch_protection_defaults: serde_json::Value,
     pub repository_size_limit: i64,
-    pub snippet_size_limit: i64,
-    pub enforce_namespace_storage_limit: bool,
-    pub check_namespace_plan: bool,
     pub globally_allowed_ips: String,
     pub error_tracking_enabled: bool,
     pub allow_local_requests_from_web_hooks_and_services: bool,
     pub allow_local_requests_from_system_hooks: bool,
-    pub error_tracking_api_url: Option<String>,
     pub default_project_visibility: i32,
-    pub shared_runners_minutes: i32,
 }
 
 /// The settings of the instance: of several rows the newest.
@@ -65,12 +55,10 @@ pub async fn find(db: impl PgExecutor<'_>) -> Result<SettingsRow> {
         select
           enabled_git_access_protocol,
           receive_max_input_size,
-          authorized_keys_enabled,
           gitlab_shell_operation_limit,
           custom_http_clone_url_root,
           push_event_hooks_limit,
           push_event_activities_limit,
-          git_push_pipeline_limit,
           rsa_key_restriction,
           dsa_key_restriction,
           ecdsa_key_restriction,
@@ -83,27 +71,19 @@ pub async fn find(db: impl PgExecutor<'_>) -> Result<SettingsRow> {
           disable_personal_access_tokens,
           personal_access_token_prefix,
           admin_mode,
-          password_authentication_enabled_for_git,
-          coalesce(require_two_factor_authentication, false) as "require_two_factor_authentication!",
-          coalesce(two_factor_grace_period, 48) as "two_factor_grace_period!",
+          coalesce(enforce_terms, false) as "enforce_terms!",
           git_two_factor_session_expiry,
           maintenance_mode,
-          maintenance_mode_message,
           silent_mode_enabled,
           default_branch_name,
           coalesce(default_branch_protection, 2) as "default_branch_protection!",
           default_branch_protection_defaults,
           coalesce(repository_size_limit, 0) as "repository_size_limit!",
-          snippet_size_limit,
-          enforce_namespace_storage_limit,
-          check_namespace_plan,
           globally_allowed_ips,
           error_tracking_enabled,
           allow_local_requests_from_web_hooks_and_services,
           allow_local_requests_from_system_hooks,
-          error_tracking_api_url,
-          default_project_visibility,
-          shared_runners_minutes
+          default_project_visibility
         from application_settings
         order by id desc
         limit 1
@@ -122,12 +102,10 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
         update application_settings
         set enabled_git_access_protocol = stated.enabled_git_access_protocol,
             receive_max_input_size = stated.receive_max_input_size,
-            authorized_keys_enabled = stated.authorized_keys_enabled,
             gitlab_shell_operation_limit = stated.gitlab_shell_operation_limit,
             custom_http_clone_url_root = stated.custom_http_clone_url_root,
             push_event_hooks_limit = stated.push_event_hooks_limit,
             push_event_activities_limit = stated.push_event_activities_limit,
-            git_push_pipeline_limit = stated.git_push_pipeline_limit,
             rsa_key_restriction = stated.rsa_key_restriction,
             dsa_key_restriction = stated.dsa_key_restriction,
             ecdsa_key_restriction = stated.ecdsa_key_restriction,
@@ -140,27 +118,19 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
             disable_personal_access_tokens = stated.disable_personal_access_tokens,
             personal_access_token_prefix = stated.personal_access_token_prefix,
             admin_mode = stated.admin_mode,
-            password_authentication_enabled_for_git = stated.password_authentication_enabled_for_git,
-            require_two_factor_authentication = stated.require_two_factor_authentication,
-            two_factor_grace_period = stated.two_factor_grace_period,
+            enforce_terms = stated.enforce_terms,
             git_two_factor_session_expiry = stated.git_two_factor_session_expiry,
             maintenance_mode = stated.maintenance_mode,
-            maintenance_mode_message = stated.maintenance_mode_message,
             silent_mode_enabled = stated.silent_mode_enabled,
             default_branch_name = stated.default_branch_name,
             default_branch_protection = stated.default_branch_protection,
             default_branch_protection_defaults = stated.default_branch_protection_defaults,
             repository_size_limit = stated.repository_size_limit,
-            snippet_size_limit = stated.snippet_size_limit,
-            enforce_namespace_storage_limit = stated.enforce_namespace_storage_limit,
-            check_namespace_plan = stated.check_namespace_plan,
             globally_allowed_ips = stated.globally_allowed_ips,
             error_tracking_enabled = stated.error_tracking_enabled,
             allow_local_requests_from_web_hooks_and_services = stated.allow_local_requests_from_web_hooks_and_services,
             allow_local_requests_from_system_hooks = stated.allow_local_requests_from_system_hooks,
-            error_tracking_api_url = stated.error_tracking_api_url,
             default_project_visibility = stated.default_project_visibility,
-            shared_runners_minutes = stated.shared_runners_minutes,
             updated_at = now() at time zone 'utc'
         from jsonb_populate_record(null::application_settings, $1) as stated
         where application_settings.id = (select max(id) from application_settings)
@@ -170,4 +140,20 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// What clone URLs over HTTP start with, where that is not the address in the settings file.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_http_clone_root(db: impl PgExecutor<'_>) -> Result<Option<String>> {
+    let root = sqlx::query_scalar!(
+        r#"
+        select nullif(rtrim(custom_http_clone_url_root, '/'), '')
+        from application_settings
+        order by id desc
+        limit 1
+        "#
+    );
+    Ok(root.fetch_optional(db).await?.flatten())
 }

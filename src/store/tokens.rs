@@ -117,22 +117,32 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// What the instance says about tokens.
+/// What the instance says about tokens, and the group whose enterprise user it is about.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn find_policy(db: impl PgExecutor<'_>) -> Result<Policy> {
+pub async fn find_policy(db: impl PgExecutor<'_>, user: Option<UserId>) -> Result<Policy> {
     let row = sqlx::query!(
         r#"
         select
-          coalesce(personal_access_token_prefix, '') as "prefix!",
-          disable_personal_access_tokens as disabled,
-          require_personal_access_token_expiry as expiry_required,
-          max_personal_access_token_lifetime as longest
-        from application_settings
-        order by id desc
+          coalesce(settings.personal_access_token_prefix, '') as "prefix!",
+          settings.disable_personal_access_tokens or coalesce(enterprise.disabled, false) as "disabled!",
+          settings.require_personal_access_token_expiry as expiry_required,
+          coalesce(enterprise.longest, settings.max_personal_access_token_lifetime) as longest
+        from application_settings as settings
+        left join lateral (
+          select
+            namespace_settings.disable_personal_access_tokens as disabled,
+            namespaces.max_personal_access_token_lifetime as longest
+          from user_details
+          join namespaces on namespaces.id = user_details.enterprise_group_id
+          left join namespace_settings on namespace_settings.namespace_id = namespaces.id
+          where user_details.user_id = $1
+        ) as enterprise on true
+        order by settings.id desc
         limit 1
-        "#
+        "#,
+        user.map(|user| user.0)
     )
     .fetch_optional(db)
     .await?;
@@ -162,7 +172,7 @@ pub struct KnownToken {
     pub presented: PresentedToken,
 }
 
-/// The token with that digest, good or not.
+/// The token with that digest, good or not. Where people may have none, theirs are not known.
 ///
 /// # Errors
 /// Where the database does not answer.
@@ -190,6 +200,27 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
         from personal_access_tokens as token
         join users as owner on owner.id = token.user_id
         where token.token_digest = $1
+          and not (
+            owner.user_type = 0
+            and (
+              coalesce(
+                (
+                  select disable_personal_access_tokens
+                  from application_settings
+                  order by application_settings.id desc
+                  limit 1
+                ),
+                false
+              )
+              or exists (
+                select
+                from user_details
+                join namespace_settings on namespace_settings.namespace_id = user_details.enterprise_group_id
+                where user_details.user_id = owner.id
+                  and namespace_settings.disable_personal_access_tokens
+              )
+            )
+          )
         "#,
         digest,
     )

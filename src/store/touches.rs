@@ -1,12 +1,11 @@
 //! Who was last seen when: written behind the answers, never before them, and never a reason to fail one.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Result;
 use super::tokens::KnownToken;
+use super::{Db, Result};
 use crate::domain::access::{Key, User};
 use crate::domain::asker::Asker;
 
@@ -66,13 +65,20 @@ pub struct Touches(mpsc::Sender<Touch>);
 impl Touches {
     /// A queue, and the task that empties it; the task ends after the last note once all clones are gone.
     #[must_use]
-    pub fn start(pool: PgPool) -> (Self, JoinHandle<()>) {
+    pub fn start(db: impl Into<Db>) -> (Self, JoinHandle<()>) {
         let (sender, mut notes) = mpsc::channel(QUEUE);
+        // To note twice what is so already changes nothing.
+        let db = db.into().repeatable();
         let writer = tokio::spawn(async move {
             let mut batch = Vec::new();
             while notes.recv_many(&mut batch, QUEUE).await > 0 {
-                if let Err(error) = write(&pool, &batch).await {
-                    tracing::warn!(%error, notes = batch.len(), "could not note who was seen");
+                match write(&db, &batch).await {
+                    // The database's own troubles are in the log already.
+                    Err(error) if error.is_about_the_database() => {
+                        tracing::debug!(%error, notes = batch.len(), "could not note who was seen");
+                    }
+                    Err(error) => tracing::warn!(%error, notes = batch.len(), "could not note who was seen"),
+                    Ok(()) => {}
                 }
                 batch.clear();
             }
@@ -88,7 +94,7 @@ impl Touches {
     }
 }
 
-async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
+async fn write(db: &Db, batch: &[Touch]) -> Result<()> {
     let (mut keys, mut users, mut tokens, mut latest) = (Vec::new(), Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
     for touch in batch {
         let at = match *touch {
@@ -128,7 +134,7 @@ async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
             &keys,
             now,
         )
-        .execute(pool)
+        .execute(db)
         .await?;
     }
     if !tokens.is_empty() {
@@ -148,7 +154,7 @@ async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
             &tokens,
             latest,
         )
-        .execute(pool)
+        .execute(db)
         .await?;
     }
     if user_rows > 0 {
@@ -168,7 +174,7 @@ async fn write(pool: &PgPool, batch: &[Touch]) -> Result<()> {
             &users,
             latest.date_naive(),
         )
-        .execute(pool)
+        .execute(db)
         .await?;
     }
     Ok(())

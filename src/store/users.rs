@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{NamespaceId, UserId};
 
 /// What an operator states about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +190,54 @@ pub async fn find_id_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Op
     Ok(id.fetch_optional(db).await?.map(UserId))
 }
 
+/// Takes the user's confirmed address for theirs on the operator's word, where it rested on that of a group's identity
+/// provider; whether it did.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn vouch_for_email(db: impl PgExecutor<'_>, id: UserId) -> Result<bool> {
+    let vouched = sqlx::query!(
+        "
+        update user_details
+        set confirmed_by_group_scim_at = null
+        where user_id = $1
+          and confirmed_by_group_scim_at is not null
+        ",
+        id.0
+    );
+    Ok(vouched.execute(db).await?.rows_affected() > 0)
+}
+
+/// The group that manages the user's account.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn find_enterprise_group(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<NamespaceId>> {
+    let group = sqlx::query_scalar!("select enterprise_group_id from user_details where user_id = $1", id.0);
+    Ok(group.fetch_optional(db).await?.flatten().map(NamespaceId))
+}
+
+/// Gives the user's account to a group to manage, or to none.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn update_enterprise_group(db: impl PgExecutor<'_>, id: UserId, group: Option<NamespaceId>) -> Result<()> {
+    sqlx::query!(
+        "
+        insert into user_details (user_id, enterprise_group_id, enterprise_group_associated_at)
+        values ($1, $2, case when $2::bigint is not null then now() end)
+        on conflict (user_id) do update
+        set enterprise_group_id = excluded.enterprise_group_id,
+            enterprise_group_associated_at = excluded.enterprise_group_associated_at
+        ",
+        id.0,
+        group.map(|group| group.0)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// A further address of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailRow {
@@ -360,5 +408,35 @@ pub async fn update_identity(db: impl PgExecutor<'_>, id: i64, extern_uid: &str)
 /// Where the database gives no answer.
 pub async fn delete_identity(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from identities where id = $1", id).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the user has accepted the terms of service.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn has_accepted_terms(db: impl PgExecutor<'_>, id: UserId) -> Result<bool> {
+    let accepted =
+        sqlx::query_scalar!(r#"select accepted_term_id is not null as "accepted!" from users where id = $1"#, id.0);
+    Ok(accepted.fetch_optional(db).await?.unwrap_or_default())
+}
+
+/// Writes whether the user has accepted the terms of service. There is one edition of them, the first.
+///
+/// # Errors
+/// Where the database gives no answer.
+pub async fn set_accepted_terms(db: impl PgExecutor<'_>, id: UserId, accepted: bool) -> Result<()> {
+    sqlx::query!(
+        "
+        update users
+        set accepted_term_id = case when $2 then coalesce(accepted_term_id, 1) end,
+            updated_at = now() at time zone 'utc'
+        where id = $1
+        ",
+        id.0,
+        accepted
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -25,7 +25,10 @@ pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Op
           coalesce(users.admin, false) as "admin!",
           coalesce(authorized.level, 0) as "level!"
         from cluster_agents
-        join projects on projects.id = cluster_agents.project_id and not coalesce(projects.pending_delete, false)
+        join projects
+          on projects.id = cluster_agents.project_id
+          and not coalesce(projects.pending_delete, false)
+          and not projects.hidden
         left join users on users.id = cluster_agents.created_by_user_id and users.state = 'active'
         left join lateral (
           select max(access_level) as level
@@ -239,7 +242,7 @@ async fn find_or_insert_identifiers(
     let mut fingerprints: Vec<[u8; 20]> = Vec::new();
     let mut distinct: Vec<&Identifier> = Vec::new();
     for identifier in identifiers {
-        let fingerprint = identifier.fingerprint();
+        let fingerprint = identifier.fingerprint;
         if !fingerprints.contains(&fingerprint) {
             fingerprints.push(fingerprint);
             distinct.push(identifier);

@@ -80,6 +80,49 @@ async fn a_token_may_come_in_several_ways(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn nobody_has_tokens_where_the_instance_takes_none(pool: PgPool) {
+    let app = TestApp::new(pool);
+    let given = app.given();
+    let (user, token) = minted(&app).await;
+    given.setting("disable_personal_access_tokens = true").await;
+    assert_eq!(show(&app, &token).await.line(), UNAUTHORIZED);
+    let wish = json!({ "user_id": user.0, "name": "again", "scopes": ["read_api"] });
+    let refusal = app.post("/personal_access_token", wish.clone()).await;
+    assert_eq!(refusal.json()["message"], "Failed to create token: Not permitted to create");
+    // Those of bots are access tokens of groups and projects, which are another matter.
+    given.user_is(user, "user_type = 6").await;
+    assert_eq!(show(&app, &token).await.status, 200);
+    given.user_is(user, "user_type = 0").await;
+    given.setting("disable_personal_access_tokens = false").await;
+    assert_eq!(show(&app, &token).await.status, 200);
+}
+
+#[sqlx::test]
+async fn a_group_decides_about_the_tokens_of_its_enterprise_users(pool: PgPool) {
+    let app = TestApp::new(pool);
+    let given = app.given();
+    let (user, token) = minted(&app).await;
+    let group = given.group("corp").await;
+    let decides = async |sql: &str| given.sql(&format!("update {sql} where namespace_id = {group}")).await;
+    decides("namespace_settings set disable_personal_access_tokens = true").await;
+    assert_eq!(show(&app, &token).await.status, 200, "the user is not the group's");
+    given.sql(&format!("insert into user_details (user_id, enterprise_group_id) values ({user}, {group})")).await;
+    assert_eq!(show(&app, &token).await.line(), UNAUTHORIZED);
+    let wish = async |name: &str| {
+        let body = json!({ "user_id": user.0, "name": name, "scopes": ["read_api"] });
+        app.post("/personal_access_token", body).await.json()
+    };
+    assert_eq!(wish("no").await["message"], "Failed to create token: Not permitted to create");
+    decides("namespace_settings set disable_personal_access_tokens = false").await;
+    assert_eq!(show(&app, &token).await.status, 200);
+
+    given.setting("max_personal_access_token_lifetime = 90").await;
+    given.sql(&format!("update namespaces set max_personal_access_token_lifetime = 7 where id = {group}")).await;
+    let end = (app.clock.now() + TimeDelta::days(7)).date_naive().to_string();
+    assert_eq!(wish("short").await["expires_at"], end);
+}
+
+#[sqlx::test]
 async fn expiry_and_revocation_hold_at_once(pool: PgPool) {
     let app = TestApp::new(pool);
     let given = app.given();
@@ -139,7 +182,6 @@ async fn an_admin_endpoint_needs_an_admin_and_scopes_that_suffice(pool: PgPool) 
         db_key_base: app.secrets.db_key_base.clone(),
         clock: app.clock.clone(),
         touches: Touches::start(app.pool.clone()).0,
-        body_bytes: 1000,
         url: "http://localhost".to_owned(),
         documented_header: false,
     };

@@ -65,6 +65,69 @@ fn sql_lives_in_store() {
     }
 }
 
+/// Whose membership counts is said once, by `gatehouse_is_active_member`: a query that reads memberships asks it, and none
+/// spells it. Those that mean every row are counted here, with the reason.
+#[test]
+fn one_function_says_who_is_an_active_member() {
+    let of_all_rows = [
+        // Everybody whom a change can touch, twice; and the rows that a job removes once their day has passed.
+        ("src/store/derived.rs", 3),
+        // Of one row, whether it is active.
+        ("src/store/members.rs", 1),
+        // What a link gave before, to whoever has any row.
+        ("src/store/scim_groups.rs", 1),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = sources("src/store");
+    for entry in fs::read_dir(root.join("src/store")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            files.push((name, fs::read_to_string(path).unwrap()));
+        }
+    }
+    for (name, text) in files {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for spelt in
+            ["requested_at is", "invite_token is", "members.state", "coalesce(state, 0)", "members.expires_at is null"]
+        {
+            assert!(!code.contains(spelt), "{name} says itself who is an active member: {spelt}");
+        }
+        let count = |words: &str| code.matches(words).count();
+        let reads = count("from members ") + count("join members ") - count("delete from members ");
+        let exempted = of_all_rows.iter().find(|(file, _)| *file == name).map_or(0, |(_, number)| *number);
+        let asks = count("gatehouse_is_active_member(members, $");
+        let upserts = count("where not gatehouse_is_active_member(members, $");
+        assert_eq!(reads, asks - upserts + exempted, "{name} reads memberships without asking who is active");
+    }
+}
+
+/// Names of refs, messages and push options are bytes with git's grammar: what else Unicode takes for white space, or for
+/// the end of a line, is part of them. Whoever cuts there judges another name than the one that git writes.
+#[test]
+fn what_git_writes_is_cut_where_git_cuts_it() {
+    let readers = [
+        "src/domain/access/",
+        "src/domain/push",
+        "src/gitaly/",
+        "src/http/shell/",
+        "src/jobs/payload.rs",
+        "src/jobs/post_receive.rs",
+        "src/jobs/repositories.rs",
+        "src/store/received_pushes.rs",
+    ];
+    let cuts = [".trim()", ".trim_start()", ".trim_end()", "split_whitespace", ".lines()", "str::trim", "str::lines"];
+    for reader in readers {
+        let files: Vec<_> = sources("src").into_iter().filter(|(name, _)| name.starts_with(reader)).collect();
+        assert!(!files.is_empty(), "{reader} is gone");
+        for (name, text) in files {
+            let cuts: Vec<&str> = lines_with(&text, &cuts).collect();
+            assert!(cuts.is_empty(), "{name} cuts by Unicode's white space or lines:\n{}", cuts.join("\n"));
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_is_finished() {
     for (name, text) in ["src", "tests"].into_iter().flat_map(sources) {

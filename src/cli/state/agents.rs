@@ -44,11 +44,7 @@ pub struct AgentToken {
     pub name: String,
     /// Chosen on creation.
     pub id: Option<Id>,
-    /// A sentence or two; null for none.
-    #[serde(default, deserialize_with = "stated")]
-    #[schemars(length(max = 1024))]
-    pub description: Option<Option<String>>,
-    /// The token itself. Left out, it is made and printed once.
+    /// The token itself, of 50 characters after `glagent-` at least. Left out, it is made and printed once.
     pub token: Option<Given>,
     /// `absent` takes it back, for good: a token of that name would be another one.
     #[serde(default)]
@@ -226,7 +222,15 @@ async fn bring_token(
     };
     let given = match &entry.token {
         Some(given) => match run.given(&place.key("token"), given) {
-            Some(token) => Some(token),
+            Some(token) if agent::is_token(&token) => Some(token),
+            Some(_) => {
+                let place = place.key("token");
+                run.mistake(
+                    &place,
+                    "must have at least 50 characters after glagent-: kas tells agents apart by half of them",
+                );
+                return Ok(None);
+            }
             None => return Ok(None),
         },
         None => None,
@@ -254,7 +258,6 @@ async fn bring_token(
         revoked: false,
     });
     let mut changes = Changes::default();
-    changes.set("description", &mut row.description, entry.description.clone());
     if let Some(digest) = digest.filter(|digest| *digest != row.token_encrypted) {
         row.token_encrypted = digest;
         changes.note("token replaced");

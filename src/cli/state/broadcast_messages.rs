@@ -31,7 +31,6 @@ pub struct BroadcastMessage {
     #[schemars(length(max = 255))]
     pub target_path: Option<Option<String>>,
     pub target_access_levels: Option<Vec<Level>>,
-    pub dismissable: Option<bool>,
     #[serde(default)]
     pub ensure: Ensure,
 }
@@ -79,7 +78,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, stated: &BroadcastMessage) 
     let levels = stated.target_access_levels.as_ref();
     let levels = levels.map(|levels| levels.iter().map(|level| level.number()).collect());
     changes.set("target_access_levels", &mut row.target_access_levels, levels);
-    changes.set("dismissable", &mut row.dismissable, stated.dismissable);
     if row.ends_at <= row.starts_at {
         run.mistake(&place.key("ends_at"), "must be after the start");
     }

@@ -8,9 +8,9 @@ use super::keys::midnight;
 use super::run::{Changes, Found, Place, Run};
 use super::words::{Day, Ensure, Given, Id, stated};
 use crate::domain::ids::{KeyId, ProjectId, UserId};
-use crate::store::Result;
 use crate::store::keys::{self, KeyRow};
 use crate::store::users::{self, UserRow};
+use crate::store::{Result, projects};
 
 /// A key that fetches from the project, and may push to it. It is found by its fingerprint; several projects may use it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct DeployKey {
     pub can_push: Option<bool>,
     /// Whether any project may enable the key.
     pub public: Option<bool>,
-    /// The user as whom the key pushes; the ghost user where a new key states none.
+    /// The user as whom the key pushes; the project's creator where the key may push and has no owner, else the ghost user.
     pub owner: Option<String>,
     /// The first day on which it is refused; null for never.
     #[serde(default, deserialize_with = "stated")]
@@ -110,13 +110,17 @@ async fn bring_one(
     let Some(found) = run.identify_fixed(place, "keys", entry.id.map(|id| id.0), by_key).await? else {
         return Ok(None);
     };
-    let owner = match &entry.owner {
-        Some(username) => match run.user(&place.key("owner"), username).await? {
-            Some(user) => Some(user),
-            None => return Ok(None),
-        },
-        None if existing.is_none() => Some(ghost(run).await?),
+    let before = match &existing {
+        Some(row) => keys::find_deploy_key_push(&mut *run.conn, KeyId(row.id), project).await?,
         None => None,
+    };
+    let mut can_push = before.unwrap_or(false);
+    let mut changes = Changes::default();
+    changes.set("can_push", &mut can_push, entry.can_push);
+    let owner = match owner(run, place, (project, whose), entry, existing.as_ref(), can_push).await? {
+        Owner::Stays => None,
+        Owner::Is(user) => Some(user),
+        Owner::Mistaken => return Ok(None),
     };
     let expires_at = run.optional_day(&place.key("expires_at"), entry.expires_at.as_ref());
     let fingerprint = key.fingerprint();
@@ -130,7 +134,6 @@ async fn bring_one(
         usage_type: 0,
         expires_at: None,
     });
-    let mut changes = Changes::default();
     changes.set("title", &mut row.title, entry.title.clone());
     changes.set_as("key", &mut row.key, Some(key.text().to_owned()), |_| "comment".to_owned());
     changes.set("public", &mut row.public, entry.public);
@@ -146,9 +149,6 @@ async fn bring_one(
             (KeyId(id), false)
         }
     };
-    let before = keys::find_deploy_key_push(&mut *run.conn, id, project).await?;
-    let mut can_push = before.unwrap_or(false);
-    changes.set("can_push", &mut can_push, entry.can_push);
     if before != Some(can_push) {
         keys::upsert_deploy_key_project(&mut *run.conn, id, project, can_push).await?;
     }
@@ -158,6 +158,47 @@ async fn bring_one(
         run.updated(&what, &changes);
     }
     Ok(Some((row.title, json!({ "id": id.0, "fingerprint": fingerprint }))))
+}
+
+/// Whose the key is from now on.
+enum Owner {
+    Stays,
+    Is(UserId),
+    Mistaken,
+}
+
+/// A key pushes with its owner's rights, and the ghost user has none: one that may push gets an owner who is somebody.
+async fn owner(
+    run: &mut Run<'_>,
+    place: &Place,
+    (project, whose): (ProjectId, &str),
+    entry: &DeployKey,
+    existing: Option<&KeyRow>,
+    can_push: bool,
+) -> Result<Owner> {
+    let place = place.key("owner");
+    let nobody = users::find_ghost(&mut *run.conn).await?;
+    let somebody = |user: &UserId| Some(*user) != nobody;
+    if let Some(username) = &entry.owner {
+        let Some(user) = run.user(&place, username).await? else { return Ok(Owner::Mistaken) };
+        if can_push && !somebody(&user) {
+            run.mistake(&place, "is the ghost user, who may not push; name somebody who may");
+            return Ok(Owner::Mistaken);
+        }
+        return Ok(Owner::Is(user));
+    }
+    let had = existing.and_then(|row| row.user_id).map(UserId).filter(somebody);
+    match existing {
+        Some(_) if had.is_some() || !can_push => return Ok(Owner::Stays),
+        None if !can_push => return Ok(Owner::Is(ghost(run).await?)),
+        _ => {}
+    }
+    let project = projects::find(&mut *run.conn, project).await?;
+    let creator = project.and_then(|(_, row)| row.creator_id).map(UserId).filter(somebody);
+    if creator.is_none() {
+        run.mistake(&place, format!("is missing: the key pushes as its owner, and {whose} has no creator"));
+    }
+    Ok(creator.map_or(Owner::Mistaken, Owner::Is))
 }
 
 /// The ghost user, to whom belongs what has no owner; made when first needed.

@@ -17,9 +17,7 @@ use super::saml_group_links::{self, SamlGroupLink};
 use super::scim::{self, ScimIdentity};
 use super::security_policies::{self, SecurityPolicies};
 use super::subscriptions;
-use super::words::{
-    BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, SubgroupCreation, Visibility, stated,
-};
+use super::words::{BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::NamespaceId;
 use crate::domain::scim::Scope;
@@ -41,9 +39,6 @@ pub struct Group {
     /// The name that people read; the last part of the path where it is left out.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// A sentence or two.
-    #[schemars(length(max = 500))]
-    pub description: Option<String>,
     /// Who may see it; a new group is private, unless stated.
     pub visibility: Option<Visibility>,
     /// Members of the group and of all in it.
@@ -54,18 +49,12 @@ pub struct Group {
     pub shared_with: BTreeMap<String, Membership>,
     /// Projects of this group cannot be shared with other groups.
     pub share_with_group_lock: Option<bool>,
-    /// Projects of this group get no members of their own.
-    pub membership_lock: Option<bool>,
     /// Who may create projects.
     pub project_creation_level: Option<ProjectCreation>,
-    /// Who may create subgroups.
-    pub subgroup_creation_level: Option<SubgroupCreation>,
     /// Whether LFS is offered; null for what the group around it says.
     #[serde(default, deserialize_with = "stated")]
     pub lfs_enabled: Option<Option<bool>>,
-    /// Members must have a second factor.
-    pub require_two_factor_authentication: Option<bool>,
-    /// Days.
+    /// Days that a token of an enterprise user of a root group may live; null for what the instance says.
     #[serde(default, deserialize_with = "stated")]
     #[schemars(range(min = 1))]
     pub max_personal_access_token_lifetime: Option<Option<i32>>,
@@ -79,22 +68,20 @@ pub struct Group {
     #[serde(default, deserialize_with = "stated")]
     #[schemars(range(min = 0))]
     pub repository_size_limit: Option<Option<i64>>,
-    /// Minutes a month; 0 is no limit, null what the instance says.
-    #[serde(default, deserialize_with = "stated")]
-    #[schemars(range(min = 0))]
-    pub shared_runners_minutes_limit: Option<Option<i32>>,
     /// The ways git may come in, of a root group.
     pub enabled_git_access_protocol: Option<Protocol>,
     /// Only keys that an authority of the group signed, of a root group.
     pub enforce_ssh_certificates: Option<bool>,
-    /// Refuses the tokens of the group's own users.
+    /// Refuses the tokens of the enterprise users of a root group, and gives them none.
     pub disable_personal_access_tokens: Option<bool>,
-    /// Nobody pushes.
-    pub repository_read_only: Option<bool>,
     /// The group and all in it are archived.
     pub archived: Option<bool>,
     /// The address ranges, all of them, from which a root group may be used; an empty list lifts the restriction.
     pub ip_allowlist: Option<Vec<String>>,
+    /// The domains, all of them, of which new members of a root group, and of all in it, have addresses; an empty list
+    /// lifts the restriction.
+    #[schemars(inner(regex(pattern = r"^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+$"), length(max = 255)))]
+    pub allowed_email_domains: Option<Vec<String>>,
     /// Who is told of pushes to its projects, and to those of the groups below it.
     #[serde(default)]
     pub hooks: Vec<hooks::Hook>,
@@ -127,11 +114,8 @@ pub struct Group {
 pub struct Saml {
     pub ensure: Ensure,
     pub enabled: Option<bool>,
-    pub sso_url: Option<String>,
-    pub certificate_fingerprint: Option<String>,
+    /// Who joins by SCIM must be linked to an account at the provider. Git asks nobody for a session.
     pub enforced_sso: Option<bool>,
-    /// Git asks for a live session as well.
-    pub git_check_enforced: Option<bool>,
     pub default_membership_role: Option<Level>,
 }
 
@@ -198,6 +182,9 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
         return members::check(run, place, &group.members, &group.shared_with).await;
     };
     bring_settings(run, id, group, created).await?;
+    if group.depth() == 0 {
+        bring_email_domains(run, id, group, created).await?;
+    }
     members::bring(run, &place.key("members"), Source::Group(id), &group.path, &group.members).await?;
     if group.depth() > 0 {
         of_roots_alone(run, place, group);
@@ -216,7 +203,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
     saml_group_links::bring(run, &place.key("saml_group_links"), id, &group.path, links).await?;
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
-        push_rules::bring(run, Owner::Group(id), &group.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), Owner::Group(id), &group.path, rules).await?;
     }
     if let Some(policies) = &group.security_policies {
         let owner = policy_files::Owner::Group(id);
@@ -362,25 +349,17 @@ impl Group {
     fn put_into(&self, row: &mut GroupRow) -> Changes {
         let mut changes = Changes::default();
         changes.set("name", &mut row.name, self.name.clone());
-        changes.set("description", &mut row.description, self.description.clone());
         changes.word("visibility", &mut row.visibility_level, self.visibility);
         changes.set("share_with_group_lock", &mut row.share_with_group_lock, self.share_with_group_lock);
-        changes.set("membership_lock", &mut row.membership_lock, self.membership_lock);
         changes.set("lfs_enabled", &mut row.lfs_enabled, self.lfs_enabled);
         let creation = self.project_creation_level;
         changes.optional_word("project_creation_level", &mut row.project_creation_level, creation);
-        let creation = self.subgroup_creation_level;
-        changes.optional_word("subgroup_creation_level", &mut row.subgroup_creation_level, creation);
-        let two_factor = self.require_two_factor_authentication;
-        changes.set("require_two_factor_authentication", &mut row.require_two_factor_authentication, two_factor);
         let lifetime = self.max_personal_access_token_lifetime;
         changes.set("max_personal_access_token_lifetime", &mut row.max_personal_access_token_lifetime, lifetime);
         let mut protection = row.default_branch_protection.map(i32::from);
         changes.optional_word("default_branch_protection", &mut protection, self.default_branch_protection);
         row.default_branch_protection = protection.and_then(|level| i16::try_from(level).ok());
         changes.set("repository_size_limit", &mut row.repository_size_limit, self.repository_size_limit);
-        let minutes = self.shared_runners_minutes_limit;
-        changes.set("shared_runners_minutes_limit", &mut row.shared_runners_minutes_limit, minutes);
         changes
     }
 }
@@ -396,7 +375,6 @@ async fn bring_settings(run: &mut Run<'_>, id: NamespaceId, group: &Group, creat
     changes.set("enforce_ssh_certificates", &mut row.enforce_ssh_certificates, group.enforce_ssh_certificates);
     let tokens = group.disable_personal_access_tokens;
     changes.set("disable_personal_access_tokens", &mut row.disable_personal_access_tokens, tokens);
-    changes.set("repository_read_only", &mut row.repository_read_only, group.repository_read_only);
     changes.set("archived", &mut row.archived, group.archived);
     changes.set("default_branch_name", &mut row.default_branch_name, group.default_branch_name.clone());
     if !changes.is_empty() {
@@ -411,7 +389,12 @@ async fn bring_settings(run: &mut Run<'_>, id: NamespaceId, group: &Group, creat
 /// What GitLab looks for at the root of a tree alone would have no effect further down.
 fn of_roots_alone(run: &mut Run<'_>, place: &Place, group: &Group) {
     let stated = [
+        ("enabled_git_access_protocol", group.enabled_git_access_protocol.is_some()),
+        ("enforce_ssh_certificates", group.enforce_ssh_certificates.is_some()),
+        ("disable_personal_access_tokens", group.disable_personal_access_tokens.is_some()),
+        ("max_personal_access_token_lifetime", group.max_personal_access_token_lifetime.is_some()),
         ("ip_allowlist", group.ip_allowlist.is_some()),
+        ("allowed_email_domains", group.allowed_email_domains.is_some()),
         ("saml", group.saml.is_some()),
         ("scim_token", group.scim_token.is_some()),
         ("scim_identities", !group.scim_identities.is_empty()),
@@ -443,6 +426,24 @@ async fn bring_ip_allowlist(
     changes.set("ip_allowlist", &mut ranges, Some(wanted));
     if good && !changes.is_empty() {
         namespaces::replace_ip_ranges(run.conn, id, &ranges).await?;
+        if !created {
+            run.updated(&format!("group {}", group.path), &changes);
+        }
+    }
+    Ok(())
+}
+
+async fn bring_email_domains(run: &mut Run<'_>, id: NamespaceId, group: &Group, created: bool) -> Result<()> {
+    let Some(stated) = &group.allowed_email_domains else { return Ok(()) };
+    let mut wanted: Vec<String> = stated.iter().map(|domain| domain.to_lowercase()).collect();
+    wanted.sort();
+    wanted.dedup();
+    let mut domains = namespaces::list_email_domains(&mut *run.conn, id).await?;
+    domains.sort();
+    let mut changes = Changes::default();
+    changes.set("allowed_email_domains", &mut domains, Some(wanted));
+    if !changes.is_empty() {
+        namespaces::replace_email_domains(run.conn, id, &domains).await?;
         if !created {
             run.updated(&format!("group {}", group.path), &changes);
         }
@@ -483,10 +484,7 @@ async fn bring_saml(run: &mut Run<'_>, id: NamespaceId, path: &str, saml: &Saml)
     );
     let mut changes = Changes::default();
     changes.set("enabled", &mut row.enabled, saml.enabled);
-    changes.set("sso_url", &mut row.sso_url, saml.sso_url.clone());
-    changes.set("certificate_fingerprint", &mut row.certificate_fingerprint, saml.certificate_fingerprint.clone());
     changes.set("enforced_sso", &mut row.enforced_sso, saml.enforced_sso);
-    changes.set("git_check_enforced", &mut row.git_check_enforced, saml.git_check_enforced);
     changes.small_word("default_membership_role", &mut row.default_membership_role, saml.default_membership_role);
     match provider {
         None => {

@@ -20,10 +20,6 @@ pub struct Hook {
     /// What is sent as `X-Gitlab-Token`; null for nothing.
     #[serde(default, deserialize_with = "stated")]
     pub token: Option<Option<Given>>,
-    /// What people call it.
-    #[serde(default, deserialize_with = "stated")]
-    #[schemars(length(min = 1, max = 255))]
-    pub name: Option<Option<String>>,
     /// Whether it is told of pushes to branches; a new hook is.
     pub push_events: Option<bool>,
     /// Whether it is told of pushes of tags; a new hook is not.
@@ -81,7 +77,6 @@ async fn bring_one(run: &mut Run<'_>, place: &Place, owner: Owner, what: &str, s
             Some(given) => run.given(&place.key("token"), given).map(SecretString::from),
         };
     }
-    hook.name = stated.name.clone().unwrap_or(hook.name);
     hook.listening.push_events = stated.push_events.unwrap_or(hook.listening.push_events);
     hook.listening.tag_push_events = stated.tag_push_events.unwrap_or(hook.listening.tag_push_events);
     hook.listening.alert_events = stated.alert_events.unwrap_or(hook.listening.alert_events);

@@ -69,6 +69,10 @@ pub async fn bring(
             continue;
         }
         let Some((grant, changes)) = granted(run, &place, &terms, existing.map(|row| row.grant)) else { continue };
+        if existing.is_none() && !members::admits_address(&mut *run.conn, source, user).await? {
+            run.mistake(&place, "has no address in allowed_email_domains of the root group");
+            continue;
+        }
         match existing {
             None => run.added(&what),
             Some(row) if !row.active => run.updated(&what, &note("accepted")),

@@ -8,8 +8,9 @@ use super::provisioned::namespace;
 use super::run::{Changes, Place, Run};
 use super::words::{Day, Ensure};
 use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::Record;
 use crate::domain::minutes::{Pack, Wanted};
-use crate::store::{Result, minutes_packs};
+use crate::store::{Result, ledger, minutes_packs, namespaces};
 
 /// A pack, found by the id of its purchase.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -28,21 +29,26 @@ pub struct MinutesPack {
     pub ensure: Ensure,
 }
 
-/// Brings a pack about, or removes it. One pack alone does not move: packs move from namespace to namespace all at once.
+/// Brings a pack about, or removes it. One pack alone does not move: packs move from namespace to namespace all at once. A
+/// pack that was moved from the namespace that the document states stays where it is, and the report says so.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &MinutesPack) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let namespace = namespace.id;
-    let what = format!("pack of minutes {} of {}", entry.purchase_xid, entry.namespace);
+    let mut what = format!("pack of minutes {} of {}", entry.purchase_xid, entry.namespace);
     let existing = minutes_packs::find_for_update(&mut *run.conn, &entry.purchase_xid).await?;
     let (author, now) = (run.author(), run.now);
     if let Some(pack) = existing.as_ref().filter(|pack| pack.namespace != namespace) {
-        let reason =
-            format!("the purchase belongs to namespace {}; PATCH .../minutes/move moves packs", pack.namespace);
-        run.mistake(&place.key("namespace"), reason);
-        return Ok(());
+        let holder = namespaces::find_path(&mut *run.conn, pack.namespace).await?.unwrap_or_default();
+        if entry.ensure.is_absent() || !ledger::knows(&mut *run.conn, namespace, Record::MinutesPack, pack.id).await? {
+            let reason = format!("the purchase belongs to {holder}; PATCH .../minutes/move moves packs");
+            run.mistake(&place.key("namespace"), reason);
+            return Ok(());
+        }
+        run.warn(&format!("{what} was moved to {holder}, and stays there: state that namespace"));
+        what = format!("pack of minutes {} of {holder}", entry.purchase_xid);
     }
     if entry.ensure.is_absent() {
         if let Some(pack) = existing {

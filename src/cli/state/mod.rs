@@ -22,6 +22,7 @@ pub mod protected_refs;
 pub mod provisioned;
 pub mod push_rules;
 pub mod reconciliations;
+pub mod refused;
 pub mod run;
 pub mod saml_group_links;
 pub mod scim;
@@ -116,6 +117,9 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         run.caught(&place, answer)?;
     }
     groups_in_order(run, document).await?;
+    for (index, user) in document.users.iter().enumerate().filter(|(_, user)| !user.ensure.is_absent()) {
+        users::bring_enterprise_group(run, &root("users").item(index), user).await?;
+    }
     for (index, project) in document.projects.iter().enumerate().filter(|(_, project)| !project.ensure.is_absent()) {
         let place = root("projects").item(index);
         let answer = projects::bring(run, &place, project).await;

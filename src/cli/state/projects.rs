@@ -60,7 +60,7 @@ pub struct Project {
     pub default_branch: Option<String>,
     /// Nobody pushes, and pages say so.
     pub archived: Option<bool>,
-    /// Nobody sees it.
+    /// Nobody finds it, administrators included.
     pub hidden: Option<bool>,
     /// Nobody pushes.
     pub repository_read_only: Option<bool>,
@@ -71,8 +71,6 @@ pub struct Project {
     /// Whether LFS is offered; null for what the group says.
     #[serde(default, deserialize_with = "stated")]
     pub lfs_enabled: Option<Option<bool>>,
-    /// Follows another repository.
-    pub mirror: Option<bool>,
     /// Whether a push prints a link to a merge request.
     pub printing_merge_request_link_enabled: Option<bool>,
     /// Who may use which part of it.
@@ -126,17 +124,7 @@ pub struct Features {
     pub repository: Option<Feature>,
     pub wiki: Option<Feature>,
     pub snippets: Option<Feature>,
-    pub issues: Option<Feature>,
     pub merge_requests: Option<Feature>,
-    pub builds: Option<Feature>,
-    pub forking: Option<Feature>,
-    pub pages: Option<Feature>,
-    pub container_registry: Option<Feature>,
-    pub package_registry: Option<Feature>,
-    pub security_and_compliance: Option<Feature>,
-    pub monitor: Option<Feature>,
-    pub infrastructure: Option<Feature>,
-    pub operations: Option<Feature>,
 }
 
 /// Whether a project takes errors of its users' programs.
@@ -218,7 +206,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     let tags = &project.protected_tags;
     let tags = protected_refs::bring_tags(run, &place.key("protected_tags"), home.id, home.path, tags).await?;
     if let Some(rules) = &project.push_rules {
-        push_rules::bring(run, Owner::Project(home.id), home.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), Owner::Project(home.id), home.path, rules).await?;
     }
     hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Project(home.id), home.path, &project.hooks).await?;
     let mut client_keys = Map::new();
@@ -381,7 +369,6 @@ impl Project {
         changes.set("repository_read_only", &mut row.repository_read_only, self.repository_read_only);
         changes.set("repository_size_limit", &mut row.repository_size_limit, self.repository_size_limit);
         changes.set("lfs_enabled", &mut row.lfs_enabled, self.lfs_enabled);
-        changes.set("mirror", &mut row.mirror, self.mirror);
         let link = self.printing_merge_request_link_enabled;
         changes.set("printing_merge_request_link_enabled", &mut row.printing_merge_request_link_enabled, link);
         changes
@@ -395,18 +382,7 @@ async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project, c
     changes.word("repository", &mut row.repository_access_level, features.repository);
     changes.optional_word("wiki", &mut row.wiki_access_level, features.wiki);
     changes.word("snippets", &mut row.snippets_access_level, features.snippets);
-    changes.optional_word("issues", &mut row.issues_access_level, features.issues);
     changes.optional_word("merge_requests", &mut row.merge_requests_access_level, features.merge_requests);
-    changes.optional_word("builds", &mut row.builds_access_level, features.builds);
-    changes.optional_word("forking", &mut row.forking_access_level, features.forking);
-    changes.word("pages", &mut row.pages_access_level, features.pages);
-    changes.word("container_registry", &mut row.container_registry_access_level, features.container_registry);
-    changes.word("package_registry", &mut row.package_registry_access_level, features.package_registry);
-    let security = features.security_and_compliance;
-    changes.word("security_and_compliance", &mut row.security_and_compliance_access_level, security);
-    changes.word("monitor", &mut row.monitor_access_level, features.monitor);
-    changes.word("infrastructure", &mut row.infrastructure_access_level, features.infrastructure);
-    changes.word("operations", &mut row.operations_access_level, features.operations);
     if !changes.is_empty() {
         projects::upsert_features(&mut *run.conn, home.id, &row).await?;
         if !created {

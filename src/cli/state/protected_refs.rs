@@ -28,8 +28,6 @@ pub struct ProtectedBranch {
     pub merge: Option<Vec<Principal>>,
     /// Whether those who may push may rewrite history.
     pub allow_force_push: Option<bool>,
-    /// Whether code owners must approve.
-    pub code_owner_approval_required: Option<bool>,
     /// `absent` lifts the protection.
     #[serde(default)]
     pub ensure: Ensure,
@@ -95,8 +93,6 @@ pub async fn bring_branches(
         let mut row = existing.unwrap_or(BranchRow { id: stated_id.unwrap_or(0), ..BranchRow::default() });
         let mut changes = Changes::default();
         changes.set("allow_force_push", &mut row.allow_force_push, branch.allow_force_push);
-        let approval = branch.code_owner_approval_required;
-        changes.set("code_owner_approval_required", &mut row.code_owner_approval_required, approval);
         let id = match found {
             Found::Nothing(_) => {
                 let id = protected_refs::insert_branch(&mut *run.conn, project, &branch.name, &row).await?;

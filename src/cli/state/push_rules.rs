@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::run::{Changes, Run};
+use super::run::{Changes, Place, Run};
 use super::words::{Ensure, stated};
+use crate::domain::re2::{Anchors, Regex};
 use crate::store::Result;
 use crate::store::push_rules::{self, Owner, PushRuleRow};
 
@@ -41,11 +42,12 @@ pub struct PushRules {
     pub branch_name_regex: Option<Option<String>>,
 }
 
-/// Brings the owner's push rules in line; `whose` names the owner.
+/// Brings the owner's push rules in line; `whose` names the owner. An expression that is not RE2's is a mistake.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn bring(run: &mut Run<'_>, owner: Owner, whose: &str, rules: &PushRules) -> Result<()> {
+pub async fn bring(run: &mut Run<'_>, place: &Place, owner: Owner, whose: &str, rules: &PushRules) -> Result<()> {
+    rules.check(run, place);
     let what = format!("push rules of {whose}");
     let id = push_rules::find_id(&mut *run.conn, owner).await?;
     if rules.ensure.is_absent() {
@@ -75,6 +77,23 @@ pub async fn bring(run: &mut Run<'_>, owner: Owner, whose: &str, rules: &PushRul
 }
 
 impl PushRules {
+    fn check(&self, run: &mut Run<'_>, place: &Place) {
+        let expressions = [
+            ("commit_message_regex", &self.commit_message_regex, Anchors::Lines),
+            ("commit_message_negative_regex", &self.commit_message_negative_regex, Anchors::Lines),
+            ("author_email_regex", &self.author_email_regex, Anchors::Text),
+            ("file_name_regex", &self.file_name_regex, Anchors::Text),
+            ("branch_name_regex", &self.branch_name_regex, Anchors::Text),
+        ];
+        for (name, expression, anchors) in expressions {
+            if let Some(Some(text)) = expression
+                && let Err(error) = Regex::new(text, anchors)
+            {
+                run.mistake(&place.key(name), format!("is no regular expression of RE2's: {error}"));
+            }
+        }
+    }
+
     fn put_into(&self, row: &mut PushRuleRow) -> Changes {
         let mut changes = Changes::default();
         macro_rules! set {

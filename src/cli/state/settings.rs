@@ -28,22 +28,20 @@ pub struct InstanceSettings {
     #[serde(deserialize_with = "stated")]
     #[schemars(range(min = 1))]
     pub receive_max_input_size: Option<Option<i32>>,
-    pub authorized_keys_enabled: Option<bool>,
     /// Git operations over SSH in a minute, per user and project; 0 is no limit.
     #[schemars(range(min = 0))]
     pub gitlab_shell_operation_limit: Option<i32>,
+    /// What clone URLs over HTTP start with; null for the address in the settings file.
     #[serde(deserialize_with = "stated")]
-    #[schemars(length(max = 511))]
+    #[schemars(regex(pattern = r"^https?://[^/]"), length(max = 511), extend("examples" = ["https://git.example.com"]))]
     pub custom_http_clone_url_root: Option<Option<String>>,
     #[schemars(range(min = 0))]
     pub push_event_hooks_limit: Option<i32>,
     #[schemars(range(min = 0))]
     pub push_event_activities_limit: Option<i32>,
-    #[schemars(range(min = 0))]
-    pub git_push_pipeline_limit: Option<i32>,
     /// The least size of each type of SSH key, `any` or `forbidden`.
     pub key_restrictions: Option<KeyRestrictions>,
-    /// Days.
+    /// Days that an SSH key may live; one that lives longer, or for ever, is refused.
     #[serde(deserialize_with = "stated")]
     #[schemars(range(min = 1))]
     pub max_ssh_key_lifetime: Option<Option<i32>>,
@@ -56,17 +54,12 @@ pub struct InstanceSettings {
     #[schemars(length(max = 20))]
     pub personal_access_token_prefix: Option<String>,
     pub admin_mode: Option<bool>,
-    pub password_authentication_enabled_for_git: Option<bool>,
-    pub require_two_factor_authentication: Option<bool>,
-    /// Hours.
-    #[schemars(range(min = 0))]
-    pub two_factor_grace_period: Option<i32>,
+    /// Git is for those who have accepted the terms of service.
+    pub enforce_terms: Option<bool>,
     /// Minutes.
     #[schemars(range(min = 1, max = 10_080))]
     pub git_two_factor_session_expiry: Option<i32>,
     pub maintenance_mode: Option<bool>,
-    #[serde(deserialize_with = "stated")]
-    pub maintenance_mode_message: Option<Option<String>>,
     pub silent_mode_enabled: Option<bool>,
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 255))]
@@ -75,11 +68,6 @@ pub struct InstanceSettings {
     /// Bytes; 0 is no limit.
     #[schemars(range(min = 0))]
     pub repository_size_limit: Option<i64>,
-    /// Bytes.
-    #[schemars(range(min = 0))]
-    pub snippet_size_limit: Option<i64>,
-    pub enforce_namespace_storage_limit: Option<bool>,
-    pub check_namespace_plan: Option<bool>,
     /// Address ranges that no group's restriction shuts out.
     pub globally_allowed_ips: Option<Vec<String>>,
     pub error_tracking_enabled: Option<bool>,
@@ -87,11 +75,7 @@ pub struct InstanceSettings {
     pub allow_local_requests_from_web_hooks_and_services: Option<bool>,
     /// Whether hooks of the instance may.
     pub allow_local_requests_from_system_hooks: Option<bool>,
-    #[serde(deserialize_with = "stated")]
-    pub error_tracking_api_url: Option<Option<String>>,
     pub default_project_visibility: Option<Visibility>,
-    #[schemars(range(min = 0))]
-    pub shared_runners_minutes: Option<i32>,
     /// The rule that holds where neither project nor group has one.
     pub push_rules: Option<PushRules>,
 }
@@ -192,7 +176,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
         }
     }
     if let Some(rules) = &settings.push_rules {
-        push_rules::bring(run, Owner::Instance, "the instance", rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), Owner::Instance, "the instance", rules).await?;
     }
     Ok(())
 }
@@ -228,14 +212,11 @@ impl InstanceSettings {
                 changes.set(stringify!($field), &mut row.$field, self.$field.clone());
             )+};
         }
-        set!(receive_max_input_size authorized_keys_enabled custom_http_clone_url_root push_event_hooks_limit);
-        set!(push_event_activities_limit git_push_pipeline_limit max_ssh_key_lifetime max_personal_access_token_lifetime);
-        set!(require_personal_access_token_expiry disable_personal_access_tokens admin_mode);
-        set!(password_authentication_enabled_for_git require_two_factor_authentication two_factor_grace_period);
-        set!(git_two_factor_session_expiry maintenance_mode maintenance_mode_message silent_mode_enabled);
-        set!(default_branch_name repository_size_limit snippet_size_limit enforce_namespace_storage_limit);
+        set!(receive_max_input_size custom_http_clone_url_root push_event_hooks_limit push_event_activities_limit);
+        set!(max_ssh_key_lifetime max_personal_access_token_lifetime require_personal_access_token_expiry);
+        set!(disable_personal_access_tokens admin_mode enforce_terms git_two_factor_session_expiry maintenance_mode);
+        set!(silent_mode_enabled default_branch_name repository_size_limit error_tracking_enabled);
         set!(allow_local_requests_from_web_hooks_and_services allow_local_requests_from_system_hooks);
-        set!(check_namespace_plan error_tracking_enabled error_tracking_api_url shared_runners_minutes);
         let limit = self.gitlab_shell_operation_limit.map(Some);
         changes.set("gitlab_shell_operation_limit", &mut row.gitlab_shell_operation_limit, limit);
         let prefix = self.personal_access_token_prefix.clone().map(Some);

@@ -90,7 +90,7 @@ pub async fn bring(
             None => None,
         };
         let expires_at = run.optional_day(&place.key("expires_at"), entry.expires_at.as_ref());
-        let minted = if existing.is_none() && given.is_none() { Some(mint(run).await?) } else { None };
+        let minted = if existing.is_none() && given.is_none() { Some(mint(run, user).await?) } else { None };
         let digest = given.or(minted.clone()).map(|token| run.digest(&token));
         if let Some(digest) = &digest
             && let Some(other) = tokens::find_id_by_digest(&mut *run.conn, digest).await?
@@ -101,7 +101,7 @@ pub async fn bring(
         }
         let mut row = match existing {
             Some(row) => row,
-            None => new_row(run, entry).await?,
+            None => new_row(run, user, entry).await?,
         };
         let mut changes = Changes::default();
         if let Some(scopes) = &entry.scopes
@@ -140,20 +140,20 @@ pub async fn bring(
     Ok(named)
 }
 
-async fn new_row(run: &mut Run<'_>, entry: &PersonalAccessToken) -> Result<TokenRow> {
+async fn new_row(run: &mut Run<'_>, user: UserId, entry: &PersonalAccessToken) -> Result<TokenRow> {
     Ok(TokenRow {
         id: entry.id.map_or(0, |id| id.0),
         name: entry.name.clone(),
         token_digest: String::new(),
         scopes: token::scopes_to_yaml(&[]),
         // As long as the instance allows.
-        expires_at: tokens::find_policy(&mut *run.conn).await?.last_day(run.today()),
+        expires_at: tokens::find_policy(&mut *run.conn, Some(user)).await?.last_day(run.today()),
         revoked: false,
     })
 }
 
 /// A token that nobody can guess: the instance's prefix and 20 characters.
-async fn mint(run: &mut Run<'_>) -> Result<String> {
-    let policy = tokens::find_policy(&mut *run.conn).await?;
+async fn mint(run: &mut Run<'_>, user: UserId) -> Result<String> {
+    let policy = tokens::find_policy(&mut *run.conn, Some(user)).await?;
     Ok(token::mint(&policy.prefix, rand::random()))
 }

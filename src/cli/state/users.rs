@@ -33,7 +33,8 @@ pub struct User {
     /// The first address; a new user needs one.
     #[schemars(regex(pattern = r"^[^@\s]+@[^@\s]+$"), length(max = 254), extend("examples" = ["rubi@example.com"]))]
     pub email: Option<String>,
-    /// Whether the first address is confirmed. That of a new user is, unless stated.
+    /// Whether the first address is confirmed, which every identity provider may then rely on. That of a new user is,
+    /// unless stated.
     pub confirmed: Option<bool>,
     /// Further addresses.
     #[serde(default)]
@@ -46,13 +47,11 @@ pub struct User {
     pub external: Option<bool>,
     /// Whether they may sign in, and if not why.
     pub state: Option<State>,
-    /// May create root groups.
-    pub can_create_group: Option<bool>,
     /// Projects in the personal namespace, at most.
     #[schemars(range(min = 0))]
     pub projects_limit: Option<i32>,
-    /// Hides what they do from others.
-    pub private_profile: Option<bool>,
+    /// Whether they have accepted the terms of service, which `settings.enforce_terms` asks for.
+    pub terms_accepted: Option<bool>,
     /// The second factor; null takes it away.
     #[serde(default, deserialize_with = "stated")]
     pub two_factor: Option<Option<TwoFactor>>,
@@ -65,6 +64,10 @@ pub struct User {
     /// Who they are at other providers, found by the provider.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// The root group that manages the account, and may vouch for it by SSH certificates; null for none.
+    #[serde(default, deserialize_with = "stated")]
+    #[schemars(length(min = 1, max = 255), extend("examples" = ["acme"]))]
+    pub enterprise_group: Option<Option<String>>,
     /// `absent` removes the user and all that is theirs.
     #[serde(default)]
     pub ensure: Ensure,
@@ -205,7 +208,11 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
         return Ok(());
     };
     run.know_user(&user.username, id);
+    if user.confirmed == Some(true) && users::vouch_for_email(&mut *run.conn, id).await? {
+        run.changed(&format!("user {} confirmed", user.username));
+    }
     bring_namespace(run, id).await?;
+    bring_terms(run, id, user).await?;
     bring_two_factor(run, place, id, user).await?;
     let mut named = Map::from_iter([("id".to_owned(), json!(id.0))]);
     let emails = bring_emails(run, &place.key("emails"), id, user).await?;
@@ -216,6 +223,36 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
     let parts = [("emails", emails), ("identities", identities), ("keys", keys), ("personal_access_tokens", tokens)];
     named.extend(parts.into_iter().filter(|(_, map)| !map.is_empty()).map(|(key, map)| (key.to_owned(), map.into())));
     run.name("users", &user.username, Value::Object(named));
+    Ok(())
+}
+
+/// Brings about which group manages a user's account, when all groups exist.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn bring_enterprise_group(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
+    let Some(stated) = &user.enterprise_group else { return Ok(()) };
+    let place = place.key("enterprise_group");
+    let group = match stated {
+        None => None,
+        Some(path) if path.contains('/') => {
+            run.mistake(&place, "must be a root group: it holds for everything in it");
+            return Ok(());
+        }
+        Some(path) => match run.group(&place, path).await? {
+            Some(group) => Some(group),
+            None => return Ok(()),
+        },
+    };
+    let Some(id) = run.user(&place, &user.username).await? else { return Ok(()) };
+    let before = users::find_enterprise_group(&mut *run.conn, id).await?;
+    if before == group {
+        return Ok(());
+    }
+    users::update_enterprise_group(&mut *run.conn, id, group).await?;
+    let mut changes = Changes::default();
+    changes.note(&format!("enterprise_group {}", stated.as_deref().unwrap_or("none")));
+    run.updated(&format!("user {}", user.username), &changes);
     Ok(())
 }
 
@@ -244,9 +281,7 @@ async fn bring_row(run: &mut Run<'_>, place: &Place, user: &User) -> Result<Opti
     changes.set("auditor", &mut row.auditor, user.auditor);
     changes.set("external", &mut row.external, user.external);
     changes.set("state", &mut row.state, user.state.map(|state| state.word().to_owned()));
-    changes.set("can_create_group", &mut row.can_create_group, user.can_create_group);
     changes.set("projects_limit", &mut row.projects_limit, user.projects_limit);
-    changes.set("private_profile", &mut row.private_profile, user.private_profile);
     let confirmed = user.confirmed.or(existing.is_none().then_some(true));
     if let Some(confirmed) = confirmed.filter(|confirmed| *confirmed != row.confirmed_at.is_some()) {
         row.confirmed_at = confirmed.then_some(now);
@@ -328,6 +363,18 @@ async fn bring_namespace(run: &mut Run<'_>, id: UserId) -> Result<()> {
         }
     };
     derived::refresh_namespace(run.conn, namespace).await
+}
+
+async fn bring_terms(run: &mut Run<'_>, id: UserId, user: &User) -> Result<()> {
+    let Some(stated) = user.terms_accepted else { return Ok(()) };
+    let mut accepted = users::has_accepted_terms(&mut *run.conn, id).await?;
+    let mut changes = Changes::default();
+    changes.set("terms_accepted", &mut accepted, Some(stated));
+    if !changes.is_empty() {
+        users::set_accepted_terms(&mut *run.conn, id, accepted).await?;
+        run.updated(&format!("user {}", user.username), &changes);
+    }
+    Ok(())
 }
 
 async fn bring_emails(run: &mut Run<'_>, place: &Place, id: UserId, user: &User) -> Result<Map<String, Value>> {

@@ -69,11 +69,6 @@ words! {
         Owner "owner" 3,
         Administrator "administrator" 4,
     }
-    /// Who may create subgroups.
-    SubgroupCreation {
-        Owner "owner" 0,
-        Maintainer "maintainer" 1,
-    }
     /// How a new default branch is protected.
     BranchProtection {
         None "none" 0,

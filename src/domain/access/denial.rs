@@ -26,6 +26,10 @@ pub enum Denial {
     KeyTypeForbidden(Vec<KeyKind>),
     /// D2b
     KeyExpired,
+    /// D2a, where keys must end
+    KeyNeverExpires,
+    /// D2a, where keys must end sooner
+    KeyLivesTooLong,
     /// D2c
     SnippetsNeedAUser,
     /// D3
@@ -145,7 +149,13 @@ pub enum Denial {
     AuthorNotAMember(String),
     /// `member_check`
     CommitterNotAMember(String),
-    /// `file_name_regex`
+    /// `commit_committer_check`, of an own address that is not confirmed
+    CommitterNotVerified(String),
+    /// `commit_committer_check`
+    CommitterIsAnother(String),
+    /// `commit_committer_name_check`
+    CommitterNameDiffers,
+    /// `file_name_regex` and `prevent_secrets`
     FileNameRule {
         /// The file.
         path: String,
@@ -160,7 +170,12 @@ pub enum Denial {
         mebibytes: u64,
     },
     /// An expression of a push rule that is none.
-    InvalidRegex(String),
+    InvalidRegex {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Snippets: branches come and go with the snippet alone
     SnippetBranch,
 }
@@ -222,6 +237,8 @@ impl Denial {
             | Self::KeyTooShort(_)
             | Self::KeyTypeForbidden(_)
             | Self::KeyExpired
+            | Self::KeyNeverExpires
+            | Self::KeyLivesTooLong
             | Self::SnippetsNeedAUser
             | Self::MayNotUseGit(_)
             | Self::HttpDownloadClosed
@@ -270,9 +287,12 @@ impl Denial {
             | Self::NotSigned
             | Self::AuthorNotAMember(_)
             | Self::CommitterNotAMember(_)
+            | Self::CommitterNotVerified(_)
+            | Self::CommitterIsAnother(_)
+            | Self::CommitterNameDiffers
             | Self::FileNameRule { .. }
             | Self::FileTooLarge { .. }
-            | Self::InvalidRegex(_)
+            | Self::InvalidRegex { .. }
             | Self::SnippetBranch => Answer::Forbidden,
         }
     }
@@ -314,6 +334,14 @@ impl fmt::Display for Denial {
                 return write!(out, "Your SSH key type is forbidden. Must be {}.", one_of(open));
             }
             Self::KeyExpired => "Your SSH key has expired.",
+            Self::KeyNeverExpires => {
+                "Your SSH key has no expiration date but an expiration date is required for SSH keys on this instance. \
+                 Contact the instance administrator."
+            }
+            Self::KeyLivesTooLong => {
+                "Your SSH key has an invalid expiration date. Set a shorter lifetime for the key or contact the instance \
+                 administrator."
+            }
             Self::SnippetsNeedAUser => "The authentication mechanism is not supported.",
             Self::MayNotUseGit(account) => return account.fmt(out),
             Self::HttpDownloadClosed => "Pulling over HTTP is not allowed.",
@@ -408,6 +436,15 @@ impl fmt::Display for Denial {
             Self::NotSigned => "Commit must be signed with a GPG key",
             Self::AuthorNotAMember(email) => return write!(out, "Author '{email}' is not a member of team"),
             Self::CommitterNotAMember(email) => return write!(out, "Committer '{email}' is not a member of team"),
+            Self::CommitterNotVerified(email) => return write!(out, "Committer email '{email}' is not verified."),
+            Self::CommitterIsAnother(email) => {
+                return write!(
+                    out,
+                    "You cannot push commits for '{email}'. You can only push commits if the committer email is one of \
+                     your own verified emails."
+                );
+            }
+            Self::CommitterNameDiffers => "Your git username is inconsistent with GitLab account name",
             Self::FileNameRule { path, pattern } => {
                 return write!(out, "File name {path} was prohibited by the pattern \"{pattern}\".");
             }
@@ -417,7 +454,9 @@ impl fmt::Display for Denial {
                     "File \"{path}\" is larger than the allowed size of {mebibytes} MiB. Use Git LFS to manage this file."
                 );
             }
-            Self::InvalidRegex(pattern) => return write!(out, "Regular expression '{pattern}' is invalid"),
+            Self::InvalidRegex { pattern, reason } => {
+                return write!(out, "Regular expression '{pattern}' is invalid: {reason}");
+            }
             Self::SnippetBranch => "You can not create or delete branches.",
         };
         out.write_str(sentence)

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ipnet::IpNet;
 
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
@@ -121,6 +121,19 @@ pub enum ClientIp {
     Garbage,
 }
 
+impl ClientIp {
+    /// The address that a client passes on. Ranges know neither of the zone through which it is reached, `fe80::1%eth0`, nor
+    /// of IPv4 in the clothes of IPv6, `::ffff:10.0.0.1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (address, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));
+        match address.parse::<IpAddr>() {
+            Ok(address) if !(zone && address.is_ipv4()) => Self::Known(address.to_canonical()),
+            Ok(_) | Err(_) => Self::Garbage,
+        }
+    }
+}
+
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -152,6 +165,8 @@ pub struct Instance {
     pub read_only: bool,
     /// Megabytes of a push at most.
     pub receive_max_input_size: Option<u64>,
+    /// How long a key may live; none for any time.
+    pub longest_key_life: Option<TimeDelta>,
     /// Attempts of one actor on one project a minute; 0 for any number.
     pub operation_limit: u32,
     /// Whether git waits for a confirmed e-mail address.
@@ -198,6 +213,8 @@ pub struct Key {
     pub deploy: bool,
     /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it was added, as far as is known.
+    pub created_at: Option<DateTime<Utc>>,
     /// Type and bits, looked at only where keys are restricted.
     pub strength: Option<(KeyKind, u32)>,
     /// When it was last used, as far as was noted.
@@ -283,6 +300,8 @@ pub struct Project {
     pub full_path: String,
     /// Who may see it.
     pub visibility: Visibility,
+    /// Nobody finds it.
+    pub hidden: bool,
     /// It, or a group above it, is archived.
     pub archived: bool,
     /// It waits for its deletion.

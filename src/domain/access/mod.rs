@@ -89,7 +89,9 @@ fn design_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
         return Some(Denial::DesignsAreWebOnly);
     }
     let may = match (facts.actor(), &facts.project) {
-        (Actor::User(user), Some(project)) => user.admin || project.level >= AccessLevel::DEVELOPER,
+        (Actor::User(user), Some(project)) => {
+            !project.hidden && (user.admin || project.level >= AccessLevel::DEVELOPER)
+        }
         (Actor::User(_), None) | (Actor::DeployKey(_) | Actor::Nobody, _) => false,
     };
     (!may).then_some(Denial::MayNotManageDesigns)
@@ -141,7 +143,15 @@ fn unfit_key(facts: &Facts) -> Option<Denial> {
         }
     });
     let expired = key.expires_at.is_some_and(|at| at <= facts.now);
-    limit.or(expired.then_some(Denial::KeyExpired))
+    limit.or(expired.then_some(Denial::KeyExpired)).or_else(|| too_long_lived(facts, key))
+}
+
+/// D2a: a key that ends later than the instance allows is refused from the first day on, and so is one without an end
+fn too_long_lived(facts: &Facts, key: &Key) -> Option<Denial> {
+    let longest = facts.instance.longest_key_life?;
+    let Some(expires_at) = key.expires_at else { return Some(Denial::KeyNeverExpires) };
+    let last = key.created_at.unwrap_or(facts.now).checked_add_signed(longest)?;
+    (expires_at > last).then_some(Denial::KeyLivesTooLong)
 }
 
 /// D2c
@@ -252,6 +262,9 @@ fn not_found(holder: Holder) -> Denial {
 
 /// 2.2
 fn may_read(facts: &Facts, attempt: &Attempt, project: &Project) -> bool {
+    if project.hidden {
+        return false;
+    }
     let public = project.visibility == Visibility::Public;
     let (visible, exempt) = match facts.actor() {
         Actor::Nobody => (public, false),
@@ -323,12 +336,19 @@ fn may_download(facts: &Facts, project: &Project, feature: FeatureLevel) -> bool
 
 fn may_read_snippet(facts: &Facts) -> bool {
     let Some((snippet, user)) = snippet_and_user(facts) else { return false };
-    let member = match &facts.project {
-        None => false,
-        Some(project) if project.snippets_level == FeatureLevel::Disabled => return false,
-        Some(project) => project.level >= AccessLevel::GUEST,
-    };
-    user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility)
+    let member = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::GUEST);
+    let seen = user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility);
+    seen && may_use_snippets(facts, user)
+}
+
+/// Whether the project lets the user see any of its snippets; of a personal one there is nobody to ask.
+fn may_use_snippets(facts: &Facts, user: &User) -> bool {
+    let Some(project) = &facts.project else { return true };
+    match project.snippets_level {
+        FeatureLevel::Disabled => false,
+        FeatureLevel::Private => user.admin || user.auditor || project.level >= AccessLevel::GUEST,
+        FeatureLevel::Enabled => true,
+    }
 }
 
 fn snippet_and_user(facts: &Facts) -> Option<(&Snippet, &User)> {
@@ -394,8 +414,8 @@ fn snippet_push_denial(facts: &Facts) -> Option<Denial> {
         return Some(Denial::RepositoryReadOnly);
     }
     let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
-    let may = user.admin || maintains || (snippet.author == user.id && may_read_snippet(facts));
-    (!may).then_some(Denial::MayNotUpdateSnippet)
+    let may = user.admin || maintains || snippet.author == user.id;
+    (!(may && may_use_snippets(facts, user))).then_some(Denial::MayNotUpdateSnippet)
 }
 
 impl Project {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::push::{self, BadLine, RefChange};
+
 /// One line of a push: a ref goes from one object to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -21,14 +23,7 @@ impl ObjectId {
     /// The id that a text is; none for the zeros that stand for no object.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let blank = matches!(text.len(), 0 | 40 | 64) && text.bytes().all(|byte| byte == b'0');
-        (!blank).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether git could have written it: 40 or 64 hex digits.
-    #[must_use]
-    pub fn is_well_formed(&self) -> bool {
-        matches!(self.0.len(), 40 | 64) && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+        (!push::is_zero(text)).then(|| Self(text.to_owned()))
     }
 
     /// The id in hex.
@@ -89,18 +84,28 @@ impl fmt::Display for RefName {
 }
 
 impl Change {
-    /// The changes of a push, a line each: `old new ref`. Blank lines are nothing, further words are passed over, and
-    /// missing words are absent, as GitLab reads them.
-    #[must_use]
-    pub fn parse_all(text: &str) -> Vec<Self> {
-        let lines = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
-        lines.map(Self::parse).collect()
+    /// The changes of a push that git asks about.
+    ///
+    /// # Errors
+    /// Where a line is none of git's: nothing is judged by halves.
+    pub fn list(lines: &str) -> Result<Vec<Self>, BadLine> {
+        push::lines(lines).map(|line| line.and_then(Self::new)).collect()
     }
 
-    fn parse(line: &str) -> Self {
-        let mut words = line.split_whitespace();
-        let mut word = || words.next().unwrap_or_default();
-        Self { old: ObjectId::parse(word()), new: ObjectId::parse(word()), name: RefName::parse(word()) }
+    fn new(line: RefChange<'_>) -> Result<Self, BadLine> {
+        let name = RefName::parse(line.name);
+        // What branches and tags may be called, and what is said where they may not, is a matter of rules.
+        if matches!(name, RefName::Other(_)) && !is_ref(line.name) {
+            return Err(BadLine::RefName);
+        }
+        Ok(Self { old: ObjectId::parse(line.old), new: ObjectId::parse(line.new), name })
+    }
+
+    /// The changes in lines that a test wrote.
+    #[cfg(test)]
+    #[must_use]
+    pub fn parse_all(lines: &str) -> Vec<Self> {
+        Self::list(lines).unwrap()
     }
 
     /// Whether the ref is new.
@@ -126,18 +131,22 @@ impl Change {
 /// (allowed.md 3.3.1).
 #[must_use]
 pub fn is_valid_name(name: &str) -> bool {
-    let starts = ["refs/heads/", "refs/remotes/", "-"].iter().any(|start| name.starts_with(start));
-    let forbidden = |byte: u8| byte < 0x20 || byte == 0x7f || b" ~^:?*[\\".contains(&byte);
-    let sequences = ["..", "//", "@{"].iter().any(|part| name.contains(part));
+    let reads_as_another = ["refs/heads/", "refs/remotes/", "-"].iter().any(|start| name.starts_with(start));
+    !reads_as_another && name != "HEAD" && is_ref(&format!("refs/heads/{name}"))
+}
+
+/// Whether git gives this name to a ref, as `git check-ref-format` says. Bytes beyond ASCII are all alike to it.
+#[must_use]
+pub fn is_ref(name: &str) -> bool {
+    let forbidden = |byte: u8| byte <= b' ' || byte == 0x7f || b"~^:?*[\\".contains(&byte);
     #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "git compares bytes")]
-    let component = |part: &str| part.starts_with('.') || part.ends_with(".lock");
-    !(name.is_empty()
-        || starts
-        || name == "HEAD"
-        || name.bytes().any(forbidden)
-        || sequences
-        || name.ends_with(['/', '.'])
-        || name.split('/').any(component))
+    let component = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    name.contains('/')
+        && name.split('/').all(component)
+        && !name.bytes().any(forbidden)
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.ends_with('.')
 }
 
 /// Whether the name begins like an object id, which git would take it for: 40 or 64 hex digits.
@@ -180,28 +189,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_read_as_gitlab_reads_them() {
-        let zeros = "0".repeat(40);
-        let text =
-            format!("{zeros} abc refs/heads/x extra\n\n  abc {zeros}\trefs/tags/v1  \nabc def\nabc def refs/heads/");
-        let changes = Change::parse_all(&text);
-        assert_eq!(changes.len(), 4);
+    fn a_change_says_what_becomes_of_its_ref() {
+        let (zeros, id) = ("0".repeat(40), "a".repeat(40));
+        let changes = Change::list(&format!(
+            "{zeros} {id} refs/heads/x\n{id} {zeros} refs/tags/v1\n{id} {id} refs/notes/commits\n"
+        ));
+        let changes = changes.unwrap();
         assert!(changes[0].is_creation() && changes[0].name == RefName::Branch("x".to_owned()));
         assert!(changes[1].is_deletion() && changes[1].name == RefName::Tag("v1".to_owned()));
-        assert_eq!(changes[2].name, RefName::Other(String::new()));
-        assert_eq!(changes[3].name, RefName::Other("refs/heads/".to_owned()));
-        let sha256 = format!("{} abc refs/heads/x", "0".repeat(64));
-        assert!(Change::parse_all(&sha256)[0].is_creation());
+        assert_eq!(changes[2].name, RefName::Other("refs/notes/commits".to_owned()));
+        let sha256 = format!("{} {} refs/heads/x", "0".repeat(64), "b".repeat(64));
+        assert!(Change::list(&sha256).unwrap()[0].is_creation());
+        for name in
+            ["refs/heads/", "refs/tags/", "HEAD", "refs/notes/a..b", "refs/notes/a b", "refs/notes/x\r", "/", "x"]
+        {
+            assert_eq!(Change::list(&format!("{id} {id} {name}")), Err(BadLine::RefName), "{name:?}");
+        }
     }
 
     #[test]
     fn names_follow_gits_rules() {
-        for good in ["main", "feature/x", "@", "a.b", "fix-1", "ünïcode", "a@b"] {
+        for good in
+            ["main", "feature/x", "@", "a.b", "fix-1", "ünïcode", "a@b", "x\u{3000}-stable", "\u{85}", "x\u{fffd}"]
+        {
             assert!(is_valid_name(good), "{good}");
         }
         for bad in [
             "",
             "-x",
+            "/a",
             "a..b",
             "a//b",
             "a@{b",
@@ -254,7 +270,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_without_a_panic(text in any::<String>(), name in any::<String>()) {
-            let _ = (Change::parse_all(&text), is_valid_name(&text), Pattern::new(text).matches(&name));
+            let _ = (Change::list(&text), is_valid_name(&text), Pattern::new(text).matches(&name));
         }
     }
 }

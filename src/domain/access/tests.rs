@@ -36,7 +36,8 @@ fn user() -> User {
 
 fn key(deploy: bool) -> Key {
     let strength = Some((KeyKind::Rsa, 2048));
-    Key { id: KeyId(11), deploy, expires_at: None, strength, last_used_at: None, otp_session_until: None }
+    let created_at = Some(now() - TimeDelta::days(30));
+    Key { id: KeyId(11), deploy, expires_at: None, created_at, strength, last_used_at: None, otp_session_until: None }
 }
 
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
@@ -50,6 +51,7 @@ pub(super) fn facts() -> Facts {
             id: ProjectId(7),
             full_path: "g/s/p".to_owned(),
             visibility: Visibility::Private,
+            hidden: false,
             archived: false,
             pending_deletion: false,
             repository_read_only: false,
@@ -139,6 +141,10 @@ fn acts(actor: &str, facts: &mut Facts) {
     };
     project(facts).level = level;
     account(facts).external = actor.starts_with("external");
+    let snippet = facts.container.as_mut().and_then(|container| container.snippet.as_mut());
+    if let Some(snippet) = snippet.filter(|_| actor.contains("author")) {
+        snippet.author = UserId(5);
+    }
     account(facts).auditor = actor == "auditor";
     account(facts).admin = actor == "admin";
     if actor.starts_with("deploy key") {
@@ -158,28 +164,32 @@ fn acts(actor: &str, facts: &mut Facts) {
 fn letter(decision: &Decision) -> char {
     match decision {
         Decision::Allow => 'y',
-        Decision::Deny(Denial::NoSuchProject | Denial::NoSuchWiki) => '?',
+        Decision::Deny(Denial::NoSuchProject | Denial::NoSuchWiki | Denial::NoSuchSnippet) => '?',
         Decision::Deny(Denial::DeployKeyMayNotPush) => 'k',
         Decision::Deny(Denial::NobodyMayNotPush) => 'n',
-        Decision::Deny(Denial::MayNotDownload(_) | Denial::MayNotPush | Denial::MayNotWriteWiki) => '.',
+        Decision::Deny(Denial::SnippetsNeedAUser) => 'u',
+        Decision::Deny(
+            Denial::MayNotDownload(_) | Denial::MayNotPush | Denial::MayNotWriteWiki | Denial::MayNotUpdateSnippet,
+        ) => '.',
         Decision::Deny(other) => panic!("not in these tables: {other:?}"),
     }
 }
 
-/// A row for each actor, and in each cell a download and a push.
-fn table(repository: GlRepository) -> String {
+/// A row for each actor, and in each cell a download and a push of what `ground` puts in place.
+fn table(actors: &[&str], ground: impl Fn(&mut Facts)) -> String {
     let mut lines = vec![format!("{:24}| private      | internal     | public", "")];
     lines.push(format!("{:24}|{}", "", [" all mem off"; 3].join("  |")));
-    for actor in ACTORS {
+    for actor in actors {
         let cells = [Visibility::Private, Visibility::Internal, Visibility::Public].map(|visibility| {
             let levels = [FeatureLevel::Enabled, FeatureLevel::Private, FeatureLevel::Disabled];
             let cells = levels.map(|level| {
                 [Action::Download, Action::Push].map(|action| {
                     let decision = changed(action, |facts, _| {
-                        facts.container = Some(container(repository));
+                        ground(facts);
                         project(facts).visibility = visibility;
                         project(facts).repository_level = level;
                         project(facts).wiki_level = level;
+                        project(facts).snippets_level = level;
                         acts(actor, facts);
                     });
                     letter(&decision)
@@ -195,7 +205,8 @@ fn table(repository: GlRepository) -> String {
 #[test]
 fn the_policy_of_projects() {
     // y: yes, . : a plain no, ?: could not be found, k: this deploy key, n: nobody; first the download, then the push
-    insta::assert_snapshot!(table(GlRepository::Project(ProjectId(7))), @"
+    let ground = |facts: &mut Facts| facts.container = Some(container(GlRepository::Project(ProjectId(7))));
+    insta::assert_snapshot!(table(&ACTORS, ground), @"
                             | private      | internal     | public
                             | all mem off  | all mem off  | all mem off
     nobody                  | ??  ??  ??   | ??  ??  ??   | yn  .n  .n
@@ -220,7 +231,8 @@ fn the_policy_of_projects() {
 
 #[test]
 fn the_policy_of_wikis() {
-    insta::assert_snapshot!(table(GlRepository::Wiki(ProjectId(7))), @"
+    let ground = |facts: &mut Facts| facts.container = Some(container(GlRepository::Wiki(ProjectId(7))));
+    insta::assert_snapshot!(table(&ACTORS, ground), @"
                             | private      | internal     | public
                             | all mem off  | all mem off  | all mem off
     nobody                  | ??  ??  ??   | ??  ??  ??   | yn  .n  .n
@@ -240,6 +252,104 @@ fn the_policy_of_wikis() {
     owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
     auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
     admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    ");
+}
+
+/// Snippets of this visibility, with a row for whoever wrote one beside those of [`ACTORS`].
+fn table_of_snippets(visibility: Visibility) -> String {
+    let authors = ["external author, none", "external author, guest", "author, no member", "author, guest"];
+    let actors: Vec<&str> = ACTORS.into_iter().chain(authors).collect();
+    table(&actors, |facts| {
+        of_snippet(facts);
+        facts.container.as_mut().unwrap().snippet.as_mut().unwrap().visibility = visibility;
+    })
+}
+
+/// Ruling 21. u: only users have snippets
+#[test]
+fn the_policy_of_private_snippets() {
+    insta::assert_snapshot!(table_of_snippets(Visibility::Private), @"
+                            | private      | internal     | public
+                            | all mem off  | all mem off  | all mem off
+    nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, not enabled | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, reading     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, writing     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    external, no member     | ??  ??  ??   | ??  ??  ??   | ..  ..  ..
+    external, guest         | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    external, developer     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    no member               | ??  ??  ??   | ..  ..  ..   | ..  ..  ..
+    minimal access          | ??  ??  ??   | ..  ..  ..   | ..  ..  ..
+    guest                   | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    developer               | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    external author, none   | ??  ??  ??   | ??  ??  ??   | yy  ..  ..
+    external author, guest  | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    author, no member       | ??  ??  ??   | yy  ..  ..   | yy  ..  ..
+    author, guest           | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    ");
+}
+
+#[test]
+fn the_policy_of_internal_snippets() {
+    insta::assert_snapshot!(table_of_snippets(Visibility::Internal), @"
+                            | private      | internal     | public
+                            | all mem off  | all mem off  | all mem off
+    nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, not enabled | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, reading     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, writing     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    external, no member     | ??  ??  ??   | ??  ??  ??   | ..  ..  ..
+    external, guest         | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    external, developer     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    guest                   | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    developer               | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    external author, none   | ??  ??  ??   | ??  ??  ??   | yy  ..  ..
+    external author, guest  | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    author, no member       | ??  ??  ??   | yy  ..  ..   | yy  ..  ..
+    author, guest           | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    ");
+}
+
+#[test]
+fn the_policy_of_public_snippets() {
+    insta::assert_snapshot!(table_of_snippets(Visibility::Public), @"
+                            | private      | internal     | public
+                            | all mem off  | all mem off  | all mem off
+    nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, not enabled | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, reading     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    deploy key, writing     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    external, no member     | ??  ??  ??   | ??  ??  ??   | y.  ..  ..
+    external, guest         | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    external, developer     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
+    guest                   | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    developer               | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    external author, none   | ??  ??  ??   | ??  ??  ??   | yy  ..  ..
+    external author, guest  | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
+    author, no member       | ??  ??  ??   | yy  ..  ..   | yy  ..  ..
+    author, guest           | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
     ");
 }
 
@@ -479,6 +589,48 @@ fn a_key_that_cannot_be_read_is_not_restricted() {
         facts.key.as_mut().unwrap().strength = None;
     });
     assert_eq!(decision, Decision::Allow);
+}
+
+#[test]
+fn a_key_lives_no_longer_than_the_instance_allows() {
+    let with = |longest: Option<i64>, created: i64, expires: Option<i64>| {
+        changed(Action::Download, |facts, _| {
+            facts.instance.longest_key_life = longest.map(TimeDelta::days);
+            let key = facts.key.as_mut().unwrap();
+            key.created_at = Some(now() - TimeDelta::days(created));
+            key.expires_at = expires.map(|days| now() + TimeDelta::days(days));
+        })
+    };
+    assert_eq!(with(None, 30, None), Decision::Allow);
+    assert_eq!(with(Some(90), 30, None), Decision::Deny(Denial::KeyNeverExpires));
+    assert_eq!(with(Some(90), 30, Some(60)), Decision::Allow);
+    assert_eq!(with(Some(90), 30, Some(61)), Decision::Deny(Denial::KeyLivesTooLong));
+    assert_eq!(with(Some(90), 30, Some(0)), Decision::Deny(Denial::KeyExpired));
+}
+
+/// Whatever somebody is to it, and whatever they ask for.
+#[test]
+fn a_hidden_project_is_nowhere_to_be_found() {
+    let hidden = |change: fn(&mut Facts, &mut Attempt)| {
+        [Action::Download, Action::Push].map(|action| {
+            changed(action, |facts, attempt| {
+                project(facts).hidden = true;
+                change(facts, attempt);
+            })
+        })
+    };
+    let nobody = [Decision::Deny(Denial::NoSuchProject), Decision::Deny(Denial::NoSuchProject)];
+    assert_eq!(hidden(|_, _| {}), nobody);
+    assert_eq!(hidden(|facts, _| project(facts).level = AccessLevel::OWNER), nobody);
+    assert_eq!(hidden(|facts, _| account(facts).admin = true), nobody);
+    assert_eq!(hidden(|facts, _| project(facts).visibility = Visibility::Public), nobody);
+    assert_eq!(
+        hidden(|facts, _| {
+            facts.key = Some(key(true));
+            project(facts).deploy_key_can_push = Some(true);
+        }),
+        nobody
+    );
 }
 
 #[test]

@@ -93,11 +93,25 @@ fn alerts_come_first_and_the_banner_before_the_warning() {
     Alert: Maintenance at 22:00
     Alert: WARNINGS:
     Error encountered with push options 'merge_request.target=nope': Merge requests are not enabled for project gnuwget/wget2
-    Basic: To create a merge request for x, visit:
-      https://git.example.com/gnuwget/wget2/-/merge_requests/new?merge_request%5Bsource_branch%5D=x
     Basic: moved
     Basic: created
     ");
+}
+
+/// Whatever the option says: who reads that there are no merge requests is not told how to make one, or where theirs is.
+#[test]
+fn no_link_contradicts_a_warning() {
+    let mut facts = facts();
+    facts.merge_requests.insert("y".to_owned(), ("gnuwget/wget2".to_owned(), 3));
+    let changes = format!("{ZERO} {NEW} refs/heads/x\n{OLD} {NEW} refs/heads/y\n");
+    for option in ["mr.create", "merge_request.target=main", "mr.label=bug"] {
+        let printed = printed(&facts, &changes, &["ci.skip", option]);
+        assert!(
+            printed.contains("Merge requests are not enabled") && !printed.contains("/-/merge_requests/"),
+            "{printed}"
+        );
+    }
+    assert_eq!(printed(&facts, &changes, &["ci.skip"]).matches("/-/merge_requests/").count(), 2);
 }
 
 /// shell-71

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod group;
+pub mod holder;
 pub mod newcomer;
 pub mod path;
 pub mod refusal;

@@ -1,9 +1,13 @@
 //! Somebody whom a client wants to take on: what must be said of them.
 
+use std::borrow::Cow;
+
 use super::refusal::Refusal;
 
 /// The longest of each text, in characters.
 const MAX_LENGTH: usize = 255;
+/// The longest part of a name: two of them, joined, are no longer than a name.
+const MAX_PART_LENGTH: usize = 127;
 
 /// What a client says; `None` is what it leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,9 +19,47 @@ pub struct Said {
     /// The address that counts.
     pub email: Option<String>,
     /// What people read.
-    pub name: Option<String>,
+    pub name: SaidName,
     /// `active`
     pub active: bool,
+}
+
+/// What a client calls somebody; `None` is what it leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SaidName {
+    /// `name.formatted`
+    pub formatted: Option<String>,
+    /// `displayName`
+    pub display: Option<String>,
+    /// `name.givenName`
+    pub given: Option<String>,
+    /// `name.familyName`
+    pub family: Option<String>,
+}
+
+impl SaidName {
+    /// The whole name: the first of the texts that says something, else its parts, joined.
+    fn whole(&self) -> Option<Cow<'_, str>> {
+        let [formatted, display, given, family] = [&self.formatted, &self.display, &self.given, &self.family]
+            .map(|text| text.as_deref().filter(|text| !text.trim().is_empty()));
+        match (formatted.or(display), given, family) {
+            (Some(name), _, _) => Some(name.into()),
+            (None, Some(given), Some(family)) => Some(format!("{} {}", given.trim(), family.trim()).into()),
+            (None, Some(part), None) | (None, None, Some(part)) => Some(part.trim().into()),
+            (None, None, None) => None,
+        }
+    }
+}
+
+/// The names of a new user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewName<'a> {
+    /// `users.name`
+    pub whole: Cow<'a, str>,
+    /// `users.first_name`, as it was sent.
+    pub first: Option<&'a str>,
+    /// `users.last_name`, as it was sent.
+    pub last: Option<&'a str>,
 }
 
 /// Somebody with an id, a user name and an address.
@@ -26,7 +68,7 @@ pub struct Newcomer {
     extern_uid: String,
     user_name: String,
     email: String,
-    name: Option<String>,
+    name: SaidName,
     active: bool,
 }
 
@@ -38,7 +80,7 @@ impl Newcomer {
     pub fn new(said: Said) -> Result<Self, Refusal> {
         match (said.extern_uid, said.email, said.user_name) {
             (Some(extern_uid), Some(email), Some(user_name)) => {
-                Ok(Self { extern_uid, user_name, email: email.trim().to_owned(), name: said.name, active: said.active })
+                Ok(Self { extern_uid, user_name, email, name: said.name, active: said.active })
             }
             (extern_uid, email, user_name) => {
                 let missing = [
@@ -86,15 +128,19 @@ impl Newcomer {
         check_email(&self.email)
     }
 
-    /// The name of a new user.
+    /// The names of a new user.
     ///
     /// # Errors
     /// Where no user can be made of what is said.
-    pub fn new_name(&self) -> Result<&str, Refusal> {
-        let name = self.name.as_deref().ok_or(Refusal::Blank("Name"))?;
-        at_most("Name", name)?;
-        at_most("Username", &self.user_name)?;
-        Ok(name)
+    pub fn new_name(&self) -> Result<NewName<'_>, Refusal> {
+        let SaidName { given, family, .. } = &self.name;
+        let (whole, first, last) = (self.name.whole(), given.as_deref(), family.as_deref());
+        let whole = whole.ok_or(Refusal::Blank("Name"))?;
+        at_most("Name", &whole, MAX_LENGTH)?;
+        at_most("First name", first.unwrap_or_default(), MAX_PART_LENGTH)?;
+        at_most("Last name", last.unwrap_or_default(), MAX_PART_LENGTH)?;
+        at_most("Username", &self.user_name, MAX_LENGTH)?;
+        Ok(NewName { whole, first, last })
     }
 }
 
@@ -106,7 +152,7 @@ pub fn check_extern_uid(text: &str) -> Result<(), Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::Blank("Extern uid"));
     }
-    at_most("Extern uid", text)
+    at_most("Extern uid", text, MAX_LENGTH)
 }
 
 fn check_email(text: &str) -> Result<(), Refusal> {
@@ -123,8 +169,8 @@ fn check_email(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn at_most(what: &'static str, text: &str) -> Result<(), Refusal> {
-    if text.chars().count() > MAX_LENGTH { Err(Refusal::TooLong(what, MAX_LENGTH)) } else { Ok(()) }
+fn at_most(what: &'static str, text: &str, length: usize) -> Result<(), Refusal> {
+    if text.chars().count() > length { Err(Refusal::TooLong(what, length)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -133,7 +179,8 @@ mod tests {
 
     fn said(extern_uid: &str, email: &str, name: &str) -> Said {
         let text = |text: &str| Some(text.to_owned());
-        Said { extern_uid: text(extern_uid), user_name: text("u"), email: text(email), name: text(name), active: true }
+        let name = SaidName { formatted: text(name), ..SaidName::default() };
+        Said { extern_uid: text(extern_uid), user_name: text("u"), email: text(email), name, active: true }
     }
 
     /// scim-46
@@ -159,8 +206,41 @@ mod tests {
         for email in ["a", "@b", "a@", "a@b@c", "a b@c", "a@b\n", "<a@b>", "a@.b"] {
             assert_eq!(refusal("x", &format!("{email}\u{1}")), "Email is invalid", "{email:?}");
         }
-        for email in ["a", "@b", "a@", "a@b@c", "a b@c", "<a@b>", "a@.b", "a,b@c"] {
+        for email in ["a", "@b", "a@", "a@b@c", "a b@c", " a@b.c", "a@b.c\u{3000}", "<a@b>", "a@.b", "a,b@c"] {
             assert_eq!(refusal("x", email), "Email is invalid", "{email:?}");
         }
+    }
+
+    /// Ruling 22, scim-49
+    #[test]
+    fn a_name_is_what_was_sent_and_its_parts_are_joined_where_nothing_else_says_it() {
+        let names = |[formatted, display, given, family]: [&str; 4]| {
+            let text = |text: &str| (text != "-").then(|| text.to_owned());
+            let (formatted, display, given, family) = (text(formatted), text(display), text(given), text(family));
+            let name = SaidName { formatted, display, given, family };
+            let newcomer = Newcomer::new(Said { name, ..said("x", "a@b.c", "") }).unwrap();
+            newcomer.new_name().map_or_else(
+                |refusal| refusal.to_string(),
+                |name| format!("{} | {} | {}", name.whole, name.first.unwrap_or("-"), name.last.unwrap_or("-")),
+            )
+        };
+        let long = |length: usize| "x".repeat(length);
+        for (sent, kept) in [
+            (["F", "D", "G", "L"], "F | G | L"),
+            ([" ", "D", "G", "L"], "D | G | L"),
+            (["-", "", "Mary Jane", "van der Berg"], "Mary Jane van der Berg | Mary Jane | van der Berg"),
+            (["-", "-", "", "Solo"], "Solo |  | Solo"),
+            (["-", "-", "Solo", "-"], "Solo | Solo | -"),
+            (["-", "-", " G ", "L"], "G L |  G  | L"),
+            ([" F ", "-", "-", "-"], " F  | - | -"),
+            (["-", "-", " ", ""], "Name can't be blank"),
+            (["-", "-", "-", "-"], "Name can't be blank"),
+            (["F", "-", &long(128), "-"], "First name is too long (maximum is 127 characters)"),
+            (["F", "-", "-", &long(128)], "Last name is too long (maximum is 127 characters)"),
+            ([&long(256), "-", "G", "L"], "Name is too long (maximum is 255 characters)"),
+        ] {
+            assert_eq!(names(sent), kept, "{sent:?}");
+        }
+        assert!(names(["-", "-", &long(127), &long(127)]).starts_with(&long(127)));
     }
 }

@@ -1,5 +1,7 @@
 //! Why somebody is not provisioned, or not taken off: in the words of GitLab's own records, which clients look for.
 
+use crate::domain::ids::UserId;
+
 /// A rule that stands against what a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -9,6 +11,9 @@ pub enum Refusal {
     /// The user has another identity in this scope.
     #[error("User has already been taken")]
     UserTaken,
+    /// Another account has the address, and nothing shows that it is the same person's.
+    #[error("Email has already been taken")]
+    EmailTaken(UserId),
     /// Another identity in this scope has the id.
     #[error("Extern uid has already been taken")]
     ExternUidTaken,
@@ -33,14 +38,6 @@ pub enum Refusal {
     /// Others took every name that was tried.
     #[error("Username could not be made unique")]
     NoFreeUsername,
-}
-
-impl Refusal {
-    /// Whether somebody else has what is asked for.
-    #[must_use]
-    pub fn is_taken(&self) -> bool {
-        matches!(self, Self::UserTaken | Self::ExternUidTaken)
-    }
 }
 
 fn symbols(names: &[&str]) -> String {

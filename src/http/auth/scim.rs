@@ -5,6 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use crate::domain::ids::NamespaceId;
 use crate::domain::scim::Scope;
 use crate::domain::scim::tenant::{Group, Tenant};
 use crate::domain::token;
@@ -72,10 +73,11 @@ pub struct ScimAuth {
 }
 
 impl ScimAuth {
-    /// The caller of a request to this base (scim.md 1). Whether a group exists is said to those alone who hold a token.
+    /// The caller of a request to this base (scim.md 1).
     ///
     /// # Errors
-    /// In the order of the contract: the feature, the token, the group, its SAML, and whose token it is.
+    /// The feature, the token, and whose token it is. What there is outside the tree of the token's own group, and how it
+    /// is called, nobody learns: all of it is refused alike, be it there or not.
     pub async fn admit(&self, base: &Base, headers: &HeaderMap, query: &str) -> Result<ScimCaller, ScimError> {
         if matches!(base, Base::Group(_)) && !self.groups {
             return Err(ScimError::Forbidden("Group SAML not enabled."));
@@ -85,12 +87,13 @@ impl ScimAuth {
             scim_tokens::find_scope(self.db.pool(), &token::sha256(&token)).await?.ok_or(ScimError::Unauthorized)?;
         match base {
             Base::Group(path) => {
-                let group = if is_path(path) { scim_tokens::find_group(self.db.pool(), path).await? } else { None };
-                let group = group.ok_or_else(|| ScimError::NoSuchGroup(path.clone()))?;
-                let Some(provider) = group.saml else { return Err(ScimError::NoSaml(group.path)) };
-                if opened != Scope::Group(group.id) {
-                    return Err(ScimError::Unauthorized);
-                }
+                let Scope::Group(own) = opened else { return Err(ScimError::Unauthorized) };
+                let found = if is_path(path) { scim_tokens::find_group(self.db.pool(), path).await? } else { None };
+                let group = match found {
+                    Some(group) if group.id == own || group.root == own => group,
+                    _ => return Err(self.nowhere(own, path).await?),
+                };
+                let Some(provider) = group.saml else { return Err(ScimError::NoSaml(path.clone())) };
                 let base_url = format!("{}/groups/{}", self.url, encoded(&group.path));
                 let group = Group { id: group.id, name: group.name, full_path: group.path, provider };
                 Ok(ScimCaller { scope: opened, tenant: Tenant::Group(group), base_url })
@@ -104,6 +107,16 @@ impl ScimAuth {
                 base_url: format!("{}/application", self.url),
             }),
         }
+    }
+
+    /// What is said of a path at which the token's group has nothing.
+    async fn nowhere(&self, own: NamespaceId, path: &str) -> Result<ScimError, ScimError> {
+        let own = scim_tokens::find_group(self.db.pool(), &own.to_string()).await?;
+        let inside = own.is_some_and(|own| {
+            let start = format!("{}/", own.path).to_ascii_lowercase();
+            path.to_ascii_lowercase().starts_with(&start)
+        });
+        Ok(if inside { ScimError::NoSuchGroup(path.to_owned()) } else { ScimError::Unauthorized })
     }
 
     fn presented(&self, headers: &HeaderMap, query: &str) -> Option<String> {

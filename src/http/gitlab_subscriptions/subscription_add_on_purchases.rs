@@ -16,8 +16,8 @@ use crate::http::grape::{Given, Parameters, Reader};
 use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
 use crate::http::provisioning::subscription_add_on_purchase::{self as one, AddOnName};
 use crate::http::provisioning::{ProvisioningState, retried};
+use crate::store::add_on_purchases;
 use crate::store::provisioned_namespaces::{self, Namespace};
-use crate::store::{self, add_on_purchases};
 
 /// The lists of a request, by their names, and the add-ons that they are of.
 const LISTS: [(&str, AddOn); 4] = [
@@ -138,7 +138,7 @@ async fn save(
         };
         saved.push(purchase);
     }
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(saved)
 }
 

@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
 use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
 use crate::http::provisioning::{ProvisioningState, retried, upcoming_reconciliations};
-use crate::store::{self, provisioned_namespaces, reconciliations};
+use crate::store::{provisioned_namespaces, reconciliations};
 
 /// Writes the dates of the namespace.
 ///
@@ -47,7 +47,7 @@ async fn write(state: &ProvisioningState, dates: Reconciliation, author: &Author
         return Err(no_such_namespace());
     }
     reconciliations::upsert(&mut transaction, &[dates], author, state.clock.now()).await?;
-    Ok(transaction.commit().await.map_err(store::Error::from)?)
+    Ok(transaction.commit().await?)
 }
 
 /// Removes the dates of the namespace.

@@ -5,12 +5,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{KubernetesState, holds_nul};
+use super::KubernetesState;
 use crate::domain::alert::{self, Alert};
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::store::{self, alerts, jobs};
+use crate::store::{alerts, jobs};
 
 /// Bytes and depth of an alert's payload at most.
 const BYTES: usize = 1_000_000;
@@ -27,9 +27,6 @@ pub async fn create(
     parameters: Parameters,
 ) -> Result<(StatusCode, Json<u16>), ApiError> {
     let payload = parameters.read(|reader| {
-        if reader.value("alert").is_some_and(holds_nul) {
-            reader.refuse("alert", "is invalid");
-        }
         let payload = reader.value("alert").cloned();
         reader.required_object("alert", |_| ());
         payload.unwrap_or_default()
@@ -47,7 +44,7 @@ pub async fn create(
         if let Some(id) = new.filter(|_| heard) {
             jobs::insert_announce_alert(&mut *transaction, id).await?;
         }
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
     }
     Ok((StatusCode::OK, Json(200)))
 }

@@ -34,7 +34,7 @@ pub async fn create(
     })?;
     let (reporter, author) = author(&kubernetes, &agent).await?;
     let found: Vec<Uuid> = uuids.iter().filter_map(|uuid| Uuid::parse_str(uuid).ok()).collect();
-    let mut connection = kubernetes.db.pool().acquire().await.map_err(crate::store::Error::from)?;
+    let mut connection = kubernetes.db.pool().acquire().await?;
     let of = (reporter.project, agent.agent().id);
     let resolved = vulnerabilities::resolve_others(&mut connection, of, &found, author, kubernetes.clock.now()).await?;
     if resolved > 0 {

@@ -11,7 +11,7 @@ use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::http::audit;
 use crate::http::auth::admin::TokenCaller;
 use crate::http::error::ApiError;
-use crate::store::{self, audit_events, tokens};
+use crate::store::{audit_events, tokens};
 
 /// The token, as GitLab's API shows it.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Re
     let mut transaction = state.db.begin().await?;
     if tokens::revoke(&mut *transaction, token.id).await? {
         audit_events::insert(&mut *transaction, &event, state.clock.now()).await?;
-        transaction.commit().await.map_err(store::Error::from)?;
+        transaction.commit().await?;
         audit::log(&event);
     }
     Ok(StatusCode::NO_CONTENT)

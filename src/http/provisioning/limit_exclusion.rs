@@ -14,7 +14,7 @@ use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
 use crate::store::provisioned_namespaces::{self, Namespace};
-use crate::store::{self, storage_exclusions};
+use crate::store::storage_exclusions;
 
 /// An exclusion.
 #[derive(Debug, Serialize)]
@@ -68,7 +68,7 @@ async fn exclude(
     let reason = Reason::new(reason).map_err(wrong)?;
     let made = storage_exclusions::create(&mut transaction, namespace, &reason, author, state.clock.now()).await?;
     let exclusion = made.ok_or_else(excluded)?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(exclusion)
 }
 
@@ -92,7 +92,7 @@ async fn include(state: &ProvisioningState, namespace: NamespaceId, author: &Aut
     if !storage_exclusions::delete(&mut transaction, namespace, author, state.clock.now()).await? {
         return Err(ApiError::BadRequest("not excluded".to_owned()));
     }
-    Ok(transaction.commit().await.map_err(store::Error::from)?)
+    Ok(transaction.commit().await?)
 }
 
 /// Refuses where namespaces have no limits.

@@ -15,7 +15,7 @@ use crate::domain::minutes::{Pack, Wanted};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters, Reader};
-use crate::store::{self, minutes_packs, provisioned_namespaces};
+use crate::store::{minutes_packs, provisioned_namespaces};
 
 /// Packs of a request at most.
 const MOST_PACKS: usize = 1000;
@@ -77,7 +77,7 @@ async fn credit(
     }
     let packs = minutes_packs::credit(&mut transaction, namespace, wanted, author, state.clock.now()).await?;
     let packs = packs.ok_or_else(|| ApiError::BadRequest("Unable to save additional packs".to_owned()))?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(packs)
 }
 

@@ -13,7 +13,7 @@ use crate::domain::minutes::{End, why_not_moved};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::store::provisioned_namespaces::Namespace;
-use crate::store::{self, minutes_packs, provisioned_namespaces};
+use crate::store::{minutes_packs, provisioned_namespaces};
 
 /// Moves the packs before it answers, though the answer is the one of work that is still to be done.
 ///
@@ -52,6 +52,6 @@ async fn move_all(
         return Err(no_such_target());
     }
     let moved = minutes_packs::move_all(&mut transaction, source, target, author, state.clock.now()).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(moved)
 }

@@ -24,7 +24,7 @@ use axum::routing::{get, patch, post, put};
 use super::auth::admin::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
-use super::grape;
+use super::grape::{self, Doorman};
 use crate::clock::Clock;
 use crate::store::{self, Db};
 
@@ -46,6 +46,14 @@ pub struct ProvisioningState {
     pub url: String,
 }
 
+/// Where the documentation prints storage exclusions: without `/api`.
+pub const DOCUMENTED_MOUNT: &str = "/v4";
+
+/// The routes about storage exclusions once more, for [`DOCUMENTED_MOUNT`].
+pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
+    around(exclusions().route_layer(from_fn_with_state(auth.clone(), require)), auth, state)
+}
+
 /// The area's routes, below `/api/v4`.
 pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
     let tokens = TokenAuth { documented_header: true, ..auth.tokens.clone() };
@@ -57,19 +65,15 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
         )
         .route_layer(from_fn_with_state(as_documented, require_viewer));
     let purchases = Router::new()
-        .route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list))
         .route("/namespaces/{id}/minutes", post(minutes::create))
         .route("/namespaces/{id}/minutes/move/{target_id}", patch(minutes_move::update))
-        .route(
-            "/namespaces/{id}/storage/limit_exclusion",
-            post(limit_exclusion::create).delete(limit_exclusion::delete),
-        )
         .route(
             "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
             get(subscription_add_on_purchase::show)
                 .post(subscription_add_on_purchase::create)
                 .put(subscription_add_on_purchase::update),
         )
+        .merge(exclusions())
         .route_layer(from_fn_with_state(auth.clone(), require));
     // Who calls is asked after the gate.
     let reconciliations = Router::new()
@@ -77,9 +81,16 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
             "/internal/upcoming_reconciliations",
             put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
         )
-        .route_layer(from_fn_with_state(auth, require))
+        .route_layer(from_fn_with_state(auth.clone(), require))
         .route_layer(from_fn_with_state(state.clone(), gate));
-    around(subscriptions.merge(purchases).merge(reconciliations), state)
+    around(subscriptions.merge(purchases).merge(reconciliations), auth, state)
+}
+
+fn exclusions() -> Router<ProvisioningState> {
+    Router::new().route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list)).route(
+        "/namespaces/{id}/storage/limit_exclusion",
+        post(limit_exclusion::create).delete(limit_exclusion::delete),
+    )
 }
 
 async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
@@ -88,7 +99,7 @@ async fn gate(State(state): State<ProvisioningState>, request: Request, next: Ne
 }
 
 /// The answer of a transaction, which is tried again where the database ended it because it and another one waited for
-/// each other.
+/// each other, or its connection was lost before anything came of it.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -98,21 +109,21 @@ where
 {
     for _ in 1..ATTEMPTS {
         match attempt().await {
-            Err(ApiError::Internal(source)) if is_passing(&*source) => {}
+            Err(ApiError::Unavailable(source)) if is_undone(&*source) => {}
             answer => return answer,
         }
     }
     attempt().await
 }
 
-fn is_passing(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_passing)
+fn is_undone(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_undone)
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
-pub fn around(routes: Router<ProvisioningState>, state: ProvisioningState) -> Router {
+pub fn around<D: Doorman>(routes: Router<ProvisioningState>, doorman: D, state: ProvisioningState) -> Router {
     routes
-        .route_layer(from_fn_with_state(state.body_bytes, grape::read))
+        .route_layer(from_fn_with_state((doorman, state.body_bytes), grape::read::<D>))
         .route_layer(map_response(with_guards))
         .with_state(state)
 }

@@ -69,7 +69,7 @@ pub async fn show(
             Standing::Hidden => return Err(no_such_namespace()),
         }
     }
-    let mut connection = state.db.pool().acquire().await.map_err(store::Error::from)?;
+    let mut connection = state.db.pool().acquire().await?;
     match subscriptions::find(&mut *connection, namespace.id).await? {
         Some(subscription) => Ok(Json(answer(&mut connection, &namespace, subscription, now).await?)),
         None => Ok(Json(SubscriptionResponse::default())),
@@ -99,7 +99,7 @@ pub async fn create(
         return Err(ApiError::InvalidRecord(vec![("namespace_id", "has already been taken".to_owned())]));
     };
     let answer = answer(&mut transaction, &namespace, subscription, now).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     tracing::info!(namespace.id = namespace.id.0, seats = terms.seats, "made a subscription");
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -131,7 +131,7 @@ pub async fn update(
     subscriptions::change(&mut transaction, &change, provisioner.author(), now).await?;
     let (before, after) = (change.before.terms.seats, change.after.terms.seats);
     let answer = answer(&mut transaction, &namespace, change.after, now).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     tracing::info!(namespace.id = namespace.id.0, seats.before = before, seats.after = after, "changed a subscription");
     Ok(Json(answer))
 }

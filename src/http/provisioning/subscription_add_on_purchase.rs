@@ -14,8 +14,8 @@ use crate::domain::ledger::Author;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Parameters, Reader};
+use crate::store::add_on_purchases;
 use crate::store::provisioned_namespaces::{self, Namespace};
-use crate::store::{self, add_on_purchases};
 
 /// A purchase.
 #[derive(Debug, Serialize)]
@@ -134,7 +134,7 @@ async fn buy(
     let made =
         add_on_purchases::create(&mut transaction, namespace.id, add_on, terms, author, state.clock.now()).await?;
     let purchase = made.ok_or_else(exists)?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(purchase)
 }
 
@@ -182,7 +182,7 @@ async fn change(
     let terms = before.terms.clone().with(wanted).map_err(ApiError::InvalidRecord)?;
     let after = Purchase { terms, ..before.clone() };
     let after = add_on_purchases::change(&mut transaction, &before, after, author, state.clock.now()).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok((before, after))
 }
 

@@ -12,7 +12,7 @@ use crate::domain::reconciliation::{Judged, Wanted, judge};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Parameters, Reader};
-use crate::store::{self, provisioned_namespaces, reconciliations};
+use crate::store::{provisioned_namespaces, reconciliations};
 
 const LIST: &str = "upcoming_reconciliations";
 /// Elements of a list at most.
@@ -54,7 +54,7 @@ async fn write(state: &ProvisioningState, wanted: &[Wanted], author: &Author) ->
         judged.good.clear();
     }
     reconciliations::upsert(&mut transaction, &judged.good, author, state.clock.now()).await?;
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     Ok(judged)
 }
 
@@ -124,7 +124,7 @@ pub async fn remove(state: &ProvisioningState, namespace: NamespaceId, author: &
     if !reconciliations::delete(&mut transaction, namespace, author, state.clock.now()).await? {
         return Err(ApiError::NotFound);
     }
-    transaction.commit().await.map_err(store::Error::from)?;
+    transaction.commit().await?;
     tracing::info!(namespace.id = namespace.0, "removed an upcoming reconciliation");
     Ok(())
 }

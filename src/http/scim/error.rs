@@ -2,14 +2,14 @@
 
 use std::error::Error as StdError;
 
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::CONTENT;
 use crate::domain::scim::refusal::Refusal;
-use crate::http::error::{ApiError, report};
+use crate::http::error::{ApiError, SOON, report};
 use crate::store;
 
 /// The most of a request that a refusal repeats.
@@ -75,6 +75,9 @@ pub enum ScimError {
     /// 412: a group keeps an owner; the user's name and the group's.
     #[error("Could not remove {0} from {1}. Cannot remove last group owner.")]
     LastOwner(String, String),
+    /// 408
+    #[error("the body came too slowly")]
+    TooSlow,
     /// 413, with the limit.
     #[error("the request is too large: {0}")]
     TooLarge(String),
@@ -102,8 +105,10 @@ impl ScimError {
     pub fn of_rule(attempt: &str, refusal: &Refusal, conflicts: bool) -> Self {
         let detail = format!("{attempt}: {refusal}");
         match refusal {
-            Refusal::UserTaken | Refusal::ExternUidTaken if conflicts => Self::Conflict(detail),
-            Refusal::UserTaken | Refusal::ExternUidTaken => Self::Taken(detail),
+            Refusal::UserTaken | Refusal::EmailTaken(_) | Refusal::ExternUidTaken if conflicts => {
+                Self::Conflict(detail)
+            }
+            Refusal::UserTaken | Refusal::EmailTaken(_) | Refusal::ExternUidTaken => Self::Taken(detail),
             Refusal::LastOwner => Self::Prevented(detail),
             Refusal::Missing(_)
             | Refusal::Blank(_)
@@ -131,6 +136,7 @@ impl ScimError {
             | Self::Prevented(_)
             | Self::LastOwner(..)
             | Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -161,8 +167,9 @@ impl ScimError {
 impl From<store::Error> for ScimError {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable(_) => Self::Unavailable(error.into()),
-            _ if error.is_timeout() => Self::Unavailable(error.into()),
+            store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
+                Self::Unavailable(error.into())
+            }
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
     }
@@ -190,7 +197,10 @@ impl IntoResponse for ScimError {
             Self::MethodNotAllowed(methods) => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
             }
-            Self::Unavailable(source) => report(&ApiError::Unavailable(source)),
+            Self::Unavailable(source) => {
+                response.headers_mut().insert(RETRY_AFTER, SOON);
+                report(&ApiError::Unavailable(source));
+            }
             Self::Internal(source) => report(&ApiError::Internal(source)),
             _ => {}
         }

@@ -8,7 +8,7 @@ const ATTEMPTS: u32 = 4;
 
 /// Why a try came to nothing.
 pub enum Lost {
-    /// Another writer was faster.
+    /// Another writer was faster, or the connection was lost before anything came of it.
     Race(store::Error),
     /// It is refused.
     For(ScimError),
@@ -16,7 +16,7 @@ pub enum Lost {
 
 impl From<store::Error> for Lost {
     fn from(error: store::Error) -> Self {
-        if error.is_lost_race() { Self::Race(error) } else { Self::For(error.into()) }
+        if error.is_lost_race() || error.is_undone() { Self::Race(error) } else { Self::For(error.into()) }
     }
 }
 

@@ -40,7 +40,9 @@ pub async fn show(
     let key = request.key.ok_or(ApiError::Missing("key"))?;
     let user = request.user_identifier.ok_or(ApiError::Missing("user_identifier"))?;
     let fingerprint = lenient_base64(key.0.trim_start_matches("SHA256:").as_bytes()).unwrap_or_default();
-    let trusts = group_ssh_certificates::list_trust(shell.db.pool(), &fingerprint, &user.0).await?;
+    let trusts =
+        group_ssh_certificates::list_trust(shell.db.pool(), &fingerprint, &user.0, shell.clock.now().date_naive())
+            .await?;
     let (namespace, username) = certificate::decide(&trusts).map_err(refuse)?;
     Ok(Json(AuthorizedCertsResponse { success: true, namespace: namespace.to_owned(), username: username.to_owned() }))
 }

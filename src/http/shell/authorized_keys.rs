@@ -48,7 +48,7 @@ pub async fn show(
 fn render(key: LoginKey, host: &str) -> AuthorizedKeysResponse {
     // The stored comment is often an e-mail address; the owner's name takes its place. OpenSSH reads this as one line
     // of an authorized_keys file, so nothing in it may end the line.
-    let mut words = key.key.split_whitespace();
+    let mut words = key.key.split_ascii_whitespace();
     let (algorithm, body) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let line = format!("{algorithm} {body} {} ({host})", key.owner_name);
     AuthorizedKeysResponse {

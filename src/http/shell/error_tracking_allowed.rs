@@ -34,7 +34,7 @@ pub async fn check(
     _caller: ErrorTrackingCaller,
     Params(request): Params<ErrorTrackingRequest>,
 ) -> Result<Json<ErrorTrackingResponse>, ApiError> {
-    let given = |text: Option<Text>| text.filter(|text| !text.0.trim().is_empty()).ok_or(ApiError::Unprocessable);
+    let given = |text: Option<Text>| text.filter(|text| !text.0.trim_ascii().is_empty()).ok_or(ApiError::Unprocessable);
     let (key, project) = (given(request.public_key)?, given(request.project_id)?);
     let project = ProjectId(project.id().ok_or(ApiError::NoSuchRecord)?);
     let enabled = error_tracking::find_enabled(shell.db.pool(), project, &key.0).await?;

@@ -11,14 +11,14 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use crate::domain::access::{Action, Actor, Attempt, Changes, Facts, Protocol, Target as Repository};
+use crate::domain::access::{Action, Actor, Attempt, Changes, ClientIp, Facts, Protocol, Target as Repository};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
 use crate::http::auth::git_audit::GitAuditCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::wire::{GitText, Text};
 use crate::store::audit_events;
 
 /// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
@@ -29,7 +29,7 @@ pub struct GitAuditRequest {
     action: Option<Text>,
     protocol: Option<Text>,
     gl_repository: Option<Text>,
-    changes: Option<Text>,
+    changes: Option<GitText>,
     check_ip: Option<Text>,
     packfile_stats: Option<PackfileStats>,
 }
@@ -111,6 +111,9 @@ fn event(facts: &Facts, message: String, check_ip: Option<Text>) -> Option<Event
         entity: Entity::Project(project.id, project.full_path.clone()),
         target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
         message,
-        ip_address: check_ip.and_then(|ip| ip.0.parse().ok()),
+        ip_address: check_ip.and_then(|ip| match ClientIp::parse(&ip.0) {
+            ClientIp::Known(address) => Some(address),
+            ClientIp::Garbage => None,
+        }),
     })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::allowed::target;
+use super::allowed::{http_clone_url, target};
 use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
@@ -67,6 +67,9 @@ pub async fn authenticate(
             return Err(ApiError::NotFound);
         }
     };
+    if project.hidden {
+        return Err(ApiError::NotFound);
+    }
     if !(shell.settings.lfs && lfs::is_enabled(shell.db.pool(), project.id).await?) {
         return Err(ApiError::NotFound);
     }
@@ -83,6 +86,7 @@ pub async fn authenticate(
         Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
+    let repository_http_path = http_clone_url(&shell, &format!("{}{suffix}", project.full_path)).await?;
     let event = Event {
         name: EventName::LfsTokenIssued,
         author: match bearer {
@@ -100,7 +104,7 @@ pub async fn authenticate(
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),
         lfs_token: lfs_token::mint(&bearer, project.id, &tail, &shell.settings.db_key_base, now, lifetime),
-        repository_http_path: format!("{}/{}{suffix}.git", shell.settings.url, project.full_path),
+        repository_http_path,
         expires_in: lifetime.as_secs(),
     }))
 }

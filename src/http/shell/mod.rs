@@ -49,8 +49,10 @@ use crate::store::touches::Touches;
 /// What the area's handlers hold.
 #[derive(Debug, Clone)]
 pub struct ShellState {
-    /// The database, for everything but `/allowed`'s facts.
+    /// The database, for everything but `/allowed`'s facts and pushes.
     pub db: Db,
+    /// The database, for pushes: they have connections of their own, and wait for longer.
+    pub pushes: Db,
     /// The facts of `/allowed`.
     pub access: AccessFacts,
     /// What the rules of a push ask about its repository.

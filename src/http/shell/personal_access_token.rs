@@ -49,7 +49,7 @@ pub async fn create(
     let now = shell.clock.now();
     let asker = askers::find(shell.db.pool(), request.actor.asker()).await?;
     shell.touches.note(Touch::asker(&asker, now));
-    let policy = tokens::find_policy(shell.db.pool()).await?;
+    let policy = tokens::find_policy(shell.db.pool(), asker.account.as_ref().map(|account| account.id)).await?;
     let wish = Wish {
         name: request.name.as_ref().map_or("", |name| &name.0),
         scopes: &request.scopes.0,

@@ -14,7 +14,7 @@ use super::ShellState;
 use super::context::readable_context;
 use crate::domain::access::ActorName;
 use crate::domain::ids::{ProjectId, UserId};
-use crate::domain::push::{self, is_zero};
+use crate::domain::push::{self, RefChange, is_zero};
 use crate::domain::push_messages::{self, Facts, Kind, Message};
 use crate::domain::push_options::{OptionValue, PushOptions};
 use crate::domain::repository::GlRepository;
@@ -22,7 +22,7 @@ use crate::gitaly::Context;
 use crate::http::auth::shell::{ShellCaller, TOKEN_HEADER, lenient_base64};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
-use crate::http::wire::{Text, Texts};
+use crate::http::wire::{GitText, GitTexts, Text};
 use crate::store::received_pushes::{self, ReceivedPush};
 use crate::store::{
     self, actors, default_branches, jobs, post_push_messages, push_message_facts, reference_counters, repositories,
@@ -36,9 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct PostReceiveRequest {
     gl_repository: Option<Text>,
     identifier: Option<Text>,
-    changes: Option<Text>,
+    changes: Option<GitText>,
     #[serde(default)]
-    push_options: Texts,
+    push_options: GitTexts,
     gitaly_client_context_bin: Option<Text>,
 }
 
@@ -68,7 +68,7 @@ pub async fn report(
     Params(request): Params<PostReceiveRequest>,
 ) -> Result<Json<PostReceiveResponse>, ApiError> {
     readable_context(request.gitaly_client_context_bin.as_ref())?;
-    let gl_repository = request.gl_repository.filter(|name| !name.0.trim().is_empty());
+    let gl_repository = request.gl_repository.filter(|name| !name.0.trim_ascii().is_empty());
     let gl_repository = gl_repository.ok_or(ApiError::Missing("gl_repository"))?.0;
     let Ok(repository) = GlRepository::parse(&gl_repository) else {
         return Err(ApiError::InvalidGlRepository(gl_repository));
@@ -77,18 +77,21 @@ pub async fn report(
     let push = ReceivedPush {
         gl_repository,
         identifier: request.identifier.map(|identifier| identifier.0).unwrap_or_default(),
-        changes: request.changes.map(|changes| lines(changes.0)).unwrap_or_default(),
+        changes: request.changes.map(|changes| readable(lines(changes.0))).unwrap_or_default(),
         push_options: known(&options),
         received_at: shell.clock.now(),
     };
     let unavailable = |error: store::Error| ApiError::Unavailable(error.into());
 
-    let user = actors::find_acting_user(shell.db.pool(), &ActorName::identified(&push.identifier))
+    let user = actors::find_acting_user(shell.pushes.pool(), &ActorName::identified(&push.identifier))
         .await
         .map_err(unavailable)?;
     let user = user.map(|user| user.id);
     let first = first_push(&shell, repository, &push).await.map_err(unavailable)?;
-    let stored = keep(&shell, &dedupe_key(&headers, &push), &push, user, first).await.map_err(unavailable)?;
+    // Gitaly never repeats a report, so we do; a push that is kept already is known by its key.
+    let key = dedupe_key(&headers, &push);
+    let keep = || keep(&shell, &key, &push, user, first.as_ref());
+    let stored = store::settled(&shell.pushes, keep).await.map_err(unavailable)?;
 
     let facts = facts(&shell, &push, repository, user, stored).await;
     let messages = push_messages::list(&facts, &push.changes, &options);
@@ -112,7 +115,7 @@ async fn first_push(
     if made.is_empty() {
         return Ok(None);
     }
-    let db = shell.db.pool();
+    let db = shell.pushes.pool();
     let known = default_branches::find(db, project).await?;
     let named = match known {
         Some(branch) if branch.born => return Ok(None),
@@ -144,15 +147,15 @@ async fn keep(
     key: &[u8],
     push: &ReceivedPush,
     user: Option<UserId>,
-    first: Option<(ProjectId, String)>,
+    first: Option<&(ProjectId, String)>,
 ) -> store::Result<Vec<String>> {
     let now = push.received_at;
-    let mut transaction = shell.db.begin().await?;
+    let mut transaction = shell.pushes.begin().await?;
     let id = received_pushes::insert(&mut *transaction, key, push).await?;
     if let Some(id) = id {
         jobs::insert_post_receive(&mut *transaction, id).await?;
         if let Some((project, name)) = first {
-            default_branches::settle(&mut transaction, project, &name, now).await?;
+            default_branches::settle(&mut transaction, *project, name, now).await?;
         }
     }
     let stored = match user {
@@ -174,7 +177,7 @@ async fn facts(
     user: Option<UserId>,
     stored: Vec<String>,
 ) -> Facts {
-    let db = shell.db.pool();
+    let db = shell.pushes.pool();
     let project = or_nothing(push_message_facts::find_project(db, repository, user).await);
     let (project_id, project) = project.unzip();
     let banners = or_nothing(push_message_facts::list_banners(db, push.received_at).await);
@@ -204,7 +207,17 @@ fn lines(changes: String) -> String {
         return changes;
     }
     let decoded = lenient_base64(changes.as_bytes()).unwrap_or_default();
-    String::from_utf8_lossy(&decoded).replace('\0', "")
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The lines without those that say nothing of any ref: the push has happened, and one bad line loses none of the others.
+fn readable(changes: String) -> String {
+    let bad = push::lines(&changes).filter(Result::is_err).count();
+    if bad == 0 {
+        return changes;
+    }
+    tracing::warn!(lines = bad, "a push was reported with lines that are none of git's");
+    push::parse(&changes).map(|RefChange { old, new, name }| format!("{old} {new} {name}\n")).collect()
 }
 
 /// What makes two reports the same. A client that sends the request again sends the same token and id with it; one that
@@ -256,6 +269,14 @@ mod tests {
         assert_eq!(lines("a b refs/heads/x\n".to_owned()), "a b refs/heads/x\n");
         assert_eq!(lines("YSBiIHJlZnMvaGVhZHMveAo=\n".to_owned()), "a b refs/heads/x\n");
         assert_eq!(lines(String::new()), "");
+    }
+
+    #[test]
+    fn one_bad_line_loses_none_of_the_others() {
+        let (old, new) = ("a".repeat(40), "b".repeat(40));
+        let good = format!("{old} {new} refs/heads/x\u{3000}\n{old} {new} refs/heads/\u{fffd}\n");
+        assert_eq!(readable(good.clone()), good);
+        assert_eq!(readable(format!("nonsense here\n{good}{old} {new} \0\n")), good);
     }
 
     #[test]

@@ -38,12 +38,14 @@ pub async fn count(
     Params(request): Params<PreReceiveRequest>,
 ) -> Result<Json<PreReceiveResponse>, ApiError> {
     readable_context(request.gitaly_client_context_bin.as_ref())?;
-    let repository = request.gl_repository.filter(|name| !name.0.trim().is_empty());
+    let repository = request.gl_repository.filter(|name| !name.0.trim_ascii().is_empty());
     let repository = repository.ok_or(ApiError::Missing("gl_repository"))?.0;
     if repository.chars().count() > NAME_LENGTH {
         return Err(ApiError::BadRequest("gl_repository is invalid".to_owned()));
     }
-    reference_counters::increase(shell.db.pool(), &repository, shell.clock.now())
+    // A push that is counted twice because an answer was lost holds up a move until its count expires; one that is not
+    // counted would lose its repository.
+    reference_counters::increase(&shell.pushes.repeatable(), &repository, shell.clock.now())
         .await
         .map_err(|error| ApiError::Unavailable(error.into()))?;
     Ok(Json(PreReceiveResponse { reference_counter_increased: true }))

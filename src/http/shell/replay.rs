@@ -19,15 +19,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
 use crate::domain::audit::Event;
 use crate::http::audit;
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
-use crate::http::extract::{Params, too_large};
+use crate::http::extract::{Params, unread};
 use crate::seal::{Seal, Sealed};
-use crate::store::{self, Db, audit_events, idempotent_responses};
+use crate::store::{Db, Transaction, audit_events, idempotent_responses};
 
 /// How long an answer is kept.
 const WINDOW: TimeDelta = TimeDelta::minutes(2);
@@ -52,7 +52,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Replayable<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let again = Request::from_parts(parts.clone(), body);
-        let body = Bytes::from_request(again, state).await.map_err(|rejection| too_large(&rejection))?;
+        let body = Bytes::from_request(again, state).await.map_err(|rejection| unread(&rejection))?;
         let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let key = RequestKey::of(&parts.headers, &path, &body);
         let Params(request) = Params::from_request(Request::from_parts(parts, Body::from(body)), state).await?;
@@ -124,7 +124,7 @@ pub enum Turn {
 
 /// A request that takes effect now: a transaction, and the key under which it keeps its answer.
 pub struct Once {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     key: Option<[u8; 32]>,
     seal: Seal,
     now: DateTime<Utc>,
@@ -181,7 +181,7 @@ impl Once {
             let sealed = self.seal.close(answer.0.expose_secret(), &RequestKey::place(key));
             idempotent_responses::update(&mut self.transaction, key, &sealed, self.now).await?;
         }
-        self.transaction.commit().await.map_err(store::Error::from)?;
+        self.transaction.commit().await?;
         audit::log(event);
         Ok(answer)
     }

@@ -21,8 +21,10 @@ fn with(part: &str) -> String {
 #[sqlx::test]
 async fn an_agent_and_its_tokens_are_brought_about(pool: PgPool) {
     let agents = |rest: &str| with(&format!("    agents:\n      - {{name: prod, id: 9, created_by: rubi, {rest}}}\n"));
-    let document =
-        agents("tokens: [{name: first, id: 5, token: glagent-first}, {name: second}], project_access: [other/web]");
+    let first = "glagent-firstxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    let document = agents(&format!(
+        "tokens: [{{name: first, id: 5, token: {first}}}, {{name: second}}], project_access: [other/web]"
+    ));
     let report = applied(&pool, &document).await;
     let lines = report.lines().join("\n");
     assert!(
@@ -37,7 +39,7 @@ async fn an_agent_and_its_tokens_are_brought_about(pool: PgPool) {
     assert!(!rows(&pool, "select token_encrypted from cluster_agent_tokens").await.contains("glagent"));
     assert_eq!(rows(&pool, "select kind::text from agent_activity_events").await, "0\n0");
 
-    let later = agents("tokens: [{name: first, ensure: absent}, {name: third, description: new}], project_access: []");
+    let later = agents("tokens: [{name: first, ensure: absent}, {name: third}], project_access: []");
     let lines = applied(&pool, &later).await.lines().join("\n");
     assert!(lines.contains("- token first of agent prod of acme/infra\n+ token third"), "{lines}");
     let statuses = "select name || ' ' || status from cluster_agent_tokens order by id";
@@ -55,7 +57,11 @@ async fn what_is_wrong_with_an_agent_is_said(pool: PgPool) {
       - {name: ok, created_by: nobody}
       - {name: full, tokens: [{name: a}, {name: b}, {name: c}]}
       - {name: far, project_access: [acme/none]}
-      - {name: twin, tokens: [{name: a, token: glagent-same}, {name: b, token: glagent-same}]}
+      - name: twin
+        tokens:
+          - {name: a, token: glagent-samexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}
+          - {name: b, token: glagent-samexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}
+      - {name: short, tokens: [{name: a, token: glagent-example-of-ours}, {name: b, token: glagent-example}]}
 ";
     insta::assert_snapshot!(refused(&pool, &with(wrong)).await, @"
     projects[1].agents[0].name: must be lower-case letters, digits and dashes, for example prod
@@ -63,6 +69,7 @@ async fn what_is_wrong_with_an_agent_is_said(pool: PgPool) {
     projects[1].agents[2].tokens[2]: would be the third active one of agent full of acme/infra; take one back with ensure: absent
     projects[1].agents[3].project_access[0]: there is no project acme/none
     projects[1].agents[4].tokens[1].token: is that of token 3 already
+    projects[1].agents[5].tokens[0].token: must have at least 50 characters after glagent-: kas tells agents apart by half of them
     ");
 }
 

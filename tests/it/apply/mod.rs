@@ -15,6 +15,7 @@ mod agents;
 mod groups;
 mod projects;
 mod purchases;
+mod push_rules;
 mod saml_group_links;
 mod scim;
 mod settings;
@@ -83,7 +84,7 @@ pub fn fresh_key(kind: &str, bits: &str) -> String {
 
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9Kz3dOa9o36qMmtTs+n51FI2XAuJi5CC/2gHeqFVQ5";
 
-const DEMO: &str = include_str!("../../../config/demo.yml");
+pub const DEMO: &str = include_str!("../../../config/demo.yml");
 
 #[sqlx::test]
 async fn the_demo_applies_twice(pool: PgPool) {
@@ -177,9 +178,9 @@ projects:
     insta::assert_snapshot!(refused(&pool, document).await, @"
     projects[0].protected_branches[0].push[0]: must match ^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$, for example maintainer
     projects[0].visibility: must be one of private, internal, public
-    projects[0].zebras: unknown key; known here: agents, archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, mirror, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
+    projects[0].zebras: unknown key; known here: agents, archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
     users[0].emial: unknown key; did you mean `email`?
-    users[0].nickname: unknown key; known here: admin, auditor, can_create_group, confirmed, email, emails, ensure, external, id, identities, keys, name, personal_access_tokens, private_profile, projects_limit, state, two_factor, username
+    users[0].nickname: unknown key; known here: admin, auditor, confirmed, email, emails, ensure, enterprise_group, external, id, identities, keys, name, personal_access_tokens, projects_limit, state, terms_accepted, two_factor, username
     users[0].state: must be one of active, blocked, deactivated, banned, ldap_blocked, blocked_pending_approval
     usres: unknown key; did you mean `users`?
     ");

@@ -104,7 +104,7 @@ async fn protected_refs_and_deploy_keys_come_change_and_go(pool: PgPool) {
 projects:
   - path: acme/web
     repository: present
-    deploy_keys: [{{title: builder, key: '{KEY}', can_push: true}}]
+    deploy_keys: [{{title: builder, key: '{KEY}'}}]
     protected_branches:
       - {{name: main}}
       - {{name: 'release/*', push: [none, 'user:dana', 'deploy_key:builder', 'group:guests'], merge: [developer], allow_force_push: true}}
@@ -180,6 +180,32 @@ async fn a_deploy_key_is_shared_by_projects_and_goes_with_the_last(pool: PgPool)
     assert_eq!(rows(&pool, "select title from keys").await, "ci");
     applied(&pool, "projects: [{path: acme/b, ensure: absent}]").await;
     assert_eq!(rows(&pool, "select title from keys").await, "");
+}
+
+/// A key that pushes as nobody would never push.
+#[sqlx::test]
+async fn a_deploy_key_that_may_push_has_an_owner(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let project = |more: &str, rest: &str| {
+        format!(
+            "projects: [{{path: acme/web, repository: present{more}, deploy_keys: [{{title: ci, key: '{KEY}'{rest}}}]}}]"
+        )
+    };
+    let whose = async || rows(&pool, "select username from keys join users on users.id = user_id").await;
+    let missing =
+        "projects[0].deploy_keys[0].owner: is missing: the key pushes as its owner, and acme/web has no creator";
+    assert_eq!(refused(&pool, &project("", ", can_push: true")).await, missing);
+    applied(&pool, &project("", "")).await;
+    assert_eq!(whose().await, "ghost", "one that only reads needs none");
+    assert_eq!(refused(&pool, &project("", ", can_push: true")).await, missing);
+    let ghost = refused(&pool, &project("", ", can_push: true, owner: ghost")).await;
+    assert_eq!(ghost, "projects[0].deploy_keys[0].owner: is the ghost user, who may not push; name somebody who may");
+    applied(&pool, &project(", creator: dana", ", can_push: true")).await;
+    assert_eq!(whose().await, "dana", "the creator takes it over from the ghost user");
+    applied(&pool, &project(", creator: rubi", "")).await;
+    assert_eq!(whose().await, "dana", "somebody's key stays theirs");
+    applied(&pool, &project("", ", owner: eve")).await;
+    assert_eq!(whose().await, "eve");
 }
 
 #[sqlx::test]

@@ -1,8 +1,11 @@
 //! `add_on_purchases:`, `minutes_packs:`, `reconciliations:` and `storage_exclusions:`
 
+use gatehouse::domain::ids::NamespaceId;
+use gatehouse::domain::ledger::{Actor, Author};
+use gatehouse::store::minutes_packs;
 use sqlx::PgPool;
 
-use super::{applied, refused, rows};
+use super::{applied, now, refused, rows, run};
 
 const GROUPS: &str = "users: [{username: rubi, email: r@x}]\ngroups: [{path: acme}, {path: acme/sub}]\n";
 const BOUGHT: &str = "
@@ -91,7 +94,7 @@ storage_exclusions: [{namespace: acme/sub, reason: x}, {namespace: rubi}]
     add_on_purchases[2].namespace: there is no group or user nobody
     add_on_purchases[3].add_on: rubi duo_core is that of add_on_purchases[1] as well
     add_on_purchases[3].expires_on: is not in the calendar; write a date such as 2027-01-31
-    minutes_packs[0].namespace: the purchase belongs to namespace 1; PATCH .../minutes/move moves packs
+    minutes_packs[0].namespace: the purchase belongs to rubi; PATCH .../minutes/move moves packs
     minutes_packs[1].expires_at: is missing, for example 2027-01-31
     minutes_packs[1].number_of_minutes: is missing
     minutes_packs[2].purchase_xid: x2 is that of minutes_packs[1] as well
@@ -100,6 +103,37 @@ storage_exclusions: [{namespace: acme/sub, reason: x}, {namespace: rubi}]
     storage_exclusions[0].namespace: must be a root group or a user's own namespace
     storage_exclusions[1].reason: can't be blank
     ");
+}
+
+/// A document is applied again after the customers portal moved what it states.
+#[sqlx::test]
+async fn a_pack_that_was_moved_stays_where_it_is(pool: PgPool) {
+    applied(&pool, &format!("{GROUPS}{BOUGHT}")).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let ids = rows(
+        &pool,
+        "select string_agg(id::text, ' ' order by path = 'acme') from namespaces where path in ('rubi', 'acme')",
+    );
+    let ids = ids.await;
+    let (rubi, acme) = ids.split_once(' ').unwrap();
+    let [rubi, acme] = [rubi, acme].map(|id| NamespaceId(id.parse().unwrap()));
+    let portal = Author { actor: Actor::CustomersPortal, request_id: None };
+    minutes_packs::move_all(&mut conn, rubi, acme, &portal, now()).await.unwrap();
+    let again = run(&pool, BOUGHT, false).await.unwrap();
+    let said = "! pack of minutes x1 of rubi was moved to acme, and stays there: state that namespace";
+    assert_eq!((again.lines(), again.changes()), ([said.to_owned()].as_slice(), 0));
+    let more = "minutes_packs: [{namespace: rubi, purchase_xid: x1, number_of_minutes: 5}]";
+    let more = run(&pool, more, false).await.unwrap();
+    assert_eq!(more.lines(), [said, "~ pack of minutes x1 of acme number_of_minutes 1000 → 5"]);
+    assert_eq!(rows(&pool, "select number_of_minutes || ' ' || path from ci_minutes_additional_packs join namespaces on namespaces.id = namespace_id").await, "5 acme");
+    assert_eq!(applied(&pool, "minutes_packs: [{namespace: acme, purchase_xid: x1}]").await.changes(), 0);
+    // Nobody takes a pack from a namespace by naming another one.
+    let absent = "minutes_packs: [{namespace: rubi, purchase_xid: x1, ensure: absent}]";
+    let elsewhere = "minutes_packs: [{namespace: acme/sub, purchase_xid: x1}]";
+    for document in [absent, elsewhere] {
+        let belongs = "minutes_packs[0].namespace: the purchase belongs to acme; PATCH .../minutes/move moves packs";
+        assert_eq!(refused(&pool, document).await, belongs);
+    }
 }
 
 /// The ledger knows how all ended, whatever ended it.

@@ -207,3 +207,25 @@ users:
 ";
     assert_eq!(applied(&pool, gone).await.changes(), 2);
 }
+
+#[sqlx::test]
+async fn a_root_group_manages_an_account(pool: PgPool) {
+    let document = "
+users: [{username: rubi, email: r@x, enterprise_group: acme}, {username: dana, email: d@x, enterprise_group: null}]
+groups: [{path: acme}, {path: acme/sub}]
+";
+    assert!(applied(&pool, document).await.lines().contains(&"~ user rubi enterprise_group acme".to_owned()));
+    let managed = "select username || ' ' || path || ' ' || (enterprise_group_associated_at is not null)
+                   from user_details join users on users.id = user_id join namespaces on namespaces.id = enterprise_group_id";
+    assert_eq!(rows(&pool, managed).await, "rubi acme true");
+    let wrong = "users: [{username: rubi, enterprise_group: acme/sub}, {username: dana, enterprise_group: nowhere}]";
+    insta::assert_snapshot!(refused(&pool, wrong).await, @"
+    users[0].enterprise_group: must be a root group: it holds for everything in it
+    users[1].enterprise_group: there is no group nowhere
+    ");
+    let none = applied(&pool, "users: [{username: rubi, enterprise_group: null}]").await;
+    assert_eq!(none.lines(), ["~ user rubi enterprise_group none"]);
+    applied(&pool, "users: [{username: rubi, enterprise_group: acme}]").await;
+    applied(&pool, "groups: [{path: acme/sub, ensure: absent}, {path: acme, ensure: absent}]").await;
+    assert_eq!(rows(&pool, managed).await, "", "a group that is gone manages nobody");
+}

@@ -1,14 +1,22 @@
 //! Web hooks, as their receivers see them.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatehouse::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, Upserted, WebHook};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::TestApp;
+use crate::support::git::Folder;
 use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, ZERO, app_with_queue, report, until};
 use crate::support::receiver::Receiver;
 
@@ -91,6 +99,73 @@ async fn a_receiver_is_told_of_a_push_in_gitlabs_words(pool: PgPool) {
     let kept: i64 = app.given().value("select count(*) from web_hook_deliveries").await;
     let logged: String = app.given().value("select response_status || trigger from web_hook_logs").await;
     assert_eq!((kept, logged.as_str()), (0, "200push_hooks"));
+}
+
+#[sqlx::test]
+async fn clone_urls_are_those_that_the_instance_states(pool: PgPool) {
+    let (app, owner, repository, who) = story(pool).await;
+    app.given().setting("custom_http_clone_url_root = 'https://clone.example.com'").await;
+    let receiver = Receiver::start().await;
+    configure(&app, owner, &hook(&receiver.url())).await;
+    let working = Working::on(&app);
+    push(&app, &repository, &who, &format!("{OLD} {NEW} refs/heads/main\n")).await;
+    until(&app, WAITING, 0).await;
+    working.drain().await;
+    let [request] = &receiver.requests()[..] else { panic!("{:?}", receiver.requests()) };
+    let body = request.json();
+    let url = "https://clone.example.com/g/s/p.git";
+    let project = &body["project"];
+    assert_eq!([&project["git_http_url"], &project["http_url"], &body["repository"]["git_http_url"]], [url; 3]);
+    assert_eq!(project["web_url"], "http://localhost/g/s/p");
+}
+
+/// A receiver whose certificate nobody vouches for; it counts the requests that it could read.
+fn doubtful_receiver() -> (String, Arc<AtomicUsize>) {
+    let folder = Folder::new();
+    let (certificate, key) = (folder.path().join("certificate"), folder.path().join("key"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(made.success(), "openssl made no certificate");
+    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://127.0.0.1:{}/hook", listener.local_addr().unwrap().port());
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = heard.clone();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(connection, socket.unwrap());
+            if stream.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            }
+        }
+    });
+    (url, heard)
+}
+
+#[sqlx::test]
+async fn a_certificate_that_nobody_vouches_for_is_taken_where_the_hook_says_so(pool: PgPool) {
+    let (app, owner, repository, who) = story(pool).await;
+    let ((strict, strictly), (lenient, leniently)) = (doubtful_receiver(), doubtful_receiver());
+    configure(&app, owner, &hook(&strict)).await;
+    configure(&app, owner, &WebHook { enable_ssl_verification: false, ..hook(&lenient) }).await;
+    let working = Working::on(&app);
+    push(&app, &repository, &who, &format!("{OLD} {NEW} refs/heads/main\n")).await;
+    until(&app, "select count(*) from web_hook_logs where response_status = '200'", 1).await;
+    until(&app, "select count(*) from web_hook_logs where response_status = 'internal error'", 1).await;
+    working.drain().await;
+    assert_eq!((strictly.load(Ordering::SeqCst), leniently.load(Ordering::SeqCst)), (0, 1));
 }
 
 #[sqlx::test]

@@ -77,6 +77,23 @@ async fn more_refs_than_the_limit_share_an_event(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn the_instance_says_how_many_refs_have_events_of_their_own(pool: PgPool) {
+    let app = app_with_queue(pool).await;
+    let given = app.given();
+    given.setting("push_event_activities_limit = 1").await;
+    let project = given.project("g/p").await.developer("rubi").await;
+    let rubi = given.user("rubi").await;
+    let changes = format!("{ZERO} {NEW} refs/heads/a\n{ZERO} {NEW} refs/heads/b\n{ZERO} {NEW} refs/tags/v1\n");
+    let working = Working::on(&app);
+    pushed(&app, &format!("project-{}", project.id), &format!("user-{rubi}"), &changes).await;
+    insta::assert_snapshot!(events(&app).await, @r"
+    5 0 0 0 2
+    5 0 1 0 v1 bbbb
+    ");
+    working.drain().await;
+}
+
+#[sqlx::test]
 async fn a_deploy_key_without_an_owner_pushes_as_the_ghost(pool: PgPool) {
     let app = app_with_queue(pool).await;
     let given = app.given();

@@ -1,5 +1,7 @@
 //! `/namespaces/:id/storage/limit_exclusion` and the list of all.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -8,7 +10,7 @@ use super::World;
 const X: &str = "/namespaces/1234/storage/limit_exclusion";
 const LIST: &str = "/namespaces/storage/limit_exclusions";
 
-/// provisioning-78
+/// Once, and the second request is told so.
 #[sqlx::test]
 async fn a_namespace_is_excluded_once(pool: PgPool) {
     let world = World::new(pool).await;
@@ -34,6 +36,29 @@ async fn the_gate_comes_after_the_caller(pool: PgPool) {
         assert_eq!(bare.line(), r#"401 {"message":"401 Unauthorized"}"#);
         let reply = world.json(method, path, json!({ "reason": "x" })).await;
         assert_eq!(reply.line(), r#"403 {"message":"403 Forbidden - this API is for GitLab.com only"}"#);
+    }
+}
+
+/// The documentation prints these addresses without `/api`; nothing else answers there.
+#[sqlx::test]
+async fn exclusions_answer_where_the_documentation_prints_them_too(pool: PgPool) {
+    let world = World::with(pool, "gitlab: {relative_url_root: /gitlab}").await;
+    let call = async |method: &str, path: &str, token: &str| {
+        let request = Request::builder().method(method).uri(path).header("private-token", token);
+        let body = Body::from(json!({ "reason": "x" }).to_string());
+        world.app.send(request.header("content-type", "application/json").body(body).unwrap()).await.status.as_u16()
+    };
+    for (method, path, status) in [("POST", X, 201), ("GET", LIST, 200), ("DELETE", X, 204)] {
+        let path = format!("/gitlab/v4{path}");
+        assert_eq!(call(method, &path, "").await, 401, "{method} {path}");
+        assert_eq!(call(method, &path, &world.token).await, status, "{method} {path}");
+    }
+    for path in [
+        "/gitlab/v4/namespaces/1234/gitlab_subscription",
+        "/gitlab/v4/namespaces",
+        "/v4/namespaces/storage/limit_exclusions",
+    ] {
+        assert_eq!(call("GET", path, &world.token).await, 404, "{path}");
     }
 }
 
@@ -109,6 +134,10 @@ async fn the_list_has_pages(pool: PgPool) {
     let shown = ["x-total", "x-total-pages", "x-page", "x-per-page", "x-next-page", "x-prev-page"].map(header);
     assert_eq!(shown, ["25", "2", "2", "20", "", "1"]);
     assert!(header("link").contains("limit_exclusions?page=1&per_page=20>; rel=\"prev\""), "{}", header("link"));
+
+    let searched = world.call("GET", &format!("{LIST}?search=a%20b&page=2")).await;
+    let link = searched.headers["link"].to_str().unwrap();
+    assert_eq!(link.matches("limit_exclusions?search=a+b&page=").count(), 3, "{link}");
 
     for (query, rows) in [("?per_page=3", 3), ("?per_page=1000", 25), ("?page=-4&per_page=5", 5), ("?page=99", 0)] {
         let reply = world.call("GET", &format!("{LIST}{query}")).await;

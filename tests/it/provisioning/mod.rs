@@ -1,7 +1,6 @@
 //! The provisioning area, in the world that the contract's cases assume (provisioning.md 10).
 
 mod authentication;
-mod curls;
 mod customers_dot;
 mod hostile;
 mod in_anger;

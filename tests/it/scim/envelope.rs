@@ -57,8 +57,7 @@ async fn a_token_opens_its_own_scope_alone(pool: PgPool) {
 #[sqlx::test]
 async fn a_group_is_found_by_path_or_id_and_needs_saml(pool: PgPool) {
     let scim = Scim::of_group(pool).await;
-    scim.given.group("acme/sub").await;
-    scim.given.group("plain").await;
+    let sub = scim.given.group("acme/sub").await;
     let status_and_detail = async |path: &str| {
         let reply = get(&scim.app, path, "Bearer T").await;
         (reply.status.as_u16(), if reply.status == 200 { String::new() } else { detail(&reply) })
@@ -69,13 +68,62 @@ async fn a_group_is_found_by_path_or_id_and_needs_saml(pool: PgPool) {
         assert_eq!(status_and_detail(path).await, (200, String::new()), "{path}");
     }
     for (path, said) in [
-        ("/groups/plain/Users", "Group plain does not have SAML SSO configured"),
         ("/groups/acme%2Fsub/Users", "Group acme/sub does not have SAML SSO configured"),
         ("/groups/acme/sub/Users", "Group acme/sub does not have SAML SSO configured"),
-        ("/groups/nowhere/Users", "Group nowhere not found"),
-        ("/groups/a%20b/Users", "Group a b not found"),
+        ("/groups/ACME/Sub/Users", "Group ACME/Sub does not have SAML SSO configured"),
+        (&format!("/groups/{sub}/Users"), &format!("Group {sub} does not have SAML SSO configured")),
+        ("/groups/acme/nowhere/Users", "Group acme/nowhere not found"),
+        ("/groups/Acme%2Fa%20b/Users", "Group Acme/a b not found"),
     ] {
         assert_eq!(status_and_detail(path).await, (404, said.to_owned()), "{path}");
+    }
+    scim.given.sql("delete from saml_providers").await;
+    let said = "Group ACME does not have SAML SSO configured".to_owned();
+    assert_eq!(status_and_detail("/groups/ACME/Users").await, (404, said));
+}
+
+/// What is outside the token's own group looks the same, be it there or not, and however it is asked for.
+#[sqlx::test]
+async fn what_there_is_beside_the_tokens_group_is_not_said(pool: PgPool) {
+    let scim = Scim::of_instance(pool).await;
+    let plain = scim.given.group("secret/plain").await;
+    let other = scim.given.group("other").await;
+    scim.given.scim_token(Scope::Group(other), "O").await;
+    scim.given.user("dana").await;
+    scim.given
+        .sql(&format!(
+            "insert into saml_providers (group_id, enabled, sso_url, certificate_fingerprint)
+             values ({other}, true, 'https://idp.example', 'x')"
+        ))
+        .await;
+    scim.given.project("secret/p").await;
+    let refused = get(&scim.app, "/groups/nowhere/Users", "Bearer T").await;
+    assert_eq!(refused.status, 401);
+    for base in [
+        "nowhere/below",
+        "acme2",
+        "a%20b",
+        "999999",
+        "99999999999999999999",
+        "secret",
+        "secret/plain",
+        "SECRET%2Fplain",
+        "secret/p",
+        "other",
+        "dana",
+        &plain.to_string(),
+        &other.to_string(),
+    ] {
+        for token in ["T", "TI"] {
+            for (method, path) in
+                [("GET", "/Users"), ("GET", "/Users/x"), ("POST", "/Users"), ("GET", "/Schemas"), ("GET", "/Groups")]
+            {
+                let request = Request::builder().method(method).uri(format!("/api/scim/v2/groups/{base}{path}"));
+                let request = request.header("authorization", format!("Bearer {token}"));
+                let reply = scim.app.send(request.body(Body::from("{}")).unwrap()).await;
+                assert_eq!((reply.status, &reply.text), (refused.status, &refused.text), "{method} {base}{path}");
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! SCIM as identity providers see it.
 
+mod as_sent;
 mod bulk;
 mod changes;
 mod conformance;
@@ -11,6 +12,7 @@ mod providers;
 mod provisioning;
 mod races;
 mod search;
+mod tenants;
 
 use axum::body::Body;
 use axum::http::Request;

@@ -1,9 +1,12 @@
 //! `POST /Users`: who is taken on, as whom, and who is not.
 
+use gatehouse::domain::scim::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::{Scim, detail, example, example_with, work_email};
+use crate::apply::applied;
+use crate::support::TestApp;
 
 /// scim-37, scim-33
 #[sqlx::test]
@@ -113,6 +116,99 @@ async fn a_further_address_counts_once_it_is_confirmed(pool: PgPool) {
     assert_eq!(scim.level("dana").await, Some(50));
 }
 
+/// Ruling 17: whose account an address is, is known where it is confirmed, or where the tenant alone knows the account.
+#[sqlx::test]
+async fn an_account_is_joined_only_where_it_is_known_whose_it_is(pool: PgPool) {
+    let scim = Scim::of_group(pool).await;
+    let other = scim.given.group("other").await;
+    let dana = scim.given.user("dana").await;
+    let body = example_with(&json!({"emails": work_email("Dana@example.com")}));
+    let refused = async |why: &str| {
+        let before = scim.counts().await;
+        let events: i64 = scim.given.value("select count(*) from audit_events").await;
+        let reply = scim.post(&body).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["scimType"]), (409, &json!("uniqueness")), "{why}");
+        assert!(detail(&reply).ends_with(": Email has already been taken"), "{why}: {}", reply.text);
+        assert!(!reply.text.contains("dana"), "the name is not said: {}", reply.text);
+        assert_eq!(scim.counts().await, before, "{why}");
+        let event: String = scim
+            .given
+            .value(
+                "select concat_ws(' ', count(*) over (), entity_path, target_type, target_id, target_details,
+                   details like '%:event_name: user_provisioning_by_scim_refused%' and details not like '%dana%')
+                 from audit_events order by id desc limit 1",
+            )
+            .await;
+        assert_eq!(event, format!("{} acme User {dana} Dana@example.com t", events + 1), "{why}");
+    };
+    let link = async |group: &str| {
+        let sql = format!(
+            "insert into identities (user_id, provider, extern_uid, saml_provider_id)
+             values ({dana}, 'group_saml', 'x', (select id from saml_providers where group_id = {group}))"
+        );
+        scim.given.sql(&sql).await;
+    };
+    scim.given
+        .sql(&format!(
+            "insert into saml_providers (group_id, enabled, sso_url, certificate_fingerprint)
+             values ({other}, true, 'https://idp.example', 'x')"
+        ))
+        .await;
+    scim.given.sql("update users set confirmed_at = null").await;
+    refused("nobody showed that the address is theirs").await;
+    link(&other.to_string()).await;
+    refused("another tenant knows the account").await;
+    link(&scim.group.to_string()).await;
+    refused("another tenant knows the account too").await;
+    scim.given.sql(&format!("delete from identities where extern_uid = 'x' and saml_provider_id <> (select id from saml_providers where group_id = {})", scim.group)).await;
+    scim.given
+        .sql(&format!("insert into identities (user_id, provider, extern_uid) values ({dana}, 'kerberos', 'x')"))
+        .await;
+    refused("the installation knows the account").await;
+    scim.given.sql("delete from identities where provider = 'kerberos'").await;
+    let reply = scim.post(&body).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["userName"]), (201, &json!("dana")), "this tenant's alone");
+}
+
+/// The word of one group's provider is no proof to another group: neither where the installation asks for a confirmation,
+/// nor where it takes every address for confirmed.
+#[sqlx::test]
+async fn what_one_group_says_of_an_address_does_not_count_for_another(pool: PgPool) {
+    let acme = Scim::of_group(pool.clone()).await;
+    let other = acme.given.group("corp-b").await;
+    acme.given
+        .sql(&format!(
+            "insert into saml_providers (group_id, enabled, sso_url, certificate_fingerprint, default_membership_role)
+             values ({other}, true, 'https://idp.example', 'x', 30)"
+        ))
+        .await;
+    acme.given.scim_token(Scope::Group(other), "B").await;
+    acme.given.scim_token(Scope::Instance, "TI").await;
+    let client = async |group, base, token| {
+        let app = TestApp::new(pool.clone());
+        Scim { given: app.given(), app, group, base, token }
+    };
+    let corp_b = client(other, "/api/scim/v2/groups/corp-b", "B").await;
+    let instance = client(other, "/api/scim/v2/application", "TI").await;
+    for (setting, id, of_instance) in [("0", "a", 201), ("2", "b", 409)] {
+        acme.given.sql(&format!("update application_settings set email_confirmation_setting = {setting}")).await;
+        let email = format!("{id}@corp-b.example");
+        let body = example_with(&json!({"externalId": id, "userName": id, "emails": work_email(&email)}));
+        assert_eq!(acme.post(&body).await.status, 201);
+        let before = acme.counts().await;
+        let reply = corp_b.post(&body).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["scimType"]), (409, &json!("uniqueness")), "{}", reply.text);
+        assert_eq!((corp_b.level(id).await, acme.counts().await), (None, before));
+        // The installation is told no more than it holds for true of everybody.
+        assert_eq!(instance.post(&body).await.status, of_instance, "{setting}");
+        // Whose it is, the operator can say.
+        applied(&pool, &format!("users: [{{username: {id}, confirmed: true}}]")).await;
+        let reply = corp_b.post(&body).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["userName"]), (201, &json!(id)), "{}", reply.text);
+        assert_eq!(corp_b.level(id).await, Some(30));
+    }
+}
+
 /// scim-43
 #[sqlx::test]
 async fn one_person_has_one_identity_in_a_scope(pool: PgPool) {
@@ -179,6 +275,8 @@ async fn what_no_user_can_be_made_of_is_refused_and_leaves_nothing(pool: PgPool)
         ),
         (json!({"emails": work_email("")}), "Email can't be blank"),
         (json!({"emails": work_email("nobody")}), "Email is invalid"),
+        (json!({"emails": work_email(" a@x.example")}), "Email is invalid"),
+        (json!({"name": {"givenName": "x".repeat(128)}}), "First name is too long (maximum is 127 characters)"),
         (json!({"externalId": " "}), "Extern uid can't be blank"),
         (json!({"externalId": "x".repeat(256)}), "Extern uid is too long (maximum is 255 characters)"),
         (json!({"userName": "x".repeat(900_000)}), "Username is too long (maximum is 255 characters)"),
@@ -211,7 +309,8 @@ async fn what_is_not_kept_is_passed_over(pool: PgPool) {
     });
     let reply = scim.post(&body).await;
     let user = reply.json();
-    assert_eq!((reply.status.as_u16(), &user["name"]["formatted"]), (201, &json!("Jane Doe")), "{}", reply.text);
+    let name = json!({"formatted": "JD", "givenName": "Jane", "familyName": "Doe"});
+    assert_eq!((reply.status.as_u16(), &user["name"]), (201, &name), "{}", reply.text);
     assert_eq!(user["emails"][0]["value"], "jane@corp.example");
     let names: Vec<&String> = user.as_object().unwrap().keys().collect();
     let kept = [
@@ -277,7 +376,7 @@ async fn somebody_may_be_made_inactive(pool: PgPool) {
     assert_eq!((scim.level("username").await, scim.state("username").await.as_str()), (None, "active"));
     assert_eq!(scim.post(&example_with(&json!({"active": "perhaps"}))).await.status, 400);
 
-    scim.given.scim_token(gatehouse::domain::scim::Scope::Instance, "TI").await;
+    scim.given.scim_token(Scope::Instance, "TI").await;
     let scim = Scim { base: "/api/scim/v2/application", token: "TI", ..scim };
     let other = example_with(
         &json!({"active": "False", "externalId": "o", "userName": "o", "emails": work_email("o@x.example")}),

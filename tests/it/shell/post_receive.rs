@@ -75,6 +75,22 @@ async fn links_can_be_switched_off(pool: PgPool) {
     assert_eq!(reply.line(), NOTHING_TO_SAY);
 }
 
+#[sqlx::test]
+async fn a_project_may_have_no_links(pool: PgPool) {
+    let app = app_with_queue(pool).await;
+    let (id, key) = project(&app).await;
+    let given = app.given();
+    let quiet = async |sql: &str| {
+        given.sql(sql).await;
+        let reply = app.post_receive(report(&format!("project-{id}"), &key, &new_branch("feature/x"))).await;
+        texts(&reply).is_empty()
+    };
+    assert!(quiet("update projects set printing_merge_request_link_enabled = false").await);
+    assert!(!quiet("update projects set printing_merge_request_link_enabled = true").await);
+    assert!(quiet("update project_features set merge_requests_access_level = 0").await);
+    assert!(!quiet("update project_features set merge_requests_access_level = 20").await);
+}
+
 /// shell-64
 #[sqlx::test]
 async fn a_branch_with_an_open_merge_request_gets_a_link_to_it(pool: PgPool) {

@@ -11,9 +11,9 @@ use gatehouse::config::Settings;
 use gatehouse::gitaly::Gitaly;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::http::observe::with_plain_path;
+use gatehouse::http::tasks::Tasks;
 use gatehouse::secrets::Secrets;
-use gatehouse::store::Db;
-use gatehouse::store::access_facts::AccessFacts;
+use gatehouse::store::Budgets;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -32,6 +32,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 pub struct TestApp {
     pub router: Router,
     pub gitaly: Gitaly,
+    pub tasks: Tasks,
     pub clock: Clock,
     pub pool: PgPool,
     pub secrets: Secrets,
@@ -83,11 +84,9 @@ impl TestApp {
         };
         // Postgres keeps microseconds; a clock that stands at a whole second compares equal to what it kept.
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
-        let db = Db::from(pool.clone());
-        let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
-        let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
+        let app = app::build(&settings, &secrets, &Budgets::over(pool.clone(), &settings), &clock).unwrap();
         let base = format!("{}/api/v4/internal", settings.gitlab.root());
-        Self { router: app.router, gitaly: app.gitaly, clock, pool, secrets, base }
+        Self { router: app.router, gitaly: app.gitaly, tasks: app.tasks, clock, pool, secrets, base }
     }
 
     /// Builders of the database's contents.

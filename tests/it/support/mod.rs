@@ -10,6 +10,7 @@ pub mod portal;
 mod proxy;
 pub mod pushes;
 pub mod receiver;
+pub mod unchanged;
 mod wire;
 
 pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};
@@ -17,4 +18,4 @@ pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
 pub use proxy::Proxy;
-pub use wire::Wire;
+pub use wire::{Answer, Wire};

@@ -1,17 +1,16 @@
 //! What a push brings along: push rules, LFS objects, sizes (allowed.md 3.5).
 
+mod secret_files;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-
-use regex::{Regex, RegexBuilder};
+use std::sync::LazyLock;
 
 use super::refs::{Change, ObjectId, RefName};
 use super::{Denial, Protocol};
+use crate::domain::re2::{Anchors, Regex};
 
-/// Memory that a rule's expression may take, compiled; a larger one is refused like an invalid one.
-const REGEX_BYTES: usize = 1 << 20;
 const MEBIBYTE: u64 = 1 << 20;
 
 /// What the project, and what is above it, ask of a push.
@@ -23,6 +22,19 @@ pub struct Rules {
     pub lfs: bool,
     /// The size that the repository may have.
     pub size: Option<SizeLimit>,
+    /// Who pushes, where the push rule asks.
+    pub pusher: Pusher,
+}
+
+/// Who pushes, as commits are compared with them. Nobody has no name and no address.
+#[derive(Debug, Clone, Default)]
+pub struct Pusher {
+    /// The name that people read.
+    pub name: Option<String>,
+    /// Confirmed addresses, in lower case.
+    pub confirmed_emails: HashSet<String>,
+    /// Addresses that wait to be confirmed, in lower case.
+    pub unconfirmed_emails: HashSet<String>,
 }
 
 /// A row of `push_rules`. Expressions are as they were written.
@@ -49,6 +61,12 @@ pub struct PushRule {
     pub deny_delete_tag: bool,
     /// Authors and committers must be users.
     pub member_check: bool,
+    /// Names of added files must not be those of well-known secrets.
+    pub prevent_secrets: bool,
+    /// Addresses of committers must be confirmed ones of whoever pushes.
+    pub committer_check: bool,
+    /// Authors who commit themselves must be called as whoever pushes.
+    pub committer_name_check: bool,
 }
 
 /// How large a repository is and may be, in bytes.
@@ -113,6 +131,8 @@ pub struct Content {
 pub struct Commit {
     /// The whole message.
     pub message: String,
+    /// The name of who wrote it.
+    pub author_name: String,
     /// The address of who wrote it.
     pub author_email: String,
     /// The address of who committed it.
@@ -134,7 +154,8 @@ impl Rules {
 impl PushRule {
     fn looks_at_commits(&self) -> bool {
         let expressions = [&self.commit_message, &self.commit_message_negative, &self.author_email];
-        let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check];
+        let committer = self.committer_check || self.committer_name_check;
+        let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check, committer];
         expressions.iter().any(|expression| expression.is_some()) || flags.contains(&true)
     }
 }
@@ -147,7 +168,7 @@ pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
         return Questions::default();
     }
     let rule = rules.push_rule.as_ref();
-    let added_files = rule.is_some_and(|rule| rule.file_name.is_some());
+    let added_files = rule.is_some_and(|rule| rule.file_name.is_some() || rule.prevent_secrets);
     Questions {
         commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
         added_files,
@@ -183,7 +204,7 @@ pub fn denial(
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
             let web = *protocol == Protocol::Web;
-            let all = Compiled::new(rule, web, default_branch, content)
+            let all = Compiled::new(rule, &rules.pusher, web, default_branch, content)
                 .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
             all.err()
         })
@@ -204,6 +225,7 @@ fn size_denial(rules: &Rules, changes: &[Change], content: &Content) -> Option<D
 /// A push rule whose expressions are ready, and what it is held against.
 struct Compiled<'a> {
     rule: &'a PushRule,
+    pusher: &'a Pusher,
     branch_name: Option<Expression<'a>>,
     commit_message: Option<Expression<'a>>,
     commit_message_negative: Option<Expression<'a>>,
@@ -217,17 +239,19 @@ struct Compiled<'a> {
 impl<'a> Compiled<'a> {
     fn new(
         rule: &'a PushRule,
+        pusher: &'a Pusher,
         web: bool,
         default_branch: Option<&'a str>,
         content: &'a Content,
     ) -> Result<Self, Denial> {
         Ok(Self {
             rule,
-            branch_name: Expression::new(rule.branch_name.as_deref())?,
-            commit_message: Expression::new(rule.commit_message.as_deref())?,
-            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref())?,
-            author_email: Expression::new(rule.author_email.as_deref())?,
-            file_name: Expression::new(rule.file_name.as_deref())?,
+            pusher,
+            branch_name: Expression::new(rule.branch_name.as_deref(), Anchors::Text)?,
+            commit_message: Expression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
+            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
+            author_email: Expression::new(rule.author_email.as_deref(), Anchors::Text)?,
+            file_name: Expression::new(rule.file_name.as_deref(), Anchors::Text)?,
             web,
             default_branch,
             content,
@@ -285,6 +309,7 @@ impl<'a> Compiled<'a> {
         }
         let refusal = |pattern| Denial::AuthorEmailRule { email: author_email.clone(), pattern };
         must_match(email, author_email, refusal)?;
+        self.check_committer(commit)?;
         if self.rule.reject_non_dco && !is_signed_off(message) {
             return Err(Denial::NotSignedOff);
         }
@@ -303,32 +328,59 @@ impl<'a> Compiled<'a> {
         Ok(())
     }
 
+    fn check_committer(&self, commit: &Commit) -> Result<(), Denial> {
+        let Commit { author_name, author_email, committer_email, .. } = commit;
+        let email = committer_email.to_lowercase();
+        if self.rule.committer_check && !self.pusher.confirmed_emails.contains(&email) {
+            let own = self.pusher.unconfirmed_emails.contains(&email);
+            let refusal = if own { Denial::CommitterNotVerified } else { Denial::CommitterIsAnother };
+            return Err(refusal(committer_email.clone()));
+        }
+        // Whoever commits the work of others leaves their names alone.
+        let own_work = author_email == committer_email;
+        if self.rule.committer_name_check && own_work && self.pusher.name.as_ref() != Some(author_name) {
+            return Err(Denial::CommitterNameDiffers);
+        }
+        Ok(())
+    }
+
     fn check_file_names(&self) -> Result<(), Denial> {
         self.content.added_files.iter().try_for_each(|path| {
+            if let Some(pattern) = self.rule.prevent_secrets.then(|| secret_files::pattern_of(path)).flatten() {
+                return Err(Denial::FileNameRule { path: path.clone(), pattern: pattern.to_owned() });
+            }
             let refusal = |pattern| Denial::FileNameRule { path: path.clone(), pattern };
             must_not_match(self.file_name.as_ref(), path, refusal)
         })
     }
 }
 
-/// An expression in the language of RE2, which never backtracks: a user's expression cannot stop the server.
+/// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
 struct Expression<'a> {
     text: &'a str,
     regex: Regex,
 }
 
 impl<'a> Expression<'a> {
-    fn new(text: Option<&'a str>) -> Result<Option<Self>, Denial> {
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-        let regex = RegexBuilder::new(text).size_limit(REGEX_BYTES).multi_line(true).build();
-        let regex = regex.map_err(|_| Denial::InvalidRegex(text.to_owned()))?;
+    fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
+        // A blank expression is none to GitLab.
+        let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
+        let regex = Regex::new(text, anchors);
+        let regex =
+            regex.map_err(|error| Denial::InvalidRegex { pattern: text.to_owned(), reason: error.to_string() })?;
         Ok(Some(Self { text, regex }))
+    }
+
+    /// Whether what git says matches: a branch, a path, an address, or a message, whose last newline does not count.
+    fn is_match(&self, text: &str) -> bool {
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        self.regex.is_match(text)
     }
 }
 
 fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {
     match rule {
-        Some(rule) if !rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        Some(rule) if !rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
     }
 }
@@ -339,18 +391,14 @@ fn must_not_match(
     refusal: impl FnOnce(String) -> Denial,
 ) -> Result<(), Denial> {
     match rule {
-        Some(rule) if rule.regex.is_match(text) => Err(refusal(rule.text.to_owned())),
+        Some(rule) if rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
     }
 }
 
 /// `Signed-off-by: Name <address>`, as `git commit --signoff` writes it.
 fn is_signed_off(message: &str) -> bool {
-    message.lines().any(|line| {
-        let signer = line.split_once("Signed-off-by:").and_then(|(_, signer)| signer.split_once('<'));
-        signer.is_some_and(|(name, address)| {
-            let closed = address.rsplit_once('>').and_then(|(address, _)| address.split_once('@'));
-            !name.is_empty() && closed.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
-        })
-    })
+    static SIGNED_OFF: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("Signed-off-by:.+<.+@.+>", Anchors::Text).expect("a test uses it"));
+    SIGNED_OFF.is_match(message)
 }

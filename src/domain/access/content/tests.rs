@@ -13,10 +13,19 @@ fn id(text: &str) -> ObjectId {
 fn commit() -> Commit {
     Commit {
         message: "ABC-1 Add a file\n\nSigned-off-by: Rubi <rubi@example.com>\n".to_owned(),
+        author_name: "Rubi".to_owned(),
         author_email: "rubi@example.com".to_owned(),
         committer_email: "rubi@example.com".to_owned(),
         parents: vec![id(OLD)],
         signed: true,
+    }
+}
+
+fn rubi() -> Pusher {
+    Pusher {
+        name: Some("Rubi".to_owned()),
+        confirmed_emails: HashSet::from(["rubi@example.com".to_owned()]),
+        unconfirmed_emails: HashSet::from(["rubi@home.example".to_owned()]),
     }
 }
 
@@ -30,7 +39,7 @@ fn said(rule: PushRule, commit: Commit, protocol: &Protocol) -> Option<String> {
         ..Content::default()
     };
     let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
-    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let rules = Rules { push_rule: Some(rule), pusher: rubi(), ..Rules::default() };
     denial(protocol, &rules, &changes, Some("main"), &content).map(|denial| denial.to_string())
 }
 
@@ -49,6 +58,8 @@ fn each_rule_says_its_own_sentence() {
     let plain = || Commit { message: "Add a file".to_owned(), signed: false, ..commit() };
     let stranger = || Commit { author_email: "eve@example.net".to_owned(), ..commit() };
     let by_stranger = || Commit { committer_email: "eve@example.net".to_owned(), ..commit() };
+    let at_home = || Commit { committer_email: "Rubi@Home.example".to_owned(), ..commit() };
+    let under_another_name = || Commit { author_name: "rubi".to_owned(), ..commit() };
     let rows = [
         (PushRule { branch_name: some("^[0-9]+$"), ..rule() }, commit()),
         (PushRule { commit_message: some(r"^[A-Z]+-\d+"), ..rule() }, plain()),
@@ -59,7 +70,11 @@ fn each_rule_says_its_own_sentence() {
         (PushRule { reject_unsigned: true, ..rule() }, plain()),
         (PushRule { member_check: true, ..rule() }, stranger()),
         (PushRule { member_check: true, ..rule() }, by_stranger()),
+        (PushRule { committer_check: true, ..rule() }, by_stranger()),
+        (PushRule { committer_check: true, ..rule() }, at_home()),
+        (PushRule { committer_name_check: true, ..rule() }, under_another_name()),
         (PushRule { file_name: some(r"\.pem$"), ..rule() }, commit()),
+        (PushRule { prevent_secrets: true, file_name: some("src"), ..rule() }, commit()),
         (PushRule { max_file_size: 5, ..rule() }, commit()),
         (PushRule { commit_message: some("(["), ..rule() }, commit()),
     ];
@@ -74,9 +89,13 @@ fn each_rule_says_its_own_sentence() {
     Commit must be signed with a GPG key
     Author 'eve@example.net' is not a member of team
     Committer 'eve@example.net' is not a member of team
+    You cannot push commits for 'eve@example.net'. You can only push commits if the committer email is one of your own verified emails.
+    Committer email 'Rubi@Home.example' is not verified.
+    Your git username is inconsistent with GitLab account name
     File name src/key.pem was prohibited by the pattern "\.pem$".
+    File name src/key.pem was prohibited by the pattern "\.(pem|key)$".
     File "big.bin" is larger than the allowed size of 5 MiB. Use Git LFS to manage this file.
-    Regular expression '([' is invalid
+    Regular expression '([' is invalid: missing ]: [
     "#);
 }
 
@@ -93,8 +112,40 @@ fn what_follows_every_rule_goes_in() {
         reject_unsigned: true,
         deny_delete_tag: true,
         member_check: true,
+        prevent_secrets: false,
+        committer_check: true,
+        committer_name_check: true,
     };
     assert_eq!(over_ssh(rule, commit()), None);
+}
+
+/// Nobody is no committer, and whoever commits the work of others keeps their names.
+#[test]
+fn committers_are_compared_with_whoever_pushes() {
+    let said = |rule: PushRule, pusher: Pusher, commit: Commit| {
+        let content = Content { commits: HashMap::from([(id(NEW), commit)]), ..Content::default() };
+        let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
+        let rules = Rules { push_rule: Some(rule), pusher, ..Rules::default() };
+        denial(&Protocol::Ssh, &rules, &changes, None, &content)
+    };
+    let by_address = || PushRule { committer_check: true, ..PushRule::default() };
+    let by_name = || PushRule { committer_name_check: true, ..PushRule::default() };
+    let capitals = Commit { committer_email: "RUBI@example.com".to_owned(), ..commit() };
+    assert_eq!(said(by_address(), rubi(), capitals), None);
+    let nobody = said(by_address(), Pusher::default(), commit());
+    assert_eq!(nobody, Some(Denial::CommitterIsAnother("rubi@example.com".to_owned())));
+    assert_eq!(said(by_name(), Pusher::default(), commit()), Some(Denial::CommitterNameDiffers));
+    let of_another = Commit { author_name: "Eve".to_owned(), author_email: "eve@example.net".to_owned(), ..commit() };
+    assert_eq!(said(by_name(), rubi(), of_another), None);
+}
+
+#[test]
+fn what_goes_away_is_not_asked_for_secrets() {
+    let rule = PushRule { prevent_secrets: true, ..PushRule::default() };
+    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let asked = |lines: &str| questions(&rules, &Change::parse_all(lines)).added_files;
+    assert!(asked(&format!("{OLD} {NEW} refs/heads/x")));
+    assert!(!asked(&format!("{OLD} {ZERO} refs/heads/x")));
 }
 
 #[test]
@@ -174,4 +225,38 @@ fn a_sign_off_has_a_name_and_an_address() {
     ] {
         assert_eq!(is_signed_off(text), expected, "{text}");
     }
+}
+
+#[test]
+fn rules_speak_re2() {
+    let refuses = |rule: PushRule, message: &str, author: &str| {
+        over_ssh(rule, Commit { message: message.to_owned(), author_email: author.to_owned(), ..commit() }).is_some()
+    };
+    let message = |pattern| PushRule { commit_message: some(pattern), ..PushRule::default() };
+    let negative = |pattern| PushRule { commit_message_negative: some(pattern), ..PushRule::default() };
+    let author = |pattern| PushRule { author_email: some(pattern), ..PushRule::default() };
+    let mail = "rubi@example.com";
+    assert!(refuses(author(r"^[\w.]+@"), "x", "jürgen@example.com") && !refuses(author(r"^[\w.]+@"), "x", mail));
+    assert!(!refuses(message(r"\QABC-1 (x)\E"), "ABC-1 (x)\n", mail) && !refuses(message("^a{b}"), "a{b}\n", mail));
+    // The last newline does not count; an empty line before it does, and so does an empty message.
+    assert!(!refuses(negative("^$"), "Add a file\n", mail) && !refuses(message("file$"), "Add a file\r\n", mail));
+    assert!(refuses(negative("^$"), "Add a file\n\nWhy\n", mail) && refuses(negative("^$"), "\n", mail));
+    // Lines have ends in messages alone.
+    let file = PushRule { file_name: some("^key"), ..PushRule::default() };
+    let content = Content { added_files: vec!["a\nkey".to_owned()], ..Content::default() };
+    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let rules = Rules { push_rule: Some(file), ..Rules::default() };
+    assert_eq!(denial(&Protocol::Ssh, &rules, &changes, None, &content), None);
+}
+
+#[test]
+fn a_branch_name_is_matched_in_ascii() {
+    let rule = PushRule { branch_name: some(r"^release-\d+$"), ..PushRule::default() };
+    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let pushed = |branch: &str| {
+        let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/{branch}"));
+        denial(&Protocol::Ssh, &rules, &changes, None, &Content::default())
+    };
+    assert_eq!(pushed("release-1"), None);
+    assert!(pushed("release-１").is_some() && pushed("release-1\u{3000}").is_some());
 }

@@ -51,7 +51,7 @@ async fn once(scim: &ScimState, name: &str, wanted: Option<Uuid>, change: &Membe
     let linked = scim_groups::link(&mut transaction, name, wanted).await?;
     if let Linked::Done(uid) = linked {
         scim_groups::change_members(&mut transaction, uid, change).await?;
-        transaction.commit().await.map_err(crate::store::Error::from)?;
+        transaction.commit().await?;
     }
     Ok(linked)
 }

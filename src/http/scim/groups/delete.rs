@@ -29,6 +29,6 @@ async fn once(scim: &ScimState, id: &str, headers: &HeaderMap) -> Result<(), Los
     let mut transaction = scim.db.begin().await?;
     let uid = hold(&mut transaction, id, headers).await?;
     scim_groups::unlink(&mut transaction, uid).await?;
-    transaction.commit().await.map_err(crate::store::Error::from)?;
+    transaction.commit().await?;
     Ok(())
 }

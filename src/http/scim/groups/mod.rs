@@ -47,7 +47,7 @@ async fn once(scim: &ScimState, id: &str, headers: &HeaderMap, change: &MemberCh
     let mut transaction = scim.db.begin().await?;
     let uid = hold(&mut transaction, id, headers).await?;
     scim_groups::change_members(&mut transaction, uid, change).await?;
-    transaction.commit().await.map_err(crate::store::Error::from)?;
+    transaction.commit().await?;
     Ok(uid)
 }
 

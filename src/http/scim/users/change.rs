@@ -41,7 +41,7 @@ async fn once(scim: &ScimState, caller: &ScimCaller, wanted: &Wanted<'_>) -> Res
     match outcome {
         Outcome::Refused(refusal) => Err((wanted.refused)(&held, refusal).into()),
         Outcome::Done(events) => {
-            transaction.commit().await.map_err(crate::store::Error::from)?;
+            transaction.commit().await?;
             events.iter().for_each(crate::http::audit::log);
             Ok(wanted.change.extern_uid.clone().unwrap_or(held.extern_uid))
         }

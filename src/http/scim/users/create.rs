@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::one::find;
 use super::resource;
-use crate::domain::scim::newcomer::{Newcomer, Said};
+use crate::domain::scim::newcomer::{Newcomer, Said, SaidName};
 use crate::domain::scim::refusal::Refusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
@@ -42,9 +42,18 @@ pub async fn create(
 async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {
     let mut transaction = scim.db.begin().await?;
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
-        Outcome::Refused(refusal) => Ok(Some(refusal)),
+        Outcome::Refused(refusal) => {
+            drop(transaction);
+            if let Refusal::EmailTaken(holder) = refusal {
+                let (tenant, now) = (caller.tenant(), scim.clock.now());
+                let email = newcomer.email();
+                let event = scim_provisioning::note_refused(scim.db.pool(), tenant, holder, email, now).await?;
+                crate::http::audit::log(&event);
+            }
+            Ok(Some(refusal))
+        }
         Outcome::Done(events) => {
-            transaction.commit().await.map_err(crate::store::Error::from)?;
+            transaction.commit().await?;
             events.iter().for_each(crate::http::audit::log);
             Ok(None)
         }
@@ -87,18 +96,20 @@ fn email(fields: &Map<String, Value>) -> Option<String> {
     }
 }
 
-fn name(fields: &Map<String, Value>) -> Option<String> {
+/// What somebody is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
+fn name(fields: &Map<String, Value>) -> SaidName {
     let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {
         name.as_ref().and_then(Value::as_object).and_then(|name| body::member(name, part)).and_then(body::text)
     };
-    let filled = |text: String| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-    let parts = || {
-        let parts = [part("givenName"), part("familyName")].map(|part| part.unwrap_or_default().trim().to_owned());
-        filled(parts.join(" "))
-    };
-    let flat = |name: &str| body::member(fields, name).and_then(body::text).and_then(filled);
-    part("formatted").and_then(filled).or_else(parts).or_else(|| flat("name.formatted")).or_else(|| flat("displayName"))
+    let flat = |name: &str| body::member(fields, name).and_then(body::text);
+    let formatted = part("formatted").filter(|text| !text.trim().is_empty());
+    SaidName {
+        formatted: formatted.or_else(|| flat("name.formatted")),
+        display: flat("displayName"),
+        given: part("givenName"),
+        family: part("familyName"),
+    }
 }
 
 #[cfg(test)]
@@ -127,19 +138,18 @@ mod tests {
         assert_eq!(email(json!([{"type": "work", "value": null}])), None);
     }
 
-    /// scim-49
     #[test]
-    fn a_name_is_made_of_what_there_is() {
-        let name = |body: Value| read(&body).name;
-        assert_eq!(
-            name(json!({"name": {"formatted": " ", "givenName": "Given", "familyName": "Family"}})).as_deref(),
-            Some("Given Family")
-        );
-        assert_eq!(name(json!({"name": {"familyName": "Family"}})).as_deref(), Some("Family"));
-        assert_eq!(name(json!({"name": "{\"formatted\": \"A B\"}"})).as_deref(), Some("A B"));
-        assert_eq!(name(json!({"name.formatted": "Flat", "displayName": "D"})).as_deref(), Some("Flat"));
-        assert_eq!(name(json!({"displayName": "D"})).as_deref(), Some("D"));
-        assert_eq!(name(json!({})), None);
+    fn a_name_is_read_as_it_was_sent() {
+        let texts = |body: Value| {
+            let SaidName { formatted, display, given, family } = read(&body).name;
+            [formatted, display, given, family].map(|text| text.unwrap_or_else(|| "-".to_owned())).join("|")
+        };
+        let parts = json!({"formatted": " ", "givenName": "Mary Jane", "familyName": " van der Berg"});
+        assert_eq!(texts(json!({"name": parts, "displayName": "D"})), "-|D|Mary Jane| van der Berg");
+        assert_eq!(texts(json!({"name": parts, "name.formatted": "Flat"})), "Flat|-|Mary Jane| van der Berg");
+        assert_eq!(texts(json!({"name": "{\"formatted\": \"A B\"}", "name.formatted": "F"})), "A B|-|-|-");
+        assert_eq!(texts(json!({"NAME": {"GivenName": 7}, "displayname": "D"})), "-|D|7|-");
+        assert_eq!(texts(json!({})), "-|-|-|-");
     }
 
     #[test]

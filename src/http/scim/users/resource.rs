@@ -20,7 +20,7 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
         "externalId": user.extern_uid,
         "active": user.active,
         "name.formatted": user.name,
-        "name": name(&user.name),
+        "name": name(user),
         "displayName": user.name,
         "userName": user.username,
         "meta": {
@@ -46,10 +46,15 @@ fn location(caller: &ScimCaller, user: &FoundUser) -> String {
     format!("{}/Users/{}", caller.base_url(), encoded(&user.extern_uid))
 }
 
-/// The whole name, its first word and the rest; what is empty is left out.
-fn name(formatted: &str) -> Value {
-    let (given, family) = formatted.trim().split_once(' ').unwrap_or((formatted.trim(), ""));
-    let parts = [("formatted", formatted), ("givenName", given), ("familyName", family.trim_start())];
+/// The whole name and its parts: as they were sent, or where no part ever was, the first word and the rest. What is empty
+/// is left out.
+fn name(user: &FoundUser) -> Value {
+    let (given, family) = match (&user.first_name, &user.last_name) {
+        (None, None) => user.name.trim().split_once(' ').unwrap_or((user.name.trim(), "")),
+        (given, family) => (given.as_deref().unwrap_or_default(), family.as_deref().unwrap_or_default()),
+    };
+    let family = if user.last_name.is_none() { family.trim_start() } else { family };
+    let parts = [("formatted", user.name.as_str()), ("givenName", given), ("familyName", family)];
     let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
     Value::Object(parts.map(|(key, text)| (key.to_owned(), Value::from(text))).collect())
 }

@@ -1,27 +1,34 @@
 //! A push to a path without a project makes one, where the user may (allowed.md 2.5).
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use rand::seq::IndexedRandom;
+use tokio::sync::Semaphore;
 
-use crate::domain::access::{Action, Actor, Attempt, Changes, Facts, Protocol, Target};
-use crate::domain::default_branch;
+use super::NO_GITALY;
+use crate::domain::access::{Action, Actor, Attempt, Changes, Denial, Facts, Protocol, Target};
+use crate::domain::default_branch::USUAL;
 use crate::domain::ids::ProjectId;
-use crate::domain::project_creation::{self, Home, Maker, Refusal};
+use crate::domain::project_creation::{self, Home, Refusal};
 use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
-use crate::gitaly::{Context, Location};
+use crate::gitaly::{self, Context, Location};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
-use crate::store::{Error, post_push_messages, project_creation as rows};
+use crate::store::{self, Error, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
+/// Projects that a server makes at once: each holds a connection to the database while Gitaly works.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// What became of the wish.
 pub enum Creation {
     /// Nobody asked for a project, or they may not make it: the refusal stands.
     No,
+    /// The push to the project that would be made is refused.
+    Denied(Denial),
     /// The project is there now, by us or by somebody who was faster.
     Done,
     /// It cannot be made, for this reason.
@@ -31,14 +38,26 @@ pub enum Creation {
 impl Creation {
     /// The status of an impossible project.
     pub const STATUS: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+    fn impossible(reason: impl Display) -> Self {
+        Self::Impossible(format!("Could not create project: {reason}"))
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotPermitted => Self::No,
+            Refusal::Denied(denial) => Self::Denied(denial),
+            Refusal::BadName(error) => Self::impossible(format!("Path {error}")),
+        }
+    }
 }
 
-/// Makes the project that the attempt pushes to, where that is what it asks for. Its repository comes first and its rows
-/// in one transaction after it, so that whoever fails or dies on the way leaves no project without a repository, and a
-/// retry starts afresh.
+/// Makes the project that the attempt pushes to, where that is what it asks for and it would be let in. What is decided is
+/// decided before the first effect; then its rows come first and its repository second, in one transaction, so that
+/// whoever fails, is one too many or dies on the way leaves neither, and a retry starts afresh.
 ///
 /// # Errors
-/// 503 where the database or Gitaly does not answer.
+/// 503 where the database does not answer.
 pub async fn create(
     shell: &ShellState,
     facts: &Facts,
@@ -48,34 +67,48 @@ pub async fn create(
     let Some((namespace, name)) = wished(facts, attempt) else { return Ok(Creation::No) };
     let Actor::User(user) = facts.actor() else { return Ok(Creation::No) };
     let today = facts.now.date_naive();
-    let Some(home) = rows::find_home(shell.db.pool(), namespace, user.id, today).await? else {
+    // Whoever may not is told so without a lock on somebody's namespace.
+    let Some(home) = rows::find_home(shell.pushes.pool(), namespace, user.id, today).await? else {
         return Ok(Creation::No);
     };
-    let maker = Maker { id: user.id, admin: user.admin, external: user.external };
-    match project_creation::decide(&home, maker, name) {
-        Ok(()) => {}
-        Err(Refusal::NotPermitted) => return Ok(Creation::No),
-        Err(Refusal::BadName(error)) => {
-            return Ok(Creation::Impossible(format!("Could not create project: Path {error}")));
-        }
+    if let Err(refusal) = project_creation::decide(facts, attempt, &home, name) {
+        return Ok(Creation::refused(refusal));
     }
-    let storage = storage(shell).await?;
-    let id = rows::reserve_id(shell.db.pool()).await?;
-    create_repository(shell, &home, name, id, &storage, correlation_id).await?;
+    let Some(storage) = storage(shell).await? else {
+        return Ok(Creation::impossible("No storage takes new repositories. Please contact your administrator."));
+    };
 
-    let mut transaction = shell.db.begin().await?;
-    match rows::insert(&mut transaction, id, &home, name, &storage, user.id, today).await {
-        Ok(()) => transaction.commit().await.map_err(Error::from)?,
-        // Somebody else pushed to the same path just now; the repository that we made stays empty, and nobody's.
+    let turn = tokio::time::timeout(BUDGET, AT_ONCE.acquire()).await;
+    let _turn = turn.map_err(|_| ApiError::Unavailable("too many projects are being made".into()))?;
+    let mut transaction = shell.pushes.begin().await?;
+    rows::lock_home(&mut *transaction, home.id).await?;
+    let Some(home) = rows::find_home(&mut *transaction, namespace, user.id, today).await? else {
+        return Ok(Creation::No);
+    };
+    if let Err(refusal) = project_creation::decide(facts, attempt, &home, name) {
+        return Ok(Creation::refused(refusal));
+    }
+    let id = match rows::insert(&mut transaction, &home, name, &storage, user.id, today).await {
+        Ok(id) => id,
+        // Somebody else pushed to the same path just now.
         Err(Error::Duplicate(_)) => return Ok(Creation::Done),
         Err(error) => return Err(error.into()),
+    };
+    if let Err(error) = create_repository(shell, &home, name, id, &storage, correlation_id).await {
+        tracing::warn!(%error, storage, "a push could not make a repository");
+        // Not 503: gitlab-shell would try twice more and then tell nobody why.
+        return Ok(Creation::impossible(NO_GITALY));
     }
+    transaction.commit().await?;
+
     let path = format!("{}/{name}", home.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
-    let message = message(shell, &attempt.protocol, &path);
     let repository = GlRepository::Project(id).to_string();
-    let kept = post_push_messages::upsert(shell.db.pool(), user.id, &repository, "created", &message, facts.now).await;
-    if let Err(error) = kept {
+    let kept = async {
+        let message = message(shell, &attempt.protocol, &path).await?;
+        post_push_messages::upsert(shell.pushes.pool(), user.id, &repository, "created", &message, facts.now).await
+    };
+    if let Err(error) = kept.await {
         tracing::warn!(%error, "could not keep the message that a project was created");
     }
     Ok(Creation::Done)
@@ -99,7 +132,7 @@ async fn create_repository(
     id: ProjectId,
     storage: &str,
     correlation_id: &str,
-) -> Result<(), ApiError> {
+) -> gitaly::Result<()> {
     let location = Location {
         storage: storage.to_owned(),
         relative_path: format!("{}.git", hashed_path("@hashed", id.0)),
@@ -107,28 +140,25 @@ async fn create_repository(
         gl_project_path: format!("{}/{name}", home.full_path),
     };
     let context = Context::new(correlation_id, Instant::now() + BUDGET);
-    let unavailable = |error: crate::gitaly::Error| ApiError::Unavailable(error.into());
-    let repository = shell.gitaly.repository(location, context).map_err(unavailable)?;
-    let head = home.default_branch.as_deref().unwrap_or(default_branch::USUAL);
-    repository.create(head).await.map(|_| ()).map_err(unavailable)
+    let head = home.default_branch.as_deref().unwrap_or(USUAL);
+    shell.gitaly.repository(location, context)?.create(head).await.map(|_| ())
 }
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
-async fn storage(shell: &ShellState) -> Result<String, ApiError> {
-    let weights = rows::list_storage_weights(shell.db.pool()).await?;
-    let known: Vec<(String, f64)> =
-        weights.into_iter().filter(|(name, _)| shell.settings.storages.0.contains_key(name)).collect();
+async fn storage(shell: &ShellState) -> Result<Option<String>, ApiError> {
+    let weights = rows::list_storage_weights(shell.pushes.pool()).await?;
+    let storages = &shell.settings.storages.0;
+    let known: Vec<(String, f64)> = weights.into_iter().filter(|(name, _)| storages.contains_key(name)).collect();
     let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
-    let first =
-        || shell.settings.storages.0.keys().find(|name| *name == "default").or(shell.settings.storages.0.keys().next());
-    chosen.or_else(|| first().cloned()).ok_or_else(|| ApiError::Unavailable("no storage is in the settings".into()))
+    let first = || storages.keys().find(|name| *name == "default").or(storages.keys().next());
+    Ok(chosen.or_else(|| first().cloned()))
 }
 
-fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> String {
-    let remote = super::clone_url(&shell.settings, protocol, path);
+async fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
+    let remote = super::clone_url(shell, protocol, path).await?;
     let page = format!("{}/{path}", shell.settings.url);
-    format!(
+    Ok(format!(
         "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
          git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
-    )
+    ))
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, RwLock};
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-use crate::domain::access::Attempt;
+use crate::domain::access::{ActorName, Attempt, Facts, Target};
+use crate::domain::ids::{KeyId, UserId};
+use crate::domain::repository::GlRepository;
 
 /// Checks after which attempts of long ago are forgotten.
 const SWEEP: u32 = 10_000;
@@ -24,17 +26,52 @@ struct Counters {
     checks: AtomicU32,
 }
 
+#[derive(Hash)]
+enum What {
+    Found(GlRepository),
+    /// A path that names nothing, without its letters' case.
+    Path(String),
+}
+
+#[derive(Hash)]
+enum Who<'a> {
+    Key(KeyId),
+    User(UserId),
+    Unknown(&'a ActorName),
+}
+
+impl What {
+    fn of(attempt: &Attempt, facts: &Facts) -> Self {
+        match (&facts.container, &attempt.target) {
+            (Some(container), _) => Self::Found(container.repository),
+            (None, Target::Repository(repository)) => Self::Found(*repository),
+            (None, Target::Path(path)) => Self::Path(path.as_str().to_lowercase()),
+        }
+    }
+}
+
+impl<'a> Who<'a> {
+    fn of(attempt: &'a Attempt, facts: &Facts) -> Self {
+        match (&facts.key, &facts.user) {
+            (Some(key), _) => Self::Key(key.id),
+            (None, Some(user)) => Self::User(user.id),
+            (None, None) => Self::Unknown(&attempt.actor),
+        }
+    }
+}
+
 impl Limits {
-    /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number.
+    /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number. Projects and actors
+    /// are counted by what they are, however the request spells them.
     #[must_use]
-    pub fn exceeded(&self, attempt: &Attempt, a_minute: u32) -> bool {
-        let Some(limit) = NonZeroU32::new(a_minute) else { return false };
+    pub fn exceeded(&self, attempt: &Attempt, facts: &Facts) -> bool {
+        let Some(limit) = NonZeroU32::new(facts.instance.operation_limit) else { return false };
         let limiter = self.limiter(limit);
         if self.0.checks.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             limiter.retain_recent();
         }
         // A number in place of the texts: two attempts that share one by chance share their allowance, and no more.
-        let key = self.0.hasher.hash_one((attempt.action, &attempt.target, &attempt.actor));
+        let key = self.0.hasher.hash_one((attempt.action, What::of(attempt, facts), Who::of(attempt, facts)));
         limiter.check_key(&key).is_err()
     }
 

@@ -8,7 +8,7 @@ use crate::domain::repository::GlRepository;
 use crate::gitaly::{self, Context};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
-use crate::store::{Error, default_branches, projects, repositories};
+use crate::store::{default_branches, projects, repositories};
 
 /// What making the repository may take.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ async fn bring(
     repository: GlRepository,
     correlation_id: &str,
 ) -> Result<bool, ApiError> {
-    let db = shell.db.pool();
+    let db = shell.pushes.pool();
     let project = match repository {
         GlRepository::Project(project) | GlRepository::Wiki(project) => project,
         GlRepository::GroupWiki(_) | GlRepository::Design(_) | GlRepository::Snippet(_) => return Ok(false),
@@ -51,7 +51,7 @@ async fn bring(
     let head = if wiki {
         default_branches::find_initial(db, project).await?
     } else {
-        let mut connection = db.acquire().await.map_err(Error::from)?;
+        let mut connection = db.acquire().await?;
         match repositories::find_missing(&mut connection, project).await? {
             Some(head) => head,
             None => return Ok(false),
@@ -65,10 +65,10 @@ async fn bring(
     if wiki {
         projects::insert_wiki_repository(db, project).await?;
     } else {
-        let mut transaction = shell.db.begin().await?;
+        let mut transaction = shell.pushes.begin().await?;
         let head = new.then_some(head.as_str());
         repositories::upsert(&mut transaction, project, &places.storage, head, facts.now).await?;
-        transaction.commit().await.map_err(Error::from)?;
+        transaction.commit().await?;
     }
     tracing::info!(gl_repository = %repository, "a push made a repository");
     Ok(true)

@@ -27,12 +27,12 @@ use crate::domain::access::{
 use crate::domain::repository::{GlRepository, RepositoryPath, hashed_path};
 use crate::gitaly::Quarantine;
 use crate::http::auth::shell::ShellCaller;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, report};
 use crate::http::extract::Params;
 use crate::http::observe::CorrelationId;
-use crate::http::wire::Text;
-use crate::store::post_push_messages;
+use crate::http::wire::{GitText, Text};
 use crate::store::touches::Touch;
+use crate::store::{self, post_push_messages, settings};
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
 #[derive(Debug, Deserialize)]
@@ -41,7 +41,7 @@ pub struct AllowedRequest {
     protocol: Option<Text>,
     project: Option<Text>,
     gl_repository: Option<Text>,
-    changes: Option<Text>,
+    changes: Option<GitText>,
     check_ip: Option<Text>,
     namespace_path: Option<Text>,
     env: Option<Value>,
@@ -111,21 +111,47 @@ pub async fn check(
         correlation_id,
     };
     let attempt = Arc::new(Attempt::try_from(request)?);
-    let mut facts = shell.access.load(Arc::clone(&attempt), shell.clock.now()).await?;
+    match answer(&shell, &attempt, &hook).await {
+        // Gitaly asks once and shows its user whatever message there is; gitlab-shell tries again and shows none.
+        Err(ApiError::Unavailable(source))
+            if source.is::<store::Error>() && matches!(attempt.changes, Changes::Lines(_)) =>
+        {
+            report(&ApiError::Unavailable(source));
+            Ok(say(StatusCode::SERVICE_UNAVAILABLE, NO_ANSWER))
+        }
+        answer => answer,
+    }
+}
+
+/// What is said where Gitaly is asked for something and does not answer.
+const NO_GITALY: &str = "The git server, Gitaly, is not available at this time. Please contact your administrator.";
+/// What is said where a push cannot be judged for want of a database.
+const NO_ANSWER: &str =
+    "Your push cannot be checked, because the database is not available at this time. Please try again.";
+
+async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Result<Response, ApiError> {
+    let mut facts = match attempt.changes {
+        Changes::Lines(_) => {
+            let patience = shell.settings.push_check_timeout;
+            shell.access.load_within(Arc::clone(attempt), shell.clock.now(), patience).await?
+        }
+        Changes::Any | Changes::None => shell.access.load(Arc::clone(attempt), shell.clock.now()).await?,
+    };
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
         shell.touches.note(Touch::key(key, facts.now));
     }
-    if shell.limits.exceeded(&attempt, facts.instance.operation_limit) {
+    if shell.limits.exceeded(attempt, &facts) {
         return Ok(too_many());
     }
-    let mut decision = access::decide(&facts, &attempt);
+    let mut decision = access::decide(&facts, attempt);
     if decision == Decision::Deny(Denial::NoSuchProject) {
-        match create::create(&shell, &facts, &attempt, &hook.correlation_id).await? {
+        match create::create(shell, &facts, attempt, &hook.correlation_id).await? {
             Creation::No => {}
+            Creation::Denied(denial) => decision = Decision::Deny(denial),
             Creation::Done => {
-                facts = shell.access.load(Arc::clone(&attempt), facts.now).await?;
-                decision = access::decide(&facts, &attempt);
+                facts = shell.access.load(Arc::clone(attempt), facts.now).await?;
+                decision = access::decide(&facts, attempt);
             }
             Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
         }
@@ -137,10 +163,10 @@ pub async fn check(
         return Ok(refuse(&denial, &shell.settings.url));
     }
     if let Changes::Lines(lines) = &attempt.changes {
-        return push::check(&shell, &facts, &attempt, lines, &hook).await;
+        return push::check(shell, &facts, attempt, lines, hook).await;
     }
     let answer = render(&facts, &shell.settings, None)?;
-    note(&shell, &facts, &attempt, &answer).await;
+    note(shell, &facts, attempt, &answer).await;
     Ok(Json(answer).into_response())
 }
 
@@ -166,7 +192,7 @@ impl TryFrom<AllowedRequest> for Attempt {
             target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
             actor: request.actor.into(),
             changes,
-            client_ip: request.check_ip.filter(|ip| !ip.0.is_empty()).map(|ip| client_ip(&ip.0)),
+            client_ip: request.check_ip.filter(|ip| !ip.0.is_empty()).map(|ip| ClientIp::parse(&ip.0)),
             certified_by: request.namespace_path.map(|path| path.0).filter(|path| !path.is_empty()),
         })
     }
@@ -184,10 +210,6 @@ pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<Ta
         (None, Some(path)) => Ok(Target::Path(RepositoryPath::new(&path.0))),
         (None, None) => Err(ApiError::Missing("project")),
     }
-}
-
-fn client_ip(text: &str) -> ClientIp {
-    text.parse().map_or(ClientIp::Garbage, ClientIp::Known)
 }
 
 fn refuse(denial: &Denial, url: &str) -> Response {
@@ -288,27 +310,46 @@ async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &All
         shell.touches.note(Touch::user(user, facts.now));
     }
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
-    let message = moved_message(shell, attempt, old, answer);
+    let Some(message) = moved_message(shell, attempt, old, answer).await else { return };
     let (repository, now) = (&answer.gl_repository, facts.now);
-    if let Err(error) = post_push_messages::upsert(shell.db.pool(), user.id, repository, "moved", &message, now).await {
+    if let Err(error) =
+        post_push_messages::upsert(&shell.pushes.repeatable(), user.id, repository, "moved", &message, now).await
+    {
         // A hint for people; the access itself is decided.
         tracing::warn!(%error, "could not keep the message that a repository has moved");
     }
 }
 
-fn moved_message(shell: &ShellState, attempt: &Attempt, old: &str, answer: &AllowedResponse<'_>) -> String {
+async fn moved_message(
+    shell: &ShellState,
+    attempt: &Attempt,
+    old: &str,
+    answer: &AllowedResponse<'_>,
+) -> Option<String> {
     let kind = if answer.gl_repository.starts_with("wiki-") { "Wiki" } else { "Project" };
     let new = &answer.gl_project_path;
-    let url = clone_url(&shell.settings, &attempt.protocol, new);
-    format!(
+    let url = match clone_url(shell, &attempt.protocol, new).await {
+        Ok(url) => url,
+        Err(error) => {
+            tracing::warn!(%error, "the message that a repository has moved is left out");
+            return None;
+        }
+    };
+    Some(format!(
         "{kind} '{old}' was moved to '{new}'.\n\nPlease update your Git remote:\n\n  git remote set-url origin {url}\n"
-    )
+    ))
 }
 
 /// The URL that a repository is cloned from by this protocol.
-fn clone_url(settings: &ShellSettings, protocol: &Protocol, path: &str) -> String {
+async fn clone_url(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
     match protocol {
-        Protocol::Ssh => format!("{}{path}.git", settings.ssh_prefix),
-        Protocol::Http | Protocol::Web | Protocol::Other(_) => format!("{}/{path}.git", settings.url),
+        Protocol::Ssh => Ok(format!("{}{path}.git", shell.settings.ssh_prefix)),
+        Protocol::Http | Protocol::Web | Protocol::Other(_) => http_clone_url(shell, path).await,
     }
+}
+
+/// The URL that a repository is cloned from over HTTP.
+pub async fn http_clone_url(shell: &ShellState, path: &str) -> store::Result<String> {
+    let root = settings::find_http_clone_root(shell.db.pool()).await?;
+    Ok(format!("{}/{path}.git", root.as_ref().unwrap_or(&shell.settings.url)))
 }

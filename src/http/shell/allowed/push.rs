@@ -1,6 +1,5 @@
 //! The second call of a push: Gitaly asks, from its `pre-receive` hook, whether the ref updates may go in.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Place, place, refuse, render};
+use super::{NO_GITALY, Place, place, refuse, render};
 use crate::domain::access::push::{self, Answers, PushFacts};
 use crate::domain::access::refs::{Change, ObjectId, RefName};
 use crate::domain::access::{Attempt, Denial, Facts};
@@ -35,7 +34,7 @@ pub struct Hook {
 /// Whether these ref updates may go in.
 ///
 /// # Errors
-/// 400 where an object id is none; 503 where the database does not answer.
+/// 400 where a line is none of git's; 503 where the database does not answer.
 pub async fn check(
     shell: &ShellState,
     facts: &Facts,
@@ -43,10 +42,7 @@ pub async fn check(
     lines: &str,
     hook: &Hook,
 ) -> Result<Response, ApiError> {
-    let changes = Arc::new(Change::parse_all(lines));
-    if changes.iter().flat_map(|change| change.old.iter().chain(&change.new)).any(|id| !id.is_well_formed()) {
-        return Err(ApiError::BadRequest("changes has an object id that is none".to_owned()));
-    }
+    let changes = Change::list(lines).map_err(|bad| ApiError::BadRequest(format!("changes {bad}")))?;
     let mut steps = Steps::default();
     for change in changes.iter().take(NAMED) {
         steps.note(format!("Running checks for ref: {}", change.name.short()));
@@ -99,7 +95,7 @@ async fn denial(
         Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_) | GlRepository::Design(_)) | None => return Ok(None),
     };
     let user = facts.user.as_ref().map(|user| user.id);
-    let found = push_facts::find(shell.db.pool(), repository, user, facts.now.date_naive()).await?;
+    let found = push_facts::find(shell.pushes.pool(), repository, user, facts.now.date_naive()).await?;
     let mut push = found.ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
     push.content.lfs &= shell.settings.lfs;
     let answers = answers(shell, facts, &push, changes, hook, steps).await?;
@@ -125,7 +121,7 @@ async fn answers(
     let (mut answers, oids) = open(shell, facts, hook)?.answer(&questions, &new_ids, steps).await?;
     if let (false, Some(project)) = (oids.is_empty(), &facts.project) {
         answers.content.lfs_objects_missing =
-            push_facts::misses_lfs_objects(shell.db.pool(), project.id, &oids).await?;
+            push_facts::misses_lfs_objects(shell.pushes.pool(), project.id, &oids).await?;
     }
     if questions.content.users {
         let commits = answers.content.commits.values();
@@ -136,7 +132,7 @@ async fn answers(
         addresses.dedup();
         // A commit may name anything; what PostgreSQL's text cannot hold is nobody's address.
         addresses.retain(|address| !address.contains('\0'));
-        let known = push_facts::list_addresses_of_users(shell.db.pool(), &addresses).await?;
+        let known = push_facts::list_addresses_of_users(shell.pushes.pool(), &addresses).await?;
         answers.content.users = known.into_iter().collect();
     }
     Ok(answers)
@@ -207,10 +203,7 @@ fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
         gitaly::Error::Unavailable(_)
         | gitaly::Error::UnknownStorage(_)
         | gitaly::Error::NotFound(_)
-        | gitaly::Error::Failed(_) => {
-            let message = "The git server, Gitaly, is not available at this time. Please contact your administrator.";
-            say(busy, message.to_owned()).into_response()
-        }
+        | gitaly::Error::Failed(_) => say(busy, NO_GITALY.to_owned()).into_response(),
     }
 }
 

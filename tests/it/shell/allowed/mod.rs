@@ -2,11 +2,13 @@
 
 mod actors;
 mod answers;
+mod names;
 mod paths;
 mod pull;
 mod push;
 mod push_to_create;
 mod refs;
+mod refusals;
 mod requests;
 mod settings;
 mod wiki;
@@ -22,11 +24,11 @@ const NO_DOWNLOAD: &str = "You are not allowed to download code from this projec
 const NO_PUSH: &str = "You are not allowed to push code to this project.";
 
 /// The ground of most cases: `rubi` and a key of theirs.
-struct Story {
-    app: TestApp,
-    given: Given,
-    rubi: UserId,
-    key: KeyId,
+pub struct Story {
+    pub app: TestApp,
+    pub given: Given,
+    pub rubi: UserId,
+    pub key: KeyId,
 }
 
 impl Story {

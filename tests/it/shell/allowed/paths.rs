@@ -139,6 +139,45 @@ async fn a_project_that_is_named_like_a_snippet_is_a_project(pool: PgPool) {
     assert_eq!(reply.json()["gl_repository"], format!("project-{}", project.id));
 }
 
+/// Ruling 21: each feature that a request names has its own level, which holds for strangers, members and authors alike.
+#[sqlx::test]
+async fn the_level_of_a_feature_holds_for_its_repository(pool: PgPool) {
+    let story = Story::begins(pool).await;
+    let project = story.given.project("g/p").await.with_wiki().await;
+    story.given.sql("update projects set visibility_level = 20").await;
+    let dana = story.given.user("dana").await;
+    let snippet = story.given.snippet(dana, Some(&project)).await;
+    story.given.sql("update snippets set visibility_level = 20").await;
+    let features = [
+        ("repository", "g/p.git".to_owned(), "You are not allowed to download code from this project."),
+        ("wiki", "g/p.wiki.git".to_owned(), "You are not allowed to download files from this wiki."),
+        ("snippets", format!("g/p/snippets/{snippet}.git"), "You are not allowed to read this snippet."),
+    ];
+    let set = async |feature: &str, level: &str| {
+        story.given.sql("delete from project_features").await;
+        let sql = "insert into project_features (project_id, $_access_level) select id, # from projects";
+        story.given.sql(&sql.replace('$', feature).replace('#', level)).await;
+    };
+    for (feature, path, sentence) in &features {
+        for level in ["20", "30"] {
+            set(feature, level).await;
+            assert_allowed(&story.pull_path(path).await);
+        }
+        for level in ["10", "0"] {
+            set(feature, level).await;
+            assert_refused(&story.pull_path(path).await, 401, sentence);
+        }
+    }
+    let project = project.guest("rubi").await;
+    for (feature, path, sentence) in &features {
+        set(feature, "10").await;
+        assert_allowed(&story.pull_path(path).await);
+        set(feature, "0").await;
+        assert_refused(&story.pull_path(path).await, 401, sentence);
+    }
+    drop(project);
+}
+
 #[sqlx::test]
 async fn a_projects_snippet_is_found_below_its_project_alone(pool: PgPool) {
     let story = Story::begins(pool).await;

@@ -122,3 +122,32 @@ async fn a_project_on_its_way_out_may_be_fetched_from_but_not_pushed_to(pool: Pg
     assert_allowed(&story.pull().await);
     assert_refused(&story.push().await, 401, super::NO_PUSH);
 }
+
+#[sqlx::test]
+async fn a_hidden_project_is_nowhere_to_be_found(pool: PgPool) {
+    let story = Story::begins(pool).await;
+    let project = story.given.project("g/p").await.developer("rubi").await.public().await.with_wiki().await;
+    let deploy_key = story.given.deploy_key(Some(story.rubi), "builder").await;
+    let project = project.deploys(deploy_key, true).await;
+    let snippet = story.given.snippet(story.rubi, Some(&project)).await;
+    let snippet = format!("g/p/snippets/{snippet}.git");
+    for found in ["g/p.git", "g/p.wiki.git", &snippet] {
+        assert_allowed(&story.pull_path(found).await);
+    }
+    project.is("hidden = true").await;
+    for admin in [false, true] {
+        story.given.user_is(story.rubi, &format!("admin = {admin}")).await;
+        assert_refused(&story.pull().await, 404, NO_PROJECT);
+        assert_refused(&story.push().await, 404, NO_PROJECT);
+        let no_wiki = "The wiki you were looking for could not be found.";
+        assert_refused(&story.pull_path("g/p.wiki.git").await, 404, no_wiki);
+        let no_snippet = "The snippet you were looking for could not be found.";
+        assert_refused(&story.pull_path(&snippet).await, 404, no_snippet);
+    }
+    assert_refused(&story.key_pulls(deploy_key).await, 404, NO_PROJECT);
+    assert_refused(&story.key_pushes(deploy_key).await, 404, NO_PROJECT);
+    let ask = serde_json::json!({ "operation": "download", "project": "g/p", "key_id": story.key.to_string() });
+    assert_eq!(story.app.post("/lfs_authenticate", ask).await.status, 404);
+    let ask = serde_json::json!({ "project_id": 1, "public_key": "glet_x" });
+    assert_eq!(story.app.post("/error_tracking/allowed", ask).await.status, 404);
+}

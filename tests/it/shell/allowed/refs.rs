@@ -9,22 +9,23 @@ use sqlx::PgPool;
 use tonic::Status;
 
 use super::Story;
+use crate::apply::{DEMO, applied};
 use crate::support::git::{Author, GitRepo, Quarantined, lfs_pointer};
-use crate::support::{GivenProject, Reply, TestGitaly};
+use crate::support::{GivenProject, Reply, TestApp, TestGitaly, dead};
 
 const PROTECTED: &str = "You are not allowed to push code to protected branches on this project.";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
 /// `rubi`, the project `g/p` with a commit on `main`, and the Gitaly that has it.
-struct Push {
-    story: Story,
-    gitaly: TestGitaly,
-    project: GivenProject,
-    repository: GitRepo,
+pub struct Push {
+    pub story: Story,
+    pub gitaly: TestGitaly,
+    pub project: GivenProject,
+    pub repository: GitRepo,
 }
 
 impl Push {
-    async fn begins(pool: PgPool, level: i32) -> Self {
+    pub async fn begins(pool: PgPool, level: i32) -> Self {
         Self::with(pool, level, "").await
     }
 
@@ -38,7 +39,7 @@ impl Push {
     }
 
     /// Protects a pattern: who may push and merge, by level.
-    async fn protects(&self, pattern: &str, push: i32, merge: i32) {
+    pub async fn protects(&self, pattern: &str, push: i32, merge: i32) {
         let sql = format!(
             "with branch as (
                insert into protected_branches (project_id, name) values ({}, '{pattern}') returning id
@@ -62,7 +63,7 @@ impl Push {
         self.asks_lines(&push.lines(), Some(push.env()), self.story.key).await
     }
 
-    async fn asks_of(&self, lines: &str) -> Reply {
+    pub async fn asks_of(&self, lines: &str) -> Reply {
         self.asks_lines(lines, None, self.story.key).await
     }
 
@@ -193,6 +194,20 @@ async fn the_first_branch_of_an_empty_repository_is_protected(pool: PgPool) {
     super::assert_allowed(&ask().await);
 }
 
+#[sqlx::test]
+async fn a_group_says_how_its_first_branches_are_protected(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let first = push.commits_to("main");
+    push.repository.delete_ref("refs/heads/main");
+    let lines = format!("{ZERO} {} refs/heads/main\n", first.change().new);
+    for (level, may) in [(0, true), (1, true), (2, false), (3, false), (4, true)] {
+        let sql = format!("update namespaces set default_branch_protection = {level} where path = 'g'");
+        push.story.given.sql(&sql).await;
+        let reply = push.asks_lines(&lines, Some(first.env()), push.story.key).await;
+        assert_eq!(reply.status == 200, may, "{level}: {}", reply.text);
+    }
+}
+
 /// allowed-73
 #[sqlx::test]
 async fn pointers_need_their_lfs_objects(pool: PgPool) {
@@ -244,6 +259,22 @@ async fn nothing_goes_in_while_gitaly_gives_no_answer(pool: PgPool) {
     super::assert_refused(&down, 503, message);
 }
 
+#[tokio::test]
+async fn a_database_that_is_lost_is_named_to_whoever_pushes() {
+    let app = TestApp::new(dead());
+    let ask = async |changes: &str| {
+        let body = json!({
+            "action": "git-receive-pack", "gl_repository": "project-7", "protocol": "ssh", "key_id": "1",
+            "changes": changes,
+        });
+        app.post("/allowed", body).await
+    };
+    let sentence = "Your push cannot be checked, because the database is not available at this time. Please try again.";
+    super::assert_refused(&ask(&format!("{ZERO} {} refs/heads/x\n", "a".repeat(40))).await, 503, sentence);
+    // gitlab-shell tries again, and has words of its own.
+    assert_eq!(ask("_any").await.line(), r#"503 {"message":"503 Service Unavailable"}"#);
+}
+
 /// allowed-79
 #[sqlx::test]
 async fn a_deploy_key_pushes_as_far_as_its_creator_still_may(pool: PgPool) {
@@ -255,6 +286,36 @@ async fn a_deploy_key_pushes_as_far_as_its_creator_still_may(pool: PgPool) {
     super::assert_allowed(&ask().await);
     push.story.given.user_is(push.story.rubi, "state = 'blocked'").await;
     assert_refused(&ask().await, "You are not allowed to push code to this project.");
+}
+
+/// The key that the demo declares as one that pushes.
+#[sqlx::test]
+async fn the_deploy_key_of_the_demo_pushes(pool: PgPool) {
+    let report = applied(&pool, DEMO).await.to_json();
+    let wget = &report["projects"]["gnuwget/wget2"];
+    let gitaly = TestGitaly::start();
+    let app = TestApp::with(pool, &gitaly.settings());
+    let relative_path = format!("{}.git", hashed_path("@hashed", 3));
+    let repository = gitaly.repository(&relative_path);
+    repository.commit("main", &[("README", "hello\n")], "Begin\n");
+    let ask = async |changes: &str, env: Option<Value>| {
+        let body = json!({
+            "action": "git-receive-pack",
+            "gl_repository": "project-3",
+            "project": gitaly.storage().join(&relative_path),
+            "changes": changes,
+            "protocol": "ssh",
+            "env": env.unwrap_or_else(|| json!("{}")),
+            "key_id": wget["deploy_keys"]["builder"]["id"].to_string(),
+            "relative_path": relative_path,
+        });
+        app.post("/allowed", body).await
+    };
+    super::assert_allowed(&ask("_any", None).await);
+    for branch in ["topic", "release/1"] {
+        let update = repository.quarantined_push(branch, &[("new.txt", "new\n")], "Add a file\n");
+        super::assert_allowed(&ask(&update.lines(), Some(update.env())).await);
+    }
 }
 
 #[sqlx::test]
@@ -329,6 +390,105 @@ async fn push_rules_look_at_what_the_push_brings(pool: PgPool) {
     }
     rule("max_file_size=1").await;
     super::assert_allowed(&push.asks(&update).await);
+}
+
+/// GitLab's names, of files that are new anywhere in the push: a later commit that takes one away takes nothing back.
+#[sqlx::test]
+async fn files_that_are_named_like_secrets_stay_out(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    push.story.given.sql("insert into push_rules (is_sample, prevent_secrets) values (true, true)").await;
+    let dana = Author { name: "Dana", email: "dana@example.com" };
+    for (path, pattern) in [
+        ("id_rsa", "id_rsa$"),
+        ("home/.ssh/id_ed25519_sk", "id_ed25519_sk$"),
+        ("tls/server.key", r"\.(pem|key)$"),
+        (".aws/credentials", r"aws\/credentials$"),
+        ("config/server_dsa", r"(ssh|config)\/(personal|server)_(rsa|dsa|ed25519|ecdsa|ecdsa_sk|ed25519_sk)"),
+        (".bash_history", "[._]history$"),
+    ] {
+        let work = push.repository.push();
+        work.clone.commit_by(dana, "topic", &[("fine.txt", "fine\n"), (path, "secret\n")], "Add both\n");
+        work.clone.remove("topic", path);
+        let message = format!("File name {path} was prohibited by the pattern \"{pattern}\".");
+        assert_refused(&push.asks(&work.quarantine()).await, &message);
+    }
+    let work = push.repository.push();
+    work.clone.commit_by(dana, "topic", &[("id_rsa.pub", "public\n"), ("history.md", "old\n")], "Add others\n");
+    super::assert_allowed(&push.asks(&work.quarantine()).await);
+}
+
+#[sqlx::test]
+async fn a_committer_is_whoever_pushes(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let given = &push.story.given;
+    let emails = "insert into emails (user_id, email, confirmed_at)";
+    given.sql(&format!("{emails} values ({}, 'Rubi@work.example', now())", push.story.rubi)).await;
+    given.sql(&format!("{emails} values ({}, 'rubi@home.example', null)", push.story.rubi)).await;
+    given.user("eve").await;
+    let asks = async |name: &str, email: &str| {
+        let work = push.repository.push();
+        work.clone.commit_by(Author { name, email }, "topic", &[("a.txt", email)], "Add a file\n");
+        push.asks(&work.quarantine()).await
+    };
+    let rule = async |column: &str| {
+        given.sql("delete from push_rules").await;
+        let id = push.project.id;
+        given.sql(&format!("insert into push_rules (project_id, {column}) values ({id}, true)")).await;
+    };
+    rule("commit_committer_check").await;
+    for email in ["rubi@example.com", "RUBI@example.com", "rubi@WORK.example"] {
+        super::assert_allowed(&asks("Anybody", email).await);
+    }
+    assert_refused(&asks("Rubi", "rubi@home.example").await, "Committer email 'rubi@home.example' is not verified.");
+    let another = "You cannot push commits for 'eve@example.com'. You can only push commits if the committer email is one \
+                   of your own verified emails.";
+    assert_refused(&asks("Rubi", "eve@example.com").await, another);
+    given.user_is(push.story.rubi, "confirmed_at = null").await;
+    assert_refused(&asks("Rubi", "rubi@example.com").await, "Committer email 'rubi@example.com' is not verified.");
+
+    rule("commit_committer_name_check").await;
+    super::assert_allowed(&asks("Rubi", "anybody@example.com").await);
+    let name = "Your git username is inconsistent with GitLab account name";
+    assert_refused(&asks("rubi", "anybody@example.com").await, name);
+
+    // A deploy key pushes as its creator.
+    let deploy_key = given.deploy_key(Some(push.story.rubi), "builder").await;
+    push.project.clone().deploys(deploy_key, true).await;
+    let work = push.repository.push();
+    let eve = Author { name: "Eve", email: "eve@example.com" };
+    work.clone.commit_by(eve, "topic", &[("a.txt", "deployed\n")], "Add a file\n");
+    let update = work.quarantine();
+    assert_refused(&push.asks_lines(&update.lines(), Some(update.env()), deploy_key).await, name);
+}
+
+/// A project's own rule wins over that of the nearest group, and this over the instance's.
+#[sqlx::test]
+async fn the_nearest_push_rule_and_size_limit_hold(pool: PgPool) {
+    let push = Push::begins(pool, 30).await;
+    let given = &push.story.given;
+    let update = push.commits_to("topic");
+    let says = |pattern: &str| format!("Branch name does not follow the pattern '{pattern}'");
+    given.sql("insert into push_rules (is_sample, branch_name_regex) values (true, 'instance')").await;
+    assert_refused(&push.asks(&update).await, &says("instance"));
+    given
+        .sql(
+            "with rule as (insert into push_rules (branch_name_regex) values ('group') returning id)
+             update namespaces set push_rule_id = rule.id from rule where namespaces.path = 'g'",
+        )
+        .await;
+    assert_refused(&push.asks(&update).await, &says("group"));
+    let id = push.project.id;
+    given.sql(&format!("insert into push_rules (project_id, branch_name_regex) values ({id}, 'topic')")).await;
+    super::assert_allowed(&push.asks(&update).await);
+
+    let would = "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
+                 project. Contact your GitLab administrator for more information.";
+    given.setting("repository_size_limit = 10").await;
+    assert_refused(&push.asks(&update).await, would);
+    given.sql("update namespaces set repository_size_limit = 0 where path = 'g'").await;
+    super::assert_allowed(&push.asks(&update).await);
+    given.sql("update projects set repository_size_limit = 10").await;
+    assert_refused(&push.asks(&update).await, would);
 }
 
 #[sqlx::test]

@@ -116,14 +116,36 @@ async fn an_allow_list_hides_the_group_from_other_addresses(pool: PgPool) {
     story.given.project("g/s/p").await.developer("rubi").await;
     let group = story.given.group("g").await;
     let restrict = "insert into ip_restrictions (group_id, range) values";
-    story.given.sql(&format!("{restrict} ({group}, '10.0.0.0/8'), ({group}, '2001:db8::1')")).await;
+    let ranges = ["10.0.0.0/8", "2001:db8::1", "fe80::/10"];
+    for range in ranges {
+        story.given.sql(&format!("{restrict} ({group}, '{range}')")).await;
+    }
     story.given.setting("globally_allowed_ips = '192.0.2.0/24, 198.51.100.7'").await;
     let key = story.key.to_string();
     let from = async |ip: &str| story.ask("git-upload-pack", "g/s/p.git", &[("key_id", &key), ("check_ip", ip)]).await;
-    for welcome in ["10.9.8.7", "2001:db8::1", "192.0.2.99", "198.51.100.7", ""] {
+    for welcome in [
+        "10.9.8.7",
+        "2001:db8::1",
+        "192.0.2.99",
+        "198.51.100.7",
+        "",
+        "::ffff:10.0.0.1",
+        "::ffff:198.51.100.7",
+        "fe80::1%eth0",
+        "fe80::1",
+    ] {
         assert_allowed(&from(welcome).await);
     }
-    for unwelcome in ["11.9.8.7", "2001:db8::2", "198.51.100.8", "localhost", "10.9.8.7, 1.1.1.1"] {
+    for unwelcome in [
+        "11.9.8.7",
+        "2001:db8::2",
+        "198.51.100.8",
+        "localhost",
+        "10.9.8.7, 1.1.1.1",
+        "::ffff:11.9.8.7",
+        "2001:db8::2%eth0",
+        "10.9.8.7%eth0",
+    ] {
         assert_refused(&from(unwelcome).await, 404, NO_PROJECT);
     }
     assert_allowed(&story.asks("git-upload-pack", "g/s/p.git").await);
@@ -173,4 +195,39 @@ async fn one_actor_asks_about_one_project_so_often_a_minute(pool: PgPool) {
     assert_allowed(&ask("g/other").await);
     story.given.setting("gitlab_shell_operation_limit = 0").await;
     assert_allowed(&ask("g/p").await);
+}
+
+/// The project is counted, not the spellings of its path; and whoever asks, not the spellings of their name.
+#[sqlx::test]
+async fn other_spellings_are_no_other_allowance(pool: PgPool) {
+    let story = Story::begins(pool).await;
+    let project = story.given.project("g/p").await.developer("rubi").await.moved_from("old/p").await;
+    story.given.setting("gitlab_shell_operation_limit = 1").await;
+    assert_allowed(&story.pull_once(&[("project", "g/p")]).await);
+    for spelling in ["g/p", "/g/p.git", "G/P", "g/P.git", "old/p", "OLD/p.git"] {
+        assert_eq!(story.pull_once(&[("project", spelling)]).await.status, 429, "{spelling}");
+    }
+    let named = format!("project-{}", project.id);
+    assert_eq!(story.pull_once(&[("gl_repository", &named)]).await.status, 429);
+    assert_allowed(&story.pull_once(&[("project", "g/p"), ("username", "rubi")]).await);
+    for spelling in ["rubi", "RUBI", "Rubi"] {
+        assert_eq!(story.pull_once(&[("project", "g/p"), ("username", spelling)]).await.status, 429, "{spelling}");
+    }
+    // A path that names nothing is counted as it is written, but for its letters' case.
+    assert_eq!(story.pull_once(&[("project", "g/none")]).await.status, 404);
+    assert_eq!(story.pull_once(&[("project", "G/None.git")]).await.status, 429);
+}
+
+impl Story {
+    /// One fetch, by `rubi`'s key unless somebody is named.
+    async fn pull_once(&self, more: &[(&str, &str)]) -> crate::support::Reply {
+        let mut body = serde_json::json!({ "action": "git-upload-pack", "changes": "_any", "protocol": "ssh" });
+        if more.iter().all(|(name, _)| *name != "username") {
+            body["key_id"] = self.key.to_string().into();
+        }
+        for (name, value) in more {
+            body[*name] = (*value).into();
+        }
+        self.app.post("/allowed", body).await
+    }
 }

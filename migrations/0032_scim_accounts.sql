@@ -1,0 +1,41 @@
+-- What SCIM keeps of an account: names as they were sent, whose word an address rests on, and who manages the account.
+
+alter table users add column first_name varchar(255);
+alter table users add column last_name varchar(255);
+
+-- Ours: the value of users.confirmed_at that a group's SCIM wrote, because the installation asks nobody to confirm. While
+-- the two agree, the address rests on the word of one group's provider, and no other group may take the account by it.
+alter table user_details add column confirmed_by_group_scim_at timestamp;
+
+-- Who was made by a group's SCIM so far: the identity is of the same transaction as the user.
+insert into user_details (user_id, confirmed_by_group_scim_at)
+select users.id, users.confirmed_at
+from users
+where users.confirmed_at is not null
+  and exists (
+    select
+    from group_scim_identities as identity
+    where identity.user_id = users.id
+      and identity.created_at at time zone 'utc' = users.created_at
+  )
+on conflict (user_id) do update
+set confirmed_by_group_scim_at = excluded.confirmed_by_group_scim_at;
+
+-- What a group that is gone made or managed is nobody's, as in GitLab.
+update user_details
+set provisioned_by_group_id = null
+where not exists (select from namespaces where namespaces.id = user_details.provisioned_by_group_id);
+update user_details
+set enterprise_group_id = null
+where not exists (select from namespaces where namespaces.id = user_details.enterprise_group_id);
+alter table user_details
+    add foreign key (provisioned_by_group_id) references namespaces (id) on delete set null,
+    add foreign key (enterprise_group_id) references namespaces (id) on delete set null;
+create index index_user_details_on_provisioned_by_group_id on user_details (provisioned_by_group_id);
+
+-- A group manages the accounts that its provider made.
+update user_details
+set enterprise_group_id = provisioned_by_group_id,
+    enterprise_group_associated_at = now()
+where provisioned_by_group_id is not null
+  and enterprise_group_id is null;
