@@ -22,6 +22,7 @@ mod personal_access_tokens;
 mod provisioning;
 mod query_cache;
 mod re2;
+mod repositories;
 mod scim;
 mod shell;
 mod support;

@@ -72,6 +72,10 @@ const SAMPLES: [(usize, &str); 13] = [
         "insert into web_hooks (id, project_id, encrypted_url, encrypted_url_iv) values (2, 7, 'x', 'y')",
     ),
     (
+        15,
+        "insert into project_default_branches (project_id, name, known_at) values (7, 'trunk', now())",
+    ),
+    (
         28,
         "insert into scim_identities (user_id, extern_uid) values (5, 'x');
          insert into group_scim_identities (group_id, user_id, extern_uid) values (3, 5, 'x')",
@@ -99,6 +103,8 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
     }
     let deaf: bool = sqlx::query_scalar("select not alert_events from web_hooks").fetch_one(&pool).await.unwrap();
     assert!(deaf, "a hook from before alerts does not hear of them");
+    let born: bool = sqlx::query_scalar("select born from project_default_branches").fetch_one(&pool).await.unwrap();
+    assert!(born, "a default branch that was known was pushed, so the next push does not protect it");
     let named = "select string_agg(username, ' ') from (
                    select username from scim_identities union all select username from group_scim_identities
                  ) as identities";
