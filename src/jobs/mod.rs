@@ -2,7 +2,8 @@
 //!
 //! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them and
 //! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
-//! database it does in one transaction that finds out whether it was done before.
+//! database it does in one transaction that finds out whether it was done before. What waits for somebody else's server
+//! has a worker of its own, and each such server no more than its share of it.
 
 pub mod announce_alert;
 pub mod deliver_webhook;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphile_worker::{
-    JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
+    Job, JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
     WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
@@ -41,8 +42,10 @@ use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
-/// The pause after which an empty queue is looked at again, unless a new job says so before.
-const IDLE_PAUSE: Duration = Duration::from_millis(500);
+/// Deliveries that a server has under way at once. They wait for receivers, not for this machine or the database.
+const DELIVERIES: usize = 64;
+/// Connections for what deliveries have to read and write, before and after they wait.
+const DELIVERIES_CONNECTIONS: u32 = 4;
 /// The pause after which a worker that has failed as a whole is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -91,8 +94,8 @@ impl JobState {
         clock: Clock,
         repositories: Repositories,
     ) -> anyhow::Result<Self> {
-        // One connection a job, one that listens, one that shows that the server is alive.
-        let connections = u32::from(settings.queue.concurrency) + 2;
+        // One connection a job; and for each lane one that listens, and one that shows that the server is alive.
+        let connections = u32::from(settings.queue.concurrency) + DELIVERIES_CONNECTIONS + 4;
         let pool = Db::beside(database, connections)?.pool().clone();
         Self::over(pool, settings, clock, repositories)
     }
@@ -115,16 +118,51 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let upkeep = tokio::spawn(upkeep::run(state.clone(), stop.clone()));
         if state.settings.queue.concurrency > 0 {
-            work(&state, stop).await;
+            tokio::join!(work(&state, Lane::Events, stop.clone()), work(&state, Lane::Deliveries, stop));
         }
         let _ = upkeep.await;
     })
 }
 
+/// What a worker works on. Deliveries have a worker of their own, so that nothing else waits for a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// What this machine does by itself, with its database and Gitaly.
+    Events,
+    /// What is posted to receivers.
+    Deliveries,
+}
+
+impl Lane {
+    fn concurrency(self, settings: &JobSettings) -> usize {
+        match self {
+            Self::Events => settings.queue.concurrency.max(1).into(),
+            Self::Deliveries => DELIVERIES,
+        }
+    }
+
+    /// Jobs that are fetched at once, and so kept from other servers.
+    fn handful(self, settings: &JobSettings) -> usize {
+        match self {
+            Self::Events => 4 * self.concurrency(settings),
+            Self::Deliveries => self.concurrency(settings),
+        }
+    }
+
+    /// The pause after which the queue is looked at again where there was nothing to do, unless a new job ends it before.
+    /// Deliveries to a receiver also wait for each other, and no new job says that one of them is through.
+    fn idle_pause(self) -> Duration {
+        match self {
+            Self::Events => Duration::from_millis(500),
+            Self::Deliveries => Duration::from_millis(100),
+        }
+    }
+}
+
 /// A worker ends well when it is asked to stop; where its database does not answer, another takes its place.
-async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
+async fn work(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) {
     loop {
-        let ended = match worker(state, stop.clone()).await {
+        let ended = match worker(state, lane, stop.clone()).await {
             Ok(worker) => worker.run().await.map_err(anyhow::Error::from),
             Err(error) => Err(error),
         };
@@ -136,13 +174,12 @@ async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// A worker over the state's pool, with every kind of job.
+/// A worker over the state's pool, with the kinds of job that its lane has.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
+async fn worker(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
     let settings = &state.settings;
-    let concurrency = usize::from(settings.queue.concurrency.max(1));
     let takeover = Duration::from_secs(settings.queue.takeover_timeout.into());
     let recovery = WorkerRecoveryConfig::default()
         .heartbeat_interval(takeover / 4)
@@ -150,12 +187,12 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
         .sweep_threshold(takeover)
         .recovery_delay(Duration::from_secs(1));
     // Without a pause the library asks an empty queue again at once, thousands of times a second. A new job ends the pause.
-    let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
-    let local_queue = LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30));
-    let worker = WorkerOptions::default()
+    let idle = RefetchDelayConfig::default().with_duration(lane.idle_pause()).with_max_abort_threshold(1);
+    let local_queue = LocalQueueConfig::default().with_size(lane.handful(settings)).with_ttl(Duration::from_secs(30));
+    let options = WorkerOptions::default()
         .pg_pool(state.pool.clone())
         .schema(jobs::SCHEMA)
-        .concurrency(concurrency)
+        .concurrency(lane.concurrency(settings))
         // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
         .local_queue(local_queue.with_refetch_delay(idle))
         .worker_recovery(recovery)
@@ -166,23 +203,25 @@ pub async fn worker(state: &JobState, mut stop: watch::Receiver<bool>) -> anyhow
         .shutdown_grace_period(settings.drain_timeout)
         .shutdown_interrupted_job_retry_delay(Duration::ZERO)
         .add_extension(state.clone())
-        .define_job::<AnnounceAlert>()
-        .define_job::<PostReceive>()
-        .define_job::<DeliverWebhook>()
-        .define_job::<SyncScimMembers>()
         .on(JobFail, {
             let pool = state.pool.clone();
-            move |failed| postpone(pool.clone(), *failed.job.id(), *failed.job.attempts())
-        })
-        .init()
-        .await?;
-    Ok(worker)
+            move |failed| postpone(pool.clone(), Arc::clone(&failed.job))
+        });
+    let options = match lane {
+        Lane::Events => {
+            options.define_job::<AnnounceAlert>().define_job::<PostReceive>().define_job::<SyncScimMembers>()
+        }
+        Lane::Deliveries => options.define_job::<DeliverWebhook>(),
+    };
+    Ok(options.init().await?)
 }
 
 /// The library has put the job off already, by a pause without chance in it: what failed together would be tried again
 /// together.
-async fn postpone(pool: PgPool, id: i64, attempts: i16) {
-    if let Err(error) = jobs::postpone(&pool, id, pause(attempts, rand::random())).await {
+async fn postpone(pool: PgPool, job: Arc<Job>) {
+    let (id, pause) = (*job.id(), pause(*job.attempts(), rand::random()));
+    let delivery = job.payload().get("delivery").and_then(|id| id.as_str()?.parse().ok());
+    if let Err(error) = jobs::postpone(&pool, id, pause, delivery).await {
         tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
     }
 }
@@ -196,18 +235,34 @@ fn pause(attempts: i16, chance: f64) -> Duration {
 /// Why a job did not succeed.
 pub struct Failure {
     text: String,
-    last: bool,
+    fate: Fate,
+}
+
+/// What becomes of a job that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is tried again.
+    Again,
+    /// It was not tried, and will be.
+    Later,
+    /// It is dead.
+    Never,
 }
 
 impl Failure {
     /// The job is tried again.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { text: text.into(), last: false }
+        Self { text: text.into(), fate: Fate::Again }
+    }
+
+    /// Now is not the time for the job: this attempt is none.
+    pub fn early(text: impl Into<String>) -> Self {
+        Self { text: text.into(), fate: Fate::Later }
     }
 
     /// Another attempt would end the same way; the job is dead, until an operator has it tried again.
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { text: text.into(), last: true }
+        Self { text: text.into(), fate: Fate::Never }
     }
 }
 
@@ -232,15 +287,18 @@ where
     let state: JobState = context.get_ext().cloned().ok_or_else(|| Failure::passing("this server has no jobs"))?;
     let started = Instant::now();
     let ended = run(state.clone()).await;
-    let outcome = match &ended {
-        Ok(()) => "done",
-        Err(Failure { last: false, .. }) => "failed",
-        Err(Failure { last: true, .. }) => "buried",
+    let (fate, outcome) = match &ended {
+        Ok(()) => (None, "done"),
+        Err(Failure { fate: Fate::Again, .. }) => (Some(Fate::Again), "failed"),
+        Err(Failure { fate: Fate::Later, .. }) => (Some(Fate::Later), "early"),
+        Err(Failure { fate: Fate::Never, .. }) => (Some(Fate::Never), "buried"),
     };
     metrics::counter!("gatehouse_jobs_total", "job" => J::IDENTIFIER, "outcome" => outcome).increment(1);
     metrics::histogram!("gatehouse_job_seconds", "job" => J::IDENTIFIER).record(started.elapsed());
-    if outcome == "buried" {
-        jobs::update_last_attempt(&state.pool, *context.job().id()).await?;
+    match fate {
+        Some(Fate::Never) => jobs::update_last_attempt(&state.pool, *context.job().id()).await?,
+        Some(Fate::Later) => jobs::uncount_attempt(&state.pool, *context.job().id()).await?,
+        Some(Fate::Again) | None => {}
     }
     ended
 }

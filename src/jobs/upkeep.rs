@@ -15,6 +15,8 @@ use crate::store::{
 const LOOK: Duration = Duration::from_secs(10);
 /// Looks between two sweeps.
 const SWEEP: u32 = 6;
+/// Looks between two rounds of forgetting receivers, which shuts the queue for a moment.
+const TIDY: u32 = 360;
 
 /// Looks and sweeps until `stop` says true. Every server does; that they do the same work does no harm.
 pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
@@ -27,6 +29,9 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
         }
         let looked = async {
             look(&state).await?;
+            if round % TIDY == TIDY - 1 {
+                jobs::tidy_receivers(&state.pool).await?;
+            }
             if round % SWEEP == 0 { sweep(&state).await } else { Ok(()) }
         };
         if let Err(error) = looked.await {
