@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use ipnet::IpNet;
+use serde::Deserialize;
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
 use super::Result;
 use super::gather::{Batch, Gather};
 use crate::config::{Database, Settings};
 use crate::domain::access::{
-    Action, ActorName, Attempt, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project, Protocol, Root,
-    Snippet, Target, User, UserState,
+    Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project,
+    Protocol, Root, Snippet, Target, User, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
@@ -220,6 +222,7 @@ struct Row {
     ip_ranges: Vec<String>,
     level: Option<i32>,
     deploy_key_can_push: Option<bool>,
+    collaborations: Option<Json<Vec<CollaborationRow>>>,
     repository_exists: bool,
     snippet_id: Option<i64>,
     snippet_author_id: Option<i64>,
@@ -227,6 +230,26 @@ struct Row {
     snippet_read_only: Option<bool>,
     snippet_project_id: Option<i64>,
     snippet_storage: Option<String>,
+}
+
+/// A merge request that opens a branch of the project.
+#[derive(Debug, Deserialize)]
+struct CollaborationRow {
+    branch: String,
+    target: i64,
+    target_branch: String,
+    level: i32,
+}
+
+impl From<&CollaborationRow> for Collaboration {
+    fn from(row: &CollaborationRow) -> Self {
+        Self {
+            branch: row.branch.clone(),
+            target: ProjectId(row.target),
+            target_branch: row.target_branch.clone(),
+            level: AccessLevel(row.level),
+        }
+    }
 }
 
 impl Row {
@@ -323,6 +346,7 @@ impl Row {
             },
             level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
             deploy_key_can_push: self.deploy_key_can_push,
+            collaborations: self.collaborations.iter().flat_map(|rows| &rows.0).map(Collaboration::from).collect(),
         })
     }
 
