@@ -117,8 +117,8 @@ impl Repository {
         if questions.commits {
             let commits = steps.timed("Listing the new commits...", self.new_commits(&new_ids, COMMITS)).await?;
             if questions.added_files {
-                let ids: Vec<&str> = commits.iter().map(|commit| commit.id.as_str()).collect();
-                let paths = steps.timed("Listing the files they change...", self.changed_paths(&ids, FILES)).await?;
+                let work = self.changed_paths(&commits, FILES);
+                let paths = steps.timed("Listing the files they change...", work).await?;
                 let added = paths.into_iter().filter(|path| path.status == PathStatus::Added);
                 content.added_files = added.map(|path| lossy(&path.path)).collect();
             }

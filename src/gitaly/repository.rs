@@ -6,6 +6,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use uuid::Uuid;
 
 use super::call::{Bounds, Call, FAST, MEDIUM, number};
+use super::commits::text;
 use super::proto;
 use super::{Result, Storage};
 use crate::clock::Clock;
@@ -197,6 +198,22 @@ impl Repository {
         let call = Call::new(self, FAST)?;
         let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
         Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
+    }
+
+    /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no such
+    /// tag.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn find_tag(&self, name: &str) -> Result<Option<(String, String)>> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::FindTagRequest { repository: Some(self.message()), tag_name: name.into() };
+        match call.wait(message, |request| async move { self.refs().find_tag(request).await }).await {
+            Ok(answer) => Ok(answer.tag.map(|tag| (tag.id, text(tag.message)))),
+            // A repository that is missing is not found either.
+            Err(super::Error::NotFound(status)) if status.message() == "tag does not exist" => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.

@@ -18,6 +18,8 @@ const LOOK: Duration = Duration::from_secs(10);
 const AT_ONCE: i64 = 1000;
 /// Looks between two sweeps.
 const SWEEP: u32 = 6;
+/// Looks between two rounds of forgetting receivers, which shuts the queue for a moment.
+const TIDY: u32 = 360;
 
 /// Looks and sweeps until `stop` says true. Every server does; that they do the same work does no harm.
 pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
@@ -30,6 +32,9 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
         }
         let looked = async {
             look(&state).await?;
+            if round % TIDY == TIDY - 1 {
+                jobs::tidy_receivers(&state.pool).await?;
+            }
             if round % SWEEP > 0 {
                 return Ok(());
             }

@@ -1,5 +1,7 @@
 //! What a project, and what is above it, say about pushes.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,26 +10,30 @@ use sqlx::types::Json;
 
 use super::{Result, default_branches};
 use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
-use crate::domain::access::push::{Admission, BranchProtection, PushFacts, TagProtection};
-use crate::domain::access::refs::Pattern;
+use crate::domain::access::push::{Admission, BranchProtection, PolicyRule, PushFacts, RunningMerge, TagProtection};
+use crate::domain::access::refs::{ObjectId, Pattern};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
+use crate::security_policies;
 
-/// What the project says about a push on this user's behalf; none where there is no such project.
+/// What the project says about a push on this user's behalf, after which refs name the objects `new_ids`; none where there
+/// is no such project.
 ///
 /// # Errors
-/// Where the database does not answer.
+/// Where the database does not answer, or a file of policies cannot be read.
 pub async fn find(
     db: impl PgExecutor<'_>,
     project: ProjectId,
     user: Option<UserId>,
     today: NaiveDate,
+    new_ids: &[&str],
 ) -> Result<Option<PushFacts>> {
-    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user.map(|user| user.0), today)
+    let user = user.map(|user| user.0);
+    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user, today, new_ids as &[&str])
         .fetch_optional(db)
         .await?;
-    Ok(row.map(Row::facts))
+    row.map(Row::facts).transpose()
 }
 
 /// Whether some LFS object is not the project's.
@@ -84,6 +90,8 @@ pub async fn list_addresses_of_users(db: impl PgExecutor<'_>, addresses: &[Strin
 struct Row {
     branches: Json<Vec<BranchRow>>,
     tags: Json<Vec<TagRow>>,
+    merges: Vec<String>,
+    policies: Vec<String>,
     group_protection_defaults: Option<Value>,
     group_protection: Option<i16>,
     instance_protection_defaults: Option<Value>,
@@ -141,16 +149,39 @@ struct AdmissionRow {
 }
 
 impl Row {
-    fn facts(self) -> PushFacts {
+    fn facts(self) -> Result<PushFacts> {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
-        PushFacts {
+        let (merges, policies) = (self.merges(), self.policies()?);
+        Ok(PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
             default_branch_name: self.default_branch_name,
             content: Rules { push_rule, lfs: self.lfs, size, pusher },
-        }
+            merges,
+            policies,
+            collaborations: BTreeSet::new(),
+        })
+    }
+
+    fn merges(&self) -> Vec<RunningMerge> {
+        let merge = |text: &String| {
+            let (commit, branch) = text.split_once(' ')?;
+            Some(RunningMerge { commit: ObjectId::parse(commit)?, branch: branch.to_owned() })
+        };
+        self.merges.iter().filter_map(merge).collect()
+    }
+
+    /// A file that cannot be read might forbid the push.
+    fn policies(&self) -> Result<Vec<PolicyRule>> {
+        let rules = |yaml: &String| security_policies::rules_against_pushes(yaml);
+        let rules: std::result::Result<Vec<_>, _> = self.policies.iter().map(rules).collect();
+        Ok(rules
+            .map_err(|error| super::Error::Query(sqlx::Error::Decode(error.into())))?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     fn default_protection(&self) -> DefaultProtection {

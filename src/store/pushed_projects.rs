@@ -5,6 +5,7 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{ProjectId, SnippetId, UserId};
+use crate::domain::push::ProtectedRefs;
 
 /// A project that was pushed to.
 #[derive(Debug, Clone)]
@@ -107,6 +108,8 @@ pub struct Author {
     pub username: String,
     /// The address that they show to everybody.
     pub public_email: Option<String>,
+    /// The address that they are reached at, for hooks of the instance.
+    pub email: String,
 }
 
 /// The user of this id.
@@ -120,7 +123,8 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
           id,
           coalesce(name, '') as "name!",
           coalesce(username, '') as "username!",
-          nullif(public_email, '') as public_email
+          nullif(public_email, '') as public_email,
+          email
         from users
         where id = $1
         "#,
@@ -133,7 +137,38 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
         name: row.name,
         username: row.username,
         public_email: row.public_email,
+        email: row.email,
     }))
+}
+
+/// The patterns that protect refs of a project: its own, and those of its top-level group.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_protected_refs(db: impl PgExecutor<'_>, id: ProjectId) -> Result<ProtectedRefs> {
+    let row = sqlx::query!(
+        r#"
+        select
+          array(
+            select protected_branches.name
+            from protected_branches
+            where protected_branches.project_id = projects.id
+              or protected_branches.namespace_id = namespaces.traversal_ids[1]
+          ) as "branches!",
+          array(
+            select protected_tags.name
+            from protected_tags
+            where protected_tags.project_id = projects.id
+          ) as "tags!"
+        from projects
+        join namespaces on namespaces.id = projects.namespace_id
+        where projects.id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| ProtectedRefs { branches: row.branches, tags: row.tags }).unwrap_or_default())
 }
 
 /// Notes when a project was last active, and, where its code has changed, that it has. Time does not run backwards: a

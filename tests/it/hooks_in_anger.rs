@@ -134,7 +134,7 @@ impl Story {
 }
 
 async fn hook(app: &TestApp, owner: Owner, receiver: &Receiver) {
-    let listening = Listening { push_events: true, tag_push_events: false, alert_events: false, branch_filter: None };
+    let listening = Listening { push_events: true, ..Listening::default() };
     let url = receiver.url().as_str().into();
     let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
     let mut connection = app.pool.acquire().await.unwrap();

@@ -29,7 +29,9 @@ const SAMPLES: [(usize, &str); 13] = [
         "insert into projects (id, name, path, namespace_id, project_namespace_id) values (7, 'w', 'w', 3, 4);
      insert into routes (source_id, source_type, path, namespace_id) values (7, 'Project', 'gnuwget/w', 4);
      insert into project_features (project_id) values (7);
-     insert into project_repositories (shard_id, disk_path, project_id) values (1, 'x', 7)",
+     insert into project_repositories (shard_id, disk_path, project_id) values (1, 'x', 7);
+     insert into merge_requests (iid, target_project_id, source_project_id, source_branch, target_branch)
+     values (1, 7, 7, 'topic', 'main')",
     ),
     (
         4,

@@ -10,6 +10,7 @@ use super::agents::{self, StatedAgent};
 use super::deploy_keys::{self, DeployKey};
 use super::hooks;
 use super::members::{self, Membership};
+use super::merge_requests;
 use super::protected_refs::{self, ProtectedBranch, ProtectedTag};
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
@@ -90,6 +91,9 @@ pub struct Project {
     /// Tags that not everybody may create.
     #[serde(default)]
     pub protected_tags: Vec<ProtectedTag>,
+    /// Merge requests into it, as far as pushes depend on them.
+    #[serde(default)]
+    pub merge_requests: Vec<merge_requests::MergeRequest>,
     /// What commits and pushes must be like.
     pub push_rules: Option<PushRules>,
     /// Who is told of pushes.
@@ -100,7 +104,7 @@ pub struct Project {
     /// Agents for Kubernetes that it configures.
     #[serde(default)]
     pub agents: Vec<StatedAgent>,
-    /// Policies that have scans run.
+    /// Policies that have scans run, or keep branches from being pushed to.
     pub security_policies: Option<SecurityPolicies>,
     /// `absent` removes the project and all that is in it; its repository stays on the storage.
     #[serde(default)]
@@ -231,7 +235,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     Ok(())
 }
 
-/// Opens the project's agents to others, when all projects exist.
+/// Opens the project's agents to others, and brings its merge requests about, when all projects exist.
 ///
 /// # Errors
 /// Where the database fails.
@@ -239,7 +243,9 @@ pub async fn bring_access(run: &mut Run<'_>, place: &Place, project: &Project) -
     let Some(Holder::Project(id)) = namespaces::find_holder(&mut *run.conn, &project.path).await? else {
         return Ok(());
     };
-    agents::bring_access(run, &place.key("agents"), id, &project.path, &project.agents).await
+    agents::bring_access(run, &place.key("agents"), id, &project.path, &project.agents).await?;
+    let requests = &project.merge_requests;
+    merge_requests::bring(run, &place.key("merge_requests"), id, &project.path, requests).await
 }
 
 async fn bring_row<'a>(run: &mut Run<'_>, place: &Place, project: &'a Project) -> Result<Option<(Home<'a>, bool)>> {

@@ -23,7 +23,7 @@ use crate::support::receiver::Receiver;
 const DEAD: &str = "select count(*) from graphile_worker.jobs where attempts >= max_attempts and locked_at is null";
 
 fn hook(url: &str) -> WebHook {
-    let listening = Listening { push_events: true, tag_push_events: true, alert_events: false, branch_filter: None };
+    let listening = Listening { push_events: true, tag_push_events: true, ..Listening::default() };
     WebHook { url: url.into(), token: Some("s3cret".into()), name: None, listening, enable_ssl_verification: true }
 }
 
@@ -79,7 +79,7 @@ async fn a_receiver_is_told_of_a_push_in_gitlabs_words(pool: PgPool) {
         request.json(),
         json!({
             "object_kind": "push", "event_name": "push", "before": OLD, "after": NEW, "ref": "refs/heads/main",
-            "checkout_sha": NEW, "message": null, "user_id": user, "user_name": "Rubi", "user_username": "rubi",
+            "ref_protected": false, "checkout_sha": NEW, "message": null, "user_id": user, "user_name": "Rubi", "user_username": "rubi",
             "user_email": null, "user_avatar": null, "project_id": id,
             "project": {
                 "id": id, "name": "p", "description": null, "web_url": "http://localhost/g/s/p", "avatar_url": null,

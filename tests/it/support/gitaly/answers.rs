@@ -178,8 +178,9 @@ fn object(line: &str) -> Option<Object> {
 fn person(line: &str) -> CommitAuthor {
     let (name, rest) = line.split_once(" <").unwrap();
     let (email, when) = rest.split_once("> ").unwrap();
-    let seconds = when.split(' ').next().unwrap().parse().unwrap();
-    CommitAuthor { name: name.into(), email: email.into(), date: Some(Date { seconds }) }
+    let (seconds, timezone) = when.split_once(' ').unwrap();
+    let date = Some(Date { seconds: seconds.parse().unwrap() });
+    CommitAuthor { name: name.into(), email: email.into(), date, timezone: timezone.into() }
 }
 
 fn joined(lines: &[String]) -> String {
@@ -317,6 +318,27 @@ impl RefService for Answers {
         Ok(Response::new(RefExistsResponse { value }))
     }
 
+    /// `git tag -l`, as Gitaly runs it.
+    async fn find_tag(&self, request: Request<FindTagRequest>) -> Result<Response<FindTagResponse>, Status> {
+        let (objects, message) = self.begin("FindTag", request, |message| &message.repository).await?;
+        let name = String::from_utf8(message.tag_name).unwrap();
+        let found = objects.lines(&["tag", "-l", "--format=%(objectname) %(objecttype)", &name], "")?;
+        let Some(line) = found.first() else { return Err(Status::not_found("tag does not exist")) };
+        let (id, kind) = line.split_once(' ').unwrap();
+        let mut text = Vec::new();
+        if kind == "tag" {
+            let raw = objects.run(&["cat-file", "tag", id], "")?;
+            let head = raw.windows(2).position(|pair| pair == b"\n\n").unwrap();
+            text = raw[head + 2..].to_vec();
+            while text.last() == Some(&b'\n') {
+                text.pop();
+            }
+        }
+        let message_size = text.len().try_into().unwrap();
+        let tag = Tag { name: name.into(), id: id.to_owned(), message: text, message_size };
+        Ok(Response::new(FindTagResponse { tag: Some(tag) }))
+    }
+
     type ListBranchNamesContainingCommitStream = Pages<ListBranchNamesContainingCommitResponse>;
 
     async fn list_branch_names_containing_commit(
@@ -420,11 +442,15 @@ impl DiffService for Answers {
         }
         let mut paths = Vec::new();
         for request in message.requests {
-            let Some(Type::CommitRequest(commit)) = request.r#type else {
-                return Err(Status::invalid_argument("a request without a commit"));
+            // A commit without parents has no difference to show, for Gitaly asks without --root.
+            let revisions = match request.r#type {
+                Some(Type::CommitRequest(commit)) => vec![commit.commit_revision],
+                Some(Type::TreeRequest(trees)) => vec![trees.left_tree_revision, trees.right_tree_revision],
+                None => return Err(Status::invalid_argument("a request without a commit")),
             };
-            let diff = ["diff-tree", "-r", "-c", "-z", "--root", "--no-commit-id", &commit.commit_revision];
-            let output = objects.run(&diff, "")?;
+            let diff = ["diff-tree", "-r", "-c", "-z", "--no-renames", "--no-commit-id"].map(str::to_owned);
+            let arguments: Vec<&str> = diff.iter().chain(&revisions).map(String::as_str).collect();
+            let output = objects.run(&arguments, "")?;
             let mut fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty());
             while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
                 paths.push(changed_path(std::str::from_utf8(change).unwrap(), path));
