@@ -77,7 +77,8 @@ impl Repositories {
             let total = repository.count_commits(before.as_deref(), new).await?;
             let newest = repository.newest_commits(before.as_deref(), new, COMMITS).await?;
             let commits = newest.into_iter().rev().collect();
-            Ok(Brought { commits, total: total.into(), checkout, message: None })
+            let total = i64::try_from(total).unwrap_or(i64::MAX);
+            Ok(Brought { commits, total, checkout, message: None })
         };
         answered(asked.await, project)
     }

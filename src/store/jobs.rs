@@ -283,8 +283,8 @@ pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<us
 ///
 /// # Errors
 /// Where the database does not answer, or takes no writes.
-pub async fn tidy_receivers(pool: &PgPool) -> Result<()> {
-    WorkerUtils::new(pool, SCHEMA)
+pub async fn tidy_receivers(db: &Db) -> Result<()> {
+    WorkerUtils::new(db.raw(), SCHEMA)
         .cleanup(&[CleanupTask::GcJobQueues])
         .await
         .map_err(|error| super::Error::Query(sqlx::Error::Protocol(error.to_string())))
