@@ -59,7 +59,7 @@ impl Jobs {
     /// Does it, and says what was done.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
-        let mut connection = db.pool().acquire().await.context("the database does not answer")?;
+        let mut connection = db.acquire().await.context("the database does not answer")?;
         match self {
             Self::List(List { state, limit }) => {
                 let state = state.map(State::word);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tonic::Request;
 
-use super::call::{Bounds, Call, FAST, MEDIUM};
+use super::call::{Bounds, Call, FAST, MEDIUM, number};
 use super::proto::changed_paths::Status as ChangedStatus;
 use super::proto::find_changed_paths_request::request::{CommitRequest, Type};
 use super::proto::find_changed_paths_request::{MergeCommitDiffMode, Request as PathsOf};
@@ -138,12 +138,12 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer.
-    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u32> {
+    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
         let message = proto::CountCommitsRequest { repository: Some(self.message()), revision: revision.into() };
         let answer = call.wait(message, |request| async move { self.commits().count_commits(request).await }).await?;
-        Ok(answer.count.try_into().unwrap_or_default())
+        number(answer.count)
     }
 
     /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.

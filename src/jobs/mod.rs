@@ -10,6 +10,7 @@ pub mod expire_memberships;
 pub mod outbound;
 pub mod payload;
 pub mod post_receive;
+pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod repositories;
 pub mod sync_scim_members;
@@ -31,11 +32,13 @@ use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
+use self::refresh_repository::RefreshRepository;
 use self::repositories::Repositories;
 use self::sync_scim_members::SyncScimMembers;
 use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
+use crate::gitaly;
 use crate::store::db::Pauses;
 use crate::store::queue_driver::QueueDriver;
 use crate::store::{self, Db, jobs};
@@ -199,6 +202,7 @@ pub async fn worker(state: &JobState, driver: QueueDriver, mut stop: watch::Rece
         .define_job::<AnnounceAlert>()
         .define_job::<PostReceive>()
         .define_job::<DeliverWebhook>()
+        .define_job::<RefreshRepository>()
         .define_job::<SyncScimMembers>()
         .on(JobFail, {
             let pool = state.pool.clone();
@@ -238,6 +242,12 @@ impl Failure {
     /// Another attempt would end the same way; the job is dead, until an operator has it tried again.
     pub fn lasting(text: impl Into<String>) -> Self {
         Self { text: text.into(), last: true }
+    }
+}
+
+impl From<gitaly::Error> for Failure {
+    fn from(error: gitaly::Error) -> Self {
+        Self::passing(error.to_string())
     }
 }
 

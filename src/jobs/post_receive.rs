@@ -38,7 +38,6 @@ struct Prepared<'a> {
     author: Option<Author>,
     groups: Vec<PreparedGroup<'a>>,
     hooks: Vec<(WebHookId, Listening)>,
-    default_branch: Option<String>,
 }
 
 struct PreparedGroup<'a> {
@@ -65,6 +64,9 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         return Ok(());
     }
     note_activity(&mut transaction, repository, push.received_at).await?;
+    if let Some(GlRepository::Project(project) | GlRepository::Wiki(project)) = repository {
+        jobs::insert_refresh_repository(&mut *transaction, project).await?;
+    }
     match &prepared {
         Some(prepared) => write(state, &mut transaction, id, &push, prepared).await?,
         None if matches!(repository, Some(GlRepository::Project(_))) => {
@@ -90,29 +92,36 @@ async fn prepare<'a>(
     };
     let hooks = if project.silent { Vec::new() } else { web_hooks::list_listening(&state.pool, project.id).await? };
     let groups = push::groups(&push.changes);
-    // A branch that comes or goes may be the one that HEAD names.
-    let moved = |group: &Group<'_>| group.ref_type == RefType::Branch && group.action != Action::Pushed;
-    let default_branch = if groups.iter().any(moved) || project.default_branch.is_none() {
-        state.repositories.default_branch(&project).await
-    } else {
-        None
-    };
-    if default_branch.is_some() {
-        project.default_branch.clone_from(&default_branch);
+    // The report of the first push settles it, unless Gitaly gave no answer then.
+    let mut known = project.default_branch_born;
+    if !known && let Some(head) = state.repositories.head(&project).await {
+        known = true;
+        project.default_branch_born = head.branch.is_some();
+        project.default_branch = head.branch.or(head.named);
     }
     let mut prepared = Vec::new();
     for group in groups {
-        prepared.push(prepare_group(state, &project, group).await);
+        prepared.push(prepare_group(state, &project, group, known).await);
     }
-    Ok(Some(Prepared { project, author, groups: prepared, hooks, default_branch }))
+    Ok(Some(Prepared { project, author, groups: prepared, hooks }))
 }
 
-async fn prepare_group<'a>(state: &JobState, project: &PushedProject, group: Group<'a>) -> PreparedGroup<'a> {
+/// What a new branch has brought is counted from the default branch, and cannot be told while nobody knows that one.
+async fn prepare_group<'a>(
+    state: &JobState,
+    project: &PushedProject,
+    group: Group<'a>,
+    default_branch_known: bool,
+) -> PreparedGroup<'a> {
     let size = group.changes.len();
     let mut changes = Vec::new();
     if size <= project.activities_limit.max(project.hooks_limit) {
         for change in group.changes {
-            let brought = state.repositories.brought(project, change.name, change.old, change.new).await;
+            let brought = if default_branch_known || !is_zero(change.old) {
+                state.repositories.brought(project, change.name, change.old, change.new).await
+            } else {
+                None
+            };
             changes.push((change, brought));
         }
     }
@@ -137,9 +146,6 @@ async fn write(
     prepared: &Prepared<'_>,
 ) -> Result<(), Failure> {
     let project = &prepared.project;
-    if let Some(name) = &prepared.default_branch {
-        pushed_projects::upsert_default_branch(&mut *db, project.id, name, push.received_at).await?;
-    }
     // Events and hooks name whoever pushed; of somebody who is gone they say nothing.
     let Some(author) = &prepared.author else { return Ok(()) };
     let mut number = 0;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::default_branch::Head;
 use crate::domain::repository::{GlRepository, hashed_path};
 use crate::gitaly::{self, Context, Gitaly, Location, Repository};
 use crate::store::pushed_projects::PushedProject;
@@ -71,21 +72,33 @@ impl Repositories {
             if name.starts_with("refs/tags/") {
                 return Ok(Brought { checkout, ..Brought::default() });
             }
-            // A new branch brings what the default branch does not have.
-            let default = project.default_branch.as_ref().map(|name| format!("refs/heads/{name}"));
+            // A new branch brings what the default branch does not have, and all that it has before there is one.
+            let default = project.default_branch.as_ref().filter(|_| project.default_branch_born);
+            let default = default.map(|name| format!("refs/heads/{name}"));
             let before = if is_blank(old) { default.filter(|default| default != name) } else { Some(old.to_owned()) };
             let total = repository.count_commits(before.as_deref(), new).await?;
             let newest = repository.newest_commits(before.as_deref(), new, COMMITS).await?;
-            Ok(Brought { commits: newest.into_iter().rev().map(commit).collect(), total: total.into(), checkout })
+            Ok(Brought {
+                commits: newest.into_iter().rev().map(commit).collect(),
+                total: i64::try_from(total).unwrap_or(i64::MAX),
+                checkout,
+            })
         };
         answered(asked.await, project)
     }
 
-    /// The branch that the repository's HEAD names; none where Gitaly does not say.
-    pub async fn default_branch(&self, project: &PushedProject) -> Option<String> {
-        let asked = async { self.open(project)?.default_branch().await };
-        let name = String::from_utf8(answered(asked.await, project)??).ok()?;
-        name.strip_prefix("refs/heads/").map(str::to_owned)
+    /// What the repository says of its HEAD; none where Gitaly does not say.
+    pub async fn head(&self, project: &PushedProject) -> Option<Head> {
+        let asked = async { self.open(project)?.head().await };
+        answered(asked.await, project)
+    }
+
+    /// The handle of a repository, for the length of a job.
+    ///
+    /// # Errors
+    /// Where the settings do not name its storage.
+    pub fn at(&self, location: Location, job: &'static str) -> gitaly::Result<Repository> {
+        self.0.repository(location, Context::new(job, Instant::now() + BUDGET))
     }
 
     fn open(&self, project: &PushedProject) -> gitaly::Result<Repository> {

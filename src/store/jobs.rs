@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};
-use crate::domain::ids::{AlertId, NamespaceId, PushId};
+use crate::domain::ids::{AlertId, NamespaceId, ProjectId, PushId};
 
 /// The schema that the queue lives in.
 pub const SCHEMA: &str = "graphile_worker";
@@ -24,6 +24,8 @@ pub const DELIVER_WEBHOOK: &str = "deliver_webhook";
 pub const ANNOUNCE_ALERT: &str = "announce_alert";
 /// The job of memberships that an identity provider changed: `{"group": 7}`.
 pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
+/// The job of a project's repositories after a push: `{"project": 7}`.
+pub const REFRESH_REPOSITORY: &str = "refresh_repository";
 
 /// Brings the queue's schema up to date; one at a time, which [`super::migrate`] sees to.
 ///
@@ -64,6 +66,26 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid) -> 
 /// Where the database does not answer, or takes no writes.
 pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
     insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
+}
+
+/// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction is
+/// committed. Pushes that come before it is begun share it.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
+    sqlx::query(
+        "select graphile_worker.add_job(
+           identifier => $1, payload => $2::jsonb::json, max_attempts => $3, job_key => $4
+         )",
+    )
+    .bind(REFRESH_REPOSITORY)
+    .bind(json!({ "project": project.0 }))
+    .bind(max_attempts(REFRESH_REPOSITORY))
+    .bind(format!("{REFRESH_REPOSITORY}:{project}"))
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 async fn insert(db: impl PgExecutor<'_>, task: &str, payload: &Value) -> Result<()> {

@@ -6,10 +6,11 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use super::Result;
+use super::{Result, default_branches};
 use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
-use crate::domain::access::push::{Admission, BranchProtection, DefaultProtection, PushFacts, TagProtection};
+use crate::domain::access::push::{Admission, BranchProtection, PushFacts, TagProtection};
 use crate::domain::access::refs::Pattern;
+use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 
@@ -89,7 +90,8 @@ struct Row {
     instance_protection: Option<i32>,
     default_branch_name: String,
     size_limit: Option<i64>,
-    size_used: i64,
+    repository_size: Option<i64>,
+    lfs_objects_size: i64,
     lfs: bool,
     rule_id: Option<i64>,
     branch_name_regex: Option<String>,
@@ -151,20 +153,19 @@ impl Row {
         }
     }
 
-    /// The group's word before the instance's, and the newer column before the older one.
     fn default_protection(&self) -> DefaultProtection {
-        let newer = |defaults: &Option<Value>| defaults.as_ref().map(protection_of_defaults);
-        let older = |level: Option<i32>| level.map(DefaultProtection::from_level);
-        newer(&self.group_protection_defaults)
-            .or_else(|| older(self.group_protection.map(i32::from)))
-            .or_else(|| newer(&self.instance_protection_defaults))
-            .or_else(|| older(self.instance_protection))
-            .unwrap_or_default()
+        default_branches::protection(
+            self.group_protection_defaults.as_ref(),
+            self.group_protection,
+            self.instance_protection_defaults.as_ref(),
+            self.instance_protection,
+        )
     }
 
     fn size(&self) -> Option<SizeLimit> {
         let limit = u64::try_from(self.size_limit?).ok().filter(|limit| *limit > 0)?;
-        Some(SizeLimit { limit, used: u64::try_from(self.size_used).unwrap_or_default() })
+        let bytes = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
+        Some(SizeLimit { limit, repository: self.repository_size.map(bytes), lfs: bytes(self.lfs_objects_size) })
     }
 
     fn pusher(&self) -> Pusher {
@@ -193,26 +194,6 @@ impl Row {
             committer_check: self.committer_check.unwrap_or_default(),
             committer_name_check: self.committer_name_check.unwrap_or_default(),
         })
-    }
-}
-
-/// The levels that GitLab's newer form spells out: who may push, who may merge, whether force pushes pass.
-fn protection_of_defaults(defaults: &Value) -> DefaultProtection {
-    let developers = |key: &str| {
-        let rows = defaults[key].as_array().map(Vec::as_slice).unwrap_or_default();
-        rows.iter().any(|row| row["access_level"] == AccessLevel::DEVELOPER.0)
-    };
-    let flag = |key: &str| defaults[key].as_bool().unwrap_or_default();
-    if flag("allow_force_push") {
-        DefaultProtection::None
-    } else if developers("allowed_to_push") {
-        DefaultProtection::DevelopersPush
-    } else if flag("developer_can_initial_push") {
-        DefaultProtection::DevelopersPushFirst
-    } else if developers("allowed_to_merge") {
-        DefaultProtection::DevelopersMerge
-    } else {
-        DefaultProtection::Full
     }
 }
 

@@ -151,7 +151,8 @@ select
     ),
     settings.repository_size_limit
   ) as "size_limit?",
-  coalesce(project_statistics.repository_size + project_statistics.lfs_objects_size, 0) as "size_used!",
+  project_statistics.repository_size as "repository_size?",
+  coalesce(project_statistics.lfs_objects_size, 0) as "lfs_objects_size!",
   coalesce(
     projects.lfs_enabled,
     (

@@ -23,6 +23,8 @@ pub struct PushedProject {
     pub visibility_level: i32,
     /// Its default branch, where we know it.
     pub default_branch: Option<String>,
+    /// Whether that branch has been pushed.
+    pub default_branch_born: bool,
     /// The storage that has its repository.
     pub storage: String,
     /// Whether its path on disk is the hash of its id.
@@ -52,6 +54,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
           namespaces.name as namespace,
           projects.visibility_level,
           project_default_branches.name as "default_branch?",
+          coalesce(project_default_branches.born, false) as "born!",
           projects.repository_storage,
           coalesce(projects.storage_version, 0) >= 1 as "hashed_storage!",
           settings.push_event_activities_limit as "activities_limit?",
@@ -83,6 +86,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
         namespace: row.namespace,
         visibility_level: row.visibility_level,
         default_branch: row.default_branch,
+        default_branch_born: row.born,
         storage: row.repository_storage,
         hashed_storage: row.hashed_storage,
         activities_limit: limit(row.activities_limit),
@@ -164,30 +168,5 @@ pub async fn update_snippet(db: impl PgExecutor<'_>, id: SnippetId, at: DateTime
     sqlx::query!("update snippets set updated_at = greatest(updated_at, $2) where id = $1", id.0, at.naive_utc())
         .execute(db)
         .await?;
-    Ok(())
-}
-
-/// Keeps the default branch that a repository has.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
-pub async fn upsert_default_branch(
-    db: impl PgExecutor<'_>,
-    id: ProjectId,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into project_default_branches (project_id, name, known_at)
-         values ($1, $2, $3)
-         on conflict (project_id) do update
-         set name = excluded.name, known_at = excluded.known_at
-         where project_default_branches.known_at <= excluded.known_at",
-        id.0,
-        name,
-        now,
-    )
-    .execute(db)
-    .await?;
     Ok(())
 }

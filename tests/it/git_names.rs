@@ -9,7 +9,7 @@ use gatehouse::domain::access::refs::{Change, RefName, is_ref, is_valid_name};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Pieces of names: what git forbids somewhere, what Unicode takes for a space, and bytes that are no UTF-8.
+/// Pieces of names, but for the newline, which ends a line: what git forbids somewhere, what Unicode takes for a space, and bytes that are no UTF-8.
 const PIECES: &[&[u8]] = &[
     b"a",
     b"b",
@@ -32,7 +32,6 @@ const PIECES: &[&[u8]] = &[
     b" ",
     b"\t",
     b"\r",
-    b"\n",
     b"\x01",
     b"\x7f",
     b".lock",

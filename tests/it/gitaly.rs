@@ -62,8 +62,8 @@ async fn a_repository_is_made_once_and_then_exists() {
     let gitaly = TestGitaly::start();
     let repository = handle(&gitaly);
     assert!(!repository.exists().await.unwrap());
-    repository.create(Some("trunk")).await.unwrap();
-    repository.create(None).await.expect("made already is as good as made");
+    repository.create("trunk").await.unwrap();
+    repository.create("main").await.expect("made already is as good as made");
     assert!(repository.exists().await.unwrap());
     assert_eq!(repository.default_branch().await.unwrap(), Some(b"refs/heads/trunk".to_vec()));
     assert!(!repository.has_branches().await.unwrap());

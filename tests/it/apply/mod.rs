@@ -40,7 +40,8 @@ async fn run(pool: &PgPool, document: &str, dry_run: bool) -> Result<Report, Fai
 pub async fn applied(pool: &PgPool, document: &str) -> Report {
     let report = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
     let again = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!((again.lines(), again.changes()), ([].as_slice(), 0), "the second run found something to do");
+    let said: Vec<_> = again.lines().iter().filter(|line| !line.starts_with("! repository of ")).collect();
+    assert_eq!((said, again.changes()), (Vec::<&String>::new(), 0), "the second run found something to do");
     report
 }
 

@@ -15,7 +15,7 @@ async fn a_project_comes_changes_and_goes(pool: PgPool) {
     let report = applied(&pool, "projects: [{path: acme/web, id: 3, name: Web}]").await;
     insta::assert_snapshot!(report.lines().join("\n"), @"
     + project acme/web
-    ! repository of acme/web was not created: no Gitaly is at hand; say `repository: present` when it exists
+    ! repository of acme/web was not created: no Gitaly is at hand; it is made when its storage answers, or say `repository: present` when it exists
     ");
     let query = "
         select concat_ws(' | ', routes.path, routes.name, projects.visibility_level, shadow.type, shadow.path,

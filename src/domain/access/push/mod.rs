@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::content::{self, Content};
 use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
 use super::{Actor, Denial, Facts, Project, Protocol, account_denial, may_push_code, sees};
+use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::UserId;
 use crate::domain::level::{AccessLevel, FeatureLevel};
 
@@ -60,36 +61,6 @@ pub enum Admission {
     Group(bool),
     /// The creator of a deploy key that may still push, as far as they are still a member of the project.
     DeployKey(Option<UserId>),
-}
-
-/// What protects the branches of an empty repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DefaultProtection {
-    /// Nothing.
-    None,
-    /// Developers push.
-    DevelopersPush,
-    /// Maintainers push.
-    #[default]
-    Full,
-    /// Developers merge.
-    DevelopersMerge,
-    /// Developers push to an empty repository.
-    DevelopersPushFirst,
-}
-
-impl DefaultProtection {
-    /// The protection that a `default_branch_protection` column holds.
-    #[must_use]
-    pub fn from_level(level: i32) -> Self {
-        match level {
-            0 => Self::None,
-            1 => Self::DevelopersPush,
-            3 => Self::DevelopersMerge,
-            4 => Self::DevelopersPushFirst,
-            _ => Self::Full,
-        }
-    }
 }
 
 /// What must be asked about a repository before the rules can be applied: no more than they will look at.
@@ -174,7 +145,7 @@ pub fn denial(
     let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
     // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
     let nothing = changes.is_empty() && rules.may_not_push(project, None);
-    if content::is_full(&push.content) {
+    if content::is_full(&push.content, changes, &answers.content) {
         return Some(Denial::RepositoryFull);
     }
     nothing
@@ -192,7 +163,8 @@ pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change
     let answers = Answers::default();
     let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
     let first = changes.first().map(|change| &change.name);
-    content::is_full(&push.content) || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
+    let full = content::is_full(&push.content, changes, &answers.content);
+    full || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
 }
 
 impl PushFacts {
@@ -304,7 +276,7 @@ impl RefRules<'_> {
         }
         let protections = self.push.protecting(name);
         let empty = self.answers.empty && change.is_creation();
-        if protections.is_empty() && !(empty && self.push.default_protection != DefaultProtection::None) {
+        if protections.is_empty() && !(empty && self.push.default_protection.protects) {
             return None;
         }
         self.protected_branch_denial(project, &protections, empty, change)
@@ -363,10 +335,7 @@ impl RefRules<'_> {
 
     /// Who may make the first branch of an empty repository (3.3.3).
     fn may_push_first(&self) -> bool {
-        let developers = matches!(
-            self.push.default_protection,
-            DefaultProtection::None | DefaultProtection::DevelopersPush | DefaultProtection::DevelopersPushFirst
-        );
+        let developers = self.push.default_protection.lets_developers_begin();
         let least = if developers { AccessLevel::DEVELOPER } else { AccessLevel::MAINTAINER };
         self.rights.admin || self.rights.level >= least
     }

@@ -224,11 +224,11 @@ fn the_first_branch_of_an_empty_repository_is_protected_by_default() {
     let developer = at(AccessLevel::DEVELOPER);
     let with = |default_protection| PushFacts { default_protection, ..protecting(Vec::new()) };
     let refused = Denial::NoDefaultBranch { branch: "main".to_owned(), project: "g/s/p".to_owned() };
-    assert_eq!(ssh(&developer, &with(DefaultProtection::Full), &create, &empty), Some(refused.clone()));
-    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersMerge), &create, &empty), Some(refused.clone()));
-    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersPushFirst), &create, &empty), None);
-    assert_eq!(ssh(&developer, &with(DefaultProtection::None), &create, &empty), None);
-    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &with(DefaultProtection::Full), &create, &empty), None);
+    assert_eq!(ssh(&developer, &with(DefaultProtection::FULL), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DEVELOPERS_MERGE), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DEVELOPERS_PUSH_FIRST), &create, &empty), None);
+    assert_eq!(ssh(&developer, &with(DefaultProtection::NONE), &create, &empty), None);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &with(DefaultProtection::FULL), &create, &empty), None);
     assert_eq!(
         refused.sentence("https://git.example.com"),
         "\nA default branch (e.g. main) does not yet exist for g/s/p\n\

@@ -43,7 +43,7 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
     let mut transaction = scim.db.begin().await?;
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
         Outcome::Refused(refusal) => {
-            transaction.rollback().await.map_err(crate::store::Error::from)?;
+            drop(transaction);
             if let Refusal::EmailTaken(holder) = refusal {
                 let (tenant, now) = (caller.tenant(), scim.clock.now());
                 let email = newcomer.email();

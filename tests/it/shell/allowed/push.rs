@@ -73,7 +73,7 @@ async fn a_push_of_nothing_is_asked_like_any_push(pool: PgPool) {
     let story = Story::begins(pool).await;
     story.given.project("g/p").await.reporter("rubi").await;
     let key = story.key.to_string();
-    for changes in ["", " \n"] {
+    for changes in ["", "\n"] {
         let reply = story.ask("git-receive-pack", "g/p.git", &[("key_id", &key), ("changes", changes)]).await;
         assert_refused(&reply, 401, NO_PUSH);
     }
