@@ -239,7 +239,7 @@ async fn find_or_insert_identifiers(
     let mut fingerprints: Vec<[u8; 20]> = Vec::new();
     let mut distinct: Vec<&Identifier> = Vec::new();
     for identifier in identifiers {
-        let fingerprint = identifier.fingerprint();
+        let fingerprint = identifier.fingerprint;
         if !fingerprints.contains(&fingerprint) {
             fingerprints.push(fingerprint);
             distinct.push(identifier);
