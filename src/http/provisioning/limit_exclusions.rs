@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 
 use super::ProvisioningState;
 use super::limit_exclusion::{ExclusionResponse, only_with_limits};
@@ -21,6 +21,7 @@ const PATH: &str = "/api/v4/namespaces/storage/limit_exclusions";
 pub async fn list(
     State(state): State<ProvisioningState>,
     _caller: Provisioner,
+    uri: Uri,
     parameters: Parameters,
 ) -> Result<(HeaderMap, Json<Vec<ExclusionResponse>>), ApiError> {
     let page = parameters.read(Page::declare)?;
@@ -29,6 +30,6 @@ pub async fn list(
     let mut rows = storage_exclusions::list(state.db.pool(), page.size() + 1, page.offset()).await?;
     let more = i64::try_from(rows.len()).is_ok_and(|rows| rows > page.size());
     rows.truncate(usize::try_from(page.size()).unwrap_or(usize::MAX));
-    let headers = page.headers(&format!("{}{PATH}", state.url), total, more);
+    let headers = page.headers(&format!("{}{PATH}", state.url), uri.query().unwrap_or_default(), total, more);
     Ok((headers, Json(rows.into_iter().map(|(exclusion, name)| ExclusionResponse::of(exclusion, name)).collect())))
 }

@@ -12,6 +12,9 @@ const MOST: i32 = 100;
 /// Rows of a list up to which they are counted.
 pub const MOST_COUNTED: i64 = 10_000;
 
+/// Parameters that are not another page's: those that name the page, and tokens.
+const NOT_LINKED: [&str; 5] = ["page", "per_page", "private_token", "access_token", "bearer_token"];
+
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
@@ -45,17 +48,24 @@ impl Page {
         (self.number - 1) * self.size
     }
 
-    /// The headers of the page of a list at this URL. A list that is too long to be counted shows neither its length nor
+    /// The headers of the page of a list at this URL, asked for with this query, whose other parameters lead to the other
+    /// pages too; but a token stays where it was sent. A list that is too long to be counted shows neither its length nor
     /// its end; whether there are more rows than the page's is known anyway.
     #[must_use]
-    pub fn headers(self, url: &str, total: i64, more: bool) -> HeaderMap {
+    pub fn headers(self, url: &str, query: &str, total: i64, more: bool) -> HeaderMap {
         let counted = total <= MOST_COUNTED;
         let last = ((total + self.size - 1) / self.size).max(1);
         let previous = (self.number > 1).then(|| self.number - 1);
         let next = more.then(|| self.number + 1);
         let text = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
-        let link =
-            |relation: &str, number: i64| format!("<{url}?page={number}&per_page={}>; rel=\"{relation}\"", self.size);
+        let others: Vec<_> =
+            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !NOT_LINKED.contains(&name.as_ref())).collect();
+        let link = |relation: &str, number: i64| {
+            let page = [("page", number.to_string()), ("per_page", self.size.to_string())];
+            let query =
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(&others).extend_pairs(page).finish();
+            format!("<{url}?{query}>; rel=\"{relation}\"")
+        };
         let links = [
             previous.map(|number| link("prev", number)),
             next.map(|number| link("next", number)),
@@ -87,11 +97,20 @@ mod tests {
     use super::*;
 
     fn shown(number: i64, size: i64, total: i64, more: bool) -> String {
-        let headers = Page { number, size }.headers("https://gitlab.example/list", total, more);
+        let headers = Page { number, size }.headers("https://gitlab.example/list", "", total, more);
         let mut shown: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {:?}", value.to_str().unwrap())).collect();
         shown.sort();
         shown.join("\n")
+    }
+
+    #[test]
+    fn the_other_parameters_lead_to_the_other_pages_and_tokens_do_not() {
+        let query = "search=a%26b&page=1&order_by=id&ids[]=1&ids[]=2&per_page=10&private_token=glpat-x&access_token=y";
+        let headers = Page { number: 1, size: 10 }.headers("https://gitlab.example/list", query, 25, true);
+        let next = headers[LINK].to_str().unwrap().split(", ").next().unwrap();
+        let filters = "search=a%26b&order_by=id&ids%5B%5D=1&ids%5B%5D=2";
+        assert_eq!(next, format!("<https://gitlab.example/list?{filters}&page=2&per_page=10>; rel=\"next\""));
     }
 
     #[test]

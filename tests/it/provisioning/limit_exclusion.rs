@@ -110,6 +110,10 @@ async fn the_list_has_pages(pool: PgPool) {
     assert_eq!(shown, ["25", "2", "2", "20", "", "1"]);
     assert!(header("link").contains("limit_exclusions?page=1&per_page=20>; rel=\"prev\""), "{}", header("link"));
 
+    let searched = world.call("GET", &format!("{LIST}?search=a%20b&page=2")).await;
+    let link = searched.headers["link"].to_str().unwrap();
+    assert_eq!(link.matches("limit_exclusions?search=a+b&page=").count(), 3, "{link}");
+
     for (query, rows) in [("?per_page=3", 3), ("?per_page=1000", 25), ("?page=-4&per_page=5", 5), ("?page=99", 0)] {
         let reply = world.call("GET", &format!("{LIST}{query}")).await;
         assert_eq!((reply.status.as_u16(), reply.json().as_array().unwrap().len()), (200, rows), "{query}");
