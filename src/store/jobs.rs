@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use graphile_worker::WorkerUtils;
 use graphile_worker::worker_utils::types::CleanupTask;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, PgExecutor, PgPool};
+use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};

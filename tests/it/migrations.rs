@@ -8,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 
 /// Rows such as a database has after a step, by its number: the next steps must carry them along.
-const SAMPLES: [(usize, &str); 13] = [
+const SAMPLES: [(usize, &str); 14] = [
     (
         1,
         "insert into users (id, username, name, email) values (5, 'rubi', 'Dede Eichmann', 'rubi@example.com');
