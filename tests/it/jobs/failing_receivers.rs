@@ -218,7 +218,7 @@ async fn receivers_that_nothing_waits_for_are_forgotten(pool: PgPool) {
     until(&story.app, WAITING, 0).await;
     let queues = "select count(*) from graphile_worker._private_job_queues";
     assert_eq!(story.count(queues).await, 1);
-    gatehouse::store::jobs::tidy_receivers(&story.app.pool).await.unwrap();
+    gatehouse::store::jobs::tidy_receivers(&story.app.budgets.upkeep).await.unwrap();
     assert_eq!(story.count(queues).await, 0);
     story.pushes(&project, "main").await;
     until(&story.app, WAITING, 0).await;

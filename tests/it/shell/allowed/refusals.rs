@@ -209,6 +209,17 @@ impl Case {
         self.given(&sql, "delete from protected_branches")
     }
 
+    /// The group leaves its protected branches to merge requests.
+    fn under_policy(self) -> Self {
+        let given = "insert into security_orchestration_policy_configurations
+                       (namespace_id, policy_yaml, policy_last_updated_at)
+                     select id, 'approval_policy: [{name: x, enabled: true,
+                       rules: [{type: any_merge_request, branch_type: default}],
+                       approval_settings: {prevent_pushing_and_force_pushing: true}}]', now()
+                     from namespaces where path = 'g' and type = 'Group'";
+        self.given(given, "delete from security_orchestration_policy_configurations")
+    }
+
     fn protecting_tags(self) -> Self {
         let sql = "with tag as (
                      insert into protected_tags (project_id, name)
@@ -388,6 +399,24 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         }
         Denial::CommitterIsAnother(_) => (68, world.ruled(committed_by_eve, "commit_committer_check", "true")),
         Denial::CommitterNameDiffers => (69, world.ruled(child, "commit_committer_name_check", "true")),
+        Denial::MayNotMergeIntoProtectedBranch => {
+            let running = format!(
+                "insert into merge_requests (iid, target_project_id, target_branch, source_project_id, source_branch,
+                   state_id, in_progress_merge_commit_sha)
+                 values (1, {project}, 'main', {project}, 'topic', 4, '{child}')"
+            );
+            let case = world.changes(tip, child, "refs/heads/main").protecting("main", 0, 0);
+            (70, case.given(&running, "delete from merge_requests"))
+        }
+        Denial::PolicyBlocksForcePush => {
+            let case = world.changes(tip, unrelated, "refs/heads/main").level(40).protecting("main", 40, 40);
+            let forced = "update protected_branches set allow_force_push = true";
+            (71, case.given(forced, "delete from protected_branches").under_policy())
+        }
+        Denial::PolicyBlocksPush => {
+            let case = world.changes(tip, child, "refs/heads/main").level(40).protecting("main", 40, 40);
+            (72, case.under_policy())
+        }
     }
 }
 
@@ -448,6 +477,9 @@ fn every() -> Vec<Denial> {
         Denial::MayNotDeleteProtectedBranch,
         Denial::DeleteProtectedBranchOnWeb,
         Denial::MayNotPushToProtectedBranch,
+        Denial::MayNotMergeIntoProtectedBranch,
+        Denial::PolicyBlocksForcePush,
+        Denial::PolicyBlocksPush,
         Denial::MayNotChangeTag,
         Denial::TagNamedLikeDefaultBranch,
         Denial::TagNotUtf8,
