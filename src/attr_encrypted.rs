@@ -3,11 +3,16 @@
 use aes_gcm::aead::Aead;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 
 /// The key of such columns: the instance's `db_key_base`, brought to 32 bytes.
 #[derive(Clone)]
-pub struct ColumnKey(Aes256Gcm);
+pub struct ColumnKey {
+    cipher: Aes256Gcm,
+    fingerprints: Hmac<Sha256>,
+}
 
 /// A value as its two columns hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +39,10 @@ impl ColumnKey {
         for (slot, byte) in key.iter_mut().zip(db_key_base.expose_secret().bytes()) {
             *slot = byte;
         }
-        Self(Aes256Gcm::new_from_slice(&key).expect("AES-256 takes 32 bytes"))
+        Self {
+            cipher: Aes256Gcm::new_from_slice(&key).expect("AES-256 takes 32 bytes"),
+            fingerprints: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
+        }
     }
 
     /// The value, encrypted anew: the same text never looks the same.
@@ -44,8 +52,16 @@ impl ColumnKey {
     #[must_use]
     pub fn encrypt(&self, text: &str) -> Encrypted {
         let iv: [u8; 12] = rand::random();
-        let encrypted = self.0.encrypt(&Nonce::from(iv), text.as_bytes()).expect("AES-GCM encrypts any text");
+        let encrypted = self.cipher.encrypt(&Nonce::from(iv), text.as_bytes()).expect("AES-GCM encrypts any text");
         Encrypted { text: BASE64_STANDARD.encode(encrypted), iv: BASE64_STANDARD.encode(iv) }
+    }
+
+    /// A short text that is the same for the same value, and says it to nobody without the key: values are told apart by it,
+    /// and not read again.
+    #[must_use]
+    pub fn fingerprint(&self, text: &str) -> String {
+        let hash = self.fingerprints.clone().chain_update(text).finalize().into_bytes();
+        BASE64_STANDARD.encode(&hash[..12])
     }
 
     /// The value that the columns hold. GitLab breaks its base64 into lines.
@@ -58,7 +74,7 @@ impl ColumnKey {
             BASE64_STANDARD.decode(letters).map_err(|_| Undecryptable)
         };
         let iv: [u8; 12] = bytes(iv)?.try_into().map_err(|_| Undecryptable)?;
-        let plain = self.0.decrypt(&Nonce::from(iv), bytes(text)?.as_slice()).map_err(|_| Undecryptable)?;
+        let plain = self.cipher.decrypt(&Nonce::from(iv), bytes(text)?.as_slice()).map_err(|_| Undecryptable)?;
         String::from_utf8(plain).map(SecretString::from).map_err(|_| Undecryptable)
     }
 }

@@ -451,7 +451,7 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jobs {
-    /// Jobs that this server works on at once, each with a database connection; 0 leaves the work to other servers.
+    /// Jobs that this server works on at once, deliveries to web hooks aside; 0 leaves all work to other servers.
     #[schemars(range(min = 0, max = 256))]
     pub concurrency: u16,
     /// Seconds without a sign of life after which a server counts as dead, and others take over its jobs.

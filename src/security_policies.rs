@@ -1,5 +1,5 @@
-//! Scan execution policies: the file that GitLab keeps them in, what is wrong with one, and what it schedules for an agent
-//! (kas.md 5).
+//! Security policies: the file that GitLab keeps them in, what is wrong with one, what it schedules for an agent (kas.md 5),
+//! and which branches it keeps from being pushed to (allowed.md R14).
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,9 @@ use croner::Cron;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::domain::access::push::{PolicyBranches, PolicyRule};
+use crate::domain::access::refs::Pattern;
 
 /// What agents carry out of all that policies can ask for.
 const CONTAINER_SCANS: [&str; 2] = ["container_scanning", "cluster_image_scanning"];
@@ -19,11 +22,78 @@ const LONGEST_NAME: usize = 255;
 const MOST_RULES: usize = 5;
 const MOST_ACTIONS: usize = 10;
 
-/// The file, as far as it is of concern.
+/// The file, as far as it is of concern. A file without approval policies is written as ever.
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     #[serde(default)]
     scan_execution_policy: Vec<Policy>,
+    /// `scan_result_policy` is what older files call it.
+    #[serde(default, alias = "scan_result_policy", skip_serializing_if = "Vec::is_empty")]
+    approval_policy: Vec<ApprovalPolicy>,
+}
+
+/// A policy about changes of branches: those that it is about change by merge requests alone. Of who must approve those,
+/// nothing is known here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ApprovalPolicy {
+    /// Its name.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// A sentence or two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether it is in force.
+    pub enabled: bool,
+    /// Which branches it is about.
+    #[schemars(length(max = 5))]
+    pub rules: Vec<ApprovalRule>,
+    /// What it asks for.
+    pub approval_settings: ApprovalSettings,
+}
+
+/// Which branches an approval policy is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ApprovalRule {
+    /// What makes it hold: any change.
+    #[serde(rename = "type")]
+    pub kind: ApprovalRuleKind,
+    /// The protected branches of these names, `*` for any part of one; all of them where there is no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branches: Option<Vec<String>>,
+    /// The kind of branches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_type: Option<BranchType>,
+    /// Branches that the policy is not about after all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_exceptions: Option<Vec<String>>,
+}
+
+/// What makes a rule of an approval policy hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalRuleKind {
+    /// Any change.
+    AnyMergeRequest,
+}
+
+/// A kind of branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BranchType {
+    /// The default branch.
+    Default,
+    /// The protected branches.
+    Protected,
+}
+
+/// What an approval policy asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ApprovalSettings {
+    /// Nobody pushes to the branches, whatever their protection says.
+    pub prevent_pushing_and_force_pushing: bool,
 }
 
 /// A policy: which scans run when. A state document may say no more of one; in a file that GitLab wrote, what else it says is
@@ -112,12 +182,62 @@ pub fn parse(yaml: &str) -> Result<Vec<Policy>, String> {
     }
 }
 
+/// The rules in a file that keep branches from being pushed to.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn rules_against_pushes(yaml: &str) -> Result<Vec<PolicyRule>, String> {
+    let file: File = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+    let blocking =
+        |policy: &ApprovalPolicy| policy.enabled && policy.approval_settings.prevent_pushing_and_force_pushing;
+    let rules = file.approval_policy.into_iter().filter(blocking).flat_map(|policy| policy.rules);
+    Ok(rules.map(PolicyRule::from).collect())
+}
+
 /// The file with these policies.
 ///
 /// # Errors
 /// Where a policy cannot be written as YAML.
-pub fn to_file(policies: &[Policy]) -> Result<String, serde_saphyr::SerializeError> {
-    dump(&File { scan_execution_policy: policies.to_vec() })
+pub fn to_file(scans: &[Policy], approvals: &[ApprovalPolicy]) -> Result<String, serde_saphyr::SerializeError> {
+    dump(&File { scan_execution_policy: scans.to_vec(), approval_policy: approvals.to_vec() })
+}
+
+impl From<ApprovalRule> for PolicyRule {
+    fn from(rule: ApprovalRule) -> Self {
+        let patterns = |names: Vec<String>| names.into_iter().map(Pattern::new).collect();
+        let branches = match (rule.branch_type, rule.branches) {
+            (Some(BranchType::Default), _) => PolicyBranches::Default,
+            (None, Some(names)) if !names.is_empty() => PolicyBranches::Named(patterns(names)),
+            (Some(BranchType::Protected) | None, _) => PolicyBranches::Protected,
+        };
+        Self { branches, exceptions: patterns(rule.branch_exceptions.unwrap_or_default()) }
+    }
+}
+
+impl ApprovalPolicy {
+    /// All that is wrong with the policy: where in it, and what.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<(String, String)> {
+        let mut mistakes = Vec::new();
+        if self.name.is_empty() || self.name.chars().count() > LONGEST_NAME {
+            mistakes.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
+        }
+        if self.rules.is_empty() || self.rules.len() > MOST_RULES {
+            mistakes.push(("rules".to_owned(), format!("must be 1 to {MOST_RULES}")));
+        }
+        if !self.approval_settings.prevent_pushing_and_force_pushing {
+            let place = "approval_settings.prevent_pushing_and_force_pushing".to_owned();
+            mistakes
+                .push((place, "must be true: a policy has no other effect here; disable it, or leave it out".into()));
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if rule.branches.is_some() == rule.branch_type.is_some() {
+                let mistake = "needs exactly one of branches and branch_type".to_owned();
+                mistakes.push((format!("rules[{index}]"), mistake));
+            }
+        }
+        mistakes
+    }
 }
 
 impl Policy {
@@ -338,12 +458,46 @@ mod tests {
           namespaces:
           - a
     ");
-        let file = to_file(std::slice::from_ref(&policy)).unwrap();
+        let file = to_file(std::slice::from_ref(&policy), &[]).unwrap();
         assert_eq!(parse(&file).unwrap(), [policy]);
         assert_eq!(parse("{}").unwrap(), []);
         assert!(parse("scan_execution_policy: 5").is_err());
         // What GitLab's own files say beyond this is of no concern.
         let more = file.replace("- name: Nightly", "- policy_scope: {compliance_frameworks: []}\n  name: Nightly");
         assert_eq!(parse(&more).unwrap()[0].name, "Nightly");
+    }
+
+    #[test]
+    fn approval_policies_keep_branches_from_being_pushed_to() {
+        let policy = |rule: Value| -> ApprovalPolicy {
+            let settings = json!({ "prevent_pushing_and_force_pushing": true });
+            let policy = json!({ "name": "x", "enabled": true, "rules": [rule], "approval_settings": settings });
+            serde_json::from_value(policy).unwrap()
+        };
+        let branches = |rule: Value| {
+            let policy = policy(rule);
+            assert_eq!(policy.mistakes(), []);
+            let rules = rules_against_pushes(&to_file(&[], &[policy]).unwrap()).unwrap();
+            let [PolicyRule { branches, exceptions }] = &rules[..] else { panic!("{rules:?}") };
+            (branches.clone(), exceptions.len())
+        };
+        let any = "any_merge_request";
+        assert_eq!(branches(json!({ "type": any, "branches": [] })), (PolicyBranches::Protected, 0));
+        assert_eq!(branches(json!({ "type": any, "branch_type": "protected" })), (PolicyBranches::Protected, 0));
+        let default = json!({ "type": any, "branch_type": "default", "branch_exceptions": ["x", "y/*"] });
+        assert_eq!(branches(default), (PolicyBranches::Default, 2));
+        let named = PolicyBranches::Named(vec![Pattern::new("main"), Pattern::new("release/*")]);
+        assert_eq!(branches(json!({ "type": any, "branches": ["main", "release/*"] })), (named, 0));
+
+        let disabled = ApprovalPolicy { enabled: false, ..policy(json!({ "type": any, "branches": [] })) };
+        assert_eq!(rules_against_pushes(&to_file(&[], &[disabled]).unwrap()).unwrap(), []);
+        assert_eq!(policy(json!({ "type": any })).mistakes()[0].0, "rules[0]");
+        let mut idle = policy(json!({ "type": any, "branches": [] }));
+        idle.approval_settings.prevent_pushing_and_force_pushing = false;
+        assert_eq!(idle.mistakes()[0].0, "approval_settings.prevent_pushing_and_force_pushing");
+        assert!(rules_against_pushes("approval_policy: 5").is_err());
+        let older = "scan_result_policy: [{name: x, enabled: true, rules: [{type: any_merge_request, branches: []}], \
+                     approval_settings: {prevent_pushing_and_force_pushing: true}}]";
+        assert_eq!(rules_against_pushes(older).unwrap().len(), 1);
     }
 }

@@ -82,7 +82,7 @@ impl Apply {
         let (text, folder) = self.read()?;
         let secrets = Secrets::load_or_create(settings)?;
         let db = Db::new(&settings.gatehouse.database)?;
-        let mut conn = db.pool().acquire().await.context("cannot reach the database")?;
+        let mut conn = db.acquire().await.context("cannot reach the database")?;
         let mut sources = Sources::of_process(folder);
         match Gitaly::new(settings, &Clock::system()) {
             Ok(gitaly) => sources = sources.with_gitaly(gitaly),

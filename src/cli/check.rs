@@ -1,12 +1,20 @@
-//! `gatehouse check`: a verdict a line on the settings, the secrets, the database and its schema.
+//! `gatehouse check`: a verdict a line on the settings, the secrets, the database, its schema and each storage.
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use futures_util::future::join_all;
+
+use crate::clock::Clock;
 use crate::config::Settings;
+use crate::gitaly::Gitaly;
 use crate::http::auth::{git_audit, kas};
 use crate::secrets;
 use crate::store::{self, Db};
+
+/// What a storage may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Judges everything that can be judged before serving. Fails where one verdict is not good.
 pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
@@ -16,6 +24,7 @@ pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
             report.say("settings", &Ok(String::new()));
             secrets(&mut report, &settings);
             database(&mut report, &settings).await;
+            storages(&mut report, &settings).await;
         }
         Err(mistakes) => report.say("settings", &Err(mistakes)),
     }
@@ -74,6 +83,32 @@ async fn database(report: &mut Report, settings: &Settings) {
         }
         Err(error) => report.say("storages", &Err(error.into())),
     }
+}
+
+/// Asks the Gitaly of each storage, all of them at once.
+async fn storages(report: &mut Report, settings: &Settings) {
+    let gitaly = match Gitaly::new(settings, &Clock::system()) {
+        Ok(gitaly) => gitaly,
+        Err(mistakes) => {
+            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            return report.say("storages", &Err(anyhow::anyhow!("{}", mistakes.join("; "))));
+        }
+    };
+    let names = settings.repositories.storages.keys();
+    let verdicts = join_all(names.map(async |name| (name, storage(&gitaly, name).await))).await;
+    for (name, verdict) in verdicts {
+        report.say(&format!("storage {name}"), &verdict);
+    }
+}
+
+async fn storage(gitaly: &Gitaly, name: &str) -> anyhow::Result<String> {
+    let server = gitaly.server(name, PATIENCE).await?;
+    let here = format!("Gitaly {}, git {}", server.version, server.git_version);
+    if server.storages.iter().any(|storage| storage == name) {
+        return Ok(here);
+    }
+    let has = if server.storages.is_empty() { "none".to_owned() } else { server.storages.join(", ") };
+    anyhow::bail!("{here} cannot read and write a storage of this name; those that it can: {has}")
 }
 
 struct Report {

@@ -5,15 +5,21 @@ use std::fmt::Write as _;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
+use sqlx::PgConnection;
 
 use crate::config::Settings;
+use crate::domain::web_hook::Readiness;
 use crate::store::jobs::{self, JobRow};
+use crate::store::web_hooks::{self, FailingHook};
 use crate::store::{self, Db};
 
 /// What can be done with jobs.
 ///
 /// A job that has failed is tried again after a pause that grows. One that has failed for good is dead: it stays, with
 /// its last error, until it is retried or dropped, or `gatehouse.jobs.keep_dead` days have passed.
+///
+/// A web hook whose receiver fails four times in a row pauses for a minute, and after each further failure for twice as
+/// long, up to a day; what is to be delivered to it waits. After the 40th failure it is disabled, until it is enabled here.
 #[derive(Debug, Subcommand)]
 pub enum Jobs {
     /// List the jobs of the queue, the dead ones first
@@ -22,6 +28,10 @@ pub enum Jobs {
     Retry(Ids),
     /// Remove jobs: what they were to do is not done
     Drop(Ids),
+    /// List the web hooks whose receivers fail: those that pause, and those that are disabled
+    Hooks(Hooks),
+    /// Enable web hooks that pause or are disabled, and deliver now what waits for them or has failed for good
+    Enable(HookIds),
 }
 
 /// Which jobs to list.
@@ -33,6 +43,22 @@ pub struct List {
     /// Jobs at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+}
+
+/// Which hooks to list.
+#[derive(Debug, Args)]
+pub struct Hooks {
+    /// Hooks at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+/// Which hooks are meant.
+#[derive(Debug, Args)]
+pub struct HookIds {
+    /// The ids, as `hooks` shows them
+    #[arg(required = true, value_name = "HOOK", value_parser = clap::value_parser!(i64).range(1..))]
+    ids: Vec<i64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -59,7 +85,7 @@ impl Jobs {
     /// Does it, and says what was done.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
-        let mut connection = db.pool().acquire().await.context("the database does not answer")?;
+        let mut connection = db.acquire().await.context("the database does not answer")?;
         match self {
             Self::List(List { state, limit }) => {
                 let state = state.map(State::word);
@@ -68,11 +94,19 @@ impl Jobs {
             }
             Self::Retry(Ids { ids }) => {
                 let done = jobs::retry(&mut connection, &ids).await.map_err(explain)?;
-                report(&ids, &done, "will be tried again now")?;
+                report("job", &ids, &done, "will be tried again now")?;
             }
             Self::Drop(Ids { ids }) => {
                 let done = jobs::delete(&mut *connection, &ids).await.map_err(explain)?;
-                report(&ids, &done, "dropped")?;
+                report("job", &ids, &done, "dropped")?;
+            }
+            Self::Hooks(Hooks { limit }) => {
+                let hooks = web_hooks::list_failing(&mut *connection, limit.into()).await.map_err(explain)?;
+                print!("{}", hook_table(&hooks, Utc::now()));
+            }
+            Self::Enable(HookIds { ids }) => {
+                let done = enable(&mut connection, &ids).await.map_err(explain)?;
+                report("hook", &ids, &done, "enabled")?;
             }
         }
         Ok(())
@@ -90,16 +124,27 @@ impl State {
     }
 }
 
+/// The hook first: what is delivered to it meanwhile is not put off any more.
+async fn enable(connection: &mut PgConnection, ids: &[i64]) -> store::Result<Vec<i64>> {
+    let done = web_hooks::enable(&mut *connection, ids).await?;
+    jobs::retry_deliveries(connection, &done).await?;
+    Ok(done)
+}
+
 fn explain(error: store::Error) -> anyhow::Error {
     anyhow::Error::from(error).context("cannot reach the queue; `gatehouse migrate` makes one where there is none")
 }
 
-fn report(asked: &[i64], done: &[i64], what: &str) -> anyhow::Result<()> {
+fn report(noun: &str, asked: &[i64], done: &[i64], what: &str) -> anyhow::Result<()> {
     for id in done {
-        println!("job {id}: {what}");
+        println!("{noun} {id}: {what}");
     }
     let missed: Vec<String> = asked.iter().filter(|id| !done.contains(id)).map(ToString::to_string).collect();
-    if missed.is_empty() { Ok(()) } else { bail!("not in the queue, or being worked on: {}", missed.join(", ")) }
+    match (missed.is_empty(), noun) {
+        (true, _) => Ok(()),
+        (false, "job") => bail!("not in the queue, or being worked on: {}", missed.join(", ")),
+        (false, _) => bail!("there is no such {noun}: {}", missed.join(", ")),
+    }
 }
 
 /// The jobs in columns; the last error in the last one, on one line.
@@ -124,7 +169,35 @@ fn table(jobs: &[JobRow], now: DateTime<Utc>) -> String {
             job.last_error.as_deref().map_or_else(|| "-".to_owned(), error),
         ]
     });
-    let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
+    columns(std::iter::once(head).chain(rows).collect())
+}
+
+/// The hooks in columns, with what their receivers answered last.
+fn hook_table(hooks: &[FailingHook], now: DateTime<Utc>) -> String {
+    if hooks.is_empty() {
+        return "no hooks whose receivers fail\n".to_owned();
+    }
+    let head = ["HOOK", "STATE", "FAILURES", "OWNER", "NEXT", "DELIVERIES", "LAST ANSWER"].map(str::to_owned);
+    let rows = hooks.iter().map(|hook| {
+        let (state, next) = match hook.health.readiness(now) {
+            Readiness::Ready => ("failing", "now".to_owned()),
+            Readiness::PausedUntil(until) => ("paused", format!("in {}", span(until, now))),
+            Readiness::Disabled => ("disabled", "-".to_owned()),
+        };
+        [
+            hook.id.to_string(),
+            state.to_owned(),
+            hook.health.recent_failures.to_string(),
+            hook.owner.clone(),
+            next,
+            hook.deliveries.to_string(),
+            hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), error),
+        ]
+    });
+    columns(std::iter::once(head).chain(rows).collect())
+}
+
+fn columns(rows: Vec<[String; 7]>) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..7).map(width).collect();
     let mut table = String::new();
@@ -161,6 +234,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::domain::web_hook::Health;
 
     #[test]
     fn jobs_are_shown_in_columns() {
@@ -187,5 +261,33 @@ mod tests {
         108  waiting   post_receive     0/10      3h   now    -
         "#);
         assert_eq!(table(&[], now), "no jobs\n");
+    }
+
+    #[test]
+    fn hooks_that_fail_are_shown_in_columns() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let hook = |id, owner: &str, failures, until: Option<i64>, answer: Option<&str>| FailingHook {
+            id,
+            owner: owner.to_owned(),
+            health: Health::of(
+                owner == "the instance",
+                failures,
+                until.map(|seconds| now + TimeDelta::seconds(seconds)),
+            ),
+            deliveries: 3,
+            last_answer: answer.map(str::to_owned),
+        };
+        let hooks = [
+            hook(12, "acme/web", 40, Some(86400), Some("503")),
+            hook(7, "acme", 9, Some(1920), Some("operation timed out")),
+            hook(8, "acme/api", 2, None, None),
+        ];
+        insta::assert_snapshot!(hook_table(&hooks, now), @r"
+        HOOK  STATE     FAILURES  OWNER     NEXT    DELIVERIES  LAST ANSWER
+        12    disabled  40        acme/web  -       3           503
+        7     paused    9         acme      in 32m  3           operation timed out
+        8     failing   2         acme/api  now     3           -
+        ");
+        assert_eq!(hook_table(&[], now), "no hooks whose receivers fail\n");
     }
 }

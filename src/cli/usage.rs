@@ -40,7 +40,7 @@ impl Usage {
     /// Prints it on standard output.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
-        let mut connection = db.pool().acquire().await.context("the database does not answer")?;
+        let mut connection = db.acquire().await.context("the database does not answer")?;
         let today = Utc::now().date_naive();
         let chosen = self.week.or(self.month);
         let totals = kas_usage::list_totals(&mut *connection, chosen.map(Period::days)).await?;

@@ -8,6 +8,7 @@ pub mod asker;
 pub mod audit;
 pub mod certificate;
 pub mod date;
+pub mod default_branch;
 pub mod egress;
 pub mod exclusion;
 pub mod full_path;

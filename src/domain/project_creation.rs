@@ -133,6 +133,7 @@ fn with_project(facts: &Facts, home: &Home, name: &str, maker: Maker) -> Facts {
         root: home.root.clone(),
         level: if home.owner == Some(maker.id) { AccessLevel::OWNER } else { home.level },
         deploy_key_can_push: None,
+        collaborations: Vec::new(),
     };
     let repository = GlRepository::Project(id);
     let container = Container { repository, exists: true, moved_from: None, snippet: None };

@@ -1,5 +1,7 @@
 //! The lines in which git says what a push changes, and what of a push that has happened is an event of its own.
 
+use super::glob;
+
 /// One line of `changes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefChange<'a> {
@@ -110,6 +112,28 @@ pub fn groups(changes: &str) -> Vec<Group<'_>> {
     groups
 }
 
+/// The patterns that protect refs of a project, with `*` for any part of a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProtectedRefs {
+    /// Those of branches.
+    pub branches: Vec<String>,
+    /// Those of tags.
+    pub tags: Vec<String>,
+}
+
+impl ProtectedRefs {
+    /// Whether the ref that changed is protected.
+    #[must_use]
+    pub fn cover(&self, change: &RefChange<'_>) -> bool {
+        let covered = |patterns: &[String], name| patterns.iter().any(|pattern| glob::matches(pattern, name));
+        match change.short_name() {
+            Some((RefType::Branch, name)) => covered(&self.branches, name),
+            Some((RefType::Tag, name)) => covered(&self.tags, name),
+            None => false,
+        }
+    }
+}
+
 impl<'a> RefChange<'a> {
     /// What became of the ref.
     #[must_use]
@@ -173,6 +197,21 @@ mod tests {
         Branch Pushed: refs/heads/main refs/heads/other
         Tag Created: refs/tags/v1
         ");
+    }
+
+    #[test]
+    fn refs_are_protected_by_the_patterns_of_their_kind() {
+        let refs = ProtectedRefs { branches: vec!["main".into(), "release/*".into()], tags: vec!["v*".into()] };
+        for (name, expected) in [
+            ("refs/heads/main", true),
+            ("refs/heads/release/1", true),
+            ("refs/heads/v1", false),
+            ("refs/tags/v1", true),
+            ("refs/tags/main", false),
+            ("refs/notes/main", false),
+        ] {
+            assert_eq!(refs.cover(&RefChange { old: A, new: B, name }), expected, "{name}");
+        }
     }
 
     /// shell-77

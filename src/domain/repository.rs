@@ -124,6 +124,19 @@ impl RepositoryPath {
     }
 }
 
+/// Where a repository is, as our database says. What a client says of it does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The storage's name in the settings.
+    pub storage: String,
+    /// The path below the storage, `.git` at its end included.
+    pub relative_path: String,
+    /// Its `gl_repository`.
+    pub gl_repository: String,
+    /// Its path for people.
+    pub gl_project_path: String,
+}
+
 /// Where hashed storage keeps the repository of an id: `@hashed/79/02/7902…`, without an ending.
 #[must_use]
 pub fn hashed_path(prefix: &str, id: i64) -> String {

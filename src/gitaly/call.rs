@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -12,7 +12,8 @@ use super::proto::commit_service_client::CommitServiceClient;
 use super::proto::diff_service_client::DiffServiceClient;
 use super::proto::ref_service_client::RefServiceClient;
 use super::proto::repository_service_client::RepositoryServiceClient;
-use super::{Error, Repository, Result, token};
+use super::{Error, Repository, Result, Storage, token};
+use crate::clock::Clock;
 
 /// For questions that Gitaly answers from what it has at hand.
 pub const FAST: Duration = Duration::from_secs(10);
@@ -24,7 +25,9 @@ const MESSAGE_BYTES: usize = 64 << 20;
 
 /// A call that is about to be made, or under way.
 pub struct Call<'a> {
-    repository: &'a Repository,
+    storage: &'a Storage,
+    clock: &'a Clock,
+    metadata: &'a MetadataMap,
     deadline: Instant,
 }
 
@@ -35,7 +38,13 @@ impl<'a> Call<'a> {
         if repository.deadline <= now {
             return Err(Error::Deadline);
         }
-        Ok(Self { repository, deadline: repository.deadline.min(now + at_most) })
+        let Repository { storage, clock, metadata, .. } = repository;
+        Ok(Self { storage, clock, metadata, deadline: repository.deadline.min(now + at_most) })
+    }
+
+    /// A call to whoever serves a storage, about none of its repositories.
+    pub fn of_storage(storage: &'a Storage, clock: &'a Clock, metadata: &'a MetadataMap, at_most: Duration) -> Self {
+        Self { storage, clock, metadata, deadline: Instant::now() + at_most }
     }
 
     /// The one message that answers.
@@ -70,13 +79,12 @@ impl<'a> Call<'a> {
 
     /// The question with everything that goes along with it. Made last, since its token and its time run out.
     fn request<Q>(&self, question: Q) -> Request<Q> {
-        let Repository { storage, clock, metadata, .. } = self.repository;
         let mut request = Request::new(question);
-        *request.metadata_mut() = metadata.clone();
+        *request.metadata_mut() = self.metadata.clone();
         // Gitaly stops working on what nobody waits for any more.
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
-        if let Some(secret) = &storage.token {
-            let bearer = token::bearer(secret, clock.now());
+        if let Some(secret) = &self.storage.token {
+            let bearer = token::bearer(secret, self.clock.now());
             let mut bearer: MetadataValue<_> = bearer.parse().expect("hex digits and decimals fit into a header");
             bearer.set_sensitive(true);
             request.metadata_mut().insert("authorization", bearer);
@@ -120,6 +128,11 @@ impl Bounds {
     pub fn picked(items: usize) -> Self {
         Self { items, bytes: usize::MAX }
     }
+}
+
+/// A number of Gitaly's that counts something. A negative one answers nothing.
+pub fn number(number: impl Into<i64>) -> Result<u64> {
+    number.into().try_into().map_err(|_| Error::Failed(Status::internal("a negative number")))
 }
 
 async fn gather<M: Message, I: IntoIterator>(

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use tonic::Request;
 
-use super::call::{Bounds, Call, FAST, MEDIUM};
+use super::call::{Bounds, Call, FAST, MEDIUM, number};
 use super::proto::changed_paths::Status as ChangedStatus;
-use super::proto::find_changed_paths_request::request::{CommitRequest, Type};
+use super::proto::find_changed_paths_request::request::{CommitRequest, TreeRequest, Type};
 use super::proto::find_changed_paths_request::{MergeCommitDiffMode, Request as PathsOf};
 use super::proto::{self, SignatureType};
 use super::{Repository, Result};
@@ -52,6 +52,8 @@ pub struct Person {
     pub email: String,
     /// When, in seconds since 1970.
     pub seconds: i64,
+    /// Where: the seconds that their clock was ahead of UTC.
+    pub utc_offset: i32,
 }
 
 /// What kind of signature a commit bears.
@@ -138,12 +140,12 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer.
-    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u32> {
+    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
         let message = proto::CountCommitsRequest { repository: Some(self.message()), revision: revision.into() };
         let answer = call.wait(message, |request| async move { self.commits().count_commits(request).await }).await?;
-        Ok(answer.count.try_into().unwrap_or_default())
+        number(answer.count)
     }
 
     /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.
@@ -167,24 +169,38 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or there are more than `limit`.
-    pub async fn changed_paths(&self, commits: &[&str], limit: usize) -> Result<Vec<ChangedPath>> {
+    pub async fn changed_paths(&self, commits: &[Commit], limit: usize) -> Result<Vec<ChangedPath>> {
         let mut paths = Vec::new();
         for commits in commits.chunks(IDS_PER_MESSAGE) {
-            let call = Call::new(self, MEDIUM)?;
-            let of = |commit: &&str| PathsOf {
-                r#type: Some(Type::CommitRequest(CommitRequest { commit_revision: (*commit).to_owned() })),
+            let of = |commit: &Commit| match &commit.parent_ids[..] {
+                [] => of_trees(empty_tree(&commit.id), &commit.id),
+                _ => {
+                    PathsOf { r#type: Some(Type::CommitRequest(CommitRequest { commit_revision: commit.id.clone() })) }
+                }
             };
-            let message = proto::FindChangedPathsRequest {
-                repository: Some(self.message()),
-                requests: commits.iter().map(of).collect(),
-                merge_commit_diff_mode: MergeCommitDiffMode::AllParents.into(),
-            };
-            let ask = |request| async move { self.diffs().find_changed_paths(request).await };
-            let room = Bounds::items(limit - paths.len());
-            let more = call.collect(message, ask, room, |page| page.paths.into_iter().map(ChangedPath::from)).await?;
-            paths.extend(more);
+            paths.extend(self.find_changed_paths(commits.iter().map(of).collect(), limit - paths.len()).await?);
         }
         Ok(paths)
+    }
+
+    /// The paths that a commit changes; of a merge, those that it brings to its first parent.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer, or there are more than `limit`.
+    pub async fn paths_changed_by(&self, commit: &Commit, limit: usize) -> Result<Vec<ChangedPath>> {
+        let parent = commit.parent_ids.first().map_or_else(|| empty_tree(&commit.id), String::as_str);
+        self.find_changed_paths(vec![of_trees(parent, &commit.id)], limit).await
+    }
+
+    async fn find_changed_paths(&self, requests: Vec<PathsOf>, limit: usize) -> Result<Vec<ChangedPath>> {
+        let call = Call::new(self, MEDIUM)?;
+        let message = proto::FindChangedPathsRequest {
+            repository: Some(self.message()),
+            requests,
+            merge_commit_diff_mode: MergeCommitDiffMode::AllParents.into(),
+        };
+        let ask = |request| async move { self.diffs().find_changed_paths(request).await };
+        call.collect(message, ask, Bounds::items(limit), |page| page.paths.into_iter().map(ChangedPath::from)).await
     }
 
     /// Those of the objects that the repository has without the quarantine.
@@ -229,6 +245,32 @@ impl Repository {
     }
 }
 
+fn of_trees(left: &str, right: &str) -> PathsOf {
+    let trees = TreeRequest { left_tree_revision: left.to_owned(), right_tree_revision: right.to_owned() };
+    PathsOf { r#type: Some(Type::TreeRequest(trees)) }
+}
+
+/// The tree without entries, which every repository has, in the object format of this id.
+fn empty_tree(id: &str) -> &'static str {
+    match id.len() {
+        64 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+        _ => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    }
+}
+
+/// The seconds of `+0530`; none of what is no zone.
+fn utc_offset(zone: &[u8]) -> i32 {
+    let (sign, digits) = match zone {
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return 0,
+    };
+    match digits.iter().map(|digit| i32::from(digit.wrapping_sub(b'0'))).collect::<Vec<_>>()[..] {
+        [h1 @ 0..=9, h2 @ 0..=9, m1 @ 0..=5, m2 @ 0..=9] => sign * ((h1 * 10 + h2) * 3600 + (m1 * 10 + m2) * 60),
+        _ => 0,
+    }
+}
+
 /// The revisions that mean: what these ids reach, and no ref does.
 pub(super) fn reached_by_nothing_but(new_ids: &[&str]) -> Vec<String> {
     new_ids.iter().chain(&["--not", "--all"]).map(|revision| (*revision).to_owned()).collect()
@@ -267,7 +309,8 @@ impl From<proto::GitCommit> for Commit {
 impl From<proto::CommitAuthor> for Person {
     fn from(person: proto::CommitAuthor) -> Self {
         let seconds = person.date.unwrap_or_default().seconds;
-        Self { name: text(person.name), email: text(person.email), seconds }
+        let utc_offset = utc_offset(&person.timezone);
+        Self { name: text(person.name), email: text(person.email), seconds, utc_offset }
     }
 }
 
@@ -284,5 +327,26 @@ impl From<proto::ChangedPaths> for ChangedPath {
         };
         let mode = |mode: i32| mode.try_into().unwrap_or_default();
         Self { path: changed.path, status, old_mode: mode(changed.old_mode), new_mode: mode(changed.new_mode) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_read_as_git_writes_them() {
+        for (zone, expected) in [
+            ("+0000", 0),
+            ("+0200", 7200),
+            ("-0330", -12_600),
+            ("+1345", 49_500),
+            ("", 0),
+            ("+2", 0),
+            ("+0060", 0),
+            ("CEST", 0),
+        ] {
+            assert_eq!(utc_offset(zone.as_bytes()), expected, "{zone}");
+        }
     }
 }

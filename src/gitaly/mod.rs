@@ -12,6 +12,7 @@ mod error;
 mod lfs_pointer;
 mod push_answers;
 mod repository;
+mod server;
 mod token;
 
 /// Gitaly's protocol, as far as we speak it.
@@ -25,7 +26,10 @@ pub use commits::{ChangedPath, Commit, PathStatus, Person, Signature};
 pub use error::{Error, Result};
 pub use lfs_pointer::LfsPointer;
 pub use push_answers::Steps;
-pub use repository::{Context, Location, Quarantine, Repository};
+pub use repository::{Context, Quarantine, Repository};
+pub use server::Server;
+
+pub use crate::domain::repository::Location;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -117,8 +117,8 @@ impl Repository {
         if questions.commits {
             let commits = steps.timed("Listing the new commits...", self.new_commits(&new_ids, COMMITS)).await?;
             if questions.added_files {
-                let ids: Vec<&str> = commits.iter().map(|commit| commit.id.as_str()).collect();
-                let paths = steps.timed("Listing the files they change...", self.changed_paths(&ids, FILES)).await?;
+                let work = self.changed_paths(&commits, FILES);
+                let paths = steps.timed("Listing the files they change...", work).await?;
                 let added = paths.into_iter().filter(|path| path.status == PathStatus::Added);
                 content.added_files = added.map(|path| lossy(&path.path)).collect();
             }
@@ -137,10 +137,23 @@ impl Repository {
             pointers = steps.timed(text, self.lfs_pointers(&new_ids, POINTERS)).await?;
         }
         if questions.size {
-            let kibibytes = steps.timed("Measuring the push...", self.object_directory_size()).await?;
-            content.size = kibibytes.saturating_mul(1024);
+            content.size = steps.timed("Measuring the push...", self.push_size(&new_ids)).await?;
+        }
+        if questions.repository_size {
+            content.repository_size = steps.timed("Measuring the repository...", self.objects_size()).await?;
         }
         Ok((content, pointers.into_iter().map(|pointer| pointer.oid).collect()))
+    }
+}
+
+impl Repository {
+    /// The bytes that a push brings: what its quarantine takes, or where there is none, the new files.
+    async fn push_size(&self, new_ids: &[&str]) -> Result<u64> {
+        if self.is_quarantined() {
+            return Ok(self.object_directory_size().await?.saturating_mul(1024));
+        }
+        let blobs = self.new_blobs(new_ids, 0, FILES).await?;
+        Ok(blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add))
     }
 }
 

@@ -5,23 +5,13 @@ use std::time::Instant;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use uuid::Uuid;
 
-use super::call::{Bounds, Call, FAST, MEDIUM};
+use super::call::{Bounds, Call, FAST, MEDIUM, number};
+use super::commits::text;
 use super::proto;
 use super::{Result, Storage};
 use crate::clock::Clock;
-
-/// Where a repository is, as our database says. What a client says of it does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// The storage's name in the settings.
-    pub storage: String,
-    /// The path below the storage, `.git` at its end included.
-    pub relative_path: String,
-    /// Its `gl_repository`.
-    pub gl_repository: String,
-    /// Its path for people.
-    pub gl_project_path: String,
-}
+use crate::domain::default_branch::Head;
+use crate::domain::repository::Location;
 
 /// What a request brings along for every call made on its behalf.
 #[derive(Debug, Clone)]
@@ -95,18 +85,19 @@ impl Repository {
             .exists)
     }
 
-    /// Makes it, empty, unless it is there. Its first branch is to be called `default_branch`, or what Gitaly calls it.
+    /// Makes it, empty, with a HEAD that names `default_branch`; leaves it alone where it is there. Answers whether it
+    /// was made.
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or cannot make it.
-    pub async fn create(&self, default_branch: Option<&str>) -> Result<()> {
+    pub async fn create(&self, default_branch: &str) -> Result<bool> {
         let call = Call::new(self, MEDIUM)?;
-        let default_branch = default_branch.unwrap_or_default().into();
+        let default_branch = default_branch.into();
         let message = proto::CreateRepositoryRequest { repository: Some(self.message()), default_branch };
         match call.wait(message, |request| async move { self.repositories().create_repository(request).await }).await {
             // Made by an earlier attempt of the same request, or by another one that won the race.
-            Err(super::Error::Failed(status)) if status.code() == tonic::Code::AlreadyExists => Ok(()),
-            outcome => outcome.map(|_| ()),
+            Err(super::Error::Failed(status)) if status.code() == tonic::Code::AlreadyExists => Ok(false),
+            outcome => outcome.map(|_| true),
         }
     }
 
@@ -133,7 +124,23 @@ impl Repository {
         let answer = call
             .wait(message, |request| async move { self.repositories().get_object_directory_size(request).await })
             .await?;
-        Ok(answer.size.try_into().unwrap_or_default())
+        number(answer.size)
+    }
+
+    /// The bytes of its objects, without those that nothing reaches and that housekeeping is going to remove. A push that
+    /// waits in a quarantine does not count.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn objects_size(&self) -> Result<u64> {
+        let call = Call::new(self, MEDIUM)?;
+        let message = proto::RepositoryInfoRequest { repository: Some(self.old_objects_alone()) };
+        let answer =
+            call.wait(message, |request| async move { self.repositories().repository_info(request).await }).await?;
+        let objects = answer.objects.ok_or_else(|| {
+            super::Error::Failed(tonic::Status::internal("RepositoryInfo says nothing of the repository's objects"))
+        })?;
+        Ok(objects.recent_size)
     }
 
     /// The full name of its default branch, which need not exist; `None` where it has none.
@@ -141,8 +148,41 @@ impl Repository {
     /// # Errors
     /// Where Gitaly gives no answer.
     pub async fn default_branch(&self) -> Result<Option<Vec<u8>>> {
+        self.find_default_branch_name(true).await
+    }
+
+    /// What HEAD names, and which branch stands for it.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn head(&self) -> Result<Head> {
+        let name = |full: Option<Vec<u8>>| {
+            let full = String::from_utf8_lossy(&full?).into_owned();
+            full.strip_prefix("refs/heads/").map(str::to_owned)
+        };
+        let named = name(self.find_default_branch_name(true).await?);
+        let branch = name(self.find_default_branch_name(false).await?);
+        Ok(Head { named, branch })
+    }
+
+    /// Lets HEAD name this branch.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer, or does not take the name.
+    pub async fn write_head(&self, branch: &str) -> Result<()> {
         let call = Call::new(self, FAST)?;
-        let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only: true };
+        let message = proto::WriteRefRequest {
+            repository: Some(self.message()),
+            r#ref: b"HEAD".to_vec(),
+            revision: format!("refs/heads/{branch}").into_bytes(),
+            old_revision: Vec::new(),
+        };
+        call.wait(message, |request| async move { self.repositories().write_ref(request).await }).await.map(|_| ())
+    }
+
+    async fn find_default_branch_name(&self, head_only: bool) -> Result<Option<Vec<u8>>> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only };
         let name = call
             .wait(message, |request| async move { self.refs().find_default_branch_name(request).await })
             .await?
@@ -158,6 +198,22 @@ impl Repository {
         let call = Call::new(self, FAST)?;
         let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
         Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
+    }
+
+    /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no such
+    /// tag.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer.
+    pub async fn find_tag(&self, name: &str) -> Result<Option<(String, String)>> {
+        let call = Call::new(self, FAST)?;
+        let message = proto::FindTagRequest { repository: Some(self.message()), tag_name: name.into() };
+        match call.wait(message, |request| async move { self.refs().find_tag(request).await }).await {
+            Ok(answer) => Ok(answer.tag.map(|tag| (tag.id, text(tag.message)))),
+            // A repository that is missing is not found either.
+            Err(super::Error::NotFound(status)) if status.message() == "tag does not exist" => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.

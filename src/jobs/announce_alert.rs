@@ -32,9 +32,10 @@ async fn announce(state: &JobState, id: AlertId) -> Result<(), Failure> {
     if !project.silent {
         let body = payload::alert(&state.settings, &project, &alert).to_string();
         let event = Uuid::new_v4();
-        for hook in web_hooks::list_hearing_alerts(&mut *transaction, project.id).await? {
-            let delivery = web_hooks::insert_delivery(&mut *transaction, hook, "alert_hooks", event, &body).await?;
-            jobs::insert_deliver_webhook(&mut *transaction, delivery).await?;
+        let hooks = web_hooks::list_listening(&mut *transaction, project.id, &state.key).await?;
+        for hook in hooks.iter().filter(|hook| hook.listening.alert_events) {
+            let delivery = web_hooks::insert_delivery(&mut *transaction, hook.id, "alert_hooks", event, &body).await?;
+            jobs::insert_deliver_webhook(&mut *transaction, delivery, &hook.receiver).await?;
         }
     }
     transaction.commit().await?;

@@ -1,13 +1,17 @@
-//! One delivery to one web hook: at least once, and the same idempotency key each time.
+//! One delivery to one web hook: at least once, and the same idempotency key each time. A hook whose receiver fails again
+//! and again pauses, and in the end is disabled, as GitLab has it; what waits for it meanwhile is delivered afterwards.
 
 use std::time::Duration;
 
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::outbound::Unsent;
 use super::{Failure, JobState, attempt};
+use crate::domain::ids::WebHookId;
+use crate::domain::web_hook::Readiness;
 use crate::store::web_hooks::{self, Answer, Delivery};
 use crate::store::{self, jobs};
 
@@ -32,6 +36,11 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
     };
     if delivery.silent {
         return Err(Failure::lasting("the instance is in silent mode"));
+    }
+    match delivery.health.readiness(state.clock.now()) {
+        Readiness::Ready => {}
+        Readiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
+        Readiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
     }
     let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
     let verdict = judge(&posted);
@@ -62,17 +71,47 @@ fn judge(posted: &Result<Answer, Unsent>) -> Result<(), Failure> {
     }
 }
 
+fn disabled(delivery: &Delivery) -> String {
+    let Delivery { hook, health, .. } = delivery;
+    let failures = health.recent_failures;
+    format!("hook {hook} is disabled after {failures} failures in a row; `gatehouse jobs enable {hook}` enables it")
+}
+
 async fn note(state: &JobState, id: Uuid, delivery: &Delivery, answer: &Answer, taken: bool) -> store::Result<()> {
     let mut transaction = state.pool.begin().await?;
     web_hooks::insert_log(&mut transaction, delivery.hook, &delivery.trigger, answer).await?;
     if taken {
         web_hooks::delete_delivery(&mut *transaction, id).await?;
     }
+    note_health(state, &mut transaction, delivery.hook, answer).await?;
     transaction.commit().await
+}
+
+/// What the answer says of the receiver. A receiver that sends us elsewhere is there, although nobody goes where it says.
+async fn note_health(state: &JobState, db: &mut PgConnection, hook: WebHookId, answer: &Answer) -> store::Result<()> {
+    let Some(before) = web_hooks::lock_health(&mut *db, hook).await? else { return Ok(()) };
+    let now = state.clock.now();
+    let after = if matches!(answer.status, Some(200..=399)) { before.succeeded() } else { before.failed(now) };
+    if after == before {
+        return Ok(());
+    }
+    web_hooks::update_health(&mut *db, hook, after).await?;
+    match after.readiness(now) {
+        Readiness::Ready => {}
+        Readiness::PausedUntil(until) => {
+            tracing::warn!(hook.id = hook.0, failures = after.recent_failures, %until, "a web hook pauses");
+            jobs::pause_deliveries(&mut *db, hook, until).await?;
+        }
+        Readiness::Disabled => {
+            tracing::warn!(hook.id = hook.0, failures = after.recent_failures, "a web hook is disabled");
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fate;
     use super::*;
 
     #[test]
@@ -82,8 +121,8 @@ mod tests {
                 |status| Answer { status: Some(status), body: String::new(), error: None, duration: Duration::ZERO };
             match judge(&posted.map(answer)) {
                 Ok(()) => "taken",
-                Err(Failure { last: false, .. }) => "again",
-                Err(Failure { last: true, .. }) => "final",
+                Err(Failure { fate: Fate::Again | Fate::Later, .. }) => "again",
+                Err(Failure { fate: Fate::Never, .. }) => "final",
             }
         };
         for (status, expected) in [

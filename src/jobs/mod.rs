@@ -2,7 +2,8 @@
 //!
 //! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them and
 //! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
-//! database it does in one transaction that finds out whether it was done before.
+//! database it does in one transaction that finds out whether it was done before. What waits for somebody else's server
+//! has a worker of its own, and each such server no more than its share of it.
 
 pub mod announce_alert;
 pub mod deliver_webhook;
@@ -10,6 +11,7 @@ pub mod expire_memberships;
 pub mod outbound;
 pub mod payload;
 pub mod post_receive;
+pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod repositories;
 pub mod sync_scim_members;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphile_worker::{
-    JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
+    Job, JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
     WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
@@ -31,19 +33,23 @@ use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
+use self::refresh_repository::RefreshRepository;
 use self::repositories::Repositories;
 use self::sync_scim_members::SyncScimMembers;
 use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
+use crate::gitaly;
 use crate::store::db::Pauses;
 use crate::store::queue_driver::QueueDriver;
 use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
-/// The pause after which an empty queue is looked at again, unless a new job says so before.
-const IDLE_PAUSE: Duration = Duration::from_millis(500);
+/// Deliveries that a server has under way at once. They wait for receivers, not for this machine or the database.
+const DELIVERIES: usize = 64;
+/// Connections for what deliveries have to read and write, before and after they wait.
+const DELIVERIES_CONNECTIONS: u32 = 4;
 /// The longest pause after which a worker that has failed as a whole is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(10);
 
@@ -92,8 +98,8 @@ impl JobState {
         clock: Clock,
         repositories: Repositories,
     ) -> anyhow::Result<Self> {
-        // One connection a job, one that fetches jobs, one that shows that the server is alive.
-        let connections = u32::from(settings.queue.concurrency) + 2;
+        // One connection a job; and for each lane one that fetches jobs, and one that shows that the server is alive.
+        let connections = u32::from(settings.queue.concurrency) + DELIVERIES_CONNECTIONS + 4;
         Self::over(Db::beside(database, connections)?, settings, clock, repositories)
     }
 
@@ -121,20 +127,55 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let upkeep = tokio::spawn(upkeep::run(state.clone(), stop.clone()));
         if state.settings.queue.concurrency > 0 {
-            work(&state, stop).await;
+            tokio::join!(work(&state, Lane::Events, stop.clone()), work(&state, Lane::Deliveries, stop));
         }
         let _ = upkeep.await;
     })
 }
 
+/// What a worker works on. Deliveries have a worker of their own, so that nothing else waits for a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// What this machine does by itself, with its database and Gitaly.
+    Events,
+    /// What is posted to receivers.
+    Deliveries,
+}
+
+impl Lane {
+    fn concurrency(self, settings: &JobSettings) -> usize {
+        match self {
+            Self::Events => settings.queue.concurrency.max(1).into(),
+            Self::Deliveries => DELIVERIES,
+        }
+    }
+
+    /// Jobs that are fetched at once, and so kept from other servers.
+    fn handful(self, settings: &JobSettings) -> usize {
+        match self {
+            Self::Events => 4 * self.concurrency(settings),
+            Self::Deliveries => self.concurrency(settings),
+        }
+    }
+
+    /// The pause after which the queue is looked at again where there was nothing to do, unless a new job ends it before.
+    /// Deliveries to a receiver also wait for each other, and no new job says that one of them is through.
+    fn idle_pause(self) -> Duration {
+        match self {
+            Self::Events => Duration::from_millis(500),
+            Self::Deliveries => Duration::from_millis(100),
+        }
+    }
+}
+
 /// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has been
 /// replaced, another takes its place.
-async fn work(state: &JobState, mut stop: watch::Receiver<bool>) {
+async fn work(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut pauses = Pauses::up_to(RESTART_PAUSE);
     let mut leaving = JoinSet::new();
     while !*stop.borrow() {
         let driver = QueueDriver::new(state.pool.clone(), stop.clone());
-        let worker = match worker(state, driver.clone(), stop.clone()).await {
+        let worker = match worker(state, lane, driver.clone(), stop.clone()).await {
             Ok(worker) => Arc::new(worker),
             Err(error) => {
                 restarts(&error);
@@ -166,13 +207,17 @@ fn restarts(error: &anyhow::Error) {
     tracing::warn!(%error, "the worker of the job queue has failed and is started again");
 }
 
-/// A worker over the driver's connections, with every kind of job.
+/// A worker over the driver's connections, with the kinds of job that its lane has.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn worker(state: &JobState, driver: QueueDriver, mut stop: watch::Receiver<bool>) -> anyhow::Result<Worker> {
+pub async fn worker(
+    state: &JobState,
+    lane: Lane,
+    driver: QueueDriver,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<Worker> {
     let settings = &state.settings;
-    let concurrency = usize::from(settings.queue.concurrency.max(1));
     let takeover = Duration::from_secs(settings.queue.takeover_timeout.into());
     let recovery = WorkerRecoveryConfig::default()
         .heartbeat_interval(takeover / 4)
@@ -180,12 +225,12 @@ pub async fn worker(state: &JobState, driver: QueueDriver, mut stop: watch::Rece
         .sweep_threshold(takeover)
         .recovery_delay(Duration::from_secs(1));
     // Without a pause the library asks an empty queue again at once, thousands of times a second. A new job ends the pause.
-    let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
-    let local_queue = LocalQueueConfig::default().with_size(4 * concurrency).with_ttl(Duration::from_secs(30));
-    let worker = WorkerOptions::default()
+    let idle = RefetchDelayConfig::default().with_duration(lane.idle_pause()).with_max_abort_threshold(1);
+    let local_queue = LocalQueueConfig::default().with_size(lane.handful(settings)).with_ttl(Duration::from_secs(30));
+    let options = WorkerOptions::default()
         .database(graphile_worker::Database::new(driver))
         .schema(jobs::SCHEMA)
-        .concurrency(concurrency)
+        .concurrency(lane.concurrency(settings))
         // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
         .local_queue(local_queue.with_refetch_delay(idle))
         .worker_recovery(recovery)
@@ -196,23 +241,26 @@ pub async fn worker(state: &JobState, driver: QueueDriver, mut stop: watch::Rece
         .shutdown_grace_period(settings.drain_timeout)
         .shutdown_interrupted_job_retry_delay(Duration::ZERO)
         .add_extension(state.clone())
-        .define_job::<AnnounceAlert>()
-        .define_job::<PostReceive>()
-        .define_job::<DeliverWebhook>()
-        .define_job::<SyncScimMembers>()
         .on(JobFail, {
             let pool = state.pool.clone();
-            move |failed| postpone(pool.clone(), *failed.job.id(), *failed.job.attempts())
-        })
-        .init()
-        .await?;
-    Ok(worker)
+            move |failed| postpone(pool.clone(), Arc::clone(&failed.job))
+        });
+    let options = match lane {
+        Lane::Events => {
+            let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
+            options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
+        }
+        Lane::Deliveries => options.define_job::<DeliverWebhook>(),
+    };
+    Ok(options.init().await?)
 }
 
 /// The library has put the job off already, by a pause without chance in it: what failed together would be tried again
 /// together.
-async fn postpone(pool: Db, id: i64, attempts: i16) {
-    if let Err(error) = jobs::postpone(&pool, id, pause(attempts, rand::random())).await {
+async fn postpone(pool: Db, job: Arc<Job>) {
+    let (id, pause) = (*job.id(), pause(*job.attempts(), rand::random()));
+    let delivery = job.payload().get("delivery").and_then(|id| id.as_str()?.parse().ok());
+    if let Err(error) = jobs::postpone(&pool, id, pause, delivery).await {
         tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
     }
 }
@@ -226,18 +274,40 @@ fn pause(attempts: i16, chance: f64) -> Duration {
 /// Why a job did not succeed.
 pub struct Failure {
     text: String,
-    last: bool,
+    fate: Fate,
+}
+
+/// What becomes of a job that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is tried again.
+    Again,
+    /// It was not tried, and will be.
+    Later,
+    /// It is dead.
+    Never,
 }
 
 impl Failure {
     /// The job is tried again.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { text: text.into(), last: false }
+        Self { text: text.into(), fate: Fate::Again }
+    }
+
+    /// Now is not the time for the job: this attempt is none.
+    pub fn early(text: impl Into<String>) -> Self {
+        Self { text: text.into(), fate: Fate::Later }
     }
 
     /// Another attempt would end the same way; the job is dead, until an operator has it tried again.
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { text: text.into(), last: true }
+        Self { text: text.into(), fate: Fate::Never }
+    }
+}
+
+impl From<gitaly::Error> for Failure {
+    fn from(error: gitaly::Error) -> Self {
+        Self::passing(error.to_string())
     }
 }
 
@@ -262,15 +332,18 @@ where
     let state: JobState = context.get_ext().cloned().ok_or_else(|| Failure::passing("this server has no jobs"))?;
     let started = Instant::now();
     let ended = run(state.clone()).await;
-    let outcome = match &ended {
-        Ok(()) => "done",
-        Err(Failure { last: false, .. }) => "failed",
-        Err(Failure { last: true, .. }) => "buried",
+    let (fate, outcome) = match &ended {
+        Ok(()) => (None, "done"),
+        Err(Failure { fate: Fate::Again, .. }) => (Some(Fate::Again), "failed"),
+        Err(Failure { fate: Fate::Later, .. }) => (Some(Fate::Later), "early"),
+        Err(Failure { fate: Fate::Never, .. }) => (Some(Fate::Never), "buried"),
     };
     metrics::counter!("gatehouse_jobs_total", "job" => J::IDENTIFIER, "outcome" => outcome).increment(1);
     metrics::histogram!("gatehouse_job_seconds", "job" => J::IDENTIFIER).record(started.elapsed());
-    if outcome == "buried" {
-        jobs::update_last_attempt(&state.pool, *context.job().id()).await?;
+    match fate {
+        Some(Fate::Never) => jobs::update_last_attempt(&state.pool, *context.job().id()).await?,
+        Some(Fate::Later) => jobs::uncount_attempt(&state.pool, *context.job().id()).await?,
+        Some(Fate::Again) | None => {}
     }
     ended
 }

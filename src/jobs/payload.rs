@@ -1,24 +1,45 @@
-//! What a web hook posts: GitLab's `push`, `tag_push` and `alert` events.
+//! What a web hook posts: GitLab's `push`, `tag_push`, `repository_update` and `alert` events.
+//!
+//! Of what GitLab documents for these, a few fields are always null here: `user_avatar` and `avatar_url`, for users and
+//! projects have no pictures; `ci_config_path`, for nobody runs pipelines. A path with a new name is one that was added and
+//! one that was removed, for Gitaly does not look for renames when it is asked for paths; GitLab leaves the old one out.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::JobSettings;
-use super::repositories::{Brought, Commit};
+use super::repositories::{Brought, ChangedFiles, committed_at};
 use crate::domain::push::{RefChange, RefType, is_zero};
+use crate::gitaly::Commit;
 use crate::store::alerts::AlertRow;
 use crate::store::pushed_projects::{Author, PushedProject};
 
-/// The body for one change of a ref. Without knowledge of the repository it lists no commits.
+/// Bytes that a body may have; GitLab sends none that is longer.
+pub const LONGEST: usize = 25 << 20;
+
+/// What is said of one change of a ref. Without knowledge of the repository it lists no commits.
+#[derive(Debug)]
+pub struct Push<'a> {
+    /// The project.
+    pub project: &'a PushedProject,
+    /// Who pushed.
+    pub author: &'a Author,
+    /// The change.
+    pub change: &'a RefChange<'a>,
+    /// Whether the ref is protected.
+    pub protected: bool,
+    /// What the change has brought.
+    pub brought: Option<&'a Brought>,
+    /// What each of the commits that it has brought changes.
+    pub files: &'a [ChangedFiles],
+    /// The options of the push.
+    pub push_options: &'a Value,
+}
+
+/// The body for one change of a ref.
 #[must_use]
-pub fn push(
-    settings: &JobSettings,
-    project: &PushedProject,
-    author: &Author,
-    change: &RefChange<'_>,
-    brought: Option<&Brought>,
-    push_options: &Value,
-) -> Value {
+pub fn push(settings: &JobSettings, push: &Push<'_>) -> Value {
+    let Push { project, author, change, brought, .. } = push;
     let kind = match change.short_name() {
         Some((RefType::Tag, _)) => "tag_push",
         Some((RefType::Branch, _)) | None => "push",
@@ -31,16 +52,19 @@ pub fn push(
     let url = format!("{}/{}", settings.url, project.path);
     let git_http_url = http_clone_url(settings, project);
     let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
-    let commits: Vec<Value> =
-        brought.into_iter().flat_map(|brought| &brought.commits).map(|one| commit(&url, one)).collect();
+    let none = ChangedFiles::default();
+    let files = push.files.iter().chain(std::iter::repeat(&none));
+    let commits = brought.iter().flat_map(|brought| &brought.commits).zip(files);
+    let commits: Vec<Value> = commits.map(|(one, files)| commit(&url, one, files)).collect();
     json!({
         "object_kind": kind,
         "event_name": kind,
         "before": change.old,
         "after": change.new,
         "ref": change.name,
+        "ref_protected": push.protected,
         "checkout_sha": checkout,
-        "message": null,
+        "message": brought.and_then(|brought| brought.message.as_deref()),
         "user_id": author.id.0,
         "user_name": author.name,
         "user_username": author.username,
@@ -50,7 +74,7 @@ pub fn push(
         "project": project_of(settings, project),
         "commits": commits,
         "total_commits_count": brought.map_or(0, |brought| brought.total),
-        "push_options": push_options,
+        "push_options": push.push_options,
         "repository": {
             "name": project.name,
             "url": git_ssh_url,
@@ -60,6 +84,31 @@ pub fn push(
             "git_ssh_url": git_ssh_url,
             "visibility_level": project.visibility_level,
         },
+    })
+}
+
+/// The body for a push as a whole, which hooks of the instance hear of once.
+#[must_use]
+pub fn repository_update(
+    settings: &JobSettings,
+    project: &PushedProject,
+    author: &Author,
+    changes: &[RefChange<'_>],
+) -> Value {
+    let mut refs: Vec<&str> = changes.iter().map(|change| change.name).collect();
+    refs.sort_unstable();
+    refs.dedup();
+    let changes = changes.iter().map(|change| json!({ "before": change.old, "after": change.new, "ref": change.name }));
+    json!({
+        "event_name": "repository_update",
+        "user_id": author.id.0,
+        "user_name": author.name,
+        "user_email": author.email,
+        "user_avatar": Value::Null,
+        "project_id": project.id.0,
+        "project": project_of(settings, project),
+        "changes": changes.collect::<Vec<Value>>(),
+        "refs": refs,
     })
 }
 
@@ -108,16 +157,53 @@ fn http_clone_url(settings: &JobSettings, project: &PushedProject) -> String {
     format!("{}/{}.git", project.http_clone_root.as_ref().unwrap_or(&settings.url), project.path)
 }
 
-fn commit(project_url: &str, commit: &Commit) -> Value {
+fn commit(project_url: &str, commit: &Commit, files: &ChangedFiles) -> Value {
     json!({
         "id": commit.id,
-        "message": commit.message,
-        "title": commit.title(),
-        "timestamp": commit.timestamp.to_rfc3339_opts(SecondsFormat::Secs, false),
+        "message": commit.message(),
+        "title": title(commit.message()),
+        "timestamp": committed_at(commit).to_rfc3339_opts(SecondsFormat::Secs, false),
         "url": format!("{project_url}/-/commit/{}", commit.id),
-        "author": { "name": commit.author_name, "email": commit.author_email },
-        "added": [],
-        "modified": [],
-        "removed": [],
+        "author": { "name": commit.author.name, "email": commit.author.email },
+        "added": files.added,
+        "modified": files.modified,
+        "removed": files.removed,
     })
+}
+
+/// The first line of a message; of a long one its first words, 81 characters in all.
+fn title(message: &str) -> String {
+    const LONG: usize = 100;
+    const CUT: usize = 80;
+    if message.trim().is_empty() {
+        return "--no commit message".to_owned();
+    }
+    let line = message.split(['\r', '\n']).next().unwrap_or_default();
+    if line.chars().count() < LONG {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(CUT + 1).collect();
+    let cut = start.rfind(' ').map_or_else(|| start.chars().take(CUT).collect(), |space| start[..space].to_owned());
+    format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line_or_its_beginning() {
+        for (message, expected) in [
+            ("Begin\n\nand say why\n", "Begin".to_owned()),
+            ("Begin\r\nmore", "Begin".to_owned()),
+            (" \n", "--no commit message".to_owned()),
+            ("", "--no commit message".to_owned()),
+            (&"x".repeat(99), "x".repeat(99)),
+            (&"x".repeat(100), "x".repeat(80) + "…"),
+            (&"ab ".repeat(40), "ab ".repeat(26) + "ab…"),
+            (&"é ".repeat(60), "é ".repeat(39) + "é…"),
+        ] {
+            assert_eq!(title(message), expected, "{message}");
+        }
+    }
 }

@@ -1,21 +1,24 @@
 //! After a push: who was active when, the events of the feed, and the deliveries to web hooks.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::repositories::{Brought, Commit};
+use super::repositories::{Brought, ChangedFiles};
 use super::{Failure, JobState, attempt, payload};
 use crate::domain::access::ActorName;
-use crate::domain::ids::{ProjectId, PushId, WebHookId};
-use crate::domain::push::{self, Action, Group, RefChange, RefType, is_zero};
+use crate::domain::ids::{ProjectId, PushId};
+use crate::domain::push::{self, Action, Group, ProtectedRefs, RefChange, RefType, is_zero};
 use crate::domain::repository::GlRepository;
-use crate::domain::web_hook::Listening;
 use crate::store::events::{PushEvent, Refs};
 use crate::store::pushed_projects::{Author, PushedProject};
 use crate::store::received_pushes::{self, ReceivedPush};
+use crate::store::web_hooks::{Answer, Hearer};
 use crate::store::{self, actors, events, jobs, pushed_projects, web_hooks};
 
 /// The job of one push.
@@ -37,8 +40,8 @@ struct Prepared<'a> {
     project: PushedProject,
     author: Option<Author>,
     groups: Vec<PreparedGroup<'a>>,
-    hooks: Vec<(WebHookId, Listening)>,
-    default_branch: Option<String>,
+    hooks: Vec<Hearer>,
+    protected: ProtectedRefs,
 }
 
 struct PreparedGroup<'a> {
@@ -46,7 +49,14 @@ struct PreparedGroup<'a> {
     ref_type: RefType,
     size: usize,
     /// Each change by itself, where there are few enough for events or hooks.
-    changes: Vec<(RefChange<'a>, Option<Brought>)>,
+    changes: Vec<PreparedChange<'a>>,
+}
+
+struct PreparedChange<'a> {
+    change: RefChange<'a>,
+    brought: Option<Brought>,
+    /// What each of the commits changes, where somebody is told of them.
+    files: Vec<ChangedFiles>,
 }
 
 async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
@@ -65,6 +75,9 @@ async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
         return Ok(());
     }
     note_activity(&mut transaction, repository, push.received_at).await?;
+    if let Some(GlRepository::Project(project) | GlRepository::Wiki(project)) = repository {
+        jobs::insert_refresh_repository(&mut *transaction, project).await?;
+    }
     match &prepared {
         Some(prepared) => write(state, &mut transaction, id, &push, prepared).await?,
         None if matches!(repository, Some(GlRepository::Project(_))) => {
@@ -88,32 +101,54 @@ async fn prepare<'a>(
         Some(user) => pushed_projects::find_author(&state.pool, user.id).await?,
         None => None,
     };
-    let hooks = if project.silent { Vec::new() } else { web_hooks::list_listening(&state.pool, project.id).await? };
-    let groups = push::groups(&push.changes);
-    // A branch that comes or goes may be the one that HEAD names.
-    let moved = |group: &Group<'_>| group.ref_type == RefType::Branch && group.action != Action::Pushed;
-    let default_branch = if groups.iter().any(moved) || project.default_branch.is_none() {
-        state.repositories.default_branch(&project).await
+    let hooks = if project.silent {
+        Vec::new()
     } else {
-        None
+        web_hooks::list_listening(&state.pool, project.id, &state.key).await?
     };
-    if default_branch.is_some() {
-        project.default_branch.clone_from(&default_branch);
+    let protected = if hooks.is_empty() {
+        ProtectedRefs::default()
+    } else {
+        pushed_projects::find_protected_refs(&state.pool, project.id).await?
+    };
+    let groups = push::groups(&push.changes);
+    // The report of the first push settles it, unless Gitaly gave no answer then.
+    let mut known = project.default_branch_born;
+    if !known && let Some(head) = state.repositories.head(&project).await {
+        known = true;
+        project.default_branch_born = head.branch.is_some();
+        project.default_branch = head.branch.or(head.named);
     }
     let mut prepared = Vec::new();
     for group in groups {
-        prepared.push(prepare_group(state, &project, group).await);
+        prepared.push(prepare_group(state, &project, &hooks, group, known).await);
     }
-    Ok(Some(Prepared { project, author, groups: prepared, hooks, default_branch }))
+    Ok(Some(Prepared { project, author, groups: prepared, hooks, protected }))
 }
 
-async fn prepare_group<'a>(state: &JobState, project: &PushedProject, group: Group<'a>) -> PreparedGroup<'a> {
+/// What a new branch has brought is counted from the default branch, and cannot be told while nobody knows that one.
+async fn prepare_group<'a>(
+    state: &JobState,
+    project: &PushedProject,
+    hooks: &[Hearer],
+    group: Group<'a>,
+    default_branch_known: bool,
+) -> PreparedGroup<'a> {
     let size = group.changes.len();
     let mut changes = Vec::new();
     if size <= project.activities_limit.max(project.hooks_limit) {
         for change in group.changes {
-            let brought = state.repositories.brought(project, change.name, change.old, change.new).await;
-            changes.push((change, brought));
+            let brought = if default_branch_known || !is_zero(change.old) {
+                state.repositories.brought(project, change.name, change.old, change.new).await
+            } else {
+                None
+            };
+            let told = size <= project.hooks_limit && hooks.iter().any(|hook| hook.listening.hears(&change));
+            let files = match &brought {
+                Some(brought) if told => state.repositories.changed_files(project, &brought.commits).await,
+                Some(_) | None => Vec::new(),
+            };
+            changes.push(PreparedChange { change, brought, files });
         }
     }
     PreparedGroup { action: group.action, ref_type: group.ref_type, size, changes }
@@ -137,9 +172,6 @@ async fn write(
     prepared: &Prepared<'_>,
 ) -> Result<(), Failure> {
     let project = &prepared.project;
-    if let Some(name) = &prepared.default_branch {
-        pushed_projects::upsert_default_branch(&mut *db, project.id, name, push.received_at).await?;
-    }
     // Events and hooks name whoever pushed; of somebody who is gone they say nothing.
     let Some(author) = &prepared.author else { return Ok(()) };
     let mut number = 0;
@@ -161,22 +193,49 @@ async fn write(
         if group.size > project.hooks_limit {
             continue;
         }
-        for (change, brought) in &group.changes {
-            let told: Vec<_> = prepared.hooks.iter().filter(|(_, hook)| hook.hears(change)).collect();
+        for PreparedChange { change, brought, files } in &group.changes {
+            let told: Vec<_> = prepared.hooks.iter().filter(|hook| hook.listening.hears(change)).collect();
             if told.is_empty() {
                 continue;
             }
-            let body = payload::push(&state.settings, project, author, change, brought.as_ref(), &push.push_options);
-            let body = body.to_string();
+            let body = payload::Push {
+                project,
+                author,
+                change,
+                protected: prepared.protected.cover(change),
+                brought: brought.as_ref(),
+                files,
+                push_options: &push.push_options,
+            };
             let trigger = match group.ref_type {
                 RefType::Branch => "push_hooks",
                 RefType::Tag => "tag_push_hooks",
             };
-            for (hook, _) in told {
-                let delivery = web_hooks::insert_delivery(&mut *db, *hook, trigger, event, &body).await?;
-                jobs::insert_deliver_webhook(&mut *db, delivery).await?;
-            }
+            tell(db, &told, trigger, event, &payload::push(&state.settings, &body)).await?;
         }
+    }
+    let told: Vec<_> = prepared.hooks.iter().filter(|hook| hook.listening.repository_update_events).collect();
+    let changes: Vec<_> = push::parse(&push.changes).collect();
+    if !told.is_empty() && !changes.is_empty() {
+        let body = payload::repository_update(&state.settings, project, author, &changes);
+        tell(db, &told, "repository_update_hooks", event, &body).await?;
+    }
+    Ok(())
+}
+
+/// Enqueues a delivery to each of the hooks. What is longer than anything that GitLab sends is not sent, and the hooks' logs
+/// say so.
+async fn tell(db: &mut PgConnection, hooks: &[&Hearer], trigger: &str, event: Uuid, body: &Value) -> store::Result<()> {
+    let body = body.to_string();
+    for hook in hooks {
+        if body.len() > payload::LONGEST {
+            let error = Some(format!("the message is longer than {} bytes", payload::LONGEST));
+            let answer = Answer { status: None, body: String::new(), error, duration: Duration::ZERO };
+            web_hooks::insert_log(db, hook.id, trigger, &answer).await?;
+            continue;
+        }
+        let delivery = web_hooks::insert_delivery(&mut *db, hook.id, trigger, event, &body).await?;
+        jobs::insert_deliver_webhook(&mut *db, delivery, &hook.receiver).await?;
     }
     Ok(())
 }
@@ -186,14 +245,14 @@ fn events_of<'a>(group: &'a PreparedGroup<'a>, limit: usize) -> Vec<Refs<'a>> {
     if group.size > limit {
         return vec![Refs::Many(i32::try_from(group.size).unwrap_or(i32::MAX))];
     }
-    let one = |(change, brought): &'a (RefChange<'a>, Option<Brought>)| {
+    let one = |PreparedChange { change, brought, .. }: &'a PreparedChange<'a>| {
         let newest = brought.as_ref().and_then(|brought| brought.commits.last());
         Refs::One {
             name: change.short_name().map_or(change.name, |(_, name)| name),
             from: Some(change.old).filter(|id| !is_zero(id)),
             to: Some(change.new).filter(|id| !is_zero(id)),
             commit_count: brought.as_ref().map_or(0, |brought| brought.total),
-            commit_title: newest.map(Commit::title),
+            commit_title: newest.and_then(|commit| commit.message().split(['\r', '\n']).next()),
         }
     };
     group.changes.iter().map(one).collect()

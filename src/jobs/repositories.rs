@@ -2,49 +2,45 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset};
+use futures_util::stream::{self, StreamExt};
 
+use crate::domain::default_branch::Head;
 use crate::domain::repository::{GlRepository, hashed_path};
-use crate::gitaly::{self, Context, Gitaly, Location, Repository};
+use crate::gitaly::{self, Context, Gitaly, Location, PathStatus, Repository};
 use crate::store::pushed_projects::PushedProject;
 
 /// What the questions about one push may take.
 const BUDGET: Duration = Duration::from_secs(20);
 /// Commits that a hook is told of, at most, as GitLab has it.
 const COMMITS: u16 = 20;
-
-/// A commit, as hooks are told of it.
-#[derive(Debug, Clone)]
-pub struct Commit {
-    /// Its object id.
-    pub id: String,
-    /// Its whole message.
-    pub message: String,
-    /// When it was made.
-    pub timestamp: DateTime<Utc>,
-    /// Its author's name.
-    pub author_name: String,
-    /// Its author's address.
-    pub author_email: String,
-}
-
-impl Commit {
-    /// The first line of its message.
-    #[must_use]
-    pub fn title(&self) -> &str {
-        self.message.split(['\r', '\n']).next().unwrap_or_default()
-    }
-}
+/// Paths of one commit that a hook is told of, at most; of a commit that changes more it is told none.
+const PATHS: usize = 50_000;
+/// Commits whose paths are asked for at once.
+const AT_ONCE: usize = 4;
 
 /// What a change of a ref has brought.
 #[derive(Debug, Clone, Default)]
 pub struct Brought {
-    /// The newest commits, oldest first, 20 at most.
-    pub commits: Vec<Commit>,
+    /// The newest commits, oldest first, 20 at most; of a tag, the one that it tags.
+    pub commits: Vec<gitaly::Commit>,
     /// How many there are.
     pub total: i64,
     /// The commit that the ref leads to: of a tag, what it tags.
     pub checkout: Option<String>,
+    /// A tag's message, which is empty where the tag is not annotated.
+    pub message: Option<String>,
+}
+
+/// The paths that a commit changes, as hooks are told of them.
+#[derive(Debug, Clone, Default)]
+pub struct ChangedFiles {
+    /// Those that were not there.
+    pub added: Vec<String>,
+    /// Those whose contents, mode or kind differ.
+    pub modified: Vec<String>,
+    /// Those that are gone.
+    pub removed: Vec<String>,
 }
 
 /// The repositories that were pushed to.
@@ -68,24 +64,48 @@ impl Repositories {
             let repository = self.open(project)?;
             let tip = repository.newest_commits(None, new, 1).await?;
             let checkout = tip.first().map(|commit| commit.id.clone());
-            if name.starts_with("refs/tags/") {
-                return Ok(Brought { checkout, ..Brought::default() });
+            if let Some(name) = name.strip_prefix("refs/tags/") {
+                // The tag may have moved on since.
+                let tag = repository.find_tag(name).await?.filter(|(id, _)| id == new);
+                let message = tag.map(|(_, message)| message);
+                return Ok(Brought { total: i64::from(!tip.is_empty()), commits: tip, checkout, message });
             }
-            // A new branch brings what the default branch does not have.
-            let default = project.default_branch.as_ref().map(|name| format!("refs/heads/{name}"));
+            // A new branch brings what the default branch does not have, and all that it has before there is one.
+            let default = project.default_branch.as_ref().filter(|_| project.default_branch_born);
+            let default = default.map(|name| format!("refs/heads/{name}"));
             let before = if is_blank(old) { default.filter(|default| default != name) } else { Some(old.to_owned()) };
             let total = repository.count_commits(before.as_deref(), new).await?;
             let newest = repository.newest_commits(before.as_deref(), new, COMMITS).await?;
-            Ok(Brought { commits: newest.into_iter().rev().map(commit).collect(), total: total.into(), checkout })
+            let commits = newest.into_iter().rev().collect();
+            let total = i64::try_from(total).unwrap_or(i64::MAX);
+            Ok(Brought { commits, total, checkout, message: None })
         };
         answered(asked.await, project)
     }
 
-    /// The branch that the repository's HEAD names; none where Gitaly does not say.
-    pub async fn default_branch(&self, project: &PushedProject) -> Option<String> {
-        let asked = async { self.open(project)?.default_branch().await };
-        let name = String::from_utf8(answered(asked.await, project)??).ok()?;
-        name.strip_prefix("refs/heads/").map(str::to_owned)
+    /// The paths that each of the commits changes, in their order; none of a commit where Gitaly does not say.
+    pub async fn changed_files(&self, project: &PushedProject, commits: &[gitaly::Commit]) -> Vec<ChangedFiles> {
+        let Some(repository) = answered(self.open(project), project) else { return Vec::new() };
+        let repository = &repository;
+        let asked = stream::iter(commits.to_vec()).map(|commit| async move {
+            let paths = answered(repository.paths_changed_by(&commit, PATHS).await, project);
+            changed_files(paths.unwrap_or_default())
+        });
+        asked.buffered(AT_ONCE).collect().await
+    }
+
+    /// What the repository says of its HEAD; none where Gitaly does not say.
+    pub async fn head(&self, project: &PushedProject) -> Option<Head> {
+        let asked = async { self.open(project)?.head().await };
+        answered(asked.await, project)
+    }
+
+    /// The handle of a repository, for the length of a job.
+    ///
+    /// # Errors
+    /// Where the settings do not name its storage.
+    pub fn at(&self, location: Location, job: &'static str) -> gitaly::Result<Repository> {
+        self.0.repository(location, Context::new(job, Instant::now() + BUDGET))
     }
 
     fn open(&self, project: &PushedProject) -> gitaly::Result<Repository> {
@@ -108,12 +128,22 @@ fn is_blank(id: &str) -> bool {
     id.bytes().all(|byte| byte == b'0')
 }
 
-fn commit(commit: gitaly::Commit) -> Commit {
-    Commit {
-        message: commit.message().to_owned(),
-        timestamp: DateTime::from_timestamp(commit.committer.seconds, 0).unwrap_or_default(),
-        id: commit.id,
-        author_name: commit.author.name,
-        author_email: commit.author.email,
+fn changed_files(paths: Vec<gitaly::ChangedPath>) -> ChangedFiles {
+    let mut files = ChangedFiles::default();
+    for path in paths {
+        let kind = match path.status {
+            PathStatus::Added | PathStatus::Copied | PathStatus::Renamed => &mut files.added,
+            PathStatus::Modified | PathStatus::TypeChanged => &mut files.modified,
+            PathStatus::Deleted => &mut files.removed,
+        };
+        kind.push(String::from_utf8_lossy(&path.path).into_owned());
     }
+    files
+}
+
+/// When a commit was made, by the clock of whoever made it.
+#[must_use]
+pub fn committed_at(commit: &gitaly::Commit) -> DateTime<FixedOffset> {
+    let zone = FixedOffset::east_opt(commit.committer.utc_offset).unwrap_or(FixedOffset::east_opt(0).expect("UTC"));
+    DateTime::from_timestamp(commit.committer.seconds, 0).unwrap_or_default().with_timezone(&zone)
 }

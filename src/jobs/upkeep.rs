@@ -1,5 +1,6 @@
 //! What has to be done from time to time: the queue's figures for the operator, and the end of rows that have had their day.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,13 +9,17 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
 use crate::store::{
-    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
+    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, repositories, web_hooks,
 };
 
 /// The pause between two looks at the queue.
 const LOOK: Duration = Duration::from_secs(10);
+/// Repositories that one sweep makes at most.
+const AT_ONCE: i64 = 1000;
 /// Looks between two sweeps.
 const SWEEP: u32 = 6;
+/// Looks between two rounds of forgetting receivers, which shuts the queue for a moment.
+const TIDY: u32 = 360;
 
 /// Looks and sweeps until `stop` says true. Every server does; that they do the same work does no harm.
 pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
@@ -27,7 +32,14 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
         }
         let looked = async {
             look(&state).await?;
-            if round % SWEEP == 0 { sweep(&state).await } else { Ok(()) }
+            if round % TIDY == TIDY - 1 {
+                jobs::tidy_receivers(&state.pool).await?;
+            }
+            if round % SWEEP > 0 {
+                return Ok(());
+            }
+            sweep(&state).await?;
+            make_missing(&state).await
         };
         match looked.await {
             // The database's own troubles are in the log already.
@@ -49,6 +61,35 @@ async fn look(state: &JobState) -> store::Result<()> {
         metrics::gauge!("gatehouse_jobs", "state" => name).set(f64::from(count));
     }
     metrics::gauge!("gatehouse_jobs_oldest_seconds").set(facts.oldest_seconds);
+    Ok(())
+}
+
+/// Makes the repositories that could not be made with their projects. A storage that gives no answer is asked once a sweep.
+async fn make_missing(state: &JobState) -> store::Result<()> {
+    let mut silent = HashSet::new();
+    for project in repositories::list_missing(&state.pool, AT_ONCE).await? {
+        let mut connection = state.pool.acquire().await?;
+        let Some(places) = repositories::find(&mut *connection, project).await? else { continue };
+        let Some(head) = repositories::find_missing(&mut connection, project).await? else { continue };
+        drop(connection);
+        if silent.contains(&places.storage) {
+            continue;
+        }
+        let made = async { state.repositories.at(places.code(), "missing_repositories")?.create(&head).await };
+        match made.await {
+            Ok(made) => {
+                let mut transaction = state.pool.begin().await?;
+                let head = made.then_some(head.as_str());
+                repositories::upsert(&mut transaction, project, &places.storage, head, state.clock.now()).await?;
+                transaction.commit().await?;
+                tracing::info!(project.id = project.0, "the repository that was missing is there");
+            }
+            Err(error) => {
+                tracing::warn!(%error, project.id = project.0, "a repository is still missing");
+                silent.insert(places.storage);
+            }
+        }
+    }
     Ok(())
 }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use ipnet::IpNet;
+use serde::Deserialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::gather::{Batch, Gather};
 use super::{Db, Result};
 use crate::config::{Database, Settings};
 use crate::domain::access::{
-    Action, ActorName, Attempt, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project, Protocol, Root,
-    Snippet, Target, User, UserState,
+    Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project,
+    Protocol, Root, Snippet, Target, User, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
@@ -222,6 +224,7 @@ struct Row {
     ip_ranges: Vec<String>,
     level: Option<i32>,
     deploy_key_can_push: Option<bool>,
+    collaborations: Option<Json<Vec<CollaborationRow>>>,
     repository_exists: bool,
     snippet_id: Option<i64>,
     snippet_author_id: Option<i64>,
@@ -229,6 +232,26 @@ struct Row {
     snippet_read_only: Option<bool>,
     snippet_project_id: Option<i64>,
     snippet_storage: Option<String>,
+}
+
+/// A merge request that opens a branch of the project.
+#[derive(Debug, Deserialize)]
+struct CollaborationRow {
+    branch: String,
+    target: i64,
+    target_branch: String,
+    level: i32,
+}
+
+impl From<&CollaborationRow> for Collaboration {
+    fn from(row: &CollaborationRow) -> Self {
+        Self {
+            branch: row.branch.clone(),
+            target: ProjectId(row.target),
+            target_branch: row.target_branch.clone(),
+            level: AccessLevel(row.level),
+        }
+    }
 }
 
 impl Row {
@@ -317,6 +340,7 @@ impl Row {
             root: root(NamespaceId(self.root_id?), self.root_protocol, self.enforce_ssh_certificates, &self.ip_ranges),
             level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
             deploy_key_can_push: self.deploy_key_can_push,
+            collaborations: self.collaborations.iter().flat_map(|rows| &rows.0).map(Collaboration::from).collect(),
         })
     }
 

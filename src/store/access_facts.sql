@@ -107,6 +107,54 @@ select
     )
   end as "deploy_key_can_push?",
   case
+    when attempt.push and actor.id is not null
+    then (
+      select
+        jsonb_agg(
+          jsonb_build_object(
+            'branch', merge_requests.source_branch,
+            'target', merge_requests.target_project_id,
+            'target_branch', merge_requests.target_branch,
+            'level', target.level
+          )
+        )
+      from merge_requests
+      cross join lateral (
+        select
+          case
+            when namespaces.type = 'User' and namespaces.owner_id = actor.id
+            then 50
+            else (
+              select max(project_authorizations.access_level)
+              from project_authorizations
+              where project_authorizations.user_id = actor.id
+                and project_authorizations.project_id = projects.id
+            )
+          end as level
+        from projects
+        join namespaces on namespaces.id = projects.namespace_id
+        left join project_features on project_features.project_id = projects.id
+        where projects.id = merge_requests.target_project_id
+          and not projects.archived
+          and projects.marked_for_deletion_at is null
+          and not coalesce(projects.pending_delete, false)
+          and coalesce(project_features.repository_access_level, 20) > 0
+          and not exists (
+            select
+            from namespace_settings
+            where namespace_settings.namespace_id = any (namespaces.traversal_ids)
+              and namespace_settings.archived
+          )
+        offset 0
+      ) as target
+      where merge_requests.source_project_id = project.id
+        and merge_requests.state_id = 1
+        and merge_requests.allow_maintainer_to_push
+        and merge_requests.target_project_id <> merge_requests.source_project_id
+        and target.level >= 30
+    )
+  end as "collaborations?: Json<Vec<CollaborationRow>>",
+  case
     -- A project may itself be named like a wiki.
     when attempt.wiki and (attempt.path is null or named.id is null)
     then exists (

@@ -39,8 +39,6 @@ pub struct AgentProject {
     pub relative_path: String,
     /// The branch that its repository is known to name; its repository must be asked where none is known.
     pub default_branch: Option<String>,
-    /// The branch that a new repository would get.
-    pub initial_branch: Option<String>,
     /// Whether everybody may read its repository without signing in.
     pub readable_by_everybody: bool,
 }
@@ -63,22 +61,9 @@ pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<Ag
           coalesce(projects.storage_version, 0) >= 1 as "hashed!",
           projects.visibility_level = 20
             and coalesce(project_features.repository_access_level, 20) >= 20 as "readable_by_everybody!",
-          project_default_branches.name as "default_branch?",
-          coalesce(
-            (
-              select nullif(namespace_settings.default_branch_name, '')
-              from namespaces as above
-              join namespace_settings on namespace_settings.namespace_id = above.id
-              where above.id = any (namespaces.traversal_ids)
-                and namespace_settings.default_branch_name <> ''
-              order by cardinality(above.traversal_ids) desc
-              limit 1
-            ),
-            (select nullif(default_branch_name, '') from application_settings order by id desc limit 1)
-          ) as initial_branch
+          project_default_branches.name as "default_branch?"
         from projects
         join routes on routes.source_id = projects.id and routes.source_type = 'Project'
-        join namespaces on namespaces.id = projects.namespace_id
         left join project_features on project_features.project_id = projects.id
         left join project_default_branches on project_default_branches.project_id = projects.id
         where projects.id = coalesce($1, (
@@ -103,7 +88,6 @@ pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<Ag
         path: row.path,
         storage: row.repository_storage,
         default_branch: row.default_branch,
-        initial_branch: row.initial_branch,
         readable_by_everybody: row.readable_by_everybody,
     }))
 }

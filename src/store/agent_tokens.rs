@@ -96,6 +96,10 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
 /// # Errors
 /// Where the database does not answer.
 pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
+    super::settled(db, || note_use_once(db, token, now)).await
+}
+
+async fn note_use_once(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
     let mut transaction = db.begin().await?;
     // One after the other, so that each sees what the one before it noted.
     sqlx::query!("select id from cluster_agents where id = $1 for no key update", token.agent.id.0)
@@ -127,8 +131,7 @@ pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> R
     if connected == Some(true) {
         insert_activity(&mut transaction, &token.agent, Activity::Connected, Some(token.id), now).await?;
     }
-    transaction.commit().await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Writes down what happened to an agent, and forgets the oldest of many events.

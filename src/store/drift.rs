@@ -14,7 +14,7 @@ use super::{Db, MIGRATIONS, Result};
 /// # Errors
 /// Where the database does not answer, or does not let us make that schema.
 pub async fn list(db: &Db) -> Result<Vec<String>> {
-    let mut connection = db.pool().acquire().await?;
+    let mut connection = db.acquire().await?;
     let ours = catalogue(&mut connection).await?;
     let mut transaction = connection.begin().await?;
     sqlx::raw_sql("create schema gatehouse_expected; set local search_path to gatehouse_expected")

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use graphile_worker::WorkerUtils;
+use graphile_worker::worker_utils::types::CleanupTask;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};
-use crate::domain::ids::{AlertId, NamespaceId, PushId};
+use crate::domain::ids::{AlertId, NamespaceId, ProjectId, PushId, WebHookId};
 
 /// The schema that the queue lives in.
 pub const SCHEMA: &str = "graphile_worker";
@@ -24,6 +25,10 @@ pub const DELIVER_WEBHOOK: &str = "deliver_webhook";
 pub const ANNOUNCE_ALERT: &str = "announce_alert";
 /// The job of memberships that an identity provider changed: `{"group": 7}`.
 pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
+/// The job of a project's repositories after a push: `{"project": 7}`.
+pub const REFRESH_REPOSITORY: &str = "refresh_repository";
+/// Deliveries to one receiver that are under way at once, on all servers.
+const PER_RECEIVER: u128 = 8;
 
 /// Brings the queue's schema up to date; one at a time, which [`super::migrate`] sees to.
 ///
@@ -49,12 +54,29 @@ pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> R
     insert(db, ANNOUNCE_ALERT, &json!({ "alert": alert.0 })).await
 }
 
-/// Adds the job of a delivery, visible to workers when the caller's transaction is committed.
+/// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are for
+/// one receiver, [`PER_RECEIVER`] of them are under way at once.
 ///
 /// # Errors
 /// Where the database does not answer, or takes no writes.
-pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid) -> Result<()> {
-    insert(db, DELIVER_WEBHOOK, &json!({ "delivery": delivery })).await
+pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, receiver: &str) -> Result<()> {
+    let lane = delivery.as_u128() % PER_RECEIVER;
+    let sql = "select graphile_worker.add_job(
+                 identifier => $1,
+                 payload => $2::jsonb::json,
+                 queue_name => $3,
+                 max_attempts => $4,
+                 job_key => $5
+               )";
+    sqlx::query(sql)
+        .bind(DELIVER_WEBHOOK)
+        .bind(json!({ "delivery": delivery }))
+        .bind(format!("{receiver} {lane}"))
+        .bind(max_attempts(DELIVER_WEBHOOK))
+        .bind(delivery.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction is
@@ -64,6 +86,26 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid) -> 
 /// Where the database does not answer, or takes no writes.
 pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
     insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
+}
+
+/// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction is
+/// committed. Pushes that come before it is begun share it.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
+    sqlx::query(
+        "select graphile_worker.add_job(
+           identifier => $1, payload => $2::jsonb::json, max_attempts => $3, job_key => $4
+         )",
+    )
+    .bind(REFRESH_REPOSITORY)
+    .bind(json!({ "project": project.0 }))
+    .bind(max_attempts(REFRESH_REPOSITORY))
+    .bind(format!("{REFRESH_REPOSITORY}:{project}"))
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 async fn insert(db: impl PgExecutor<'_>, task: &str, payload: &Value) -> Result<()> {
@@ -166,14 +208,95 @@ pub async fn delete(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     Ok(deleted.bind(ids).fetch_all(db).await?)
 }
 
-/// Puts off a job that has failed: it is tried again after this long.
+/// Puts off a job that has failed: it is tried again after this long. A delivery waits for the end of its hook's pause too.
 ///
 /// # Errors
 /// Where the database does not answer, or takes no writes.
-pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration) -> Result<()> {
-    sqlx::query("select graphile_worker.reschedule_jobs(array[$1], run_at => now() + $2 * interval '1 second')")
+pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration, delivery: Option<Uuid>) -> Result<()> {
+    sqlx::query(
+        "select graphile_worker.reschedule_jobs(
+           array[$1],
+           run_at => greatest(
+             now() + $2 * interval '1 second',
+             (
+               select web_hooks.disabled_until
+               from web_hook_deliveries
+               join web_hooks on web_hooks.id = web_hook_deliveries.web_hook_id
+               where web_hook_deliveries.id = $3
+             )
+           )
+         )",
+    )
+    .bind(id)
+    .bind(by.as_secs_f64())
+    .bind(delivery)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Puts off all that waits to be delivered to a hook, until its pause is over.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn pause_deliveries(db: impl PgExecutor<'_>, hook: WebHookId, until: DateTime<Utc>) -> Result<()> {
+    sqlx::query(
+        "select graphile_worker.reschedule_jobs(
+           array(
+             select jobs.id
+             from web_hook_deliveries
+             join graphile_worker.jobs on jobs.key = web_hook_deliveries.id::text
+             where web_hook_deliveries.web_hook_id = $1
+               and jobs.attempts < jobs.max_attempts
+               and jobs.locked_at is null
+               and jobs.run_at < $2
+           ),
+           run_at => $2
+         )",
+    )
+    .bind(hook.0)
+    .bind(until)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives all that was to be delivered to these hooks, dead or waiting, its attempts again, from now on. Says how many that
+/// is.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<usize> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "select jobs.id
+         from web_hook_deliveries
+         join graphile_worker.jobs on jobs.key = web_hook_deliveries.id::text
+         where web_hook_deliveries.web_hook_id = any ($1)",
+    )
+    .bind(hooks)
+    .fetch_all(&mut *db)
+    .await?;
+    Ok(retry(db, &ids).await?.len())
+}
+
+/// Forgets the receivers that nothing waits for.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn tidy_receivers(db: &Db) -> Result<()> {
+    WorkerUtils::new(db.raw(), SCHEMA)
+        .cleanup(&[CleanupTask::GcJobQueues])
+        .await
+        .map_err(|error| super::Error::Query(sqlx::Error::Protocol(error.to_string())))
+}
+
+/// Takes back that the attempt which runs now counts. The library has no word for it.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn uncount_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
+    sqlx::query("update graphile_worker._private_jobs set attempts = attempts - 1 where id = $1 and attempts > 0")
         .bind(id)
-        .bind(by.as_secs_f64())
         .execute(db)
         .await?;
     Ok(())

@@ -13,6 +13,7 @@ pub mod audit_events;
 pub mod broadcast_messages;
 pub mod budgets;
 pub mod db;
+pub mod default_branches;
 pub mod derived;
 pub mod drift;
 pub mod error_tracking;
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod lfs;
 pub mod locks;
 pub mod members;
+pub mod merge_requests;
 pub mod migrate;
 pub mod minutes_packs;
 pub mod namespaces;
@@ -38,6 +40,7 @@ pub mod otp_sessions;
 pub mod plans;
 pub mod post_push_messages;
 pub mod project_creation;
+pub mod project_statistics;
 pub mod projects;
 pub mod protected_refs;
 pub mod provisioned_namespaces;
@@ -49,6 +52,7 @@ pub mod queue_driver;
 pub mod received_pushes;
 pub mod reconciliations;
 pub mod reference_counters;
+pub mod repositories;
 pub mod scim;
 pub mod scim_groups;
 pub mod scim_provisioning;
@@ -57,6 +61,7 @@ pub mod scim_tokens;
 pub mod seats;
 pub mod security_policies;
 pub mod settings;
+pub mod snippets;
 pub mod storage_exclusions;
 pub mod subscriptions;
 pub mod tokens;
@@ -66,8 +71,11 @@ pub mod users;
 pub mod vulnerabilities;
 pub mod web_hooks;
 
+use std::time::Instant;
+
 use sqlx::PgExecutor;
 use sqlx::migrate::Migrator;
+use tokio::time::timeout;
 
 pub use self::budgets::Budgets;
 pub use self::db::{Connection, Db, Transaction};
@@ -153,7 +161,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost.
+/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost, and given
+/// up where the database falls silent in the middle.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -161,10 +170,12 @@ pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let give_up = std::time::Instant::now() + db.terms().patience;
+    let terms = db.terms();
+    let give_up = Instant::now() + terms.patience;
     let mut pauses = db::Pauses::default();
     loop {
-        match unit().await {
+        let answer = timeout(terms.patience + terms.deadline(), unit()).await;
+        match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {
             Err(error) if error.is_undone() || matches!(error, Error::Unknown(_)) => {
                 if !pauses.before(give_up).await {
                     return Err(error);

@@ -1,32 +1,39 @@
 //! What a project, and what is above it, say about pushes.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use super::Result;
+use super::{Result, default_branches};
 use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
-use crate::domain::access::push::{Admission, BranchProtection, DefaultProtection, PushFacts, TagProtection};
-use crate::domain::access::refs::Pattern;
+use crate::domain::access::push::{Admission, BranchProtection, PolicyRule, PushFacts, RunningMerge, TagProtection};
+use crate::domain::access::refs::{ObjectId, Pattern};
+use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
+use crate::security_policies;
 
-/// What the project says about a push on this user's behalf; none where there is no such project.
+/// What the project says about a push on this user's behalf, after which refs name the objects `new_ids`; none where there
+/// is no such project.
 ///
 /// # Errors
-/// Where the database does not answer.
+/// Where the database does not answer, or a file of policies cannot be read.
 pub async fn find(
     db: impl PgExecutor<'_>,
     project: ProjectId,
     user: Option<UserId>,
     today: NaiveDate,
+    new_ids: &[&str],
 ) -> Result<Option<PushFacts>> {
-    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user.map(|user| user.0), today)
+    let user = user.map(|user| user.0);
+    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user, today, new_ids as &[&str])
         .fetch_optional(db)
         .await?;
-    Ok(row.map(Row::facts))
+    row.map(Row::facts).transpose()
 }
 
 /// Whether some LFS object is not the project's.
@@ -83,13 +90,16 @@ pub async fn list_addresses_of_users(db: impl PgExecutor<'_>, addresses: &[Strin
 struct Row {
     branches: Json<Vec<BranchRow>>,
     tags: Json<Vec<TagRow>>,
+    merges: Vec<String>,
+    policies: Vec<String>,
     group_protection_defaults: Option<Value>,
     group_protection: Option<i16>,
     instance_protection_defaults: Option<Value>,
     instance_protection: Option<i32>,
     default_branch_name: String,
     size_limit: Option<i64>,
-    size_used: i64,
+    repository_size: Option<i64>,
+    lfs_objects_size: i64,
     lfs: bool,
     rule_id: Option<i64>,
     branch_name_regex: Option<String>,
@@ -139,32 +149,54 @@ struct AdmissionRow {
 }
 
 impl Row {
-    fn facts(self) -> PushFacts {
+    fn facts(self) -> Result<PushFacts> {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
-        PushFacts {
+        let (merges, policies) = (self.merges(), self.policies()?);
+        Ok(PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
             default_branch_name: self.default_branch_name,
             content: Rules { push_rule, lfs: self.lfs, size, pusher },
-        }
+            merges,
+            policies,
+            collaborations: BTreeSet::new(),
+        })
     }
 
-    /// The group's word before the instance's, and the newer column before the older one.
+    fn merges(&self) -> Vec<RunningMerge> {
+        let merge = |text: &String| {
+            let (commit, branch) = text.split_once(' ')?;
+            Some(RunningMerge { commit: ObjectId::parse(commit)?, branch: branch.to_owned() })
+        };
+        self.merges.iter().filter_map(merge).collect()
+    }
+
+    /// A file that cannot be read might forbid the push.
+    fn policies(&self) -> Result<Vec<PolicyRule>> {
+        let rules = |yaml: &String| security_policies::rules_against_pushes(yaml);
+        let rules: std::result::Result<Vec<_>, _> = self.policies.iter().map(rules).collect();
+        Ok(rules
+            .map_err(|error| super::Error::Query(sqlx::Error::Decode(error.into())))?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
     fn default_protection(&self) -> DefaultProtection {
-        let newer = |defaults: &Option<Value>| defaults.as_ref().map(protection_of_defaults);
-        let older = |level: Option<i32>| level.map(DefaultProtection::from_level);
-        newer(&self.group_protection_defaults)
-            .or_else(|| older(self.group_protection.map(i32::from)))
-            .or_else(|| newer(&self.instance_protection_defaults))
-            .or_else(|| older(self.instance_protection))
-            .unwrap_or_default()
+        default_branches::protection(
+            self.group_protection_defaults.as_ref(),
+            self.group_protection,
+            self.instance_protection_defaults.as_ref(),
+            self.instance_protection,
+        )
     }
 
     fn size(&self) -> Option<SizeLimit> {
         let limit = u64::try_from(self.size_limit?).ok().filter(|limit| *limit > 0)?;
-        Some(SizeLimit { limit, used: u64::try_from(self.size_used).unwrap_or_default() })
+        let bytes = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
+        Some(SizeLimit { limit, repository: self.repository_size.map(bytes), lfs: bytes(self.lfs_objects_size) })
     }
 
     fn pusher(&self) -> Pusher {
@@ -193,26 +225,6 @@ impl Row {
             committer_check: self.committer_check.unwrap_or_default(),
             committer_name_check: self.committer_name_check.unwrap_or_default(),
         })
-    }
-}
-
-/// The levels that GitLab's newer form spells out: who may push, who may merge, whether force pushes pass.
-fn protection_of_defaults(defaults: &Value) -> DefaultProtection {
-    let developers = |key: &str| {
-        let rows = defaults[key].as_array().map(Vec::as_slice).unwrap_or_default();
-        rows.iter().any(|row| row["access_level"] == AccessLevel::DEVELOPER.0)
-    };
-    let flag = |key: &str| defaults[key].as_bool().unwrap_or_default();
-    if flag("allow_force_push") {
-        DefaultProtection::None
-    } else if developers("allowed_to_push") {
-        DefaultProtection::DevelopersPush
-    } else if flag("developer_can_initial_push") {
-        DefaultProtection::DevelopersPushFirst
-    } else if developers("allowed_to_merge") {
-        DefaultProtection::DevelopersMerge
-    } else {
-        DefaultProtection::Full
     }
 }
 

@@ -122,6 +122,19 @@ select
     ),
     '[]'
   ) as "tags!: Json<Vec<TagRow>>",
+  array(
+    select merge_requests.in_progress_merge_commit_sha || ' ' || merge_requests.target_branch
+    from merge_requests
+    where merge_requests.target_project_id = projects.id
+      and merge_requests.state_id = 4
+      and merge_requests.in_progress_merge_commit_sha = any ($4)
+  ) as "merges!",
+  array(
+    select configurations.policy_yaml
+    from security_orchestration_policy_configurations as configurations
+    where configurations.project_id = projects.id
+      or configurations.namespace_id = any (namespaces.traversal_ids)
+  ) as "policies!",
   nullif(namespace_settings.default_branch_protection_defaults, '{}') as "group_protection_defaults?",
   namespaces.default_branch_protection as "group_protection?",
   nullif(settings.default_branch_protection_defaults, '{}') as "instance_protection_defaults?",
@@ -151,7 +164,8 @@ select
     ),
     settings.repository_size_limit
   ) as "size_limit?",
-  coalesce(project_statistics.repository_size + project_statistics.lfs_objects_size, 0) as "size_used!",
+  project_statistics.repository_size as "repository_size?",
+  coalesce(project_statistics.lfs_objects_size, 0) as "lfs_objects_size!",
   coalesce(
     projects.lfs_enabled,
     (

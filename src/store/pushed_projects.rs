@@ -5,6 +5,7 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{ProjectId, SnippetId, UserId};
+use crate::domain::push::ProtectedRefs;
 
 /// A project that was pushed to.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct PushedProject {
     pub visibility_level: i32,
     /// Its default branch, where we know it.
     pub default_branch: Option<String>,
+    /// Whether that branch has been pushed.
+    pub default_branch_born: bool,
     /// The storage that has its repository.
     pub storage: String,
     /// Whether its path on disk is the hash of its id.
@@ -52,6 +55,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
           namespaces.name as namespace,
           projects.visibility_level,
           project_default_branches.name as "default_branch?",
+          coalesce(project_default_branches.born, false) as "born!",
           projects.repository_storage,
           coalesce(projects.storage_version, 0) >= 1 as "hashed_storage!",
           settings.push_event_activities_limit as "activities_limit?",
@@ -83,6 +87,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
         namespace: row.namespace,
         visibility_level: row.visibility_level,
         default_branch: row.default_branch,
+        default_branch_born: row.born,
         storage: row.repository_storage,
         hashed_storage: row.hashed_storage,
         activities_limit: limit(row.activities_limit),
@@ -103,6 +108,8 @@ pub struct Author {
     pub username: String,
     /// The address that they show to everybody.
     pub public_email: Option<String>,
+    /// The address that they are reached at, for hooks of the instance.
+    pub email: String,
 }
 
 /// The user of this id.
@@ -116,7 +123,8 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
           id,
           coalesce(name, '') as "name!",
           coalesce(username, '') as "username!",
-          nullif(public_email, '') as public_email
+          nullif(public_email, '') as public_email,
+          email
         from users
         where id = $1
         "#,
@@ -129,7 +137,38 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
         name: row.name,
         username: row.username,
         public_email: row.public_email,
+        email: row.email,
     }))
+}
+
+/// The patterns that protect refs of a project: its own, and those of its top-level group.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_protected_refs(db: impl PgExecutor<'_>, id: ProjectId) -> Result<ProtectedRefs> {
+    let row = sqlx::query!(
+        r#"
+        select
+          array(
+            select protected_branches.name
+            from protected_branches
+            where protected_branches.project_id = projects.id
+              or protected_branches.namespace_id = namespaces.traversal_ids[1]
+          ) as "branches!",
+          array(
+            select protected_tags.name
+            from protected_tags
+            where protected_tags.project_id = projects.id
+          ) as "tags!"
+        from projects
+        join namespaces on namespaces.id = projects.namespace_id
+        where projects.id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| ProtectedRefs { branches: row.branches, tags: row.tags }).unwrap_or_default())
 }
 
 /// Notes when a project was last active, and, where its code has changed, that it has. Time does not run backwards: a
@@ -164,30 +203,5 @@ pub async fn update_snippet(db: impl PgExecutor<'_>, id: SnippetId, at: DateTime
     sqlx::query!("update snippets set updated_at = greatest(updated_at, $2) where id = $1", id.0, at.naive_utc())
         .execute(db)
         .await?;
-    Ok(())
-}
-
-/// Keeps the default branch that a repository has.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
-pub async fn upsert_default_branch(
-    db: impl PgExecutor<'_>,
-    id: ProjectId,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into project_default_branches (project_id, name, known_at)
-         values ($1, $2, $3)
-         on conflict (project_id) do update
-         set name = excluded.name, known_at = excluded.known_at
-         where project_default_branches.known_at <= excluded.known_at",
-        id.0,
-        name,
-        now,
-    )
-    .execute(db)
-    .await?;
     Ok(())
 }

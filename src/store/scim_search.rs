@@ -58,12 +58,16 @@ pub struct FoundUser {
 /// Where the database does not answer.
 pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: Order, page: Page) -> Result<Found> {
     let search = Search { scope, condition, order };
+    super::settled(db, || list_once(db, &search, page)).await
+}
+
+async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
     if page.limit == 0 {
-        let mut connection = db.pool().acquire().await?;
+        let mut connection = db.acquire().await?;
         return Ok(Found { users: Vec::new(), total: search.count(&mut connection).await? });
     }
     if page.offset == 0 {
-        let mut connection = db.pool().acquire().await?;
+        let mut connection = db.acquire().await?;
         let users = search.page(&mut connection, page, false).await?;
         let shown = i64::try_from(users.len()).unwrap_or(i64::MAX);
         // A look-up of one user needs no second statement to know how many there are.

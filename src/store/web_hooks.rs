@@ -11,7 +11,7 @@ use super::Result;
 use crate::attr_encrypted::{ColumnKey, Undecryptable};
 use crate::domain::egress::Egress;
 use crate::domain::ids::{NamespaceId, ProjectId, WebHookId};
-use crate::domain::web_hook::Listening;
+use crate::domain::web_hook::{Health, Listening};
 
 /// Answers that are kept of each hook.
 const LOGS: i64 = 20;
@@ -101,6 +101,7 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
           push_events,
           coalesce(tag_push_events, false) as "tag_push_events!",
           alert_events,
+          repository_update_events,
           case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter,
           coalesce(enable_ssl_verification, true) as "enable_ssl_verification!"
         from web_hooks
@@ -120,6 +121,7 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
             alert_events: row.alert_events,
+            repository_update_events: row.repository_update_events,
             branch_filter: row.branch_filter,
         };
         let hook = WebHook {
@@ -160,9 +162,10 @@ async fn insert(db: &mut PgConnection, owner: Owner, hook: &WebHook, key: &Colum
     let id = sqlx::query_scalar!(
         "insert into web_hooks (
            type, project_id, group_id, name, encrypted_url, encrypted_url_iv, encrypted_token, encrypted_token_iv,
-           push_events, tag_push_events, push_events_branch_filter, enable_ssl_verification, alert_events
+           push_events, tag_push_events, push_events_branch_filter, enable_ssl_verification, alert_events,
+           repository_update_events
          )
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          returning id",
         kind,
         project,
@@ -177,6 +180,7 @@ async fn insert(db: &mut PgConnection, owner: Owner, hook: &WebHook, key: &Colum
         hook.listening.branch_filter,
         hook.enable_ssl_verification,
         hook.listening.alert_events,
+        hook.listening.repository_update_events,
     )
     .fetch_one(db)
     .await?;
@@ -197,6 +201,7 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
            branch_filter_strategy = 0,
            enable_ssl_verification = $8,
            alert_events = $9,
+           repository_update_events = $10,
            updated_at = now() at time zone 'utc'
          where id = $1",
         id.0,
@@ -208,6 +213,7 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
         hook.listening.branch_filter,
         hook.enable_ssl_verification,
         hook.listening.alert_events,
+        hook.listening.repository_update_events,
     )
     .execute(db)
     .await?;
@@ -223,18 +229,33 @@ pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
     Ok(deleted.rows_affected() > 0)
 }
 
-/// The hooks that hear of pushes to a project: its own, those of the groups above it, and the instance's.
+/// A hook that hears of what happens to a project.
+#[derive(Debug, Clone)]
+pub struct Hearer {
+    /// The hook.
+    pub id: WebHookId,
+    /// What it listens to.
+    pub listening: Listening,
+    /// The same text for all hooks that post to one server: where one of them waits for an answer, so may the others.
+    pub receiver: String,
+}
+
+/// The hooks that hear of anything that happens to a project: its own, those of the groups above it, and the instance's.
+/// Hooks that are disabled for good hear nothing.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Vec<(WebHookId, Listening)>> {
+pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Hearer>> {
     let rows = sqlx::query!(
         r#"
         select
           web_hooks.id,
+          encrypted_url,
+          encrypted_url_iv,
           push_events,
           coalesce(tag_push_events, false) as "tag_push_events!",
           alert_events,
+          repository_update_events and web_hooks.type = 'SystemHook' as "repository_update_events!",
           case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter
         from projects
         join namespaces on namespaces.id = projects.namespace_id
@@ -243,10 +264,11 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
           or (web_hooks.type = 'GroupHook' and web_hooks.group_id = any (namespaces.traversal_ids))
           or web_hooks.type = 'SystemHook'
         where projects.id = $1
-          and (push_events or tag_push_events)
+          and recent_failures < $2
         order by web_hooks.id
         "#,
         project.0,
+        Health::LAST_FAILURE,
     )
     .fetch_all(db)
     .await?;
@@ -255,34 +277,23 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
             alert_events: row.alert_events,
+            repository_update_events: row.repository_update_events,
             branch_filter: row.branch_filter,
         };
-        (WebHookId(row.id), listening)
+        // A URL that cannot be decrypted goes nowhere, as its delivery will find out.
+        let url = key.decrypt(&row.encrypted_url, &row.encrypted_url_iv).ok();
+        let receiver = url.map_or_else(|| format!("hook {}", row.id), |url| receiver(key, url.expose_secret()));
+        Hearer { id: WebHookId(row.id), listening, receiver }
     });
     Ok(hooks.collect())
 }
 
-/// The hooks that hear of alerts of a project: its own, those of the groups above it, and the instance's.
-///
-/// # Errors
-/// Where the database does not answer.
-pub async fn list_hearing_alerts(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Vec<WebHookId>> {
-    let ids = sqlx::query_scalar!(
-        "select web_hooks.id
-         from projects
-         join namespaces on namespaces.id = projects.namespace_id
-         join web_hooks
-           on (web_hooks.type = 'ProjectHook' and web_hooks.project_id = projects.id)
-           or (web_hooks.type = 'GroupHook' and web_hooks.group_id = any (namespaces.traversal_ids))
-           or web_hooks.type = 'SystemHook'
-         where projects.id = $1
-           and alert_events
-         order by web_hooks.id",
-        project.0,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(ids.into_iter().map(WebHookId).collect())
+/// The server that a URL leads to, so that the text says it to nobody who does not have the key.
+fn receiver(key: &ColumnKey, url: &str) -> String {
+    let beginning = url.find("://").map_or(0, |at| at + 3);
+    let authority = url[beginning..].split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    key.fingerprint(&host.to_ascii_lowercase())
 }
 
 /// Keeps what a hook is to be told, and names it.
@@ -323,7 +334,7 @@ pub struct Delivery {
     pub token: Option<SecretString>,
     /// Whether the receiver's certificate must be good.
     pub enable_ssl_verification: bool,
-    /// `push_hooks`, `tag_push_hooks` or `alert_hooks`
+    /// `push_hooks`, `tag_push_hooks`, `repository_update_hooks` or `alert_hooks`
     pub trigger: String,
     /// The same for every hook that the same push sets off.
     pub event: Uuid,
@@ -333,6 +344,10 @@ pub struct Delivery {
     pub egress: Egress,
     /// No request leaves the instance now.
     pub silent: bool,
+    /// How the hook's receiver does.
+    pub health: Health,
+    /// When it was to be delivered first.
+    pub created_at: DateTime<Utc>,
 }
 
 /// What waits to be delivered under this name; nothing where it is delivered, or its hook is gone.
@@ -353,6 +368,9 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
           trigger,
           event_uuid,
           request_data,
+          web_hook_deliveries.created_at,
+          recent_failures,
+          disabled_until,
           settings.allow_local_requests_from_web_hooks_and_services as "hooks_local?",
           settings.allow_local_requests_from_system_hooks as "system_local?",
           settings.outbound_local_requests_whitelist as "exceptions?",
@@ -384,6 +402,8 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
         body: row.request_data,
         egress: Egress { local: local.unwrap_or_default(), exceptions: row.exceptions.unwrap_or_default() },
         silent: row.silent.unwrap_or_default(),
+        health: Health::of(row.system, row.recent_failures, row.disabled_until),
+        created_at: row.created_at,
     }))
 }
 
@@ -459,6 +479,121 @@ pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, a
     Ok(())
 }
 
+/// How the receiver of a hook does, which nobody else changes before the caller's transaction ends; none where there is no
+/// such hook.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Option<Health>> {
+    let row = sqlx::query!(
+        r#"
+        select type = 'SystemHook' as "system!", recent_failures, disabled_until
+        from web_hooks
+        where id = $1
+        for no key update
+        "#,
+        hook.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Health::of(row.system, row.recent_failures, row.disabled_until)))
+}
+
+/// Keeps how the receiver of a hook does.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn update_health(db: impl PgExecutor<'_>, hook: WebHookId, health: Health) -> Result<()> {
+    sqlx::query!(
+        "update web_hooks set recent_failures = $2, disabled_until = $3 where id = $1",
+        hook.0,
+        health.recent_failures,
+        health.disabled_until,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the failures of these hooks. Answers with those that there are.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn enable(db: impl PgExecutor<'_>, hooks: &[i64]) -> Result<Vec<i64>> {
+    let ids = sqlx::query_scalar!(
+        "update web_hooks
+         set recent_failures = 0, disabled_until = null
+         where id = any ($1)
+         returning id",
+        hooks,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids)
+}
+
+/// A hook whose receiver fails, for people to read.
+#[derive(Debug)]
+pub struct FailingHook {
+    /// Its id.
+    pub id: i64,
+    /// Whose it is: a path, or `the instance`.
+    pub owner: String,
+    /// How its receiver does.
+    pub health: Health,
+    /// What waits to be delivered to it, or has failed for good.
+    pub deliveries: i64,
+    /// What its receiver answered last: a status, or why there is none.
+    pub last_answer: Option<String>,
+}
+
+/// The hooks whose receivers have failed since their last success, the worst first.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list_failing(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<FailingHook>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+          web_hooks.id,
+          web_hooks.type = 'SystemHook' as "system!",
+          routes.path as "path?",
+          recent_failures,
+          disabled_until,
+          (
+            select count(*)
+            from web_hook_deliveries
+            where web_hook_deliveries.web_hook_id = web_hooks.id
+          ) as "deliveries!",
+          (
+            select coalesce(internal_error_message, response_status)
+            from web_hook_logs
+            where web_hook_logs.web_hook_id = web_hooks.id
+            order by web_hook_logs.id desc
+            limit 1
+          ) as last_answer
+        from web_hooks
+        left join routes
+          on (routes.source_type = 'Project' and routes.source_id = web_hooks.project_id)
+          or (routes.source_type = 'Namespace' and routes.source_id = web_hooks.group_id)
+        where recent_failures > 0
+        order by recent_failures desc, web_hooks.id
+        limit $1
+        "#,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    let hooks = rows.into_iter().map(|row| FailingHook {
+        id: row.id,
+        owner: row.path.unwrap_or_else(|| "the instance".to_owned()),
+        health: Health::of(row.system, row.recent_failures, row.disabled_until),
+        deliveries: row.deliveries,
+        last_answer: row.last_answer,
+    });
+    Ok(hooks.collect())
+}
+
 fn token(key: &ColumnKey, text: Option<&str>, iv: Option<&str>) -> Result<Option<SecretString>> {
     match (text, iv) {
         (Some(text), Some(iv)) => key.decrypt(text, iv).map(Some).map_err(undecryptable),
@@ -468,4 +603,25 @@ fn token(key: &ColumnKey, text: Option<&str>, iv: Option<&str>) -> Result<Option
 
 fn undecryptable(error: Undecryptable) -> super::Error {
     super::Error::Query(sqlx::Error::Decode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_of_one_server_have_one_receiver() {
+        let key = ColumnKey::new(&"0123456789abcdef0123456789abcdef".into());
+        let of = |url: &str| receiver(&key, url);
+        let first = of("https://ci.example.com/hook?secret=1");
+        for same in ["https://ci.example.com/other", "https://user:p@CI.example.com", "http://ci.example.com#x"] {
+            assert_eq!(of(same), first, "{same}");
+        }
+        for other in ["https://ci.example.com:8080/hook", "https://example.com/", "nonsense", ""] {
+            assert_ne!(of(other), first, "{other}");
+        }
+        assert!(!first.contains("example"), "{first}");
+        let other = ColumnKey::new(&"fedcba9876543210fedcba9876543210".into());
+        assert_ne!(receiver(&other, "https://ci.example.com/"), first);
+    }
 }

@@ -1,10 +1,11 @@
 //! The command line: help, versions, settings with mistakes, `token`, `check` and `migrate`.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 
-use crate::support::{Installation, TestApp};
+use crate::support::{Installation, TestApp, TestGitaly};
 
 const NOWHERE: &str = "postgres://nobody@localhost/nothing?host=/nonexistent";
 
@@ -80,7 +81,8 @@ async fn a_token_of_the_command_line_is_taken(pool: PgPool) {
 
 #[sqlx::test]
 async fn check_judges_all_that_serving_needs(pool: PgPool) {
-    let installation = Installation::new(&pool, "");
+    let mut gitaly = TestGitaly::start();
+    let installation = Installation::new(&pool, &gitaly.settings());
     let verdicts = |installation: &Installation| {
         let ran = installation.run(&["check"]);
         (ran.code, ran.stdout.replace(&installation.folder.display().to_string(), "FOLDER"))
@@ -95,7 +97,9 @@ async fn check_judges_all_that_serving_needs(pool: PgPool) {
     database: ok
     schema: ok
     storages: ok
+    storage default: ok (Gitaly 16.8.0, git 2.43.0)
     ");
+    gitaly.stop();
     fs::remove_file(installation.folder.join("shell")).unwrap();
     fs::write(installation.folder.join("kas"), "x").unwrap();
     let given = crate::support::TestApp::new(pool.clone()).given();
@@ -103,6 +107,8 @@ async fn check_judges_all_that_serving_needs(pool: PgPool) {
     given.sql("alter table keys drop column last_used_at; drop index index_on_routes_lower_path").await;
     let (code, said) = verdicts(&installation);
     assert_eq!(code, 1);
+    let (said, storage) = said.trim_end().rsplit_once('\n').unwrap();
+    assert!(storage.starts_with("storage default: FAILED: Gitaly is not available: "), "{storage}");
     insta::assert_snapshot!(said, @"
     settings: ok
     secret of gitlab-shell: FAILED: cannot read the secret file FOLDER/shell: No such file or directory (os error 2)
@@ -116,6 +122,39 @@ async fn check_judges_all_that_serving_needs(pool: PgPool) {
     ");
     let (code, said) = verdicts(&self::installation("  database: {acquire_timeout: 1}\n"));
     assert!(code == 1 && said.contains("\ndatabase: FAILED: the database is not available"), "{said}");
+}
+
+/// Every storage is asked, and within a bound: the one that answers, the one that says nothing, the one of another name.
+#[sqlx::test]
+async fn check_asks_each_storage(pool: PgPool) {
+    let gitaly = TestGitaly::start();
+    // Nobody accepts here, so a dial hangs or is answered by silence.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = gitaly.address();
+    let storages = format!(
+        "repositories: {{storages: {{default: {{gitaly_address: '{at}'}}, other: {{gitaly_address: '{at}'}}, \
+         silent: {{gitaly_address: 'tcp://{}'}}}}}}\n",
+        silent.local_addr().unwrap()
+    );
+    let installation = Installation::new(&pool, &storages);
+    let check = || {
+        let ran = installation.run(&["check"]);
+        let lines: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("storage ")).map(str::to_owned).collect();
+        (ran.code, lines)
+    };
+    let begun = Instant::now();
+    let (code, lines) = check();
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!((code, lines.len()), (1, 3), "{lines:?}");
+    assert_eq!(lines[0], "storage default: ok (Gitaly 16.8.0, git 2.43.0)");
+    let others = "storage other: FAILED: Gitaly 16.8.0, git 2.43.0 cannot read and write a storage of this name; those that \
+                  it can: default";
+    assert_eq!(lines[1], others);
+    assert!(lines[2].starts_with("storage silent: FAILED: Gitaly "), "{}", lines[2]);
+    fs::write(gitaly.storage().join("read-only"), "").unwrap();
+    assert!(check().1[0].ends_with("those that it can: none"));
+    gitaly.fail("ServerInfo", tonic::Status::unauthenticated("authentication required"));
+    assert!(check().1[0].starts_with("storage default: FAILED: Gitaly failed: "));
 }
 
 #[sqlx::test(migrations = false)]
@@ -159,6 +198,9 @@ async fn tokens_of_agents_are_made_and_taken_back(pool: PgPool) {
     let app = TestApp::new(pool.clone());
     let project = app.given().project("acme/infra").await.id;
     app.given().agent(project, "prod", None).await;
+    app.given()
+        .sql("insert into project_default_branches (project_id, name, known_at) select id, 'main', now() from projects")
+        .await;
     let installation = Installation::new(&pool, "");
     let new = |name: &str| installation.run(&["agent", "token", "new", "acme/infra", "prod", "--name", name]);
     let (first, second, third) = (new("first"), new("second"), new("third"));

@@ -62,8 +62,8 @@ async fn a_repository_is_made_once_and_then_exists() {
     let gitaly = TestGitaly::start();
     let repository = handle(&gitaly);
     assert!(!repository.exists().await.unwrap());
-    repository.create(Some("trunk")).await.unwrap();
-    repository.create(None).await.expect("made already is as good as made");
+    repository.create("trunk").await.unwrap();
+    repository.create("main").await.expect("made already is as good as made");
     assert!(repository.exists().await.unwrap());
     assert_eq!(repository.default_branch().await.unwrap(), Some(b"refs/heads/trunk".to_vec()));
     assert!(!repository.has_branches().await.unwrap());
@@ -130,7 +130,8 @@ async fn the_commits_of_a_push_are_those_that_the_repository_lacks() {
     assert_eq!(commits.iter().map(|commit| &commit.id).collect::<Vec<_>>(), [&one, &two]);
     assert_eq!((commits[0].subject.as_str(), commits[0].message()), ("One", "One\n\nwith a body\n"));
     let seconds = commits[0].author.seconds;
-    let zoe = Person { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned(), seconds };
+    let utc_offset = commits[0].author.utc_offset;
+    let zoe = Person { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned(), seconds, utc_offset };
     assert_eq!((&commits[0].author, &commits[0].committer), (&zoe, &zoe));
     assert_eq!((&commits[0].parent_ids, commits[0].signature), (&vec![first], Signature::None));
     assert_eq!(gitaly.methods(), ["ListAllCommits", "CheckObjectsExist"]);
@@ -224,7 +225,7 @@ async fn the_paths_that_commits_change_are_told_and_a_merge_adds_none_of_its_own
     let added = push.clone.commit("main", &[("src/lib.rs", "//!\n"), ("README", "more\n")], "Add and change");
     let removed = push.clone.remove("main", "src/main.rs");
     let author = Author { name: "Dana", email: "dana@example.com" };
-    let aside = push.clone.write_commit(author, &[first], &[("other", "1\n")], "Aside");
+    let aside = push.clone.write_commit(author, std::slice::from_ref(&first), &[("other", "1\n")], "Aside");
     let merge = push.clone.write_commit(author, &[removed.clone(), aside], &[("other", "1\n")], "Merge");
     push.clone.set_ref("refs/heads/main", &merge);
     let repository = quarantined(&gitaly, &push.quarantine());
@@ -235,7 +236,10 @@ async fn the_paths_that_commits_change_are_told_and_a_merge_adds_none_of_its_own
         old_mode,
         new_mode,
     };
-    let paths = repository.changed_paths(&[&added, &removed, &merge], 10).await.unwrap();
+    let mut commits = repository.newest_commits(Some(&first), &merge, 10).await.unwrap();
+    commits.sort_by_key(|commit| [&added, &removed, &merge].iter().position(|id| **id == commit.id));
+    assert_eq!(commits.len(), 4);
+    let paths = repository.changed_paths(&commits[1..], 10).await.unwrap();
     assert_eq!(
         paths,
         [
@@ -244,7 +248,36 @@ async fn the_paths_that_commits_change_are_told_and_a_merge_adds_none_of_its_own
             changed("src/main.rs", PathStatus::Deleted, 0o100_644, 0),
         ]
     );
-    assert!(matches!(repository.changed_paths(&[&added, &removed], 2).await, Err(Error::TooMany { limit: 2 })));
+    assert!(matches!(repository.changed_paths(&commits[1..3], 2).await, Err(Error::TooMany { limit: 2 })));
+    // To its first parent the merge brings what was written aside.
+    let brought = repository.paths_changed_by(&commits[3], 10).await.unwrap();
+    assert_eq!(brought, [changed("other", PathStatus::Added, 0, 0o100_644)]);
+}
+
+/// Gitaly runs `git diff-tree --stdin` without `--root`, which has nothing to say of a commit without parents.
+#[tokio::test]
+async fn a_commit_without_parents_adds_all_of_its_files() {
+    let (gitaly, _, first) = started();
+    let root = handle(&gitaly).newest_commits(None, &first, 1).await.unwrap();
+    assert!(root[0].parent_ids.is_empty());
+    let paths = |paths: Vec<ChangedPath>| -> Vec<(String, PathStatus)> {
+        paths.into_iter().map(|path| (String::from_utf8(path.path).unwrap(), path.status)).collect()
+    };
+    let added = [("README".to_owned(), PathStatus::Added), ("src/main.rs".to_owned(), PathStatus::Added)];
+    assert_eq!(paths(handle(&gitaly).changed_paths(&root, 10).await.unwrap()), added);
+    assert_eq!(paths(handle(&gitaly).paths_changed_by(&root[0], 10).await.unwrap()), added);
+}
+
+#[tokio::test]
+async fn a_tag_has_a_message_where_it_is_annotated() {
+    let (gitaly, git, first) = started();
+    let annotated = git.annotated_tag("v1", &first, "Version 1\n\nAt last.\n");
+    git.tag("light", &first);
+    let repository = handle(&gitaly);
+    let tag = repository.find_tag("v1").await.unwrap();
+    assert_eq!(tag, Some((annotated, "Version 1\n\nAt last.".to_owned())));
+    assert_eq!(repository.find_tag("light").await.unwrap(), Some((first, String::new())));
+    assert_eq!(repository.find_tag("none").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! The migrations: each step over the rows of a database that was in use before it, and what `check` says afterwards.
 
+use std::time::Duration;
+
 use gatehouse::store::{self, Db, MIGRATIONS, drift};
 use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPoolOptions;
 
 /// Rows such as a database has after a step, by its number: the next steps must carry them along.
-const SAMPLES: [(usize, &str); 13] = [
+const SAMPLES: [(usize, &str); 14] = [
     (
         1,
         "insert into users (id, username, name, email) values (5, 'rubi', 'Dede Eichmann', 'rubi@example.com');
@@ -25,7 +29,9 @@ const SAMPLES: [(usize, &str); 13] = [
         "insert into projects (id, name, path, namespace_id, project_namespace_id) values (7, 'w', 'w', 3, 4);
      insert into routes (source_id, source_type, path, namespace_id) values (7, 'Project', 'gnuwget/w', 4);
      insert into project_features (project_id) values (7);
-     insert into project_repositories (shard_id, disk_path, project_id) values (1, 'x', 7)",
+     insert into project_repositories (shard_id, disk_path, project_id) values (1, 'x', 7);
+     insert into merge_requests (iid, target_project_id, source_project_id, source_branch, target_branch)
+     values (1, 7, 7, 'topic', 'main')",
     ),
     (
         4,
@@ -68,6 +74,10 @@ const SAMPLES: [(usize, &str); 13] = [
         "insert into web_hooks (id, project_id, encrypted_url, encrypted_url_iv) values (2, 7, 'x', 'y')",
     ),
     (
+        15,
+        "insert into project_default_branches (project_id, name, known_at) values (7, 'trunk', now())",
+    ),
+    (
         28,
         "insert into scim_identities (user_id, extern_uid) values (5, 'x');
          insert into group_scim_identities (group_id, user_id, extern_uid) values (3, 5, 'x')",
@@ -95,6 +105,8 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
     }
     let deaf: bool = sqlx::query_scalar("select not alert_events from web_hooks").fetch_one(&pool).await.unwrap();
     assert!(deaf, "a hook from before alerts does not hear of them");
+    let born: bool = sqlx::query_scalar("select born from project_default_branches").fetch_one(&pool).await.unwrap();
+    assert!(born, "a default branch that was known was pushed, so the next push does not protect it");
     let named = "select string_agg(username, ' ') from (
                    select username from scim_identities union all select username from group_scim_identities
                  ) as identities";
@@ -161,6 +173,44 @@ async fn a_database_that_takes_no_writes_needs_no_migration(pool: PgPool) {
     let replica = crate::support::read_only(&pool).await;
     assert!(store::migrate(&Db::from(replica.clone())).await.unwrap().is_empty());
     replica.close().await;
+}
+
+/// A step that waits for a table gives way to those who come after it, and is tried again.
+#[sqlx::test(migrations = false)]
+async fn a_step_that_waits_keeps_nobody_waiting(pool: PgPool) {
+    // Step 23 changes web_hooks.
+    let before = MIGRATIONS.iter().filter(|step| step.version < 23).cloned().collect();
+    Migrator::with_migrations(before).run(&pool).await.unwrap();
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::query("select * from web_hooks").fetch_all(&mut *reader).await.unwrap();
+    let db = Db::from(pool.clone());
+    let migrating = tokio::spawn(async move { store::migrate(&db).await });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let next = sqlx::query("select * from web_hooks").fetch_all(&pool);
+        tokio::time::timeout(Duration::from_secs(3), next).await.expect("fetches go on").unwrap();
+    }
+    assert!(!migrating.is_finished());
+    reader.commit().await.unwrap();
+    let applied = migrating.await.unwrap().unwrap();
+    assert_eq!(applied.first().map(String::as_str), Some("0023 alerts"));
+}
+
+/// The wait for another server's migration is longer than a statement may take.
+#[sqlx::test]
+async fn a_server_waits_for_another_that_migrates(pool: PgPool) {
+    let mut other = pool.acquire().await.unwrap();
+    let lock: i64 = 0x6761_7465_686f_7573;
+    sqlx::query("select pg_advisory_lock($1)").bind(lock).execute(&mut *other).await.unwrap();
+    let options = (*pool.connect_options()).clone().options([("statement_timeout", "500ms")]);
+    let hasty = PgPoolOptions::new().connect_with(options).await.unwrap();
+    let db = Db::from(hasty.clone());
+    let migrating = tokio::spawn(async move { store::migrate(&db).await });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!migrating.is_finished());
+    other.close().await.unwrap();
+    assert!(migrating.await.unwrap().unwrap().is_empty());
+    hasty.close().await;
 }
 
 /// Servers start together; each finds the schema whole.

@@ -26,6 +26,8 @@ pub struct Hook {
     pub tag_push_events: Option<bool>,
     /// Whether it is told of new alerts; a new hook is not.
     pub alert_events: Option<bool>,
+    /// Whether it is told of each push as a whole; for hooks of the instance, and a new one is not.
+    pub repository_update_events: Option<bool>,
     /// The branches that it is told of, by name or with `*`; null for every branch.
     #[serde(default, deserialize_with = "stated")]
     #[schemars(length(min = 1, max = 5000), extend("examples" = ["release/*"]))]
@@ -80,6 +82,11 @@ async fn bring_one(run: &mut Run<'_>, place: &Place, owner: Owner, what: &str, s
     hook.listening.push_events = stated.push_events.unwrap_or(hook.listening.push_events);
     hook.listening.tag_push_events = stated.tag_push_events.unwrap_or(hook.listening.tag_push_events);
     hook.listening.alert_events = stated.alert_events.unwrap_or(hook.listening.alert_events);
+    if stated.repository_update_events == Some(true) && owner != Owner::Instance {
+        run.mistake(&place.key("repository_update_events"), "is for hooks of the instance: no other hears of them");
+    }
+    let updates = stated.repository_update_events.unwrap_or(hook.listening.repository_update_events);
+    hook.listening.repository_update_events = updates;
     let filter = stated.push_events_branch_filter.clone();
     hook.listening.branch_filter = filter.unwrap_or(hook.listening.branch_filter);
     hook.enable_ssl_verification = stated.enable_ssl_verification.unwrap_or(hook.enable_ssl_verification);

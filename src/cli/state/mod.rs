@@ -15,6 +15,7 @@ pub mod groups;
 pub mod hooks;
 pub mod keys;
 pub mod members;
+pub mod merge_requests;
 pub mod minutes_packs;
 pub mod plans;
 pub mod projects;
@@ -28,6 +29,7 @@ pub mod saml_group_links;
 pub mod scim;
 pub mod security_policies;
 pub mod settings;
+pub mod snippets;
 pub mod storage_exclusions;
 pub mod subscriptions;
 pub mod tokens;
@@ -49,6 +51,8 @@ pub struct Document {
     pub groups: Vec<groups::Group>,
     /// Projects, found by their full path.
     pub projects: Vec<projects::Project>,
+    /// Snippets, found by their id.
+    pub snippets: Vec<snippets::Snippet>,
     /// Plans, found by their name. The usual ones exist from the beginning.
     pub plans: Vec<plans::Plan>,
     /// Which add-ons namespaces have bought, found by the namespace and the add-on.
@@ -127,6 +131,11 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
     }
     for (index, project) in document.projects.iter().enumerate().filter(|(_, project)| !project.ensure.is_absent()) {
         projects::bring_access(run, &root("projects").item(index), project).await?;
+    }
+    for (index, snippet) in document.snippets.iter().enumerate() {
+        let place = root("snippets").item(index);
+        let answer = snippets::bring(run, &place, snippet).await;
+        run.caught(&place, answer)?;
     }
     purchases_in_order(run, document).await?;
     for (index, subscription) in document.subscriptions.iter().enumerate() {
@@ -235,6 +244,7 @@ fn distinct(run: &mut Run<'_>, document: &Document) {
     let ids = |ids: Vec<Option<Id>>| ids.into_iter().enumerate().filter_map(|(index, id)| Some((index, id?.0)));
     check(run, "users", "id", ids(users.iter().map(|user| user.id).collect()), number);
     check(run, "groups", "id", ids(groups.iter().map(|group| group.id).collect()), number);
+    check(run, "snippets", "id", document.snippets.iter().map(|snippet| snippet.id.0).enumerate(), number);
     check(run, "projects", "id", ids(projects.iter().map(|project| project.id).collect()), number);
 }
 
@@ -297,6 +307,7 @@ async fn move_sequences(run: &mut Run<'_>, document: &Document) -> Result<()> {
                     .map(|token| token.id),
             ),
         ),
+        ("snippets", document.snippets.iter().map(|snippet| snippet.id.0).max()),
         ("plans", largest(&mut document.plans.iter().map(|plan| plan.id))),
         ("broadcast_messages", largest(&mut document.broadcast_messages.iter().map(|message| message.id))),
     ];

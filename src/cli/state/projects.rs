@@ -10,6 +10,7 @@ use super::agents::{self, StatedAgent};
 use super::deploy_keys::{self, DeployKey};
 use super::hooks;
 use super::members::{self, Membership};
+use super::merge_requests;
 use super::protected_refs::{self, ProtectedBranch, ProtectedTag};
 use super::push_rules::{self, PushRules};
 use super::run::{Changes, Found, Place, Run};
@@ -25,7 +26,7 @@ use crate::store::namespaces::{self, Holder};
 use crate::store::projects::{self, ProjectRow};
 use crate::store::push_rules::Owner;
 use crate::store::security_policies as policy_files;
-use crate::store::{Result, derived, settings, web_hooks};
+use crate::store::{Result, default_branches, derived, repositories, settings, web_hooks};
 
 /// A project, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -55,7 +56,7 @@ pub struct Project {
     /// Whether the wiki's repository exists on the same storage.
     pub wiki_repository: Option<Presence>,
     // A repository knows its default branch, and Gitaly is asked for it: no column holds one.
-    /// The branch that the repository is created with; not looked at afterwards.
+    /// The branch that the repository is created with, and that is taken for its default one until it was asked.
     #[schemars(length(min = 1, max = 255))]
     pub default_branch: Option<String>,
     /// Nobody pushes, and pages say so.
@@ -90,6 +91,9 @@ pub struct Project {
     /// Tags that not everybody may create.
     #[serde(default)]
     pub protected_tags: Vec<ProtectedTag>,
+    /// Merge requests into it, as far as pushes depend on them.
+    #[serde(default)]
+    pub merge_requests: Vec<merge_requests::MergeRequest>,
     /// What commits and pushes must be like.
     pub push_rules: Option<PushRules>,
     /// Who is told of pushes.
@@ -100,7 +104,7 @@ pub struct Project {
     /// Agents for Kubernetes that it configures.
     #[serde(default)]
     pub agents: Vec<StatedAgent>,
-    /// Policies that have scans run.
+    /// Policies that have scans run, or keep branches from being pushed to.
     pub security_policies: Option<SecurityPolicies>,
     /// `absent` removes the project and all that is in it; its repository stays on the storage.
     #[serde(default)]
@@ -195,7 +199,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     };
     let source = Source::Project(home.id, home.shadow);
     bring_features(run, &home, project, created).await?;
-    bring_repository(run, &home, project, created).await?;
+    bring_repository(run, &home, project).await?;
     members::bring(run, &place.key("members"), source, home.path, &project.members).await?;
     members::bring_shares(run, &place.key("shared_with"), source, home.path, &project.shared_with).await?;
     let deploy_keys =
@@ -231,7 +235,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     Ok(())
 }
 
-/// Opens the project's agents to others, when all projects exist.
+/// Opens the project's agents to others, and brings its merge requests about, when all projects exist.
 ///
 /// # Errors
 /// Where the database fails.
@@ -239,7 +243,9 @@ pub async fn bring_access(run: &mut Run<'_>, place: &Place, project: &Project) -
     let Some(Holder::Project(id)) = namespaces::find_holder(&mut *run.conn, &project.path).await? else {
         return Ok(());
     };
-    agents::bring_access(run, &place.key("agents"), id, &project.path, &project.agents).await
+    agents::bring_access(run, &place.key("agents"), id, &project.path, &project.agents).await?;
+    let requests = &project.merge_requests;
+    merge_requests::bring(run, &place.key("merge_requests"), id, &project.path, requests).await
 }
 
 async fn bring_row<'a>(run: &mut Run<'_>, place: &Place, project: &'a Project) -> Result<Option<(Home<'a>, bool)>> {
@@ -392,7 +398,8 @@ async fn bring_features(run: &mut Run<'_>, home: &Home<'_>, project: &Project, c
     Ok(())
 }
 
-/// A new project of which the document says nothing gets its repository, where its storage can be reached.
+/// A project of which the document says nothing gets its repository: at once where its storage can be reached, and later
+/// from the server where it cannot.
 async fn create_repository(
     run: &mut Run<'_>,
     home: &Home<'_>,
@@ -400,25 +407,35 @@ async fn create_repository(
     storage: &str,
     what: &str,
 ) -> Result<()> {
+    let stated = project.default_branch.as_deref();
+    let head = match stated {
+        Some(name) => name.to_owned(),
+        None => default_branches::find_initial(&mut *run.conn, home.id).await?,
+    };
     let location = Location {
         storage: storage.to_owned(),
         relative_path: format!("{}.git", hashed_path("@hashed", home.id.0)),
         gl_repository: GlRepository::Project(home.id).to_string(),
         gl_project_path: home.path.to_owned(),
     };
-    match run.create_repository(location, project.default_branch.as_deref()).await {
-        Ok(()) => {
-            projects::upsert_repository(run.conn, home.id, storage).await?;
+    match run.create_repository(location, &head).await {
+        Ok(made) => {
+            let head = made.then_some(head.as_str());
+            let now = run.now;
+            repositories::upsert(run.conn, home.id, storage, head, now).await?;
             run.added(what);
         }
         Err(reason) => {
-            run.warn(&format!("{what} was not created: {reason}; say `repository: present` when it exists"));
+            repositories::insert_missing(&mut *run.conn, home.id, stated, run.now).await?;
+            run.warn(&format!(
+                "{what} was not created: {reason}; it is made when its storage answers, or say `repository: present` when it exists"
+            ));
         }
     }
     Ok(())
 }
 
-async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project, created: bool) -> Result<()> {
+async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project) -> Result<()> {
     let storage = match projects::find(&mut *run.conn, home.id).await? {
         Some((_, row)) => row.repository_storage,
         None => return Ok(()),
@@ -430,8 +447,10 @@ async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project,
             projects::delete_repository(&mut *run.conn, home.id).await?;
             run.removed(&what);
         }
+        (Some(Presence::Absent), None) => repositories::delete_missing(&mut *run.conn, home.id).await?,
         (Some(Presence::Present), None) => {
-            projects::upsert_repository(run.conn, home.id, &storage).await?;
+            let now = run.now;
+            repositories::upsert(run.conn, home.id, &storage, None, now).await?;
             run.added(&what);
         }
         (_, Some(mut before)) => {
@@ -442,8 +461,11 @@ async fn bring_repository(run: &mut Run<'_>, home: &Home<'_>, project: &Project,
                 run.updated(&what, &changes);
             }
         }
-        (None, None) if created => create_repository(run, home, project, &storage, &what).await?,
-        (_, None) => {}
+        (None, None) => create_repository(run, home, project, &storage, &what).await?,
+    }
+    if let Some(name) = &project.default_branch {
+        // What the repository says of itself stands; this is for those who ask before it was asked.
+        default_branches::insert(&mut *run.conn, home.id, name, run.now).await?;
     }
     let what = format!("wiki repository of {}", home.path);
     let exists = projects::has_wiki_repository(&mut *run.conn, home.id).await?;

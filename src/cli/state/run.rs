@@ -255,18 +255,18 @@ impl<'a> Run<'a> {
         self.report.lines.push(format!("~ {what}"));
     }
 
-    /// Makes an empty repository on its storage, or says why there is none. A dry run only says that it would. A storage
-    /// that gave no answer once is not asked again.
+    /// Makes an empty repository on its storage, or says why there is none; false where one was there already. A dry run
+    /// only says that it would. A storage that gave no answer once is not asked again.
     ///
     /// # Errors
     /// The reason, for people.
     pub async fn create_repository(
         &mut self,
         location: Location,
-        default_branch: Option<&str>,
-    ) -> std::result::Result<(), String> {
+        default_branch: &str,
+    ) -> std::result::Result<bool, String> {
         if self.report.dry_run {
-            return Ok(());
+            return Ok(true);
         }
         let storage = location.storage.clone();
         let Some(gitaly) = &self.sources.gitaly else { return Err("no Gitaly is at hand".to_owned()) };

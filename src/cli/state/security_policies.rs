@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::run::{Place, Run};
 use super::words::Ensure;
-use crate::security_policies::{self, Policy};
+use crate::security_policies::{self, ApprovalPolicy, Policy};
 use crate::store::Result;
 use crate::store::security_policies::{self as files, Owner, PolicyFile};
 
@@ -20,6 +20,9 @@ pub struct SecurityPolicies {
     /// Policies that have scans run.
     #[serde(default)]
     pub scan_execution_policy: Vec<Policy>,
+    /// Policies that keep protected branches from being pushed to.
+    #[serde(default)]
+    pub approval_policy: Vec<ApprovalPolicy>,
     /// `absent` removes all of them.
     #[serde(default)]
     pub ensure: Ensure,
@@ -50,10 +53,16 @@ pub async fn bring(
             run.mistake(&place.key(&within), mistake);
         }
     }
+    for (index, policy) in stated.approval_policy.iter().enumerate() {
+        let place = place.key("approval_policy").item(index);
+        for (within, mistake) in policy.mistakes() {
+            run.mistake(&place.key(&within), mistake);
+        }
+    }
     if run.mistakes() > mistakes {
         return Ok(());
     }
-    let yaml = match security_policies::to_file(&stated.scan_execution_policy) {
+    let yaml = match security_policies::to_file(&stated.scan_execution_policy, &stated.approval_policy) {
         Ok(yaml) => yaml,
         Err(error) => {
             run.mistake(place, format!("cannot be written as YAML: {error}"));

@@ -89,6 +89,13 @@ words! {
         Auth "auth" 1,
         Signing "signing" 2,
     }
+    /// What has become of a merge request.
+    MergeRequestState {
+        Opened "opened" 1,
+        Closed "closed" 2,
+        Merged "merged" 3,
+        Locked "locked" 4,
+    }
     /// How a message is shown.
     BroadcastType {
         Banner "banner" 1,

@@ -93,8 +93,14 @@ pub enum Denial {
     MayNotDeleteProtectedBranch,
     /// R11
     DeleteProtectedBranchOnWeb,
+    /// R12
+    MayNotMergeIntoProtectedBranch,
     /// R13
     MayNotPushToProtectedBranch,
+    /// R14, of a push that rewrites history
+    PolicyBlocksForcePush,
+    /// R14
+    PolicyBlocksPush,
     /// T1
     MayNotChangeTag,
     /// T2
@@ -264,7 +270,10 @@ impl Denial {
             | Self::CreateProtectedBranchOnWeb
             | Self::MayNotDeleteProtectedBranch
             | Self::DeleteProtectedBranchOnWeb
+            | Self::MayNotMergeIntoProtectedBranch
             | Self::MayNotPushToProtectedBranch
+            | Self::PolicyBlocksForcePush
+            | Self::PolicyBlocksPush
             | Self::MayNotChangeTag
             | Self::TagNamedLikeDefaultBranch
             | Self::TagNotUtf8
@@ -390,6 +399,11 @@ impl fmt::Display for Denial {
                  Only a project maintainer or owner can delete a protected branch."
             }
             Self::DeleteProtectedBranchOnWeb => "You can only delete protected branches using the web interface.",
+            Self::MayNotMergeIntoProtectedBranch => {
+                "You are not allowed to merge code into protected branches on this project."
+            }
+            Self::PolicyBlocksForcePush => "Force push is blocked by settings overridden by a security policy",
+            Self::PolicyBlocksPush => "Push is blocked by settings overridden by a security policy",
             Self::MayNotPushToProtectedBranch => {
                 "You are not allowed to push code to protected branches on this project."
             }

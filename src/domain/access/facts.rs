@@ -324,6 +324,22 @@ pub struct Project {
     pub level: AccessLevel,
     /// Whether the deploy key is enabled here, and may push.
     pub deploy_key_can_push: Option<bool>,
+    /// The merge requests that open a branch of the project to the user; looked at only for a push.
+    pub collaborations: Vec<Collaboration>,
+}
+
+/// An open merge request from a branch here into another project, whose author lets those push to the branch who may merge
+/// it. The user is a developer of that project at least, and its code is there to be pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collaboration {
+    /// The branch here.
+    pub branch: String,
+    /// The other project.
+    pub target: ProjectId,
+    /// The branch there that it is to be merged into.
+    pub target_branch: String,
+    /// What the user is to the other project.
+    pub level: AccessLevel,
 }
 
 /// The top-level namespace, whose settings hold for everything below it.

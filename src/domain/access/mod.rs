@@ -13,8 +13,8 @@ use chrono::TimeDelta;
 
 pub use denial::{Account, Answer, Denial, Holder};
 pub use facts::{
-    Action, Actor, ActorName, Attempt, Changes, ClientIp, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit,
-    Project, Protocol, Root, Snippet, Target, User, UserState,
+    Action, Actor, ActorName, Attempt, Changes, ClientIp, Collaboration, Container, EmailConfirmation, Facts, Instance,
+    Key, KeyLimit, Project, Protocol, Root, Snippet, Target, User, UserState,
 };
 
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
@@ -370,7 +370,9 @@ fn push_denial(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
         }
         (Holder::Project, Some(project)) => project_push_denial(facts, project).or_else(|| {
             let deploy_key = matches!(facts.actor(), Actor::DeployKey(_));
-            (!deploy_key && !may_push_code(facts, project)).then_some(Denial::MayNotPush)
+            // Whether the collaboration holds for the branch that is pushed to, the second call finds out.
+            let may = deploy_key || may_push_code(facts, project) || !collaborations(facts).is_empty();
+            (!may).then_some(Denial::MayNotPush)
         }),
         (Holder::Wiki, Some(project)) => project_push_denial(facts, project)
             .or_else(|| (!may_write_wiki(facts, project)).then_some(Denial::MayNotWriteWiki)),
@@ -397,6 +399,22 @@ fn project_push_denial(facts: &Facts, project: &Project) -> Option<Denial> {
 fn may_push_code(facts: &Facts, project: &Project) -> bool {
     let may = facts.user.as_ref().is_some_and(|user| user.admin || project.level >= AccessLevel::DEVELOPER);
     may && project.repository_level != FeatureLevel::Disabled && !project.archived && !project.pending_deletion
+}
+
+/// P5: the merge requests that open branches of the project to the user who acts
+fn collaborations(facts: &Facts) -> &[Collaboration] {
+    match (facts.actor(), &facts.project) {
+        (Actor::User(user), Some(project)) => {
+            let member = user.admin || project.level >= AccessLevel::GUEST;
+            let code = match project.repository_level {
+                FeatureLevel::Disabled => false,
+                FeatureLevel::Private => member,
+                FeatureLevel::Enabled => true,
+            };
+            if code && !project.archived && !project.pending_deletion { &project.collaborations } else { &[] }
+        }
+        (Actor::User(_), None) | (Actor::DeployKey(_) | Actor::Nobody, _) => &[],
+    }
 }
 
 /// P7: planners write wikis too; a deploy key acts as its creator

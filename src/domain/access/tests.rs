@@ -69,6 +69,7 @@ pub(super) fn facts() -> Facts {
             },
             level: AccessLevel::DEVELOPER,
             deploy_key_can_push: None,
+            collaborations: Vec::new(),
         }),
         container: Some(container(GlRepository::Project(ProjectId(7)))),
     }
@@ -967,4 +968,27 @@ fn a_snippet_is_read_by_members_and_changed_by_its_author() {
         facts.container.as_mut().unwrap().exists = false;
     });
     assert_eq!(missing, Decision::Deny(Denial::NoRepository(Holder::Snippet)));
+}
+
+/// P5: the second call finds out for which branch the merge request is.
+#[test]
+fn a_merge_request_lets_a_stranger_begin_a_push() {
+    let collaborates = |change: fn(&mut Facts)| {
+        changed(Action::Push, |facts, _| {
+            project(facts).visibility = Visibility::Public;
+            project(facts).level = AccessLevel::NO_ACCESS;
+            let (branch, target_branch) = ("topic".to_owned(), "main".to_owned());
+            let (target, level) = (ProjectId(9), AccessLevel::DEVELOPER);
+            project(facts).collaborations = vec![Collaboration { branch, target, target_branch, level }];
+            change(facts);
+        })
+    };
+    assert_eq!(collaborates(|_| {}), Decision::Allow);
+    let refused = Decision::Deny(Denial::MayNotPush);
+    assert_eq!(collaborates(|facts| project(facts).collaborations.clear()), refused);
+    assert_eq!(collaborates(|facts| project(facts).pending_deletion = true), refused);
+    assert_eq!(collaborates(|facts| project(facts).repository_level = FeatureLevel::Private), refused);
+    assert_eq!(collaborates(|facts| project(facts).archived = true), Decision::Deny(Denial::Archived));
+    let unseen = collaborates(|facts| project(facts).visibility = Visibility::Private);
+    assert_eq!(unseen, Decision::Deny(Denial::NoSuchProject), "who does not see the project does not push to it");
 }

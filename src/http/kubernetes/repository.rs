@@ -6,15 +6,15 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::KubernetesState;
+use crate::domain::default_branch::Head;
 use crate::domain::repository::GlRepository;
-use crate::gitaly::{Context, Location};
+use crate::gitaly::{self, Context, Location};
 use crate::http::error::ApiError;
 use crate::store::agent_projects::AgentProject;
+use crate::store::default_branches;
 
 /// What Gitaly may take to name a default branch that no table knows.
 const BUDGET: Duration = Duration::from_secs(2);
-/// The default branch where nothing names one.
-const DEFAULT_BRANCH: &str = "main";
 
 /// The repository, and the Gitaly that has it.
 #[derive(Debug, Serialize)]
@@ -50,12 +50,12 @@ impl RepositoryResponse {
     /// The answer for a project.
     ///
     /// # Errors
-    /// 503 where the settings lack its storage.
+    /// 503 where the settings lack its storage, or nobody can say which branch is its default one.
     pub async fn of(state: &KubernetesState, project: AgentProject) -> Result<Self, ApiError> {
         let storage = state.settings.storages.find(&project.storage)?;
         let default_branch = match project.default_branch.clone() {
             Some(name) => name,
-            None => named_by_repository(state, &project).await.or(project.initial_branch).unwrap_or_else(default),
+            None => named_by_repository(state, &project).await?,
         };
         Ok(Self {
             project_id: project.id.0,
@@ -77,12 +77,9 @@ impl RepositoryResponse {
     }
 }
 
-fn default() -> String {
-    DEFAULT_BRANCH.to_owned()
-}
-
-/// The branch that the repository's HEAD names; none where Gitaly does not say in time.
-async fn named_by_repository(state: &KubernetesState, project: &AgentProject) -> Option<String> {
+/// The branch that the repository's HEAD names, kept for the next who asks: a push, or whoever moves HEAD, keeps another. A
+/// guess would have kas read another branch, and take what it does not find there for an empty configuration.
+async fn named_by_repository(state: &KubernetesState, project: &AgentProject) -> Result<String, ApiError> {
     let location = Location {
         storage: project.storage.clone(),
         relative_path: project.relative_path.clone(),
@@ -90,12 +87,21 @@ async fn named_by_repository(state: &KubernetesState, project: &AgentProject) ->
         gl_project_path: project.path.clone(),
     };
     let context = Context::new("default-branch", Instant::now() + BUDGET);
-    let asked = async { state.gitaly.repository(location, context)?.default_branch().await };
-    match tokio::time::timeout(BUDGET, asked).await.ok()? {
-        Ok(name) => String::from_utf8(name?).ok()?.strip_prefix("refs/heads/").map(str::to_owned),
-        Err(error) => {
-            tracing::warn!(%error, project.id = project.id.0, "Gitaly does not name a default branch");
-            None
+    let asked_at = state.clock.now();
+    let asked = async { state.gitaly.repository(location, context)?.head().await };
+    let head = match asked.await {
+        Ok(head) => head,
+        // There is no repository yet, so its first branch will have the name that new ones get.
+        Err(gitaly::Error::NotFound(_)) => Head::default(),
+        Err(error) => return Err(ApiError::Unavailable(error.into())),
+    };
+    match head.branch.or(head.named) {
+        Some(name) => {
+            if let Err(error) = default_branches::insert(state.db.pool(), project.id, &name, asked_at).await {
+                tracing::warn!(%error, project.id = project.id.0, "a default branch is not kept, and will be asked again");
+            }
+            Ok(name)
         }
+        None => Ok(default_branches::find_initial(state.db.pool(), project.id).await?),
     }
 }

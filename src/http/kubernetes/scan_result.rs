@@ -9,7 +9,7 @@ use super::starboard_vulnerability::author;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters};
-use crate::store::vulnerabilities;
+use crate::store::{self, vulnerabilities};
 
 /// Findings of a scan at most.
 const MOST: usize = 100_000;
@@ -34,9 +34,12 @@ pub async fn create(
     })?;
     let (reporter, author) = author(&kubernetes, &agent).await?;
     let found: Vec<Uuid> = uuids.iter().filter_map(|uuid| Uuid::parse_str(uuid).ok()).collect();
-    let mut connection = kubernetes.db.pool().acquire().await?;
     let of = (reporter.project, agent.agent().id);
-    let resolved = vulnerabilities::resolve_others(&mut connection, of, &found, author, kubernetes.clock.now()).await?;
+    let resolve = async || {
+        let mut connection = kubernetes.db.acquire().await?;
+        vulnerabilities::resolve_others(&mut connection, of, &found, author, kubernetes.clock.now()).await
+    };
+    let resolved = store::settled(&kubernetes.db, resolve).await?;
     if resolved > 0 {
         tracing::info!(
             agent.id = agent.agent().id.0,

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::ProvisioningState;
 use super::namespace::{NamespaceName, no_such_namespace};
+use super::{ProvisioningState, retried};
 use crate::domain::subscription::{Blank, Stated, Subscription, Terms, excludes_guests};
 use crate::http::auth::provisioning::{Provisioner, Viewer};
 use crate::http::error::ApiError;
@@ -69,9 +69,17 @@ pub async fn show(
             Standing::Hidden => return Err(no_such_namespace()),
         }
     }
-    let mut connection = state.db.pool().acquire().await?;
+    retried(|| find(&state, &namespace, now)).await
+}
+
+async fn find(
+    state: &ProvisioningState,
+    namespace: &Namespace,
+    now: DateTime<Utc>,
+) -> Result<Json<SubscriptionResponse>, ApiError> {
+    let mut connection = state.db.acquire().await?;
     match subscriptions::find(&mut *connection, namespace.id).await? {
-        Some(subscription) => Ok(Json(answer(&mut connection, &namespace, subscription, now).await?)),
+        Some(subscription) => Ok(Json(answer(&mut connection, namespace, subscription, now).await?)),
         None => Ok(Json(SubscriptionResponse::default())),
     }
 }

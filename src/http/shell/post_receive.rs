@@ -1,6 +1,7 @@
 //! `POST /post_receive`: refs have changed; keep that, and say what the person who pushed should read.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -12,17 +13,23 @@ use sha2::{Digest, Sha256};
 use super::ShellState;
 use super::context::readable_context;
 use crate::domain::access::ActorName;
-use crate::domain::ids::UserId;
-use crate::domain::push::{self, RefChange};
+use crate::domain::ids::{ProjectId, UserId};
+use crate::domain::push::{self, RefChange, is_zero};
 use crate::domain::push_messages::{self, Facts, Kind, Message};
 use crate::domain::push_options::{OptionValue, PushOptions};
 use crate::domain::repository::GlRepository;
+use crate::gitaly::Context;
 use crate::http::auth::shell::{ShellCaller, TOKEN_HEADER, lenient_base64};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::{GitText, GitTexts, Text};
 use crate::store::received_pushes::{self, ReceivedPush};
-use crate::store::{self, actors, jobs, post_push_messages, push_message_facts, reference_counters};
+use crate::store::{
+    self, actors, default_branches, jobs, post_push_messages, push_message_facts, reference_counters, repositories,
+};
+
+/// What Gitaly may take to say where HEAD is after a first push; the person who pushed waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What Gitaly's post-receive hook sends (shell.md 2.13).
 #[derive(Debug, Deserialize)]
@@ -80,9 +87,11 @@ pub async fn report(
         .await
         .map_err(unavailable)?;
     let user = user.map(|user| user.id);
+    let first = first_push(&shell, repository, &push).await.map_err(unavailable)?;
     // Gitaly never repeats a report, so we do; a push that is kept already is known by its key.
     let key = dedupe_key(&headers, &push);
-    let stored = store::settled(&shell.pushes, || keep(&shell, &key, &push, user)).await.map_err(unavailable)?;
+    let keep = || keep(&shell, &key, &push, user, first.as_ref());
+    let stored = store::settled(&shell.pushes, keep).await.map_err(unavailable)?;
 
     let facts = facts(&shell, &push, repository, user, stored).await;
     let messages = push_messages::list(&facts, &push.changes, &options);
@@ -92,13 +101,62 @@ pub async fn report(
     }))
 }
 
+/// The default branch that a project has from now on, where this is its first push.
+async fn first_push(
+    shell: &ShellState,
+    repository: GlRepository,
+    push: &ReceivedPush,
+) -> store::Result<Option<(ProjectId, String)>> {
+    let GlRepository::Project(project) = repository else { return Ok(None) };
+    let made: Vec<&str> = push::parse(&push.changes)
+        .filter(|change| is_zero(change.old))
+        .filter_map(|change| change.pushed_branch())
+        .collect();
+    if made.is_empty() {
+        return Ok(None);
+    }
+    let db = shell.pushes.pool();
+    let known = default_branches::find(db, project).await?;
+    let named = match known {
+        Some(branch) if branch.born => return Ok(None),
+        Some(branch) if made.contains(&branch.name.as_str()) => return Ok(Some((project, branch.name))),
+        known => known.map(|branch| branch.name),
+    };
+    let Some(places) = repositories::find(db, project).await? else { return Ok(None) };
+    let context = Context::new("post_receive", Instant::now() + PATIENCE);
+    let asked = async { shell.gitaly.repository(places.code(), context)?.head().await };
+    match asked.await {
+        Ok(head) => {
+            let initial = match named {
+                Some(name) => name,
+                None => default_branches::find_initial(db, project).await?,
+            };
+            Ok(head.default_after(&made, &initial).map(|name| (project, name.to_owned())))
+        }
+        Err(error) => {
+            // The push must be kept at once; its job asks until there is an answer.
+            tracing::warn!(%error, project.id = project.0, "the default branch of a first push is settled later");
+            Ok(None)
+        }
+    }
+}
+
 /// All that must not be lost, or done twice. The counter comes last: pushes to one repository meet there.
-async fn keep(shell: &ShellState, key: &[u8], push: &ReceivedPush, user: Option<UserId>) -> store::Result<Vec<String>> {
+async fn keep(
+    shell: &ShellState,
+    key: &[u8],
+    push: &ReceivedPush,
+    user: Option<UserId>,
+    first: Option<&(ProjectId, String)>,
+) -> store::Result<Vec<String>> {
     let now = push.received_at;
     let mut transaction = shell.pushes.begin().await?;
     let id = received_pushes::insert(&mut *transaction, key, push).await?;
     if let Some(id) = id {
         jobs::insert_post_receive(&mut *transaction, id).await?;
+        if let Some((project, name)) = first {
+            default_branches::settle(&mut transaction, *project, name, now).await?;
+        }
     }
     let stored = match user {
         Some(user) => post_push_messages::take(&mut *transaction, user, &push.gl_repository, now).await?,
@@ -128,7 +186,10 @@ async fn facts(
     let mut facts = Facts { url, links, repository, user, project, banners, merge_requests: BTreeMap::new(), stored };
     let branches = push_messages::linked_branches(&facts, &push.changes);
     if let Some(project) = project_id.filter(|_| !branches.is_empty()) {
-        facts.merge_requests = or_nothing(push_message_facts::list_merge_requests(db, project, &branches).await);
+        // A link to make a merge request would contradict one that is there, so without an answer there is none.
+        let found = or_nothing(push_message_facts::list_merge_requests(db, project, &branches).await.map(Some));
+        facts.links &= found.is_some();
+        facts.merge_requests = found.unwrap_or_default();
     }
     facts
 }

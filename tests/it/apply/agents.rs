@@ -9,8 +9,9 @@ const HOME: &str = "
 groups: [{path: acme}, {path: other}]
 users: [{username: rubi, email: rubi@example.com}]
 projects:
-  - {path: other/web}
+  - {path: other/web, repository: present}
   - path: acme/infra
+    repository: present
 ";
 
 fn with(part: &str) -> String {

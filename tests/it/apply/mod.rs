@@ -40,7 +40,8 @@ async fn run(pool: &PgPool, document: &str, dry_run: bool) -> Result<Report, Fai
 pub async fn applied(pool: &PgPool, document: &str) -> Report {
     let report = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
     let again = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!((again.lines(), again.changes()), ([].as_slice(), 0), "the second run found something to do");
+    let said: Vec<_> = again.lines().iter().filter(|line| !line.starts_with("! repository of ")).collect();
+    assert_eq!((said, again.changes()), (Vec::<&String>::new(), 0), "the second run found something to do");
     report
 }
 
@@ -177,7 +178,7 @@ projects:
     insta::assert_snapshot!(refused(&pool, document).await, @"
     projects[0].protected_branches[0].push[0]: must match ^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$, for example maintainer
     projects[0].visibility: must be one of private, internal, public
-    projects[0].zebras: unknown key; known here: agents, archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
+    projects[0].zebras: unknown key; known here: agents, archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, merge_requests, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
     users[0].emial: unknown key; did you mean `email`?
     users[0].nickname: unknown key; known here: admin, auditor, confirmed, email, emails, ensure, enterprise_group, external, id, identities, keys, name, personal_access_tokens, projects_limit, state, terms_accepted, two_factor, username
     users[0].state: must be one of active, blocked, deactivated, banned, ldap_blocked, blocked_pending_approval
@@ -238,6 +239,7 @@ fn the_schema_knows_the_whole_document() {
             "reconciliations",
             "scim_identities",
             "settings",
+            "snippets",
             "storage_exclusions",
             "subscriptions",
             "users"

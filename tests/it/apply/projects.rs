@@ -15,7 +15,7 @@ async fn a_project_comes_changes_and_goes(pool: PgPool) {
     let report = applied(&pool, "projects: [{path: acme/web, id: 3, name: Web}]").await;
     insta::assert_snapshot!(report.lines().join("\n"), @"
     + project acme/web
-    ! repository of acme/web was not created: no Gitaly is at hand; say `repository: present` when it exists
+    ! repository of acme/web was not created: no Gitaly is at hand; it is made when its storage answers, or say `repository: present` when it exists
     ");
     let query = "
         select concat_ws(' | ', routes.path, routes.name, projects.visibility_level, shadow.type, shadow.path,
@@ -256,4 +256,177 @@ projects:
     projects[0].id: must be 3, which it has, or be left out
     projects[1].protected_branches[0].id: 12 belongs to another row of protected_branches
     ");
+}
+
+#[sqlx::test]
+async fn merge_requests_come_change_and_go(pool: PgPool) {
+    applied(&pool, BASE).await;
+    // The project that one comes from may stand below it.
+    let document = "
+projects:
+  - path: acme/web
+    repository: present
+    merge_requests:
+      - {iid: 1, source_branch: topic, target_branch: main}
+      - {iid: 2, source_project: eve/web, source_branch: fix, target_branch: main, allow_collaboration: true}
+      - {iid: 3, source_branch: next, target_branch: main, state: locked, in_progress_merge_commit_sha: 4f7b0e2c3d5a6978801b2c3d4e5f60718293a4b5}
+  - {path: eve/web, repository: present}
+";
+    insta::assert_snapshot!(applied(&pool, document).await.lines().join("\n"), @"
+    + project acme/web
+    + repository of acme/web
+    + project eve/web
+    + repository of eve/web
+    + merge request acme/web!1
+    + merge request acme/web!2
+    + merge request acme/web!3
+    ");
+    let columns = "
+        select concat_ws(' ', iid, source_project_id = target_project_id, source_branch, target_branch, state_id,
+          allow_maintainer_to_push, left(in_progress_merge_commit_sha, 4))
+        from merge_requests
+        order by iid";
+    insta::assert_snapshot!(rows(&pool, columns).await, @"
+    1 t topic main 1 f
+    2 f fix main 1 t
+    3 t next main 4 f 4f7b
+    ");
+    let changed = "
+projects:
+  - path: acme/web
+    merge_requests:
+      - {iid: 1, ensure: absent}
+      - {iid: 2, allow_collaboration: false, state: closed}
+      - {iid: 3, state: merged, in_progress_merge_commit_sha: null}
+";
+    insta::assert_snapshot!(applied(&pool, changed).await.lines().join("\n"), @"
+    - merge request acme/web!1
+    ~ merge request acme/web!2 state opened → closed, allow_collaboration true → false
+    ~ merge request acme/web!3 state locked → merged, in_progress_merge_commit_sha 4f7b0e2c3d5a6978801b2c3d4e5f60718293a4b5 → unset
+    ");
+}
+
+/// What no rule would read is not taken.
+#[sqlx::test]
+async fn a_merge_request_that_would_have_no_effect_is_refused(pool: PgPool) {
+    applied(&pool, BASE).await;
+    applied(&pool, "projects: [{path: acme/web, repository: present}]").await;
+    let document = "
+projects:
+  - path: acme/web
+    merge_requests:
+      - {iid: 1, source_branch: topic}
+      - {iid: 2, source_branch: 'a..b', target_branch: main}
+      - {iid: 3, source_branch: a, target_branch: main, allow_collaboration: true}
+      - {iid: 4, source_branch: a, target_branch: main, in_progress_merge_commit_sha: 4f7b0e2c3d5a6978801b2c3d4e5f60718293a4b5}
+      - {iid: 5, source_project: acme/none, source_branch: a, target_branch: main}
+      - {iid: 5, source_branch: a, target_branch: main}
+";
+    insta::assert_snapshot!(refused(&pool, document).await, @"
+    projects[0].merge_requests[0].target_branch: is missing, for example main
+    projects[0].merge_requests[1].source_branch: a..b cannot be the name of a branch
+    projects[0].merge_requests[2].allow_collaboration: is for merge requests from another project: who may merge here may push here
+    projects[0].merge_requests[3].in_progress_merge_commit_sha: is for a merge request whose state is locked: its merge is running; null for any other
+    projects[0].merge_requests[4].source_project: there is no project acme/none
+    projects[0].merge_requests[5].iid: 5 is that of projects[0].merge_requests[4] as well
+    ");
+    for key in ["title: x", "author: rubi", "draft: true"] {
+        let document = format!("projects: [{{path: acme/web, merge_requests: [{{iid: 1, {key}}}]}}]");
+        assert!(refused(&pool, &document).await.contains("unknown key"), "{key}");
+    }
+}
+
+#[sqlx::test]
+async fn snippets_come_change_and_go(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let document = "
+projects: [{path: acme/web, repository: present}]
+snippets:
+  - {id: 7, author: dana, visibility: public}
+  - {id: 8, author: eve, project: acme/web, storage: fast, repository_read_only: true}
+  - {id: 9, author: eve, repository: absent}
+";
+    insta::assert_snapshot!(applied(&pool, document).await.lines().join("\n"), @"
+    + project acme/web
+    + repository of acme/web
+    + snippet 7
+    + repository of snippet 7
+    + snippet 8
+    + repository of snippet 8
+    + snippet 9
+    ");
+    let columns = "
+        select concat_ws(' ', snippets.id, type, username, project_id is not null, organization_id, visibility_level,
+          repository_read_only, shards.name, left(disk_path, 13))
+        from snippets
+        join users on users.id = author_id
+        left join snippet_repositories on snippet_id = snippets.id
+        left join shards on shards.id = shard_id
+        order by snippets.id";
+    insta::assert_snapshot!(rows(&pool, columns).await, @"
+    7 PersonalSnippet dana f 1 20 f default @snippets/79/
+    8 ProjectSnippet eve t 0 t fast @snippets/2c/
+    9 PersonalSnippet eve f 1 0 f
+    ");
+    let changed = "
+snippets:
+  - {id: 7, author: rubi, visibility: private, storage: fast}
+  - {id: 8, repository_read_only: false, repository: absent}
+  - {id: 9, ensure: absent}
+";
+    insta::assert_snapshot!(applied(&pool, changed).await.lines().join("\n"), @"
+    ~ snippet 7 author 2 → 1, visibility public → private
+    ~ repository of snippet 7 storage default → fast
+    ~ snippet 8 repository_read_only true → false
+    - repository of snippet 8
+    - snippet 9
+    ");
+    let wrong = "
+snippets:
+  - {id: 7, project: acme/web}
+  - {id: 10}
+  - {id: 11, author: nobody}
+  - {id: 12, author: eve, project: acme/none}
+  - {id: 12, author: eve}
+";
+    insta::assert_snapshot!(refused(&pool, wrong).await, @"
+    snippets[0].project: must stay what it is: a snippet does not move
+    snippets[1].author: is missing: a new snippet is somebody's
+    snippets[2].author: there is no user nobody
+    snippets[3].project: there is no project acme/none
+    snippets[4].id: 12 is that of snippets[3] as well
+    ");
+    assert_eq!(rows(&pool, "select (nextval('snippets_id_seq') > 9)::text").await, "true");
+}
+
+#[sqlx::test]
+async fn approval_policies_that_keep_branches_from_pushes_are_taken_and_others_refused(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let policy = |rest: &str| {
+        format!(
+            "projects: [{{path: acme/web, repository: present, security_policies: {{approval_policy: [\
+             {{name: Merge alone, enabled: true, {rest}}}]}}}}]"
+        )
+    };
+    let settings = "approval_settings: {prevent_pushing_and_force_pushing: true}";
+    let good = policy(&format!("rules: [{{type: any_merge_request, branch_type: protected}}], {settings}"));
+    assert!(applied(&pool, &good).await.lines().contains(&"+ security policies of acme/web".to_owned()));
+    let idle = "rules: [{type: any_merge_request, branches: []}], approval_settings: {prevent_pushing_and_force_pushing: false}";
+    assert!(refused(&pool, &policy(idle)).await.contains("must be true: a policy has no other effect here"));
+    let both = format!("rules: [{{type: any_merge_request, branches: [], branch_type: default}}], {settings}");
+    assert!(refused(&pool, &policy(&both)).await.contains("needs exactly one of branches and branch_type"));
+    let actions = format!(
+        "rules: [{{type: any_merge_request, branches: []}}], {settings}, actions: [{{type: require_approval}}]"
+    );
+    assert!(refused(&pool, &policy(&actions)).await.contains("actions: unknown key"));
+}
+
+#[sqlx::test]
+async fn only_hooks_of_the_instance_hear_of_pushes_as_a_whole(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let hook = "hooks: [{url: 'https://ci.example.com/', repository_update_events: true}]";
+    assert_eq!(applied(&pool, hook).await.lines(), ["+ hook ci.example.com of the instance"]);
+    assert_eq!(rows(&pool, "select repository_update_events::text from web_hooks").await, "true");
+    let document = format!("projects: [{{path: acme/web, repository: present, {hook}}}]");
+    assert!(refused(&pool, &document).await.contains("is for hooks of the instance"));
 }

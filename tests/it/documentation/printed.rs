@@ -62,6 +62,10 @@ async fn the_first_conversation_of_readme_goes_as_it_is_printed(pool: PgPool) {
             }
             compared += 1;
         } else if !line.is_empty() {
+            if line.starts_with("curl") {
+                let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(running.said.contains(&line), "bin/run does not print {line}");
+            }
             answered = answer(line);
         }
     }

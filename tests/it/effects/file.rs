@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use gatehouse::config::Settings;
-use gatehouse::domain::access::{Action, ActorName, Attempt, Changes, Protocol, Target};
-use gatehouse::domain::repository::RepositoryPath;
 use gatehouse::secrets::Secrets;
-use gatehouse::store::Db;
-use gatehouse::store::access_facts::AccessFacts;
+use gatehouse::store::budgets::Budgets;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::PgPool;
@@ -17,36 +14,44 @@ use crate::support::pushes::{NEW, WAITING, ZERO, app_with_queue, database_url, r
 use crate::support::{Installation, TestApp};
 
 #[sqlx::test]
-async fn the_database_is_used_as_the_settings_say(pool: PgPool) {
+async fn each_area_has_the_connections_that_the_settings_say(pool: PgPool) {
     let app = TestApp::new(pool);
-    let file = "gatehouse: {database: {pool_size: 3, access_connections: 1, statement_timeout: 7}}";
+    let file = "gatehouse:
+  limits: {push_check_timeout: 1}
+  database:
+    acquire_timeout: 1
+    statement_timeout: 7
+    lock_timeout: 3
+    access_connections: 1
+    connections: {lookups: 2, pushes: 1, provisioning: 2, scim: 1, kubernetes: 3, upkeep: 2}
+";
     let url = database_url(&app).await;
     let settings = Settings::load(file, [("DATABASE_URL".to_owned(), url)]).unwrap();
-
-    let db = Db::new(&settings.gatehouse.database).unwrap();
-    assert_eq!(db.pool().options().get_max_connections(), 3);
-    let shown = |what: &'static str| sqlx::query_scalar::<_, String>(what).fetch_one(db.pool());
-    assert_eq!(shown("show statement_timeout").await.unwrap(), "7s");
-    let here: String = app.given().value("select current_database()::text").await;
-    assert_eq!(shown("select current_database()::text").await.unwrap(), here);
-
-    let before: i64 = app.given().value(BACKENDS).await;
-    let access = AccessFacts::new(&settings).unwrap();
-    let attempt = std::sync::Arc::new(Attempt {
-        action: Action::Download,
-        protocol: Protocol::Ssh,
-        actor: ActorName::Nobody,
-        target: Target::Path(RepositoryPath::new("g/p")),
-        changes: Changes::None,
-        client_ip: None,
-        certified_by: None,
+    let budgets = Budgets::new(&settings).unwrap();
+    let areas = budgets.each().map(|(name, db)| async move {
+        let (mut held, mut refused) = (Vec::new(), 0);
+        for _ in 0..4 {
+            match db.acquire().await {
+                Ok(connection) => held.push(connection),
+                Err(_) => refused += 1,
+            }
+        }
+        assert_eq!(held.len() + refused, 4);
+        format!("{name} {}", held.len())
     });
-    let loads = (0..16).map(|_| access.load(attempt.clone(), app.clock.now()));
-    assert!(futures_util::future::join_all(loads).await.iter().all(Result::is_ok));
-    assert_eq!(app.given().value::<i64>(BACKENDS).await - before, 1, "one connection answers them all");
-}
+    let areas = futures_util::future::join_all(areas).await;
+    assert_eq!(areas.join(", "), "access 1, lookups 2, pushes 1, provisioning 2, scim 1, kubernetes 3, upkeep 2");
 
-const BACKENDS: &str = "select count(*) from pg_stat_activity where datname = current_database()";
+    let shown = async |what: &'static str| {
+        let mut connection = budgets.provisioning.acquire().await.unwrap();
+        sqlx::query_scalar::<_, String>(what).fetch_one(&mut *connection).await.unwrap()
+    };
+    assert_eq!(shown("show statement_timeout").await, "7s");
+    assert_eq!(shown("show lock_timeout").await, "3s");
+    let here: String = app.given().value("select current_database()::text").await;
+    assert_eq!(shown("select current_database()::text").await, here);
+    budgets.close().await;
+}
 
 #[test]
 fn secrets_are_read_from_the_files_that_the_settings_name() {

@@ -17,13 +17,13 @@ use sqlx::PgPool;
 
 use crate::support::TestApp;
 use crate::support::git::Folder;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, ZERO, app_with_queue, report, until};
+use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, ZERO, app_with_queue, report, until};
 use crate::support::receiver::Receiver;
 
 const DEAD: &str = "select count(*) from graphile_worker.jobs where attempts >= max_attempts and locked_at is null";
 
 fn hook(url: &str) -> WebHook {
-    let listening = Listening { push_events: true, tag_push_events: true, alert_events: false, branch_filter: None };
+    let listening = Listening { push_events: true, tag_push_events: true, ..Listening::default() };
     WebHook { url: url.into(), token: Some("s3cret".into()), name: None, listening, enable_ssl_verification: true }
 }
 
@@ -79,7 +79,7 @@ async fn a_receiver_is_told_of_a_push_in_gitlabs_words(pool: PgPool) {
         request.json(),
         json!({
             "object_kind": "push", "event_name": "push", "before": OLD, "after": NEW, "ref": "refs/heads/main",
-            "checkout_sha": NEW, "message": null, "user_id": user, "user_name": "Rubi", "user_username": "rubi",
+            "ref_protected": false, "checkout_sha": NEW, "message": null, "user_id": user, "user_name": "Rubi", "user_username": "rubi",
             "user_email": null, "user_avatar": null, "project_id": id,
             "project": {
                 "id": id, "name": "p", "description": null, "web_url": "http://localhost/g/s/p", "avatar_url": null,
@@ -269,7 +269,7 @@ async fn what_a_receiver_refuses_is_dead_until_an_operator_has_it_tried_again(po
     assert!(retry().await.contains("the receiver answered 404"));
     until(&app, DEAD, 1).await;
     assert!(retry().await.contains("redirects are not followed"));
-    until(&app, "select count(*) from graphile_worker.jobs", 0).await;
+    until(&app, LEFT, 0).await;
     working.drain().await;
     assert_eq!(receiver.requests().len(), 3);
 }
@@ -326,7 +326,7 @@ async fn a_server_that_is_asked_to_stop_finishes_what_is_under_way(pool: PgPool)
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     working.drain().await;
-    assert_eq!(app.given().value::<i64>("select count(*) from graphile_worker.jobs").await, 0);
+    assert_eq!(app.given().value::<i64>(LEFT).await, 0);
     assert_eq!(receiver.requests().len(), 1);
 }
 

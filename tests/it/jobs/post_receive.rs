@@ -157,7 +157,7 @@ async fn events_count_the_commits_that_gitaly_knows_of(pool: PgPool) {
     pushed(&app, &format!("project-{}", project.id), &format!("user-{rubi}"), &changes).await;
     let sql = "select string_agg(concat_ws(' ', ref, commit_count, commit_title), E'\\n' order by ref)
                from push_event_payloads";
-    assert_eq!(given.value::<String>(sql).await, "main 2 End\ntopic 1 Try something\nv1 0");
+    assert_eq!(given.value::<String>(sql).await, "main 2 End\ntopic 1 Try something\nv1 1 End");
     let known = "select name from project_default_branches";
     assert_eq!(given.value::<String>(known).await, "main");
     working.drain().await;

@@ -8,7 +8,7 @@ use gatehouse::store::{self, jobs};
 use sqlx::PgPool;
 
 use crate::support::TestApp;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
+use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
 
 /// A push whose job waits.
 async fn story(pool: PgPool) -> TestApp {
@@ -74,7 +74,7 @@ async fn a_job_that_fails_is_tried_again_and_keeps_its_error_when_it_is_dead(poo
     given.sql("alter table events drop constraint broken").await;
     jobs::retry(&mut connection, &[dead[0].id]).await.unwrap();
     drop(connection);
-    until(&app, "select count(*) from graphile_worker.jobs", 0).await;
+    until(&app, LEFT, 0).await;
     working.drain().await;
     assert_eq!(events(&app).await, 1);
 }

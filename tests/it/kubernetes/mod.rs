@@ -63,6 +63,9 @@ impl Fixture {
         given.agent_token(stage, &key, T2).await;
         let revoked = given.agent_token(prod, &key, TR).await;
         given.sql(&format!("update cluster_agent_tokens set status = 1 where id = {revoked}")).await;
+        let known =
+            "insert into project_default_branches (project_id, name, known_at) select id, 'main', now() from projects";
+        given.sql(known).await;
         let (infra, open, members, inner, other) = (infra.id, open.id, members.id, inner.id, other.id);
         Self { app, infra, open, members, inner, other, prod }
     }

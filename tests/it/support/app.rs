@@ -35,6 +35,7 @@ pub struct TestApp {
     pub tasks: Tasks,
     pub clock: Clock,
     pub pool: PgPool,
+    pub budgets: Budgets,
     pub secrets: Secrets,
     base: String,
 }
@@ -72,7 +73,20 @@ impl TestApp {
 
     /// The application with the settings of this YAML.
     pub fn with(pool: PgPool, yaml: &str) -> Self {
-        let mut settings = Settings::load(yaml, []).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let settings = Settings::load(yaml, []).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let budgets = Budgets::over(pool.clone(), &settings);
+        Self::over(pool, settings, budgets)
+    }
+
+    /// The application with connections of its own to the database at this URL, as a server has them.
+    pub fn through(pool: PgPool, url: &str, yaml: &str) -> Self {
+        let environment = [("DATABASE_URL".to_owned(), url.to_owned())];
+        let settings = Settings::load(yaml, environment).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let budgets = Budgets::new(&settings).unwrap();
+        Self::over(pool, settings, budgets)
+    }
+
+    fn over(pool: PgPool, mut settings: Settings, budgets: Budgets) -> Self {
         let storage = settings.repositories.storages.entry("default".to_owned()).or_default();
         storage.gitaly_address.get_or_insert_with(|| "tcp://gitaly:8075".to_owned());
         let secrets = Secrets {
@@ -84,9 +98,9 @@ impl TestApp {
         };
         // Postgres keeps microseconds; a clock that stands at a whole second compares equal to what it kept.
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
-        let app = app::build(&settings, &secrets, &Budgets::over(pool.clone(), &settings), &clock).unwrap();
+        let app = app::build(&settings, &secrets, &budgets, &clock).unwrap();
         let base = format!("{}/api/v4/internal", settings.gitlab.root());
-        Self { router: app.router, gitaly: app.gitaly, tasks: app.tasks, clock, pool, secrets, base }
+        Self { router: app.router, gitaly: app.gitaly, tasks: app.tasks, clock, pool, budgets, secrets, base }
     }
 
     /// Builders of the database's contents.

@@ -42,11 +42,12 @@ impl Installation {
         fs::write(folder.join("shell"), SHELL_SECRET).unwrap();
         fs::write(folder.join("kas"), KAS_SECRET).unwrap();
         fs::write(folder.join("base"), DB_KEY_BASE).unwrap();
+        let storages = "repositories: {storages: {default: {gitaly_address: 'tcp://gitaly:8075', gitaly_token: a-token-of-gitaly}}}\n";
+        let storages = if settings.contains("repositories:") { "" } else { storages };
         let usual = format!(
             "gitlab_shell: {{secret_file: {home}/shell}}\n\
              gitlab_kas: {{secret_file: {home}/kas}}\n\
-             repositories: {{storages: {{default: {{gitaly_address: 'tcp://gitaly:8075', gitaly_token: a-token-of-gitaly}}}}}}\n\
-             gatehouse:\n  listen: null\n  socket: {home}/api.socket\n  metrics_listen: {metrics}\n  \
+             {storages}gatehouse:\n  listen: null\n  socket: {home}/api.socket\n  metrics_listen: {metrics}\n  \
              db_key_base_file: {home}/base\n"
         );
         fs::write(folder.join("gitlab.yml"), usual + settings).unwrap();

@@ -56,6 +56,11 @@ pub struct Working {
 impl Working {
     /// Begins to work on the queue of the application's database.
     pub fn on(app: &TestApp) -> Self {
+        Self::over(app, app.pool.clone().into())
+    }
+
+    /// Begins to work on the queue by way of these connections.
+    pub fn over(app: &TestApp, db: Db) -> Self {
         let settings = JobSettings {
             url: "http://localhost".to_owned(),
             ssh_prefix: "git@localhost:".to_owned(),
@@ -64,9 +69,7 @@ impl Working {
             drain_timeout: Duration::from_secs(5),
             queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
-        let state =
-            JobState::over(app.pool.clone(), settings, app.clock.clone(), Repositories::new(app.gitaly.clone()))
-                .unwrap();
+        let state = JobState::over(db, settings, app.clock.clone(), Repositories::new(app.gitaly.clone())).unwrap();
         let (stop, stopped) = watch::channel(false);
         Self { stop, task: jobs::start(state, stopped) }
     }
@@ -100,5 +103,10 @@ pub async fn database_url(app: &TestApp) -> String {
     format!("{server}/{database}{query}")
 }
 
-/// Every job that could run has run.
-pub const WAITING: &str = "select count(*) from graphile_worker.jobs where attempts < max_attempts";
+/// Every job that could run has run. The one that waits for Gitaly need not have ended, where there is none.
+pub const WAITING: &str = "select count(*) from graphile_worker.jobs
+                           where attempts < max_attempts
+                             and (task_identifier <> 'refresh_repository' or last_error is null)";
+
+/// What is left of all jobs but those that wait for Gitaly.
+pub const LEFT: &str = "select count(*) from graphile_worker.jobs where task_identifier <> 'refresh_repository'";

@@ -44,6 +44,26 @@ struct Told {
     requests: Arc<Mutex<Vec<Request>>>,
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
     pause: Arc<Mutex<Duration>>,
+    /// Requests under way, and the most that ever were.
+    load: Arc<Mutex<(usize, usize)>>,
+}
+
+/// A request under way, until it is answered or its sender hangs up.
+struct UnderWay(Told);
+
+impl UnderWay {
+    fn begins(told: &Told) -> Self {
+        let mut load = told.load.lock().unwrap();
+        load.0 += 1;
+        load.1 = load.1.max(load.0);
+        Self(told.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.load.lock().unwrap().0 -= 1;
+    }
 }
 
 impl Receiver {
@@ -71,12 +91,18 @@ impl Receiver {
         *self.told.pause.lock().unwrap() = pause;
     }
 
+    /// The most requests that were under way at once.
+    pub fn busiest(&self) -> usize {
+        self.told.load.lock().unwrap().1
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.told.requests.lock().unwrap().clone()
     }
 }
 
 async fn take(State(told): State<Told>, uri: Uri, headers: HeaderMap, text: String) -> Response {
+    let _under_way = UnderWay::begins(&told);
     told.requests.lock().unwrap().push(Request { uri, headers, text });
     let pause = *told.pause.lock().unwrap();
     tokio::time::sleep(pause).await;

@@ -74,8 +74,17 @@ pub struct PushRule {
 pub struct SizeLimit {
     /// What it may be.
     pub limit: u64,
-    /// What it was when it was last measured.
-    pub used: u64,
+    /// What its objects took when they were last measured; none where nobody has measured them yet.
+    pub repository: Option<u64>,
+    /// What its LFS objects take.
+    pub lfs: u64,
+}
+
+impl SizeLimit {
+    /// What it has in all.
+    fn used(self, content: &Content) -> u64 {
+        self.repository.unwrap_or(content.repository_size).saturating_add(self.lfs)
+    }
 }
 
 /// What must be asked about the new objects.
@@ -92,6 +101,8 @@ pub struct Questions {
     pub lfs_pointers: bool,
     /// How much the push takes on disk.
     pub size: bool,
+    /// How much the repository takes without it.
+    pub repository_size: bool,
     /// Which of the commits' addresses are users'.
     pub users: bool,
 }
@@ -109,6 +120,8 @@ pub struct Content {
     pub lfs_objects_missing: bool,
     /// What the push takes on disk, in bytes.
     pub size: u64,
+    /// What the repository takes without it, in bytes, where that was asked.
+    pub repository_size: u64,
     /// The addresses among the commits' that are users'.
     pub users: HashSet<String>,
 }
@@ -151,7 +164,7 @@ impl PushRule {
 #[must_use]
 pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
     // What only goes away brings nothing along.
-    if changes.iter().all(Change::is_deletion) {
+    if !adds(changes) {
         return Questions::default();
     }
     let rule = rules.push_rule.as_ref();
@@ -162,14 +175,20 @@ pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
         files_above: rule.map(|rule| rule.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0),
         lfs_pointers: rules.lfs,
         size: rules.size.is_some(),
+        repository_size: rules.size.is_some_and(|size| size.repository.is_none()),
         users: rule.is_some_and(|rule| rule.member_check),
     }
 }
 
 /// Whether the repository is full before anything is added to it.
 #[must_use]
-pub fn is_full(rules: &Rules) -> bool {
-    rules.size.is_some_and(|size| size.used > size.limit)
+pub fn is_full(rules: &Rules, changes: &[Change], content: &Content) -> bool {
+    adds(changes) && rules.size.is_some_and(|size| size.used(content) > size.limit)
+}
+
+/// What only takes branches and tags away may always go on.
+fn adds(changes: &[Change]) -> bool {
+    changes.iter().any(|change| !change.is_deletion())
 }
 
 /// Why the push may not bring along what it does.
@@ -189,7 +208,7 @@ pub fn denial(
                 .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
             all.err()
         })
-        .or_else(|| size_denial(rules, content))
+        .or_else(|| size_denial(rules, changes, content))
 }
 
 /// K3
@@ -198,9 +217,9 @@ fn lfs_denial(rules: &Rules, content: &Content) -> Option<Denial> {
 }
 
 /// K6, after
-fn size_denial(rules: &Rules, content: &Content) -> Option<Denial> {
-    let size = rules.size?;
-    (size.used.saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
+fn size_denial(rules: &Rules, changes: &[Change], content: &Content) -> Option<Denial> {
+    let size = rules.size.filter(|_| adds(changes))?;
+    (size.used(content).saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
 }
 
 /// A push rule whose expressions are ready, and what it is held against.

@@ -198,10 +198,18 @@ fn pointers_need_their_objects_where_lfs_is_on() {
 
 #[test]
 fn a_repository_holds_what_its_limit_says() {
-    let rules = |used| Rules { size: Some(SizeLimit { limit: 100, used }), ..Rules::default() };
-    assert!(is_full(&rules(101)) && !is_full(&rules(100)) && !is_full(&Rules::default()));
-    let content = Content { size: 11, ..Content::default() };
+    let limit = |repository| SizeLimit { limit: 100, repository, lfs: 20 };
+    let rules = |used: u64| Rules { size: Some(limit(Some(used - 20))), ..Rules::default() };
+    let content = Content { size: 11, repository_size: 81, ..Content::default() };
     let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let full = |rules: &Rules, changes: &[Change]| is_full(rules, changes, &content);
+    assert!(full(&rules(101), &changes) && !full(&rules(100), &changes) && !full(&Rules::default(), &changes));
+    let deletion = Change::parse_all(&format!("{OLD} {ZERO} refs/heads/x"));
+    assert!(!full(&rules(101), &deletion), "what only goes away may go");
+    assert_eq!(denial(&Protocol::Ssh, &rules(101), &deletion, None, &content), None);
+    let unmeasured = Rules { size: Some(limit(None)), ..Rules::default() };
+    assert!(full(&unmeasured, &changes) && questions(&unmeasured, &changes).repository_size);
+    assert!(!questions(&rules(100), &changes).repository_size);
     let with = |used| denial(&Protocol::Ssh, &rules(used), &changes, None, &content);
     assert_eq!(with(90), Some(Denial::RepositoryWouldBeFull));
     assert_eq!(with(89), None);

@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::content::{self, Content};
 use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
 use super::{Actor, Denial, Facts, Project, Protocol, account_denial, may_push_code, sees};
-use crate::domain::ids::UserId;
+use crate::domain::default_branch::DefaultProtection;
+use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel};
 
 /// What the project says about its refs.
@@ -25,6 +26,41 @@ pub struct PushFacts {
     pub default_branch_name: String,
     /// Push rules, LFS and sizes.
     pub content: content::Rules,
+    /// The merges that are running and end with an object of the push.
+    pub merges: Vec<RunningMerge>,
+    /// Rules of security policies that keep branches from being pushed to.
+    pub policies: Vec<PolicyRule>,
+    /// The branches that the user may push to as a collaborator.
+    pub collaborations: BTreeSet<String>,
+}
+
+/// A merge request whose merge is running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningMerge {
+    /// The object that the branch is to name afterwards.
+    pub commit: ObjectId,
+    /// The branch that it merges into.
+    pub branch: String,
+}
+
+/// A rule of a security policy: protected branches that nothing but merge requests may change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRule {
+    /// Which of the protected branches.
+    pub branches: PolicyBranches,
+    /// Branches that no rule is about.
+    pub exceptions: Vec<Pattern>,
+}
+
+/// Which protected branches a rule of a security policy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyBranches {
+    /// All of them.
+    Protected,
+    /// The default branch.
+    Default,
+    /// Those of these names.
+    Named(Vec<Pattern>),
 }
 
 /// A pattern that protects branches.
@@ -60,36 +96,6 @@ pub enum Admission {
     Group(bool),
     /// The creator of a deploy key that may still push, as far as they are still a member of the project.
     DeployKey(Option<UserId>),
-}
-
-/// What protects the branches of an empty repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DefaultProtection {
-    /// Nothing.
-    None,
-    /// Developers push.
-    DevelopersPush,
-    /// Maintainers push.
-    #[default]
-    Full,
-    /// Developers merge.
-    DevelopersMerge,
-    /// Developers push to an empty repository.
-    DevelopersPushFirst,
-}
-
-impl DefaultProtection {
-    /// The protection that a `default_branch_protection` column holds.
-    #[must_use]
-    pub fn from_level(level: i32) -> Self {
-        match level {
-            0 => Self::None,
-            1 => Self::DevelopersPush,
-            3 => Self::DevelopersMerge,
-            4 => Self::DevelopersPushFirst,
-            _ => Self::Full,
-        }
-    }
 }
 
 /// What must be asked about a repository before the rules can be applied: no more than they will look at.
@@ -142,12 +148,15 @@ pub fn questions(facts: &Facts, push: &PushFacts, changes: &[Change]) -> Questio
                 questions.default_branch |= change.is_deletion();
                 // Where a branch is, the repository is not empty; a new branch may be the first one.
                 questions.empty |= change.is_creation();
+                // Policies are about protected branches.
+                let policies = if protections.is_empty() { &[] } else { &push.policies[..] };
                 if let Some((old, new)) = change.update() {
                     let forcing = protections.iter().any(|protection| protection.allow_force_push);
-                    if !protections.is_empty() && !forcing {
+                    if (!protections.is_empty() && !forcing) || !policies.is_empty() {
                         questions.ancestry.insert((old.clone(), new.clone()));
                     }
                 }
+                questions.default_branch |= policies.iter().any(|rule| rule.branches == PolicyBranches::Default);
                 let merges = !rights.push(&protections) && rights.merge(&protections);
                 if let Some(new) = change.new.as_ref().filter(|_| change.is_creation() && merges) {
                     questions.containing.insert(new.clone());
@@ -174,7 +183,7 @@ pub fn denial(
     let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
     // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
     let nothing = changes.is_empty() && rules.may_not_push(project, None);
-    if content::is_full(&push.content) {
+    if content::is_full(&push.content, changes, &answers.content) {
         return Some(Denial::RepositoryFull);
     }
     nothing
@@ -186,13 +195,38 @@ pub fn denial(
         })
 }
 
+/// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what the
+/// projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
+#[must_use]
+pub fn collaborations(facts: &Facts, targets: &HashMap<ProjectId, PushFacts>) -> BTreeSet<String> {
+    let open = super::collaborations(facts).iter().filter(|collaboration| {
+        let Some(target) = targets.get(&collaboration.target) else { return false };
+        let rights = Rights { push_code: true, level: collaboration.level, ..Rights::new(facts) };
+        let protections = target.protecting(&collaboration.target_branch);
+        protections.is_empty() || rights.push(&protections) || rights.merge(&protections)
+    });
+    open.map(|collaboration| collaboration.branch.clone()).collect()
+}
+
+/// The projects whose protections decide which of the changed branches the user may push to as a collaborator.
+#[must_use]
+pub fn collaboration_targets(facts: &Facts, changes: &[Change]) -> BTreeSet<ProjectId> {
+    if Rights::new(facts).push_code {
+        return BTreeSet::new();
+    }
+    let branches: BTreeSet<&str> = changes.iter().map(|change| change.name.short()).collect();
+    let open = super::collaborations(facts).iter();
+    open.filter(|open| branches.contains(open.branch.as_str())).map(|open| open.target).collect()
+}
+
 /// Whether the changes are refused whatever the repository answers: nobody who may not push at all makes us ask.
 #[must_use]
 pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change]) -> bool {
     let answers = Answers::default();
     let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
     let first = changes.first().map(|change| &change.name);
-    content::is_full(&push.content) || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
+    let full = content::is_full(&push.content, changes, &answers.content);
+    full || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
 }
 
 impl PushFacts {
@@ -266,11 +300,16 @@ struct RefRules<'a> {
 
 impl RefRules<'_> {
     fn change_denial(&self, project: &Project, change: &Change) -> Option<Denial> {
-        if self.may_not_push(project, Some(&change.name)) {
+        // Nobody collaborates on an empty repository.
+        let collaborator = matches!(self.facts.actor(), Actor::User(_)) && !self.rights.push_code;
+        let first = self.answers.empty && change.is_creation();
+        if self.may_not_push(project, Some(&change.name)) || (collaborator && first) {
             return Some(Denial::MayNotPush);
         }
         match &change.name {
-            RefName::Branch(name) => self.branch_denial(project, name, change),
+            RefName::Branch(name) => {
+                self.branch_denial(project, name, change).or_else(|| self.policy_denial(name, change))
+            }
             RefName::Tag(name) => self.tag_denial(name, change),
             RefName::Other(_) => None,
         }
@@ -279,7 +318,13 @@ impl RefRules<'_> {
     /// R1
     fn may_not_push(&self, project: &Project, name: Option<&RefName>) -> bool {
         match self.facts.actor() {
-            Actor::User(_) => !self.rights.push_code,
+            Actor::User(_) => {
+                let collaborates = match name {
+                    Some(RefName::Branch(name)) => self.push.collaborations.contains(name),
+                    Some(RefName::Tag(_) | RefName::Other(_)) | None => false,
+                };
+                !self.rights.push_code && !collaborates
+            }
             // For deploy keys GitLab holds the full ref against the patterns of branches, so that a bare `*` matches.
             Actor::DeployKey(_) => {
                 let full = name.map(RefName::to_string).unwrap_or_default();
@@ -291,7 +336,7 @@ impl RefRules<'_> {
         }
     }
 
-    /// R2 to R13
+    /// R2 to R13, the end of a merge among them
     fn branch_denial(&self, project: &Project, name: &str, change: &Change) -> Option<Denial> {
         if change.is_deletion() {
             if self.answers.default_branch.as_deref() == Some(name) {
@@ -304,15 +349,16 @@ impl RefRules<'_> {
         }
         let protections = self.push.protecting(name);
         let empty = self.answers.empty && change.is_creation();
-        if protections.is_empty() && !(empty && self.push.default_protection != DefaultProtection::None) {
+        if protections.is_empty() && !(empty && self.push.default_protection.protects) {
             return None;
         }
-        self.protected_branch_denial(project, &protections, empty, change)
+        self.protected_branch_denial(project, name, &protections, empty, change)
     }
 
     fn protected_branch_denial(
         &self,
         project: &Project,
+        name: &str,
         protections: &[&BranchProtection],
         empty: bool,
         change: &Change,
@@ -340,7 +386,48 @@ impl RefRules<'_> {
                 (true, true) => None,
             };
         }
-        (!push).then_some(Denial::MayNotPushToProtectedBranch)
+        if push {
+            None
+        } else if !self.is_merge(name, change) {
+            Some(Denial::MayNotPushToProtectedBranch)
+        } else {
+            (!self.rights.merge(protections)).then_some(Denial::MayNotMergeIntoProtectedBranch)
+        }
+    }
+
+    /// Whether the change is the end of a merge that is running.
+    fn is_merge(&self, branch: &str, change: &Change) -> bool {
+        let ends = |merge: &RunningMerge| change.new.as_ref() == Some(&merge.commit) && merge.branch == branch;
+        self.push.merges.iter().any(ends)
+    }
+
+    /// R14: a policy says that branches change by merge requests alone, whoever may push to them
+    fn policy_denial(&self, name: &str, change: &Change) -> Option<Denial> {
+        if !self.is_under_policy(name, change) {
+            return None;
+        }
+        if self.is_forced(change) {
+            return Some(Denial::PolicyBlocksForcePush);
+        }
+        (!self.is_merge(name, change)).then_some(Denial::PolicyBlocksPush)
+    }
+
+    /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they are
+    /// about none.
+    fn is_under_policy(&self, name: &str, change: &Change) -> bool {
+        let protections = self.push.protecting(name);
+        let named = protections.iter().any(|protection| protection.pattern == Pattern::new(name));
+        if protections.is_empty() || (change.is_creation() && (self.answers.empty || !named)) {
+            return false;
+        }
+        let excepted = |rule: &PolicyRule| rule.exceptions.iter().any(|pattern| pattern.matches(name));
+        let about = |rule: &PolicyRule| match &rule.branches {
+            PolicyBranches::Protected => true,
+            PolicyBranches::Default => self.answers.default_branch.as_deref() == Some(name),
+            PolicyBranches::Named(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
+        };
+        let policies = &self.push.policies;
+        policies.iter().any(about) && !policies.iter().any(excepted)
     }
 
     /// R7 to R9, for those who may not push there
@@ -363,10 +450,7 @@ impl RefRules<'_> {
 
     /// Who may make the first branch of an empty repository (3.3.3).
     fn may_push_first(&self) -> bool {
-        let developers = matches!(
-            self.push.default_protection,
-            DefaultProtection::None | DefaultProtection::DevelopersPush | DefaultProtection::DevelopersPushFirst
-        );
+        let developers = self.push.default_protection.lets_developers_begin();
         let least = if developers { AccessLevel::DEVELOPER } else { AccessLevel::MAINTAINER };
         self.rights.admin || self.rights.level >= least
     }

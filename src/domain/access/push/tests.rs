@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::access::tests::{account, facts, project};
-use crate::domain::access::{Key, UserState};
+use crate::domain::access::{Collaboration, Key, UserState};
 use crate::domain::ids::KeyId;
 
 const OLD: &str = "1111111111111111111111111111111111111111";
@@ -224,11 +224,11 @@ fn the_first_branch_of_an_empty_repository_is_protected_by_default() {
     let developer = at(AccessLevel::DEVELOPER);
     let with = |default_protection| PushFacts { default_protection, ..protecting(Vec::new()) };
     let refused = Denial::NoDefaultBranch { branch: "main".to_owned(), project: "g/s/p".to_owned() };
-    assert_eq!(ssh(&developer, &with(DefaultProtection::Full), &create, &empty), Some(refused.clone()));
-    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersMerge), &create, &empty), Some(refused.clone()));
-    assert_eq!(ssh(&developer, &with(DefaultProtection::DevelopersPushFirst), &create, &empty), None);
-    assert_eq!(ssh(&developer, &with(DefaultProtection::None), &create, &empty), None);
-    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &with(DefaultProtection::Full), &create, &empty), None);
+    assert_eq!(ssh(&developer, &with(DefaultProtection::FULL), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DEVELOPERS_MERGE), &create, &empty), Some(refused.clone()));
+    assert_eq!(ssh(&developer, &with(DefaultProtection::DEVELOPERS_PUSH_FIRST), &create, &empty), None);
+    assert_eq!(ssh(&developer, &with(DefaultProtection::NONE), &create, &empty), None);
+    assert_eq!(ssh(&at(AccessLevel::MAINTAINER), &with(DefaultProtection::FULL), &create, &empty), None);
     assert_eq!(
         refused.sentence("https://git.example.com"),
         "\nA default branch (e.g. main) does not yet exist for g/s/p\n\
@@ -331,4 +331,156 @@ fn no_more_is_asked_than_the_rules_look_at() {
 fn a_push_of_nothing_is_asked_like_any_push() {
     assert_eq!(ssh(&at(AccessLevel::REPORTER), &protecting(Vec::new()), &[], &answers()), Some(Denial::MayNotPush));
     assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &protecting(Vec::new()), &[], &answers()), None);
+}
+
+/// R12, R13: where a merge is running, the right to merge is enough, and it is enough for nothing else.
+#[test]
+fn the_end_of_a_running_merge_needs_the_right_to_merge() {
+    let guarded = |push: Vec<Admission>, merge: Vec<Admission>, commit: &str, into: &str| {
+        let merges = vec![RunningMerge { commit: ObjectId::parse(commit).unwrap(), branch: into.to_owned() }];
+        PushFacts { merges, ..protecting(vec![branch("main", push, merge)]) }
+    };
+    let nobody = || role(AccessLevel::NO_ACCESS);
+    let developers = || role(AccessLevel::DEVELOPER);
+    let update = [(OLD, NEW, "refs/heads/main")];
+    let developer = at(AccessLevel::DEVELOPER);
+    let merge = Some(Denial::MayNotMergeIntoProtectedBranch);
+    let push = Some(Denial::MayNotPushToProtectedBranch);
+    for (push_rows, merge_rows, commit, into, expected) in [
+        (nobody(), developers(), NEW, "main", None),
+        (developers(), nobody(), NEW, "main", None),
+        (nobody(), nobody(), NEW, "main", merge),
+        (nobody(), developers(), OLD, "main", push.clone()),
+        (nobody(), developers(), NEW, "other", push.clone()),
+        (nobody(), role(AccessLevel::MAINTAINER), OLD, "main", push.clone()),
+    ] {
+        let facts = guarded(push_rows, merge_rows, commit, into);
+        assert_eq!(ssh(&developer, &facts, &update, &answers()), expected, "{commit} into {into}");
+    }
+    let running = guarded(nobody(), developers(), NEW, "main");
+    let reporter = ssh(&at(AccessLevel::REPORTER), &running, &update, &answers());
+    assert_eq!(reporter, Some(Denial::MayNotPush), "who may push nowhere merges nowhere");
+    assert_eq!(ssh(&developer, &running, &update, &diverged()), Some(Denial::ForcePush), "a merge rewrites nothing");
+    for line in [(ZERO, NEW, "refs/heads/main"), (OLD, ZERO, "refs/heads/main"), (OLD, NEW, "refs/tags/main")] {
+        let without = PushFacts { merges: Vec::new(), ..running.clone() };
+        let refused = ssh(&developer, &without, &[line], &answers());
+        assert_eq!(ssh(&developer, &running, &[line], &answers()), refused, "{line:?} is no merge");
+    }
+    assert_eq!(
+        Denial::MayNotMergeIntoProtectedBranch.to_string(),
+        "You are not allowed to merge code into protected branches on this project."
+    );
+}
+
+/// R14
+#[test]
+fn a_security_policy_leaves_protected_branches_to_merge_requests() {
+    let maintainer = at(AccessLevel::MAINTAINER);
+    let rule = |branches| PolicyRule { branches, exceptions: Vec::new() };
+    let with = |policies: Vec<PolicyRule>| PushFacts { policies, ..maintainers_push("ma*") };
+    let update = [(OLD, NEW, "refs/heads/main")];
+    let blocked = Some(Denial::PolicyBlocksPush);
+    let named = |name: &str| PolicyBranches::Named(vec![Pattern::new(name)]);
+    for (branches, expected) in [
+        (PolicyBranches::Protected, blocked.clone()),
+        (PolicyBranches::Default, blocked.clone()),
+        (named("main"), blocked.clone()),
+        (named("m*n"), blocked.clone()),
+        (named("other"), None),
+    ] {
+        assert_eq!(
+            ssh(&maintainer, &with(vec![rule(branches.clone())]), &update, &answers()),
+            expected,
+            "{branches:?}"
+        );
+    }
+    let all = with(vec![rule(PolicyBranches::Protected)]);
+    let free = [(OLD, NEW, "refs/heads/free")];
+    assert_eq!(ssh(&maintainer, &all, &free, &answers()), None, "it is about protected branches alone");
+    let delete = [(OLD, ZERO, "refs/heads/ma-1")];
+    assert_eq!(denial(&maintainer, &Protocol::Web, &all, &changes(&delete), &answers()), blocked);
+    let excepted = PolicyRule { branches: named("x"), exceptions: vec![Pattern::new("main")] };
+    let one_excepts = with(vec![rule(PolicyBranches::Protected), excepted]);
+    assert_eq!(ssh(&maintainer, &one_excepts, &update, &answers()), None);
+
+    let mut forcing = all.clone();
+    forcing.branches[0].allow_force_push = true;
+    assert_eq!(ssh(&maintainer, &forcing, &update, &diverged()), Some(Denial::PolicyBlocksForcePush));
+    let asked = questions(&maintainer, &forcing, &changes(&update));
+    assert_eq!(asked.ancestry.len(), 1, "whether it is forced must be known");
+    assert!(questions(&maintainer, &with(vec![rule(PolicyBranches::Default)]), &changes(&update)).default_branch);
+
+    let merges = vec![RunningMerge { commit: ObjectId::parse(NEW).unwrap(), branch: "main".to_owned() }];
+    assert_eq!(ssh(&maintainer, &PushFacts { merges, ..all.clone() }, &update, &answers()), None);
+    // A branch that no rule names comes to be by a push; one whose very name is protected does not.
+    assert_eq!(ssh(&maintainer, &all, &[(ZERO, NEW, "refs/heads/ma-new")], &answers()), None);
+    let exact = PushFacts { policies: all.policies.clone(), ..maintainers_push("main") };
+    assert_eq!(ssh(&maintainer, &exact, &[(ZERO, NEW, "refs/heads/main")], &answers()), blocked);
+    let empty = Answers { empty: true, ..Answers::default() };
+    assert_eq!(ssh(&maintainer, &exact, &[(ZERO, NEW, "refs/heads/main")], &empty), None);
+    // What the protection itself refuses is refused in its own words.
+    let refused = ssh(&at(AccessLevel::DEVELOPER), &all, &update, &answers());
+    assert_eq!(refused, Some(Denial::MayNotPushToProtectedBranch));
+}
+
+/// R1: a stranger who may merge the merge request of a branch may push to that branch, and to nothing else.
+#[test]
+fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
+    let target = ProjectId(9);
+    let collaborator = |level| {
+        let mut facts = at(AccessLevel::NO_ACCESS);
+        project(&mut facts).visibility = crate::domain::level::Visibility::Public;
+        let (branch, target_branch) = ("topic".to_owned(), "main".to_owned());
+        project(&mut facts).collaborations = vec![Collaboration { branch, target, target_branch, level }];
+        facts
+    };
+    let developer = collaborator(AccessLevel::DEVELOPER);
+    let open = |facts: &Facts, target_facts: PushFacts| collaborations(facts, &HashMap::from([(target, target_facts)]));
+    let topic = BTreeSet::from(["topic".to_owned()]);
+    assert_eq!(open(&developer, protecting(Vec::new())), topic);
+    assert_eq!(open(&developer, maintainers_push("main")), topic, "developers may merge there");
+    let maintainers = protecting(vec![branch("main", role(AccessLevel::MAINTAINER), role(AccessLevel::MAINTAINER))]);
+    assert_eq!(open(&developer, maintainers.clone()), BTreeSet::new(), "who may not merge it may not push");
+    assert_eq!(open(&collaborator(AccessLevel::MAINTAINER), maintainers), topic);
+    assert_eq!(collaborations(&developer, &HashMap::new()), BTreeSet::new(), "what is unknown opens nothing");
+
+    let push = PushFacts { collaborations: topic, ..protecting(Vec::new()) };
+    let one = |line| ssh(&developer, &push, &[line], &answers());
+    assert_eq!(one((OLD, NEW, "refs/heads/topic")), None);
+    assert_eq!(ssh(&developer, &push, &[(OLD, NEW, "refs/heads/topic")], &diverged()), None);
+    for line in [
+        (OLD, NEW, "refs/heads/main"),
+        (OLD, NEW, "refs/heads/topic/x"),
+        (ZERO, NEW, "refs/tags/topic"),
+        (OLD, NEW, "refs/notes/topic"),
+    ] {
+        assert_eq!(one(line), Some(Denial::MayNotPush), "{line:?}");
+    }
+    let two = [(OLD, NEW, "refs/heads/topic"), (OLD, NEW, "refs/heads/main")];
+    assert_eq!(ssh(&developer, &push, &two, &answers()), Some(Denial::MayNotPush));
+    let empty = Answers { empty: true, ..Answers::default() };
+    assert_eq!(ssh(&developer, &push, &[(ZERO, NEW, "refs/heads/topic")], &empty), Some(Denial::MayNotPush));
+    let guarded = PushFacts { branches: maintainers_push("topic").branches, ..push };
+    let refused = ssh(&developer, &guarded, &[(OLD, NEW, "refs/heads/topic")], &answers());
+    assert_eq!(refused, Some(Denial::MayNotPushToProtectedBranch), "a protected branch is its own project's");
+
+    // What ends pushes for everybody ends them for collaborators.
+    let targets = HashMap::from([(target, protecting(Vec::new()))]);
+    for end in [
+        |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Disabled,
+        |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Private,
+        |facts: &mut Facts| project(facts).pending_deletion = true,
+        |facts: &mut Facts| project(facts).archived = true,
+        |facts: &mut Facts| facts.user = None,
+        |facts: &mut Facts| facts.key.as_mut().unwrap().deploy = true,
+    ] {
+        let mut facts = developer.clone();
+        end(&mut facts);
+        assert_eq!(collaborations(&facts, &targets), BTreeSet::new());
+    }
+    assert_eq!(
+        collaboration_targets(&developer, &changes(&[(OLD, NEW, "refs/heads/topic")])),
+        BTreeSet::from([target])
+    );
+    assert_eq!(collaboration_targets(&developer, &changes(&[(OLD, NEW, "refs/heads/main")])), BTreeSet::new());
 }

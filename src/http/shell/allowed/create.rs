@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::NO_GITALY;
 use crate::domain::access::{Action, Actor, Attempt, Changes, Denial, Facts, Protocol, Target};
+use crate::domain::default_branch::USUAL;
 use crate::domain::ids::ProjectId;
 use crate::domain::project_creation::{self, Home, Refusal};
 use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
@@ -139,7 +140,8 @@ async fn create_repository(
         gl_project_path: format!("{}/{name}", home.full_path),
     };
     let context = Context::new(correlation_id, Instant::now() + BUDGET);
-    shell.gitaly.repository(location, context)?.create(home.default_branch.as_deref()).await
+    let head = home.default_branch.as_deref().unwrap_or(USUAL);
+    shell.gitaly.repository(location, context)?.create(head).await.map(|_| ())
 }
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.

@@ -2,6 +2,7 @@
 
 mod create;
 mod limit;
+mod missing;
 mod push;
 
 use std::sync::Arc;
@@ -154,6 +155,9 @@ async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Resu
             }
             Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
         }
+    }
+    if missing::is_missing(&decision) && missing::make(&shell, &mut facts, &attempt, &hook.correlation_id).await? {
+        decision = Decision::Allow;
     }
     if let Decision::Deny(denial) = decision {
         return Ok(refuse(&denial, &shell.settings.url));

@@ -1,5 +1,6 @@
 //! The second call of a push: Gitaly asks, from its `pre-receive` hook, whether the ref updates may go in.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -95,8 +96,17 @@ async fn denial(
         Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_) | GlRepository::Design(_)) | None => return Ok(None),
     };
     let user = facts.user.as_ref().map(|user| user.id);
-    let found = push_facts::find(shell.pushes.pool(), repository, user, facts.now.date_naive()).await?;
+    let (db, today) = (shell.pushes.pool(), facts.now.date_naive());
+    let new_ids: Vec<&str> = changes.iter().filter_map(|change| change.new.as_ref()).map(ObjectId::as_str).collect();
+    let found = push_facts::find(db, repository, user, today, &new_ids).await?;
     let mut push = found.ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
+    let mut targets = HashMap::new();
+    for target in push::collaboration_targets(facts, changes) {
+        if let Some(found) = push_facts::find(db, target, user, today, &[]).await? {
+            targets.insert(target, found);
+        }
+    }
+    push.collaborations = push::collaborations(facts, &targets);
     push.content.lfs &= shell.settings.lfs;
     let answers = answers(shell, facts, &push, changes, hook, steps).await?;
     Ok(push::denial(facts, &attempt.protocol, &push, changes, &answers))

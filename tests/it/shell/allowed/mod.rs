@@ -2,6 +2,7 @@
 
 mod actors;
 mod answers;
+mod merge_requests;
 mod names;
 mod paths;
 mod pull;

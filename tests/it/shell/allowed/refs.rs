@@ -496,13 +496,14 @@ async fn a_full_repository_takes_nothing_more(pool: PgPool) {
     let push = Push::begins(pool, 30).await;
     let id = push.project.id;
     push.story.given.sql(&format!("update projects set repository_size_limit = 10 where id = {id}")).await;
+    let measured = "insert into project_statistics (project_id, namespace_id, repository_size)
+                    select id, namespace_id, 10 from projects";
+    push.story.given.sql(measured).await;
     let update = push.commits_to("main");
     let would = "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
                  project. Contact your GitLab administrator for more information.";
     assert_refused(&push.asks(&update).await, would);
-    let statistics = "insert into project_statistics (project_id, namespace_id, repository_size)
-                      select id, namespace_id, 11 from projects";
-    push.story.given.sql(statistics).await;
+    push.story.given.sql("update project_statistics set lfs_objects_size = 1").await;
     let full = "Your push to this repository cannot be completed because this repository has exceeded the allocated \
                 storage for your project. Contact your GitLab administrator for more information.";
     assert_refused(&push.asks(&update).await, full);

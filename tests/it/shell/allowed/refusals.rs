@@ -375,6 +375,19 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         Denial::FileTooLarge { mebibytes, .. } => (62, world.ruled(large, "max_file_size", &mebibytes.to_string())),
         Denial::InvalidRegex { pattern, .. } => (63, world.ruled(child, "commit_message_regex", &quoted(pattern))),
         Denial::SnippetBranch => (64, world.deletes("refs/heads/main").with("gl_repository", &own_snippet)),
+        Denial::KeyNeverExpires => (65, world.pulls().setting("max_ssh_key_lifetime", "30", "null")),
+        Denial::KeyLivesTooLong => {
+            let given = "update keys set expires_at = now() + interval '100 days'";
+            let case = world.pulls().setting("max_ssh_key_lifetime", "30", "null");
+            (66, case.given(given, "update keys set expires_at = null"))
+        }
+        Denial::CommitterNotVerified(email) => {
+            let given =
+                format!("insert into emails (user_id, email) select id, '{email}' from users where username = 'rubi'");
+            (67, world.ruled(committed_by_eve, "commit_committer_check", "true").given(&given, "delete from emails"))
+        }
+        Denial::CommitterIsAnother(_) => (68, world.ruled(committed_by_eve, "commit_committer_check", "true")),
+        Denial::CommitterNameDiffers => (69, world.ruled(child, "commit_committer_name_check", "true")),
     }
 }
 
@@ -393,6 +406,8 @@ fn every() -> Vec<Denial> {
         Denial::KeyTooShort(4096),
         Denial::KeyTypeForbidden(rsa_is_forbidden),
         Denial::KeyExpired,
+        Denial::KeyNeverExpires,
+        Denial::KeyLivesTooLong,
         Denial::SnippetsNeedAUser,
         Denial::MayNotUseGit(Account::Internal),
         Denial::MayNotUseGit(Account::PendingApproval),
@@ -455,6 +470,9 @@ fn every() -> Vec<Denial> {
         Denial::NotSigned,
         Denial::AuthorNotAMember(email("eve@example.net")),
         Denial::CommitterNotAMember(email("eve@example.net")),
+        Denial::CommitterNotVerified(email("eve@example.net")),
+        Denial::CommitterIsAnother(email("eve@example.net")),
+        Denial::CommitterNameDiffers,
         Denial::FileNameRule { path: "new.txt".to_owned(), pattern: pattern("[.]txt$") },
         Denial::FileTooLarge { path: "big.bin".to_owned(), mebibytes: 1 },
         Denial::InvalidRegex { pattern: pattern("(["), reason: "missing ]: [".to_owned() },

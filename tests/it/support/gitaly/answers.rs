@@ -16,6 +16,7 @@ use super::proto::diff_service_server::{DiffService, DiffServiceServer};
 use super::proto::find_changed_paths_request::request::Type;
 use super::proto::ref_service_server::{RefService, RefServiceServer};
 use super::proto::repository_service_server::{RepositoryService, RepositoryServiceServer};
+use super::proto::server_service_server::{ServerService, ServerServiceServer};
 use super::proto::*;
 use crate::support::git::Git;
 
@@ -30,6 +31,7 @@ type Pages<M> = tokio_stream::Iter<std::vec::IntoIter<Result<M, Status>>>;
 impl Answers {
     pub fn router(self, mut server: Server) -> Router {
         server
+            .add_service(ServerServiceServer::new(self.clone()))
             .add_service(RepositoryServiceServer::new(self.clone()))
             .add_service(RefServiceServer::new(self.clone()))
             .add_service(CommitServiceServer::new(self.clone()))
@@ -157,6 +159,15 @@ impl Objects {
     }
 }
 
+/// The bytes of all files below a folder.
+fn bytes(folder: &Path) -> std::io::Result<u64> {
+    std::fs::read_dir(folder)?.try_fold(0, |sum, entry| {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        Ok(sum + if metadata.is_dir() { bytes(&entry.path())? } else { metadata.len() })
+    })
+}
+
 fn object(line: &str) -> Option<Object> {
     let parts: Vec<_> = line.split(' ').collect();
     let [id, kind, size] = parts[..] else { return None };
@@ -167,8 +178,9 @@ fn object(line: &str) -> Option<Object> {
 fn person(line: &str) -> CommitAuthor {
     let (name, rest) = line.split_once(" <").unwrap();
     let (email, when) = rest.split_once("> ").unwrap();
-    let seconds = when.split(' ').next().unwrap().parse().unwrap();
-    CommitAuthor { name: name.into(), email: email.into(), date: Some(Date { seconds }) }
+    let (seconds, timezone) = when.split_once(' ').unwrap();
+    let date = Some(Date { seconds: seconds.parse().unwrap() });
+    CommitAuthor { name: name.into(), email: email.into(), date, timezone: timezone.into() }
 }
 
 fn joined(lines: &[String]) -> String {
@@ -185,6 +197,23 @@ fn limited<T>(mut items: Vec<T>, pagination: Option<PaginationParameter>) -> Vec
     let limit = pagination.map_or(0, |pagination| pagination.limit);
     items.truncate(if limit == 0 { usize::MAX } else { limit.try_into().unwrap() });
     items
+}
+
+#[tonic::async_trait]
+impl ServerService for Answers {
+    async fn server_info(&self, request: Request<ServerInfoRequest>) -> Result<Response<ServerInfoResponse>, Status> {
+        self.0.enter("ServerInfo", request.metadata(), Repository::default()).await?;
+        let storage = server_info_response::StorageStatus {
+            storage_name: "default".to_owned(),
+            readable: true,
+            writeable: !self.0.storage.join("read-only").exists(),
+        };
+        Ok(Response::new(ServerInfoResponse {
+            server_version: "16.8.0".to_owned(),
+            git_version: "2.43.0".to_owned(),
+            storage_statuses: vec![storage],
+        }))
+    }
 }
 
 #[tonic::async_trait]
@@ -222,17 +251,40 @@ impl RepositoryService for Answers {
         Ok(Response::new(HasLocalBranchesResponse { value: !branches.is_empty() }))
     }
 
+    async fn repository_info(
+        &self,
+        request: Request<RepositoryInfoRequest>,
+    ) -> Result<Response<RepositoryInfoResponse>, Status> {
+        let (objects, _) = self.begin("RepositoryInfo", request, |message| &message.repository).await?;
+        objects.run(&["rev-parse", "--git-dir"], "")?;
+        let mut size = bytes(&objects.path.join("objects"))?;
+        // Pushes that wait are not among the repository's objects.
+        for entry in std::fs::read_dir(objects.path.join("objects"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("tmp_objdir-") {
+                size -= bytes(&entry.path())?;
+            }
+        }
+        // Nothing of what tests keep is old enough to be stale.
+        let objects_info =
+            repository_info_response::ObjectsInfo { size, recent_size: size, stale_size: 0, keep_size: 0 };
+        Ok(Response::new(RepositoryInfoResponse { size: bytes(&objects.path)?, objects: Some(objects_info) }))
+    }
+
+    async fn write_ref(&self, request: Request<WriteRefRequest>) -> Result<Response<WriteRefResponse>, Status> {
+        let (objects, message) = self.begin("WriteRef", request, |message| &message.repository).await?;
+        if message.r#ref != b"HEAD" {
+            return Err(Status::unimplemented("another ref than HEAD"));
+        }
+        let name = String::from_utf8(message.revision).unwrap();
+        objects.run(&["symbolic-ref", "HEAD", &name], "")?;
+        Ok(Response::new(WriteRefResponse {}))
+    }
+
     async fn get_object_directory_size(
         &self,
         request: Request<GetObjectDirectorySizeRequest>,
     ) -> Result<Response<GetObjectDirectorySizeResponse>, Status> {
-        fn bytes(folder: &Path) -> std::io::Result<u64> {
-            std::fs::read_dir(folder)?.try_fold(0, |sum, entry| {
-                let entry = entry?;
-                let metadata = entry.metadata()?;
-                Ok(sum + if metadata.is_dir() { bytes(&entry.path())? } else { metadata.len() })
-            })
-        }
         let (objects, _) = self.begin("GetObjectDirectorySize", request, |message| &message.repository).await?;
         let own = &objects.repository.git_object_directory;
         let folder = objects.path.join(if own.is_empty() { "objects" } else { own });
@@ -247,9 +299,16 @@ impl RefService for Answers {
         &self,
         request: Request<FindDefaultBranchNameRequest>,
     ) -> Result<Response<FindDefaultBranchNameResponse>, Status> {
-        let (objects, _) = self.begin("FindDefaultBranchName", request, |message| &message.repository).await?;
-        let name = objects.git(["symbolic-ref", "HEAD"])?.attempt(b"").unwrap_or_default();
-        Ok(Response::new(FindDefaultBranchNameResponse { name: name.trim_ascii().to_vec() }))
+        let (objects, message) = self.begin("FindDefaultBranchName", request, |message| &message.repository).await?;
+        let head = objects.lines(&["symbolic-ref", "HEAD"], "")?.remove(0);
+        if message.head_only {
+            return Ok(Response::new(FindDefaultBranchNameResponse { name: head.into_bytes() }));
+        }
+        // What HEAD names, where that is there, then the usual names, and then the first of all.
+        let branches = objects.lines(&["for-each-ref", "--format=%(refname)", "refs/heads"], "")?;
+        let usual = [head, "refs/heads/main".to_owned(), "refs/heads/master".to_owned()];
+        let name = usual.into_iter().find(|name| branches.contains(name)).or(branches.first().cloned());
+        Ok(Response::new(FindDefaultBranchNameResponse { name: name.unwrap_or_default().into_bytes() }))
     }
 
     async fn ref_exists(&self, request: Request<RefExistsRequest>) -> Result<Response<RefExistsResponse>, Status> {
@@ -257,6 +316,27 @@ impl RefService for Answers {
         let name = String::from_utf8(message.r#ref).unwrap();
         let value = objects.succeeds(&["show-ref", "--verify", "--quiet", &name])?;
         Ok(Response::new(RefExistsResponse { value }))
+    }
+
+    /// `git tag -l`, as Gitaly runs it.
+    async fn find_tag(&self, request: Request<FindTagRequest>) -> Result<Response<FindTagResponse>, Status> {
+        let (objects, message) = self.begin("FindTag", request, |message| &message.repository).await?;
+        let name = String::from_utf8(message.tag_name).unwrap();
+        let found = objects.lines(&["tag", "-l", "--format=%(objectname) %(objecttype)", &name], "")?;
+        let Some(line) = found.first() else { return Err(Status::not_found("tag does not exist")) };
+        let (id, kind) = line.split_once(' ').unwrap();
+        let mut text = Vec::new();
+        if kind == "tag" {
+            let raw = objects.run(&["cat-file", "tag", id], "")?;
+            let head = raw.windows(2).position(|pair| pair == b"\n\n").unwrap();
+            text = raw[head + 2..].to_vec();
+            while text.last() == Some(&b'\n') {
+                text.pop();
+            }
+        }
+        let message_size = text.len().try_into().unwrap();
+        let tag = Tag { name: name.into(), id: id.to_owned(), message: text, message_size };
+        Ok(Response::new(FindTagResponse { tag: Some(tag) }))
     }
 
     type ListBranchNamesContainingCommitStream = Pages<ListBranchNamesContainingCommitResponse>;
@@ -362,11 +442,15 @@ impl DiffService for Answers {
         }
         let mut paths = Vec::new();
         for request in message.requests {
-            let Some(Type::CommitRequest(commit)) = request.r#type else {
-                return Err(Status::invalid_argument("a request without a commit"));
+            // A commit without parents has no difference to show, for Gitaly asks without --root.
+            let revisions = match request.r#type {
+                Some(Type::CommitRequest(commit)) => vec![commit.commit_revision],
+                Some(Type::TreeRequest(trees)) => vec![trees.left_tree_revision, trees.right_tree_revision],
+                None => return Err(Status::invalid_argument("a request without a commit")),
             };
-            let diff = ["diff-tree", "-r", "-c", "-z", "--root", "--no-commit-id", &commit.commit_revision];
-            let output = objects.run(&diff, "")?;
+            let diff = ["diff-tree", "-r", "-c", "-z", "--no-renames", "--no-commit-id"].map(str::to_owned);
+            let arguments: Vec<&str> = diff.iter().chain(&revisions).map(String::as_str).collect();
+            let output = objects.run(&arguments, "")?;
             let mut fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty());
             while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
                 paths.push(changed_path(std::str::from_utf8(change).unwrap(), path));

@@ -146,6 +146,11 @@ impl TestGitaly {
         self.state.delays.lock().unwrap().insert(method, delay);
     }
 
+    /// Lets a method answer again.
+    pub fn heal(&self, method: &'static str) {
+        self.state.failures.lock().unwrap().remove(method);
+    }
+
     /// Lets a method fail.
     pub fn fail(&self, method: &'static str, status: Status) {
         self.state.failures.lock().unwrap().insert(method, status);
@@ -248,17 +253,26 @@ impl State {
     ) -> Result<PathBuf, Status> {
         let repository = repository.cloned().ok_or_else(|| Status::invalid_argument("repository not set"))?;
         let (storage, path) = (repository.storage_name.clone(), repository.relative_path.clone());
-        self.calls.lock().unwrap().push(Call { method, repository, metadata: metadata.clone() });
-        self.verify(metadata)?;
-        let delay = self.delays.lock().unwrap().get(method).copied();
-        tokio::time::sleep(delay.unwrap_or_default()).await;
-        if let Some(failure) = self.failures.lock().unwrap().get(method) {
-            return Err(failure.clone());
-        }
+        self.enter(method, metadata, repository).await?;
         if storage != "default" {
             return Err(Status::invalid_argument(format!("storage name not found: {storage}")));
         }
         Ok(self.storage.join(path))
+    }
+
+    /// Remembers a call, verifies its token, and behaves as told.
+    async fn enter(
+        &self,
+        method: &'static str,
+        metadata: &MetadataMap,
+        repository: proto::Repository,
+    ) -> Result<(), Status> {
+        self.calls.lock().unwrap().push(Call { method, repository, metadata: metadata.clone() });
+        self.verify(metadata)?;
+        let delay = self.delays.lock().unwrap().get(method).copied();
+        tokio::time::sleep(delay.unwrap_or_default()).await;
+        let failure = self.failures.lock().unwrap().get(method).cloned();
+        failure.map_or(Ok(()), Err)
     }
 
     /// As Gitaly does it: version 2, 30 seconds to each side.

@@ -1,0 +1,132 @@
+//! `snippets:`, of projects and of users: as far as git depends on them.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::projects::Presence;
+use super::run::{Changes, Place, Run};
+use super::words::{Ensure, Id, Visibility};
+use crate::domain::ids::SnippetId;
+use crate::store::Result;
+use crate::store::namespaces::{self, Holder};
+use crate::store::snippets::{self, SnippetRow};
+
+/// A snippet, found by its id.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Snippet {
+    /// Its id, chosen on creation and part of its URL.
+    pub id: Id,
+    /// Whose it is.
+    #[schemars(length(min = 1, max = 255))]
+    pub author: Option<String>,
+    /// The project that it belongs to, by its full path; nobody's but its author's where it is left out.
+    pub project: Option<String>,
+    /// Who may see it; a new one is private, unless stated.
+    pub visibility: Option<Visibility>,
+    /// Nobody pushes.
+    pub repository_read_only: Option<bool>,
+    /// The Gitaly storage of its repository; of a new one `default`, unless stated.
+    #[schemars(length(min = 1, max = 255))]
+    pub storage: Option<String>,
+    /// Whether the repository exists on its storage; of a new one it does, unless stated.
+    pub repository: Option<Presence>,
+    /// `absent` removes it; its repository stays on the storage.
+    #[serde(default)]
+    pub ensure: Ensure,
+}
+
+/// Brings a snippet about.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn bring(run: &mut Run<'_>, place: &Place, stated: &Snippet) -> Result<()> {
+    let id = SnippetId(stated.id.0);
+    let what = format!("snippet {id}");
+    if stated.ensure.is_absent() {
+        if snippets::delete(&mut *run.conn, id).await? {
+            run.removed(&what);
+        }
+        return Ok(());
+    }
+    let author = match &stated.author {
+        None => None,
+        Some(username) => match run.user(&place.key("author"), username).await? {
+            Some(id) => Some(id.0),
+            None => return Ok(()),
+        },
+    };
+    let Some(project) = find_project(run, place, stated).await? else { return Ok(()) };
+    let existing = snippets::find(&mut *run.conn, id).await?;
+    if let Some(row) = &existing
+        && stated.project.is_some()
+        && row.project_id != project
+    {
+        run.mistake(&place.key("project"), "must stay what it is: a snippet does not move");
+        return Ok(());
+    }
+    let created = existing.is_none();
+    let mut row = match (existing, author) {
+        (Some(row), _) => row,
+        (None, Some(author_id)) => {
+            SnippetRow { author_id, project_id: project, visibility_level: 0, repository_read_only: false }
+        }
+        (None, None) => {
+            run.mistake(&place.key("author"), "is missing: a new snippet is somebody's");
+            return Ok(());
+        }
+    };
+    let mut changes = Changes::default();
+    changes.set("author", &mut row.author_id, author);
+    changes.word("visibility", &mut row.visibility_level, stated.visibility);
+    changes.set("repository_read_only", &mut row.repository_read_only, stated.repository_read_only);
+    if created {
+        snippets::insert(&mut *run.conn, id, &row).await?;
+        run.added(&what);
+    } else if !changes.is_empty() {
+        snippets::update(&mut *run.conn, id, &row).await?;
+        run.updated(&what, &changes);
+    }
+    bring_repository(run, id, stated, created).await?;
+    run.name("snippets", &id.to_string(), json!({ "id": id.0 }));
+    Ok(())
+}
+
+/// The project that is stated, if any; nothing where there is no such project.
+async fn find_project(run: &mut Run<'_>, place: &Place, stated: &Snippet) -> Result<Option<Option<i64>>> {
+    let Some(path) = &stated.project else { return Ok(Some(None)) };
+    match namespaces::find_holder(&mut *run.conn, path).await? {
+        Some(Holder::Project(id)) => return Ok(Some(Some(id.0))),
+        Some(_) | None if run.is_unborn(path) => {}
+        Some(_) | None => run.mistake(&place.key("project"), format!("there is no project {path}")),
+    }
+    Ok(None)
+}
+
+async fn bring_repository(run: &mut Run<'_>, id: SnippetId, stated: &Snippet, created: bool) -> Result<()> {
+    let what = format!("repository of snippet {id}");
+    let existing = snippets::find_repository_storage(&mut *run.conn, id).await?;
+    let wanted = stated.repository.or(created.then_some(Presence::Present));
+    match (wanted, existing) {
+        (Some(Presence::Absent), Some(_)) => {
+            snippets::delete_repository(&mut *run.conn, id).await?;
+            run.removed(&what);
+        }
+        (Some(Presence::Present), None) => {
+            let storage = stated.storage.as_deref().unwrap_or("default");
+            snippets::upsert_repository(run.conn, id, storage).await?;
+            run.added(&what);
+        }
+        (Some(Presence::Present) | None, Some(mut storage)) => {
+            let mut changes = Changes::default();
+            changes.set("storage", &mut storage, stated.storage.clone());
+            if !changes.is_empty() {
+                snippets::upsert_repository(run.conn, id, &storage).await?;
+                run.updated(&what, &changes);
+            }
+        }
+        (Some(Presence::Absent) | None, None) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The default branches of projects: what is known of them, and how the first push settles and protects them.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
+use super::protected_refs::{self, Allowed, BranchRow};
+use crate::domain::access::refs::Pattern;
+use crate::domain::default_branch::{DefaultProtection, USUAL};
+use crate::domain::ids::ProjectId;
+use crate::domain::level::AccessLevel;
+
+/// What is known of a project's default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultBranch {
+    /// The name that HEAD has.
+    pub name: String,
+    /// Whether a branch of that name has been pushed.
+    pub born: bool,
+}
+
+/// The project's default branch; nothing where its repository was never asked and nobody has stated one.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<DefaultBranch>> {
+    let row = sqlx::query_as!(
+        DefaultBranch,
+        "select name, born from project_default_branches where project_id = $1",
+        project.0
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// The branch that a new repository of the project is to get: what its groups say, the nearest first, or the instance.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn find_initial(db: impl PgExecutor<'_>, project: ProjectId) -> Result<String> {
+    let name = sqlx::query_scalar!(
+        r#"
+        select coalesce(
+          (
+            select above.default_branch_name
+            from projects
+            join namespaces on namespaces.id = projects.namespace_id
+            join namespaces as above_namespaces on above_namespaces.id = any (namespaces.traversal_ids)
+            join namespace_settings as above on above.namespace_id = above_namespaces.id
+            where projects.id = $1
+              and above.default_branch_name <> ''
+            order by cardinality(above_namespaces.traversal_ids) desc
+            limit 1
+          ),
+          (select nullif(default_branch_name, '') from application_settings order by id desc limit 1),
+          $2
+        ) as "name!"
+        "#,
+        project.0,
+        USUAL
+    );
+    Ok(name.fetch_one(db).await?)
+}
+
+/// Keeps what is said of a repository that nobody has pushed to, unless more is known already.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn insert(db: impl PgExecutor<'_>, project: ProjectId, name: &str, now: DateTime<Utc>) -> Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into project_default_branches (project_id, name, known_at)
+         select id, $2, $3
+         from projects
+         where id = $1
+         on conflict (project_id) do nothing",
+        project.0,
+        name,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Keeps what the repository's HEAD names, as Gitaly said at that time. A later word stands.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn upsert(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    branch: &DefaultBranch,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into project_default_branches as known (project_id, name, known_at, born)
+         select id, $2, $3, $4
+         from projects
+         where id = $1
+         on conflict (project_id) do update
+         set name = excluded.name, known_at = excluded.known_at, born = excluded.born
+         where known.known_at <= excluded.known_at
+           and (known.name, known.born) <> (excluded.name, excluded.born)",
+        project.0,
+        branch.name,
+        at,
+        branch.born
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Settles the project's default branch with its first push, and protects it as its namespace says. Of several first
+/// pushes at once, the first to come here decides. Nothing happens where the branch was settled before.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn settle(conn: &mut PgConnection, project: ProjectId, name: &str, now: DateTime<Utc>) -> Result<()> {
+    let settled = sqlx::query!(
+        "insert into project_default_branches as known (project_id, name, known_at, born)
+         select id, $2, $3, true
+         from projects
+         where id = $1
+         on conflict (project_id) do update
+         set name = excluded.name, known_at = greatest(known.known_at, excluded.known_at), born = true
+         where not known.born",
+        project.0,
+        name,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    if settled.rows_affected() == 1 {
+        protect(conn, project, name).await?;
+    }
+    Ok(())
+}
+
+/// A branch that some pattern of the project or of its top-level group protects already stays as it is.
+async fn protect(conn: &mut PgConnection, project: ProjectId, name: &str) -> Result<()> {
+    let row = sqlx::query!(
+        r#"
+        select
+          array(
+            select protected_branches.name
+            from protected_branches
+            where protected_branches.project_id = projects.id
+               or protected_branches.namespace_id = namespaces.traversal_ids[1]
+          ) as "patterns!",
+          nullif(namespace_settings.default_branch_protection_defaults, '{}') as "group_defaults?",
+          namespaces.default_branch_protection as "group_level?",
+          nullif(settings.default_branch_protection_defaults, '{}') as "instance_defaults?",
+          settings.default_branch_protection as "instance_level?"
+        from projects
+        join namespaces on namespaces.id = projects.namespace_id
+        left join namespace_settings on namespace_settings.namespace_id = namespaces.id
+        left join lateral (
+          select default_branch_protection_defaults, default_branch_protection
+          from application_settings
+          order by id desc
+          limit 1
+        ) as settings on true
+        where projects.id = $1
+        "#,
+        project.0
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let protection =
+        protection(row.group_defaults.as_ref(), row.group_level, row.instance_defaults.as_ref(), row.instance_level);
+    if !protection.protects || row.patterns.into_iter().any(|pattern| Pattern::new(pattern).matches(name)) {
+        return Ok(());
+    }
+    let branch = BranchRow { allow_force_push: protection.allow_force_push, ..BranchRow::default() };
+    let id = protected_refs::insert_branch(&mut *conn, project, name, &branch).await?;
+    let allowed = |level: AccessLevel| [Allowed::Role(level.0)];
+    protected_refs::replace_push_access(conn, id, &allowed(protection.push)).await?;
+    protected_refs::replace_merge_access(conn, id, &allowed(protection.merge)).await
+}
+
+/// The protection in force: the group's word before the instance's, and the newer column before the older one.
+#[must_use]
+pub fn protection(
+    group_defaults: Option<&Value>,
+    group_level: Option<i16>,
+    instance_defaults: Option<&Value>,
+    instance_level: Option<i32>,
+) -> DefaultProtection {
+    let newer = |defaults: Option<&Value>| defaults.map(spelt_out);
+    let older = |level: Option<i32>| level.map(DefaultProtection::from_level);
+    newer(group_defaults)
+        .or_else(|| older(group_level.map(i32::from)))
+        .or_else(|| newer(instance_defaults))
+        .or_else(|| older(instance_level))
+        .unwrap_or_default()
+}
+
+/// `default_branch_protection_defaults`: what is left out, or is of another type than GitLab writes, is not stated.
+fn spelt_out(defaults: &Value) -> DefaultProtection {
+    let levels = |key: &str| {
+        let level = |row: &Value| i32::try_from(row["access_level"].as_i64()?).ok();
+        Some(defaults[key].as_array()?.iter().filter_map(level).collect::<Vec<_>>())
+    };
+    let flag = |key: &str| defaults[key].as_bool() == Some(true);
+    DefaultProtection::spelt_out(
+        levels("allowed_to_push").as_deref(),
+        levels("allowed_to_merge").as_deref(),
+        flag("allow_force_push"),
+        flag("developer_can_initial_push"),
+    )
+}
