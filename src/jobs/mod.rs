@@ -179,7 +179,7 @@ async fn work(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) {
             Ok(worker) => Arc::new(worker),
             Err(error) => {
                 restarts(&error);
-                let _ = tokio::time::timeout(pauses.next(), stop.wait_for(|stop| *stop)).await;
+                let _ = tokio::time::timeout(pauses.longer(), stop.wait_for(|stop| *stop)).await;
                 continue;
             }
         };
@@ -190,7 +190,7 @@ async fn work(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) {
                 Ok(()) => {}
                 Err(error) => {
                     restarts(&error);
-                    let _ = tokio::time::timeout(pauses.next(), stop.wait_for(|stop| *stop)).await;
+                    let _ = tokio::time::timeout(pauses.longer(), stop.wait_for(|stop| *stop)).await;
                 }
             },
             () = driver.outdated() => {

@@ -289,7 +289,7 @@ struct Statement {
 }
 
 impl Statement {
-    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> std::result::Result<Self, sqlx::Error> {
+    fn of(mut query: impl Execute<'_, Postgres>) -> std::result::Result<Self, sqlx::Error> {
         let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
         let persistent = query.persistent();
         Ok(Self { sql: query.sql(), arguments, persistent })
@@ -493,8 +493,8 @@ impl Pauses {
         Self { next: Duration::from_millis(10), longest }
     }
 
-    /// The next one.
-    pub fn next(&mut self) -> Duration {
+    /// The next one, longer than the one before it.
+    pub fn longer(&mut self) -> Duration {
         let pause = self.next.mul_f64(rand::random_range(0.5..1.0));
         self.next = (2 * self.next).min(self.longest);
         pause
@@ -502,7 +502,7 @@ impl Pauses {
 
     /// Waits for the next one; false, and at once, where that would be too late.
     pub async fn before(&mut self, give_up: Instant) -> bool {
-        let pause = self.next();
+        let pause = self.longer();
         if Instant::now() + pause >= give_up {
             return false;
         }

@@ -50,11 +50,10 @@ impl Fault {
         match code {
             // Serialization, deadlock, a lock that was not had in time, a statement that was cancelled.
             "40001" | "40P01" | "55P03" | "57014" => Self::Contention,
-            // The connection remembers a statement that the database has forgotten, or that reads another table by now.
-            "26000" | "42P05" => Self::NotExecuted,
+            // A database that takes no writes now; a transaction or session that was ended for idling; a connection that
+            // remembers a statement that the database has forgotten, or that reads another table by now.
+            "25006" | "25P03" | "25P04" | "26000" | "42P05" => Self::NotExecuted,
             "0A000" if routine == Some("RevalidateCachedQuery") => Self::NotExecuted,
-            // A database that takes no writes now; a transaction or session that was ended for idling.
-            "25006" | "25P03" | "25P04" => Self::NotExecuted,
             // A pooler between us and PostgreSQL says so when it loses the server in the middle.
             code if code.starts_with("08") => Self::Unanswered,
             // Who may log in, and where to (28, 3D); no memory, disk or connections left (53); not accepting connections

@@ -156,7 +156,7 @@ impl<B: Batch> Worker<B> {
                 Err(Error::Unavailable(error))
                     if (B::REPEATABLE || Fault::of(&error) == Fault::NotExecuted) && somebody_waits() =>
                 {
-                    sleep(pauses.next()).await;
+                    sleep(pauses.longer()).await;
                 }
                 answer => return answer,
             }

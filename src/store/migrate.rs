@@ -105,7 +105,7 @@ impl Waiting {
             tracing::warn!("{why}");
             self.said = Some(Instant::now());
         }
-        sleep(self.pauses.next()).await;
+        sleep(self.pauses.longer()).await;
     }
 }
 

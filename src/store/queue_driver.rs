@@ -89,7 +89,7 @@ impl QueueDriver {
                 Tried::Undone(error) if self.is_stopping() => return Err(error),
                 Tried::Undone(_) => {
                     let mut stop = self.stop.clone();
-                    let _ = timeout(pauses.next(), stop.wait_for(|stop| *stop)).await;
+                    let _ = timeout(pauses.longer(), stop.wait_for(|stop| *stop)).await;
                 }
             }
         }
@@ -278,7 +278,7 @@ impl Ear {
                         self.listener = Some(listener);
                         return Some(self.notification());
                     }
-                    Ok(Err(_)) | Err(_) => sleep(pauses.next()).await,
+                    Ok(Err(_)) | Err(_) => sleep(pauses.longer()).await,
                 }
                 continue;
             };

@@ -60,6 +60,7 @@ impl Story {
         given.scim_token(Scope::Instance, "TI").await;
         let root = given.user("root").await;
         given.user_is(root, "admin = true").await;
+        given.setting("gitlab_shell_operation_limit = 0").await;
         given.personal_access_token(root, &app.secrets.db_key_base, "glpat-root", &["api"]).await;
         let group = given.group("g").await;
         Self { app, project: project.0, agent, rubi: rubi.0, group: group.0 }

@@ -120,11 +120,6 @@ impl Proxy {
         self.state.attempts.load(Ordering::SeqCst)
     }
 
-    /// The same database, by way of the proxy.
-    pub fn options(&self) -> PgConnectOptions {
-        self.options.clone()
-    }
-
     /// Keeps every connection, and says nothing any more.
     pub fn fall_silent(&self) {
         self.state.mode.store(SILENT, Ordering::SeqCst);
