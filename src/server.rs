@@ -117,13 +117,14 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
         };
         let Ok(place) = place else { break };
         match accepted {
-            Ok(Stream::Tcp(stream, address)) => match peers.admit(address) {
-                Some(seat) => server.spawn(stream, &graceful, (place, Some(seat))),
-                None => {
+            Ok(Stream::Tcp(stream, address)) => {
+                if let Some(seat) = peers.admit(address) {
+                    server.spawn(stream, &graceful, (place, Some(seat)));
+                } else {
                     metrics::counter!("gatehouse_connections_refused_total").increment(1);
                     tracing::debug!(%address, "closed a connection: this address has as many as it may have");
                 }
-            },
+            }
             Ok(Stream::Unix(stream)) => server.spawn(stream, &graceful, (place, None)),
             Err(error) => {
                 // Out of descriptors, or the client was gone before we took it.

@@ -78,9 +78,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         budgets.close().await;
         anyhow::Ok(())
     };
-    match tokio::time::timeout(Duration::from_secs(limits.drain_timeout.into()), ending).await {
-        Ok(ended) => ended?,
-        Err(_) => tracing::warn!("something was still under way when the drain time-out ended, and is given up"),
+    if let Ok(ended) = tokio::time::timeout(Duration::from_secs(limits.drain_timeout.into()), ending).await {
+        ended?;
+    } else {
+        tracing::warn!("something was still under way when the drain time-out ended, and is given up");
     }
     tracing::info!("stopped");
     Ok(())

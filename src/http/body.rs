@@ -65,7 +65,6 @@ impl Bounds {
     }
 
     /// The body within its bounds, and what shall be known of it afterwards. Its bytes count until both are gone.
-    #[must_use]
     pub fn guard(&self, body: Body) -> (Body, Arrival) {
         let seen = Arc::new(Seen { ended: AtomicBool::new(body.is_end_stream()), held: Mutex::default() });
         let guarded = Guarded {
@@ -194,7 +193,6 @@ impl Begun {
     }
 
     /// The body as it was before anything of it was read.
-    #[must_use]
     pub fn again(self) -> Body {
         let Some(rest) = self.rest else { return Body::from(self.bytes.freeze()) };
         if self.bytes.is_empty() {

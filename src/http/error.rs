@@ -196,7 +196,7 @@ impl Serialize for Record<'_> {
 pub fn report(error: &ApiError) {
     match error {
         ApiError::Busy(source) | ApiError::Unavailable(source) => {
-            tracing::warn!(error = %chain(&**source), "answered 503")
+            tracing::warn!(error = %chain(&**source), "answered 503");
         }
         ApiError::Internal(source) => tracing::error!(error = %chain(&**source), "answered 500"),
         _ => {}

@@ -218,8 +218,8 @@ mod tests {
         scopes: Texts,
     }
 
-    fn sample(query: &str, form: Form, body: &[u8]) -> Result<Sample, String> {
-        parse(query, &form, &Bytes::copy_from_slice(body)).map_err(|error| error.to_string())
+    fn sample(query: &str, form: &Form, body: &[u8]) -> Result<Sample, String> {
+        parse(query, form, &Bytes::copy_from_slice(body)).map_err(|error| error.to_string())
     }
 
     fn part(name: &str, more: &str, value: &str) -> String {
@@ -229,16 +229,16 @@ mod tests {
     #[test]
     fn query_form_and_json_say_the_same() {
         let expected = Sample { key_id: Some(Text("11".to_owned())), scopes: Texts(vec!["api".to_owned()]) };
-        assert_eq!(sample("key_id=11&scopes[]=api", Form::Json, b"").unwrap(), expected);
-        assert_eq!(sample("key_id=9", Form::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
-        assert_eq!(sample("", Form::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
-        assert_eq!(sample("x=1", Form::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
-        assert_eq!(sample("", Form::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        assert_eq!(sample("key_id=11&scopes[]=api", &Form::Json, b"").unwrap(), expected);
+        assert_eq!(sample("key_id=9", &Form::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
+        assert_eq!(sample("", &Form::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
+        assert_eq!(sample("x=1", &Form::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        assert_eq!(sample("", &Form::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
     }
 
     #[test]
     fn a_form_may_come_in_parts() {
-        let multipart = |body: &str| sample("key_id=9", Form::Multipart("b".to_owned()), body.as_bytes());
+        let multipart = |body: &str| sample("key_id=9", &Form::Multipart("b".to_owned()), body.as_bytes());
         let parts =
             part("key_id", "", "11") + &part("scopes[]", "", "api") + &part("scopes[]", "", "sudo") + "--b--\r\n";
         let scopes = Texts(vec!["api".to_owned(), "sudo".to_owned()]);
@@ -252,15 +252,15 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wrong = |body: &[u8]| sample("", Form::Json, body).unwrap_err();
+        let wrong = |body: &[u8]| sample("", &Form::Json, body).unwrap_err();
         assert_eq!(wrong(br#"{"key_id":"#), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(b"[]"), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(br#"{"key_id":{"a":1}}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":"a\u0000b"}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":1,"more":{"x":["\u0000"]}}"#), "400 Bad request - more is invalid");
-        assert_eq!(sample("more=%00", Form::Unsaid, b"").unwrap_err(), "400 Bad request - more is invalid");
+        assert_eq!(sample("more=%00", &Form::Unsaid, b"").unwrap_err(), "400 Bad request - more is invalid");
         assert_eq!(
-            sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(),
+            sample("key_id=%ff", &Form::Unsaid, b"").unwrap_err(),
             "400 Bad request - invalid UTF-8 in a parameter"
         );
     }
@@ -291,14 +291,14 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(query in "\\PC*", body in proptest::collection::vec(any::<u8>(), 0..200)) {
             for form in [Form::Json, Form::UrlEncoded, Form::Multipart("b".to_owned()), Form::Unsaid] {
-                let _ = sample(&query, form, &body);
+                let _ = sample(&query, &form, &body);
             }
         }
 
         #[test]
         fn any_text_in_a_json_string_is_read_or_refused(text in any::<String>()) {
             let body = serde_json::json!({ "key_id": text, "scopes": [text] }).to_string();
-            prop_assert_eq!(sample("", Form::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
+            prop_assert_eq!(sample("", &Form::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
         }
     }
 }

@@ -6,19 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 
+/// How many connections each address has.
+type Connected = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// The addresses that are connected.
 #[derive(Debug)]
 pub struct Peers {
     most: usize,
     exempt: Vec<IpNet>,
-    connected: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    connected: Connected,
 }
 
 /// A connection of an address, until this goes.
 #[derive(Debug)]
 pub struct Seat {
     /// Nobody counts where this is none.
-    counted: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    counted: Option<(IpAddr, Connected)>,
 }
 
 impl Peers {

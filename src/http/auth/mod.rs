@@ -76,7 +76,7 @@ impl Verifier {
     }
 
     /// A verifier of what `issuer` signs with `key` for as long as the key is good: its tokens state no end, and when they
-    /// were made is not looked at (git_http.md 1.2).
+    /// were made is not looked at (`git_http.md` 1.2).
     #[must_use]
     pub fn without_end(issuer: &str, key: &[u8], clock: Clock) -> Self {
         let mut verifier = Self::new(issuer, key, clock);

@@ -72,7 +72,7 @@ async fn an_operation_is_written_down_where_git_is_audited(pool: PgPool) {
     assert_eq!(app.post(PATH, report(999_999, project.id.0)).await.line(), NOT_NEEDED);
 }
 
-/// A real Workhorse signs its name alone, once and for ever (git_http.md 1.2).
+/// A real Workhorse signs its name alone, once and for ever (`git_http.md` 1.2).
 #[sqlx::test]
 async fn workhorses_proof_has_no_end(pool: PgPool) {
     let app = TestApp::new(pool);
