@@ -27,6 +27,7 @@ use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
+use crate::http::tasks::Tasks;
 use crate::jobs::repositories::Repositories;
 use crate::jobs::{JobSettings, JobState};
 use crate::seal::Seal;
@@ -43,6 +44,8 @@ pub struct App {
     pub router: Router,
     /// The storages, for the jobs.
     pub gitaly: Gitaly,
+    /// The requests that are under way.
+    pub tasks: Tasks,
     /// Ends once the router is gone and everything that it left to write is written.
     pub background: JoinHandle<()>,
 }
@@ -102,7 +105,6 @@ pub fn build(
         db_key_base: secrets.db_key_base.clone(),
         clock: clock.clone(),
         touches,
-        body_bytes: limits.body_bytes,
         url: settings.gitlab.url(),
         documented_header: false,
     };
@@ -138,8 +140,9 @@ pub fn build(
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
-    let router = observe::around(router, Duration::from_secs(limits.request_timeout.into()));
-    Ok(App { router, gitaly, background })
+    let tasks = Tasks::default();
+    let router = observe::around(router, limits, &tasks);
+    Ok(App { router, gitaly, tasks, background })
 }
 
 /// What the jobs of this server work with.
@@ -165,19 +168,11 @@ fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Mistake>> {
 }
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {
-    let limits = &settings.gatehouse.limits;
     let signed = ShellAuth::new(&secrets.shell, clock.clone());
-    let shell = if settings.gatehouse.legacy_shared_secret {
-        signed.clone().or_the_secret_itself(limits.push_body_bytes)
-    } else {
-        signed.clone()
-    };
-    let error_tracking = ErrorTrackingAuth {
-        shell: shell.clone(),
-        db: db.clone(),
-        db_key_base: secrets.db_key_base.clone(),
-        body_bytes: limits.body_bytes,
-    };
+    let shell =
+        if settings.gatehouse.legacy_shared_secret { signed.clone().or_the_secret_itself() } else { signed.clone() };
+    let error_tracking =
+        ErrorTrackingAuth { shell: shell.clone(), db: db.clone(), db_key_base: secrets.db_key_base.clone() };
     ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
 }
 

@@ -1,13 +1,15 @@
 //! Settings: GitLab's own `gitlab.yml` where GitLab has the key, `gatehouse:` for what is ours, and the environment.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -348,19 +350,37 @@ pub struct Limits {
     /// Bytes of a body that lists the refs of a push, at most. A ref takes about 100 bytes.
     #[schemars(range(min = 1024))]
     pub push_body_bytes: usize,
+    /// Bytes that the bodies of all requests under way may have together; further ones are answered 503.
+    #[schemars(range(min = 1024))]
+    pub bodies_bytes: usize,
     /// Client connections at once, at most; further ones wait to be accepted.
     #[schemars(range(min = 1, max = 100_000))]
     pub connections: usize,
-    /// Seconds that a client may take to send the head of a request.
+    /// Of these, connections from one address, at most; further ones are closed. An address of IPv6 is a /64.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections_per_peer: usize,
+    /// Addresses, or networks, that may have all connections: this machine, and proxies in front of us. Whoever comes by
+    /// the Unix socket may too.
+    #[serde(deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>", extend("examples" = [["10.0.0.0/8"]]))]
+    pub exempt_peers: Vec<IpNet>,
+    /// Seconds that a client may take to send the head of a request; and to begin the next one, before its connection is
+    /// closed.
     #[schemars(range(min = 1, max = 600))]
     pub header_timeout: u32,
+    /// Seconds that a client may take to send the body of a request.
+    #[schemars(range(min = 1, max = 600))]
+    pub body_timeout: u32,
+    /// Seconds that a client may take to read an answer.
+    #[schemars(range(min = 1, max = 600))]
+    pub write_timeout: u32,
     /// Seconds that a request may take as a whole.
     #[schemars(range(min = 1, max = 300))]
     pub request_timeout: u32,
     /// Seconds that the checks of a push's ref updates may take, what Gitaly is asked for them included.
     #[schemars(range(min = 1, max = 290))]
     pub push_check_timeout: u32,
-    /// Seconds that requests under way are given when the server is asked to stop.
+    /// Seconds in which the server ends when it is asked to. Requests under way are given nine tenths of them.
     #[schemars(range(min = 0, max = 600))]
     pub drain_timeout: u32,
 }
@@ -370,13 +390,28 @@ impl Default for Limits {
         Self {
             body_bytes: 1 << 20,
             push_body_bytes: 256 << 20,
+            bodies_bytes: 512 << 20,
             connections: 10_000,
+            connections_per_peer: 1_000,
+            exempt_peers: [(IpAddr::from([127, 0, 0, 0]), 8), (Ipv6Addr::LOCALHOST.into(), 128)]
+                .map(|(address, prefix)| IpNet::new_assert(address, prefix))
+                .to_vec(),
             header_timeout: 30,
+            body_timeout: 30,
+            write_timeout: 30,
             request_timeout: 60,
             push_check_timeout: 50,
             drain_timeout: 30,
         }
     }
+}
+
+/// Networks as CIDR has them; an address alone is a network of one.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let mistake = |text| format!("gatehouse.limits.exempt_peers: {text} is no network, for example 10.0.0.0/8");
+    let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    texts.iter().map(|text| network(text).map_err(|_| D::Error::custom(mistake(text)))).collect()
 }
 
 /// `gatehouse.jobs:`, the queue and those who work on it.
@@ -566,6 +601,11 @@ impl Settings {
                 "is missing: it is the issuer of the portal's tokens",
             ));
         }
+        let limits = &self.gatehouse.limits;
+        if limits.bodies_bytes < limits.push_body_bytes.max(limits.body_bytes) {
+            let mistake = "must be at least body_bytes and push_body_bytes, or no such body could be taken";
+            mistakes.push(Mistake::new("gatehouse.limits.bodies_bytes", mistake));
+        }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             mistakes
                 .push(Mistake::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
@@ -713,6 +753,21 @@ mod tests {
         assert_eq!(settings.gatehouse.listen, None);
         assert!(settings.gatehouse.git_config_options.is_empty());
         assert!(!format!("{settings:?}").contains("12345"), "a token was printed");
+    }
+
+    #[test]
+    fn networks_are_cidr_or_addresses() {
+        let peers = |list: &str| load(&format!("gatehouse: {{limits: {{exempt_peers: {list}}}}}"), &[]);
+        let networks = peers("[10.0.0.0/8, 192.0.2.7]").unwrap().gatehouse.limits.exempt_peers;
+        assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32"].map(|network| network.parse().unwrap()));
+        let mistakes = peers("[example.com]").unwrap_err();
+        assert!(mistakes[0].contains("exempt_peers: example.com is no network"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn there_is_room_for_the_largest_body() {
+        let mistakes = load("gatehouse: {limits: {bodies_bytes: 2000000}}", &[]).unwrap_err();
+        assert!(mistakes[0].starts_with("gatehouse.limits.bodies_bytes: must be at least"), "{mistakes:?}");
     }
 
     #[test]

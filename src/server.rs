@@ -1,25 +1,37 @@
-//! Listening: TCP and Unix sockets alike, with a bound on connections and on slow heads, drained on request.
+//! Listening: TCP and Unix sockets alike, with bounds on connections and on clients that are slow to write or to read,
+//! drained on request.
 
+mod patient;
+mod peers;
+
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
+use self::patient::Patient;
+use self::peers::{Peers, Seat};
 use crate::config::Limits;
 use crate::http::observe::with_plain_path;
+
+/// Bytes of a request that are held before somebody reads them; no head is larger.
+const HELD_BYTES: usize = 64 << 10;
 
 /// Where to listen.
 #[derive(Debug)]
@@ -73,9 +85,9 @@ impl Listener {
     async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Tcp(stream, address.ip()))
             }
             Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
         }
@@ -84,13 +96,16 @@ impl Listener {
 
 #[derive(Debug)]
 enum Stream {
-    Tcp(TcpStream),
+    Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
 }
 
-/// Serves the router until `stop` says true, then lets what is under way finish within the drain time-out.
+/// Serves the router until `stop` says true, then lets what is under way finish: within nine tenths of the drain time-out,
+/// for the rest of it is for what must be done after the last answer. Connections that are left then are cut.
 pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
-    let server = Arc::new(Server::new(router, &limits));
+    let cut = watch::Sender::new(false);
+    let server = Arc::new(Server::new(router, &limits, cut.subscribe()));
+    let peers = Peers::new(limits.connections_per_peer, limits.exempt_peers.clone());
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let next = async || (Arc::clone(&places).acquire_owned().await, listener.accept().await);
@@ -102,8 +117,15 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
         };
         let Ok(place) = place else { break };
         match accepted {
-            Ok(Stream::Tcp(stream)) => server.spawn(stream, &graceful, place),
-            Ok(Stream::Unix(stream)) => server.spawn(stream, &graceful, place),
+            Ok(Stream::Tcp(stream, address)) => {
+                if let Some(seat) = peers.admit(address) {
+                    server.spawn(stream, &graceful, (place, Some(seat)));
+                } else {
+                    metrics::counter!("gatehouse_connections_refused_total").increment(1);
+                    tracing::debug!(%address, "closed a connection: this address has as many as it may have");
+                }
+            }
+            Ok(Stream::Unix(stream)) => server.spawn(stream, &graceful, (place, None)),
             Err(error) => {
                 // Out of descriptors, or the client was gone before we took it.
                 tracing::warn!(%error, "could not accept a connection");
@@ -112,9 +134,10 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
         }
     }
     drop(listener);
-    let patience = Duration::from_secs(limits.drain_timeout.into());
+    let patience = Duration::from_secs(limits.drain_timeout.into()) * 9 / 10;
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were still under way when the drain time-out ended");
+        tracing::warn!("some connections were still open when the time for requests under way ended, and are cut");
+        cut.send_replace(true);
     }
 }
 
@@ -122,28 +145,44 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
 struct Server {
     router: Router,
     http: http1::Builder,
+    write_timeout: Duration,
+    cut: watch::Receiver<bool>,
 }
 
 impl Server {
-    fn new(router: Router, limits: &Limits) -> Self {
+    fn new(router: Router, limits: &Limits, cut: watch::Receiver<bool>) -> Self {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(limits.header_timeout.into()));
-        Self { router, http }
+        // The time of a head begins with the wait for it, so that it is an idle connection's too.
+        http.timer(TokioTimer::new()).header_read_timeout(seconds(limits.header_timeout)).max_buf_size(HELD_BYTES);
+        Self { router, http, write_timeout: seconds(limits.write_timeout), cut }
     }
 
-    fn spawn<I>(&self, stream: I, graceful: &GracefulShutdown, place: tokio::sync::OwnedSemaphorePermit)
+    fn spawn<I>(&self, stream: I, graceful: &GracefulShutdown, held: (OwnedSemaphorePermit, Option<Seat>))
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router.clone();
+        let closing = Arc::new(AtomicBool::new(false));
+        let stream = Patient::new(stream, self.write_timeout, Arc::clone(&closing));
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            router.clone().oneshot(with_plain_path(request).map(Body::new))
+            let answer = router.clone().oneshot(with_plain_path(request).map(Body::new));
+            let closing = Arc::clone(&closing);
+            async move {
+                let answer = answer.await.unwrap_or_else(|never| match never {});
+                closing.store(answer.headers().contains_key(CONNECTION), Ordering::Relaxed);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = graceful.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut cut = self.cut.clone();
         tokio::spawn(async move {
-            // A client that goes away early is no failure of ours.
-            let _ = connection.await;
-            drop(place);
+            tokio::select! {
+                // A client that goes away early is no failure of ours.
+                _ = connection => {}
+                _ = cut.wait_for(|cut| *cut) => {}
+            }
+            drop(held);
         });
     }
 }

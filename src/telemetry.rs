@@ -50,6 +50,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         }
     });
     metrics::describe_counter!("gatehouse_requests_total", "Requests answered, by method, route and status");
+    metrics::describe_counter!("gatehouse_connections_refused_total", "Connections of addresses that had their share");
     metrics::describe_histogram!("gatehouse_request_seconds", "Seconds from a request's head to its answer, by route");
     metrics::describe_histogram!("gatehouse_batch_seconds", "Seconds of a statement that answers a batch");
     metrics::describe_histogram!("gatehouse_batch_size", "Questions that shared a statement");

@@ -79,7 +79,13 @@ impl Cli {
         }
         let settings = settings(self.config.as_deref())?;
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => runtime()?.block_on(serve::run(settings)),
+            Command::Serve => {
+                let runtime = runtime()?;
+                let served = runtime.block_on(serve::run(settings));
+                // What is left was given its time: a thread that waits for a name server must not hold the end.
+                runtime.shutdown_background();
+                served
+            }
             Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
             Command::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
             Command::Apply(apply) => {

@@ -1,6 +1,7 @@
 //! `gatehouse serve`: secrets, log, pool, migrations, serve, drain.
 
 use std::future::pending;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,13 +67,22 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     asked_to_stop().await?;
     tracing::info!("stopping: no new connections, and what is under way is finished");
     let _ = stop.send(true);
-    servers.join_all().await;
-    workers.await.context("the job queue failed")?;
-    expiry.await.context("the removal of expired memberships failed")?;
-    seats.await.context("the count of seats failed")?;
-    app.background.await.context("the writer of notes failed")?;
-    operate.abort();
-    db.pool().close().await;
+    let ending = async {
+        servers.join_all().await;
+        app.tasks.ended().await;
+        workers.await.context("the job queue failed")?;
+        expiry.await.context("the removal of expired memberships failed")?;
+        seats.await.context("the count of seats failed")?;
+        app.background.await.context("the writer of notes failed")?;
+        operate.abort();
+        db.pool().close().await;
+        anyhow::Ok(())
+    };
+    if let Ok(ended) = tokio::time::timeout(Duration::from_secs(limits.drain_timeout.into()), ending).await {
+        ended?;
+    } else {
+        tracing::warn!("something was still under way when the drain time-out ended, and is given up");
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -50,11 +50,14 @@ pub enum Rejection {
     PendingApproval,
     /// Its owner is no person who acts.
     Internal,
-    /// It may do other things, but not this.
-    Scope,
+    /// It may do other things, but not this, for which it would need one of these scopes.
+    Scope(&'static str),
     /// Its owner is no administrator.
     NotAnAdmin,
 }
+
+/// The scopes that open the public API, as GitLab names them to whoever lacks them.
+pub const API_SCOPES: &str = "api read_api";
 
 /// What a request needs a token to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl PresentedToken {
             Need::AdminWrites => may("api"),
         };
         if !in_scope {
-            Err(Rejection::Scope)
+            Err(Rejection::Scope(API_SCOPES))
         } else if need == Need::Reads || self.is_administrators() {
             Ok(())
         } else {
@@ -150,10 +153,10 @@ mod tests {
         assert_eq!(judge(|token| token.owner.internal = true, Need::Any), Err(Rejection::Internal));
         let read_api = |token: &mut PresentedToken| token.scopes = vec!["read_api".to_owned()];
         assert_eq!(judge(read_api, Need::AdminReads), Ok(()));
-        assert_eq!(judge(read_api, Need::AdminWrites), Err(Rejection::Scope));
+        assert_eq!(judge(read_api, Need::AdminWrites), Err(Rejection::Scope(API_SCOPES)));
         assert_eq!(judge(|token| token.owner.admin = false, Need::AdminReads), Err(Rejection::NotAnAdmin));
         assert_eq!(judge(|token| token.owner.admin = false, Need::Reads), Ok(()));
-        assert_eq!(judge(|token| token.scopes.clear(), Need::Reads), Err(Rejection::Scope));
+        assert_eq!(judge(|token| token.scopes.clear(), Need::Reads), Err(Rejection::Scope(API_SCOPES)));
         assert_eq!(judge(|token| token.admin_mode_enforced = true, Need::AdminWrites), Err(Rejection::NotAnAdmin));
         let with_admin_mode = |token: &mut PresentedToken| {
             token.admin_mode_enforced = true;

@@ -1,13 +1,15 @@
 //! The failures of the plain JSON areas, in GitLab's words, and the one place that logs a failure.
 
-use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
+use super::body::Unread;
 use crate::store;
 
 /// A failure, as a client is told. Clients show `message` alone, so every body has one.
@@ -58,6 +60,9 @@ pub enum ApiError {
     /// 405
     #[error("405 Not Allowed")]
     MethodNotAllowed,
+    /// 408
+    #[error("408 Request Timeout")]
+    TooSlow,
     /// 413
     #[error("413 Request Entity Too Large")]
     TooLarge,
@@ -70,6 +75,9 @@ pub enum ApiError {
     /// 501: answered where a part is not built.
     #[error("501 Not Implemented - {0}")]
     NotImplemented(&'static str),
+    /// 503: the server has more to do than it can hold, for a moment.
+    #[error("503 Service Unavailable")]
+    Busy(#[source] Box<dyn StdError + Send + Sync>),
     /// 503
     #[error("503 Service Unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
@@ -83,6 +91,17 @@ impl From<store::Error> for ApiError {
         match error {
             store::Error::Unavailable(_) => Self::Unavailable(error.into()),
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Unread> for ApiError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self::TooLarge,
+            Unread::TooSlow => Self::TooSlow,
+            Unread::NoRoom => Self::Busy(unread.into()),
+            Unread::Broken => Self::BadRequest(unread.to_string()),
         }
     }
 }
@@ -104,10 +123,11 @@ impl ApiError {
             Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Refused(status, _) => *status,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType | Self::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -120,13 +140,6 @@ impl ApiError {
             Self::NoSuchRoute | Self::MethodNotAllowed => json!({ "message": said, "error": said }),
             Self::Invalid(_) | Self::UnsupportedContentType(_) => json!({ "error": said }),
             Self::InvalidInPart(_) => json!({ "message": { "error": said } }),
-            Self::InvalidRecord(complaints) => {
-                let mut record: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-                for (name, complaint) in complaints {
-                    record.entry(name).or_default().push(complaint);
-                }
-                json!({ "message": record })
-            }
             _ => json!({ "message": said }),
         }
     }
@@ -140,7 +153,36 @@ fn record(complaints: &[(&'static str, String)]) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         report(&self);
-        (self.status(), Json(self.body())).into_response()
+        let mut response = match &self {
+            Self::InvalidRecord(complaints) => {
+                (self.status(), Json(Message { message: Record(complaints) })).into_response()
+            }
+            _ => (self.status(), Json(self.body())).into_response(),
+        };
+        if let Self::Busy(_) = self {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Message<T> {
+    message: T,
+}
+
+/// What is wrong with a record, by the names of its values, in the order in which it was found.
+struct Record<'a>(&'a [(&'static str, String)]);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_map(None)?;
+        // All that is wrong with one value stands together.
+        for complaints in self.0.chunk_by(|(one, _), (next, _)| one == next) {
+            let said: Vec<&str> = complaints.iter().map(|(_, said)| said.as_str()).collect();
+            record.serialize_entry(complaints[0].0, &said)?;
+        }
+        record.end()
     }
 }
 
@@ -148,7 +190,9 @@ impl IntoResponse for ApiError {
 /// request's own line already.
 pub fn report(error: &ApiError) {
     match error {
-        ApiError::Unavailable(source) => tracing::warn!(error = %chain(&**source), "answered 503"),
+        ApiError::Busy(source) | ApiError::Unavailable(source) => {
+            tracing::warn!(error = %chain(&**source), "answered 503");
+        }
         ApiError::Internal(source) => tracing::error!(error = %chain(&**source), "answered 500"),
         _ => {}
     }

@@ -5,10 +5,16 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use futures_util::{FutureExt, stream};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::body::Unread;
 use super::error::ApiError;
+use super::wire::{name_with_nul, says_nul};
+
+/// Fields of a form at most.
+pub const MOST_FIELDS: usize = 4_096;
 
 /// The parameters of a request as a `T`. The body wins over the query.
 #[derive(Debug)]
@@ -19,29 +25,35 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Params<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let form = Form::of(request.headers())?;
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| too_large(&rejection))?;
-        parse(&query, form, &body).map(Self)
+        let form = Form::of(request.headers()).map_err(|OtherMedia(_)| ApiError::UnsupportedMediaType)?;
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        parse(&query, &form, &body).map(Self)
     }
 }
 
 /// How a body is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// `application/json`, or a type that ends in `+json`
     Json,
     /// `application/x-www-form-urlencoded`
     UrlEncoded,
+    /// `multipart/form-data`, with what stands between its parts.
+    Multipart(String),
     /// The request does not say; a body that starts like JSON is JSON.
     Unsaid,
 }
+
+/// A type of body that carries no parameters.
+#[derive(Debug)]
+pub struct OtherMedia(pub String);
 
 impl Form {
     /// What the content type says.
     ///
     /// # Errors
     /// For a type that is neither JSON nor a form.
-    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub fn of(headers: &HeaderMap) -> Result<Self, OtherMedia> {
         let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Self::Unsaid) };
         let text = value.to_str().unwrap_or("not text");
         let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -49,8 +61,20 @@ impl Form {
             "application/json" => Ok(Self::Json),
             media if media.ends_with("+json") => Ok(Self::Json),
             "application/x-www-form-urlencoded" => Ok(Self::UrlEncoded),
+            // Without a boundary there is no part, which is said where the body is read.
+            "multipart/form-data" => Ok(Self::Multipart(multer::parse_boundary(text).unwrap_or_default())),
             "" => Ok(Self::Unsaid),
-            _ => Err(ApiError::UnsupportedMediaType),
+            _ => Err(OtherMedia(media)),
+        }
+    }
+
+    /// Whether the body is JSON.
+    #[must_use]
+    pub fn is_json(&self, body: &[u8]) -> bool {
+        match self {
+            Self::Json => true,
+            Self::UrlEncoded | Self::Multipart(_) => false,
+            Self::Unsaid => body.trim_ascii_start().starts_with(b"{"),
         }
     }
 }
@@ -59,53 +83,86 @@ impl Form {
 ///
 /// # Errors
 /// 400 where the body is not what its type says, or a value is not of its parameter's type.
-pub fn parse<T: DeserializeOwned>(query: &str, form: Form, body: &[u8]) -> Result<T, ApiError> {
-    let json = match form {
-        Form::Json => true,
-        Form::UrlEncoded => false,
-        Form::Unsaid => body.trim_ascii_start().starts_with(b"{"),
-    };
-    if query.is_empty() && json && !body.is_empty() {
+pub fn parse<T: DeserializeOwned>(query: &str, form: &Form, body: &Bytes) -> Result<T, ApiError> {
+    if query.is_empty() && form.is_json(body) && !body.is_empty() && !says_nul(body) {
         return serde_json::from_slice(body).map_err(|error| json_refusal::<T>(&error, body));
     }
-    typed(Value::Object(merged(query, json, body)?))
+    typed(Value::Object(merged(query, form, body)?))
 }
 
 /// All parameters, whatever endpoint they are meant for.
 ///
 /// # Errors
-/// 400 where the body is not what its type says.
-pub fn merged(query: &str, json: bool, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    let mut parameters = urlencoded(query.as_bytes())?;
-    if body.is_empty() {
-        return Ok(parameters);
+/// 400 where the body is not what its type says, or a text holds a NUL.
+pub fn merged(query: &str, form: &Form, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+    let mut parameters = collected(urlencoded(query.as_bytes())?);
+    if !body.is_empty() {
+        parameters.extend(match form {
+            Form::Multipart(boundary) => {
+                let fields = multipart(boundary, body);
+                collected(fields.ok_or_else(|| ApiError::BadRequest("invalid multipart body".to_owned()))?)
+            }
+            form if form.is_json(body) => {
+                serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| invalid_json())?
+            }
+            _ => collected(urlencoded(body)?),
+        });
     }
-    parameters.extend(if json {
-        serde_json::from_slice::<Map<String, Value>>(body).map_err(|_| invalid_json())?
-    } else {
-        urlencoded(body)?
-    });
-    Ok(parameters)
+    match name_with_nul(&parameters) {
+        Some(name) => Err(invalid_parameter(&name.replace('\0', ""))),
+        None => Ok(parameters),
+    }
 }
 
 /// `a=1&b[]=2&b[]=3`: the last of equal names wins, and `[]` collects.
-fn urlencoded(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
+fn collected(fields: Vec<(String, Value)>) -> Map<String, Value> {
     let mut parameters = Map::new();
+    for (name, value) in fields {
+        match name.strip_suffix("[]") {
+            None => {
+                parameters.insert(name, value);
+            }
+            Some(name) => match parameters.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+                Value::Array(values) => values.push(value),
+                other => *other = Value::Array(vec![value]),
+            },
+        }
+    }
+    parameters
+}
+
+fn urlencoded(text: &[u8]) -> Result<Vec<(String, Value)>, ApiError> {
+    let mut fields = Vec::new();
     for (name, value) in form_urlencoded::parse(text) {
         if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
             return Err(ApiError::BadRequest("invalid UTF-8 in a parameter".to_owned()));
         }
-        match name.strip_suffix("[]") {
-            None => {
-                parameters.insert(name.into_owned(), Value::String(value.into_owned()));
-            }
-            Some(name) => match parameters.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
-                Value::Array(values) => values.push(Value::String(value.into_owned())),
-                other => *other = Value::Array(vec![Value::String(value.into_owned())]),
-            },
-        }
+        fields.push((name.into_owned(), Value::String(value.into_owned())));
     }
-    Ok(parameters)
+    Ok(fields)
+}
+
+/// The fields of a form that curl sends with `--form`: texts, and of a file an object, which no parameter is. `None` where
+/// the body is no such form, has too many fields, or texts that are not UTF-8.
+#[must_use]
+pub fn multipart(boundary: &str, body: &Bytes) -> Option<Vec<(String, Value)>> {
+    let whole = stream::iter([Ok::<_, std::convert::Infallible>(body.clone())]);
+    let mut form = multer::Multipart::new(whole, boundary);
+    let read = async {
+        let mut fields = Vec::new();
+        while let Some(field) = form.next_field().await.ok()? {
+            let Some(name) = field.name().map(str::to_owned) else { continue };
+            let file = field.file_name().map(|file| json!({ "filename": file }));
+            let text = String::from_utf8(field.bytes().await.ok()?.to_vec());
+            fields.push((name, file.or_else(|| text.ok().map(Value::from))?));
+            if fields.len() > MOST_FIELDS {
+                return None;
+            }
+        }
+        Some(fields)
+    };
+    // All bytes are there: nothing is waited for.
+    read.now_or_never().flatten()
 }
 
 fn typed<T: DeserializeOwned>(parameters: Value) -> Result<T, ApiError> {
@@ -138,10 +195,10 @@ fn invalid_parameter(name: &str) -> ApiError {
 
 /// Why the bytes of a body could not be had.
 #[must_use]
-pub fn too_large(rejection: &BytesRejection) -> ApiError {
+pub fn unread(rejection: &BytesRejection) -> Unread {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-        _ => ApiError::BadRequest("the body could not be read".to_owned()),
+        StatusCode::PAYLOAD_TOO_LARGE => Unread::TooLarge,
+        _ => Unread::of(rejection),
     }
 }
 
@@ -160,29 +217,49 @@ mod tests {
         scopes: Texts,
     }
 
-    fn sample(query: &str, form: Form, body: &[u8]) -> Result<Sample, String> {
-        parse(query, form, body).map_err(|error| error.to_string())
+    fn sample(query: &str, form: &Form, body: &[u8]) -> Result<Sample, String> {
+        parse(query, form, &Bytes::copy_from_slice(body)).map_err(|error| error.to_string())
+    }
+
+    fn part(name: &str, more: &str, value: &str) -> String {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n")
     }
 
     #[test]
     fn query_form_and_json_say_the_same() {
         let expected = Sample { key_id: Some(Text("11".to_owned())), scopes: Texts(vec!["api".to_owned()]) };
-        assert_eq!(sample("key_id=11&scopes[]=api", Form::Json, b"").unwrap(), expected);
-        assert_eq!(sample("key_id=9", Form::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
-        assert_eq!(sample("", Form::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
-        assert_eq!(sample("x=1", Form::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
-        assert_eq!(sample("", Form::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        assert_eq!(sample("key_id=11&scopes[]=api", &Form::Json, b"").unwrap(), expected);
+        assert_eq!(sample("key_id=9", &Form::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
+        assert_eq!(sample("", &Form::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
+        assert_eq!(sample("x=1", &Form::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        assert_eq!(sample("", &Form::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_form_may_come_in_parts() {
+        let multipart = |body: &str| sample("key_id=9", &Form::Multipart("b".to_owned()), body.as_bytes());
+        let parts =
+            part("key_id", "", "11") + &part("scopes[]", "", "api") + &part("scopes[]", "", "sudo") + "--b--\r\n";
+        let scopes = Texts(vec!["api".to_owned(), "sudo".to_owned()]);
+        assert_eq!(multipart(&parts).unwrap(), Sample { key_id: Some(Text("11".to_owned())), scopes });
+        let file = part("key_id", "; filename=\"x\"", "11") + "--b--\r\n";
+        assert_eq!(multipart(&file).unwrap_err(), "400 Bad request - key_id is invalid");
+        assert_eq!(multipart(&parts[..40]).unwrap_err(), "400 Bad request - invalid multipart body");
+        let many = part("a", "", "1").repeat(MOST_FIELDS + 1) + "--b--\r\n";
+        assert_eq!(multipart(&many).unwrap_err(), "400 Bad request - invalid multipart body");
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wrong = |body: &[u8]| sample("", Form::Json, body).unwrap_err();
+        let wrong = |body: &[u8]| sample("", &Form::Json, body).unwrap_err();
         assert_eq!(wrong(br#"{"key_id":"#), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(b"[]"), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(br#"{"key_id":{"a":1}}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":"a\u0000b"}"#), "400 Bad request - key_id is invalid");
+        assert_eq!(wrong(br#"{"key_id":1,"more":{"x":["\u0000"]}}"#), "400 Bad request - more is invalid");
+        assert_eq!(sample("more=%00", &Form::Unsaid, b"").unwrap_err(), "400 Bad request - more is invalid");
         assert_eq!(
-            sample("key_id=%ff", Form::Unsaid, b"").unwrap_err(),
+            sample("key_id=%ff", &Form::Unsaid, b"").unwrap_err(),
             "400 Bad request - invalid UTF-8 in a parameter"
         );
     }
@@ -190,15 +267,15 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(query in "\\PC*", body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for form in [Form::Json, Form::UrlEncoded, Form::Unsaid] {
-                let _ = sample(&query, form, &body);
+            for form in [Form::Json, Form::UrlEncoded, Form::Multipart("b".to_owned()), Form::Unsaid] {
+                let _ = sample(&query, &form, &body);
             }
         }
 
         #[test]
         fn any_text_in_a_json_string_is_read_or_refused(text in any::<String>()) {
             let body = serde_json::json!({ "key_id": text, "scopes": [text] }).to_string();
-            prop_assert_eq!(sample("", Form::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
+            prop_assert_eq!(sample("", &Form::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod body;
 pub mod error;
 pub mod extract;
 pub mod gitlab_subscriptions;
@@ -14,4 +15,5 @@ pub mod provisioning;
 pub mod scim;
 pub mod shell;
 pub mod storage;
+pub mod tasks;
 pub mod wire;

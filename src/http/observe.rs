@@ -1,29 +1,46 @@
-//! What surrounds every request: its name in the logs, its span, its metrics, its time limit, and what a panic becomes.
+//! What surrounds every request: its name in the logs, its span, its metrics, its time limit, the bounds of its body, and
+//! what a panic becomes.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::HeaderName;
-use axum::http::{HeaderValue, Uri};
+use axum::http::header::{CONNECTION, HeaderName};
+use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::body;
 use super::error::ApiError;
+use super::tasks::Tasks;
+use crate::config::Limits;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The router with what surrounds every request.
-pub fn around(router: Router, time_limit: Duration) -> Router {
+#[derive(Debug, Clone)]
+struct Surroundings {
+    time_limit: Duration,
+    bodies: body::Bounds,
+    tasks: Tasks,
+}
+
+/// The router with what surrounds every request. Each is a task of its own among `tasks`.
+pub fn around(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let surroundings = Surroundings {
+        time_limit: seconds(limits.request_timeout),
+        bodies: body::Bounds::new(seconds(limits.body_timeout), limits.bodies_bytes),
+        tasks: tasks.clone(),
+    };
     router
         .fallback(async || ApiError::NoSuchRoute)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(after_panic))
-        .layer(from_fn_with_state(time_limit, observe))
+        .layer(from_fn_with_state(surroundings, observe))
 }
 
 /// The request with a path that routes: single slashes, and none at its end. Clients join a base that ends in a slash
@@ -52,12 +69,14 @@ pub struct CorrelationId(pub String);
 #[derive(Debug, Clone)]
 pub struct Route(pub String);
 
-async fn observe(State(time_limit): State<Duration>, mut request: Request, next: Next) -> Response {
+async fn observe(State(around): State<Surroundings>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
-    request.extensions_mut().insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let (mut parts, body) = request.into_parts();
+    let (body, arrival) = around.bodies.guard(body);
+    parts.extensions.insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
+    let method = parts.method.clone();
+    let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         correlation_id = id.to_str().unwrap_or_default(),
@@ -68,9 +87,11 @@ async fn observe(State(time_limit): State<Duration>, mut request: Request, next:
         span.record("route", route);
     }
 
-    let work = async {
-        let mut response = match tokio::time::timeout(time_limit, next.run(request)).await {
+    let work = async move {
+        let request = Request::from_parts(parts, body);
+        let mut response = match tokio::time::timeout(around.time_limit, next.run(request)).await {
             Ok(response) => response,
+            Err(_) if !arrival.has_ended() => ApiError::TooSlow.into_response(),
             Err(elapsed) => ApiError::Unavailable(elapsed.into()).into_response(),
         };
         let route = route.unwrap_or_else(|| {
@@ -83,13 +104,32 @@ async fn observe(State(time_limit): State<Duration>, mut request: Request, next:
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
-        let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+        let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
         metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
         response.headers_mut().insert(REQUEST_ID.clone(), id);
+        if !arrival.has_ended() {
+            // Between this answer and the next request there would be the rest of a body.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     };
-    work.instrument(span).await
+    let answer = around.tasks.spawn(work.instrument(span)).await;
+    answer.unwrap_or_else(|error| ApiError::Unavailable(error.into()).into_response())
+}
+
+/// The method as a label: a client can send any word, and each would be a series of its own for ever.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The id that the caller gave the request, or one of our own.

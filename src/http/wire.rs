@@ -1,8 +1,10 @@
-//! The lenient scalars of the wire: clients send an id as text or as a number, and nothing as null.
+//! The lenient scalars of the wire: clients send an id as text or as a number, and nothing as null. And what no wire may
+//! bring: a NUL, which PostgreSQL's text and JSON have no place for.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// A text, a number or a truth value, as text. A NUL is refused: PostgreSQL's text has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,38 @@ impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextsVisitor)
     }
+}
+
+/// Whether a text or a name in the value holds a NUL.
+#[must_use]
+pub fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(object) => name_with_nul(object).is_some(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The first name in the object that holds a NUL, or whose value does.
+#[must_use]
+pub fn name_with_nul(object: &Map<String, Value>) -> Option<&str> {
+    let holds = |(name, value): &(&String, &Value)| name.contains('\0') || holds_nul(value);
+    object.iter().find(holds).map(|(name, _)| name.as_str())
+}
+
+/// Whether a JSON text says a NUL. It can only as an escape, so that the text need not be parsed.
+#[must_use]
+pub fn says_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        match &rest[at + 1..] {
+            [b'u', b'0', b'0', b'0', b'0', ..] => return true,
+            [_, after @ ..] => rest = after,
+            [] => break,
+        }
+    }
+    false
 }
 
 struct TextVisitor;
@@ -96,5 +130,22 @@ impl<'de> Visitor<'de> for TextsVisitor {
             texts.push(text);
         }
         Ok(Texts(texts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_nul_is_seen_in_the_text_as_in_the_value(text in "[\\\\u0\0a\"]{0,12}", name in "[\\\\u0\0]{0,6}") {
+            let value = serde_json::json!({ name.as_str(): [text.as_str()] });
+            let holds = text.contains('\0') || name.contains('\0');
+            prop_assert_eq!(holds_nul(&value), holds);
+            prop_assert_eq!(says_nul(value.to_string().as_bytes()), holds);
+        }
     }
 }

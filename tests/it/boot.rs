@@ -1,30 +1,37 @@
 //! The server over real sockets: how it listens, how it stops, and what it does while its database is away.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{get, post};
 use gatehouse::config::Limits;
 use gatehouse::domain::scim::Scope;
+use gatehouse::http::extract::Params;
 use gatehouse::http::observe;
+use gatehouse::http::tasks::Tasks;
 use gatehouse::server::{Listener, serve};
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::support::{Installation, Proxy, Served, TestApp, Wire, dead};
+use crate::support::{Answer, Installation, Proxy, Served, TestApp, Wire, dead};
 
 const CHECK: &str = "/api/v4/internal/check";
 
 /// A folder that goes when the test does.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("gatehouse-boot-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -35,15 +42,15 @@ impl Drop for Folder {
 }
 
 /// A server of the test's own process, on a Unix socket.
-struct Here {
-    socket: PathBuf,
+pub struct Here {
+    pub socket: PathBuf,
     stop: watch::Sender<bool>,
     ended: tokio::task::JoinHandle<()>,
     _folder: Folder,
 }
 
 impl Here {
-    async fn serves(name: &str, router: Router, limits: Limits) -> Self {
+    pub async fn serves(name: &str, router: Router, limits: Limits) -> Self {
         let folder = Folder::new(name);
         let socket = folder.0.join("socket");
         let listener = Listener::unix(&socket).await.unwrap();
@@ -53,20 +60,29 @@ impl Here {
     }
 
     /// A conversation with the server, off the thread that serves.
-    async fn talk<T: Send + 'static>(&self, talk: impl FnOnce(Wire) -> T + Send + 'static) -> T {
+    pub async fn talk<T: Send + 'static>(&self, talk: impl FnOnce(Wire) -> T + Send + 'static) -> T {
         let socket = self.socket.clone();
         tokio::task::spawn_blocking(move || talk(Wire::unix(&socket).unwrap())).await.unwrap()
     }
 
-    async fn stops(self) {
+    pub async fn stops(self) {
         self.stop.send(true).unwrap();
         tokio::time::timeout(Duration::from_secs(10), self.ended).await.expect("the server stops").unwrap();
         assert!(!self.socket.exists(), "the socket's file is gone");
     }
 }
 
-fn small() -> Router {
-    observe::around(Router::new().route("/", get(async || "here")), Duration::from_secs(5))
+pub fn around(router: Router, limits: &Limits) -> Router {
+    observe::around(router, limits, &Tasks::default())
+}
+
+pub fn small() -> Router {
+    around(Router::new().route("/", get(async || "here")), &Limits::default())
+}
+
+/// Whether the answer says that it is the last one of its connection.
+pub fn closes(answer: &Answer) -> bool {
+    answer.head.to_lowercase().contains("\r\nconnection: close\r\n")
 }
 
 #[tokio::test]
@@ -121,15 +137,21 @@ async fn a_slow_head_is_cut() {
 
 #[tokio::test]
 async fn a_slow_body_is_answered_in_time() {
-    let slow = post(async |body: String| body);
-    let router = observe::around(Router::new().route("/", slow), Duration::from_millis(500));
-    let here = Here::serves("slow-body", router, Limits::default()).await;
-    here.talk(|mut wire| {
-        wire.write("POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 10\r\n\r\nhalf");
-        assert_eq!(wire.answer().body, r#"{"message":"503 Service Unavailable"}"#);
-    })
-    .await;
-    here.stops().await;
+    let slow = post(async |Params(body): Params<Value>| body.to_string());
+    // The time of the body, or that of the request, whichever ends first.
+    for limits in [Limits { body_timeout: 1, ..Limits::default() }, Limits { request_timeout: 1, ..Limits::default() }]
+    {
+        let router = around(Router::new().route("/", slow.clone()), &limits);
+        let here = Here::serves("slow-body", router, limits).await;
+        here.talk(|mut wire| {
+            wire.write("POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 10\r\n\r\nhalf");
+            let answer = wire.answer();
+            assert_eq!((answer.status, closes(&answer)), (408, true), "{answer:?}");
+            assert_eq!(wire.until_closed(), "");
+        })
+        .await;
+        here.stops().await;
+    }
 }
 
 #[tokio::test]
@@ -163,7 +185,7 @@ async fn a_panic_is_one_requests_failure() {
         panic!("a bug, on purpose")
     }
     let router = Router::new().route("/", get(async || "here")).route("/panic", get(panics));
-    let here = Here::serves("panic", observe::around(router, Duration::from_secs(5)), Limits::default()).await;
+    let here = Here::serves("panic", around(router, &Limits::default()), Limits::default()).await;
     here.talk(|mut wire| {
         let failed = wire.ask("GET", "/panic", "X-Request-Id: mine\r\n", "");
         assert_eq!((failed.status, failed.body.as_str()), (500, r#"{"message":"500 Internal Server Error"}"#));

@@ -37,8 +37,8 @@ async fn full_run(served: &Served, pool: PgPool) -> Vec<String> {
         "an-environment-of-gitaly".to_owned(),
         signature.trim().rsplit('.').next().unwrap().to_owned(),
     ];
-    let mut wire = served.connect();
-    let mut ask = |method: &str, path: &str, headers: &str, body: &str, status: u16| {
+    let ask = |method: &str, path: &str, headers: &str, body: &str, status: u16| {
+        let mut wire = served.connect();
         let headers = format!("X-Request-Id: run-{status}\r\n{headers}");
         let answer = wire.ask(method, &format!("/api/v4/internal{path}"), &headers, body);
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");

@@ -3,6 +3,7 @@
 mod apply;
 mod auth_matrix;
 mod boot;
+mod clients;
 mod commands;
 mod derived;
 mod gather;

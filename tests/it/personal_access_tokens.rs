@@ -139,7 +139,6 @@ async fn an_admin_endpoint_needs_an_admin_and_scopes_that_suffice(pool: PgPool) 
         db_key_base: app.secrets.db_key_base.clone(),
         clock: app.clock.clone(),
         touches: Touches::start(app.pool.clone()).0,
-        body_bytes: 1000,
         url: "http://localhost".to_owned(),
         documented_header: false,
     };

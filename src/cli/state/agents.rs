@@ -229,7 +229,10 @@ async fn bring_token(
             Some(token) if agent::is_token(&token) => Some(token),
             Some(_) => {
                 let place = place.key("token");
-                run.mistake(&place, "must have at least 50 characters after glagent-: kas tells agents apart by half of them");
+                run.mistake(
+                    &place,
+                    "must have at least 50 characters after glagent-: kas tells agents apart by half of them",
+                );
                 return Ok(None);
             }
             None => return Ok(None),

@@ -106,7 +106,10 @@ fn no_link_contradicts_a_warning() {
     let changes = format!("{ZERO} {NEW} refs/heads/x\n{OLD} {NEW} refs/heads/y\n");
     for option in ["mr.create", "merge_request.target=main", "mr.label=bug"] {
         let printed = printed(&facts, &changes, &["ci.skip", option]);
-        assert!(printed.contains("Merge requests are not enabled") && !printed.contains("/-/merge_requests/"), "{printed}");
+        assert!(
+            printed.contains("Merge requests are not enabled") && !printed.contains("/-/merge_requests/"),
+            "{printed}"
+        );
     }
     assert_eq!(printed(&facts, &changes, &["ci.skip"]).matches("/-/merge_requests/").count(), 2);
 }

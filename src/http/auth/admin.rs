@@ -72,8 +72,6 @@ pub struct TokenAuth {
     pub clock: Clock,
     /// Notes of which token was used.
     pub touches: Touches,
-    /// Bytes of a body at most.
-    pub body_bytes: usize,
     /// The installation's URL.
     pub url: String,
     /// Whether `TOKEN` is another name of `PRIVATE-TOKEN`, as GitLab's documentation of subscriptions prints it. GitLab
@@ -89,15 +87,26 @@ impl TokenAuth {
                 let parameters = parameters.map().clone();
                 (request, parameters)
             }
-            None => with_parameters(request, self.body_bytes).await?,
+            None => with_parameters(request).await?,
         };
-        let text = self.presented(&parameters, request.headers()).ok_or(ApiError::Unauthorized)?;
+        let token = self.judge(&parameters, request.headers(), need).await?;
+        Ok((request, token))
+    }
+
+    /// The token that a request with these parameters and headers came with, where that is what the request needs.
+    pub(super) async fn judge(
+        &self,
+        parameters: &Map<String, Value>,
+        headers: &HeaderMap,
+        need: Need,
+    ) -> Result<KnownToken, Refusal> {
+        let text = self.presented(parameters, headers).ok_or(ApiError::Unauthorized)?;
         let digest = token::digest(&text, token_salt(&self.db_key_base));
         let token = tokens::find_known(self.db.pool(), &digest).await?.ok_or(ApiError::Unauthorized)?;
         let now = self.clock.now();
         token.presented.judge(need, now.date_naive()).map_err(|rejection| Refusal::of(rejection, &self.url))?;
         self.touches.note(Touch::token(&token, now));
-        Ok((request, token))
+        Ok(token)
     }
 
     /// The token that counts, of those that a request may carry: the first that is not blank (provisioning.md 1.2).
@@ -171,11 +180,11 @@ impl Refusal {
                 forbidden("Your account is pending approval from your administrator and hence blocked.")
             }
             Rejection::Internal => forbidden("This action cannot be performed by internal users"),
-            Rejection::Scope => Self::OAuth(
+            Rejection::Scope(wanted) => Self::OAuth(
                 StatusCode::FORBIDDEN,
                 "insufficient_scope",
                 "The request requires higher privileges than provided by the access token.",
-                Some("api read_api"),
+                Some(wanted),
             ),
             Rejection::NotAnAdmin => forbidden(""),
         }

@@ -36,13 +36,11 @@ pub struct ErrorTrackingAuth {
     pub db: Db,
     /// What it is encrypted with there.
     pub db_key_base: SecretString,
-    /// Bytes of a body at most.
-    pub body_bytes: usize,
 }
 
 impl ErrorTrackingAuth {
     async fn admit(&self, request: Request) -> Result<Request, ApiError> {
-        let (request, parameters) = with_parameters(request, self.body_bytes).await?;
+        let (request, parameters) = with_parameters(request).await?;
         let given = match parameters.get("error_tracking_token") {
             Some(token) => token.as_str(),
             None => request.headers().get(TOKEN_HEADER).and_then(|token| token.to_str().ok()),

@@ -56,7 +56,7 @@ impl GitAuditAuth {
     #[must_use]
     pub fn new(shell: ShellAuth, workhorse: &SecretString, clock: Clock) -> Self {
         let key = key(workhorse).inspect_err(|error| tracing::warn!(%error, "Workhorse is not let in"));
-        Self { shell, workhorse: key.ok().map(|key| Arc::new(Verifier::new(ISSUER, &key, clock))) }
+        Self { shell, workhorse: key.ok().map(|key| Arc::new(Verifier::without_end(ISSUER, &key, clock))) }
     }
 
     fn judge(&self, headers: &HeaderMap) -> Result<(), ApiError> {

@@ -13,8 +13,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::admin::Refusal;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
+use crate::http::grape::Doorman;
 
 /// The header that carries the token, bare.
 pub const TOKEN_HEADER: &str = "gitlab-kas-api-request";
@@ -71,6 +73,12 @@ impl KasAuth {
         #[expect(clippy::cast_precision_loss, reason = "exact for all dates that a calendar has")]
         let now = self.clock.now().timestamp() as f64;
         token.claims.exp.is_none_or(|exp| exp > now) && token.claims.nbf.is_none_or(|nbf| nbf <= now)
+    }
+}
+
+impl Doorman for KasAuth {
+    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
+        if self.accepts(&head.headers) { Ok(()) } else { Err(refused().into()) }
     }
 }
 

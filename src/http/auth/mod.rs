@@ -11,13 +11,14 @@ pub mod provisioning;
 pub mod scim;
 pub mod shell;
 
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use bytes::Bytes;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::body::Begun;
 use super::error::ApiError;
 use super::extract::{Form, merged};
 use crate::clock::Clock;
@@ -28,7 +29,7 @@ const LEEWAY: i64 = 60;
 /// The claims that are judged; the issuer is the library's to judge, and what else is there is passed over.
 #[derive(Debug, Deserialize)]
 struct Times {
-    exp: i64,
+    exp: Option<i64>,
     nbf: Option<i64>,
     iat: Option<i64>,
 }
@@ -37,7 +38,7 @@ impl Times {
     /// Whether the token has begun and not ended, give or take the leeway.
     fn include(&self, now: i64) -> bool {
         let begun = |at: Option<i64>| at.is_none_or(|at| at <= now.saturating_add(LEEWAY));
-        self.exp > now.saturating_sub(LEEWAY) && begun(self.nbf) && begun(self.iat)
+        self.exp.is_none_or(|exp| exp > now.saturating_sub(LEEWAY)) && begun(self.nbf) && begun(self.iat)
     }
 }
 
@@ -56,6 +57,8 @@ struct Claims<'a> {
 pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
+    /// Whether tokens are made once and used for ever.
+    lasting: bool,
     clock: Clock,
 }
 
@@ -69,14 +72,25 @@ impl Verifier {
         // Times are judged below, by a clock that tests can hold, and to the second that the contract says.
         validation.validate_exp = false;
         validation.validate_aud = false;
-        Self { key: DecodingKey::from_secret(key), validation, clock }
+        Self { key: DecodingKey::from_secret(key), validation, lasting: false, clock }
+    }
+
+    /// A verifier of what `issuer` signs with `key` for as long as the key is good: its tokens state no end, and when they
+    /// were made is not looked at (`git_http.md` 1.2).
+    #[must_use]
+    pub fn without_end(issuer: &str, key: &[u8], clock: Clock) -> Self {
+        let mut verifier = Self::new(issuer, key, clock);
+        verifier.validation.set_required_spec_claims(&["iss"]);
+        verifier.lasting = true;
+        verifier
     }
 
     /// Whether the token is the caller's, and of now (shell.md 1.2).
     #[must_use]
     pub fn accepts(&self, token: &str) -> bool {
         let Ok(token) = jsonwebtoken::decode::<Times>(token, &self.key, &self.validation) else { return false };
-        token.claims.include(self.clock.now().timestamp())
+        let times = if self.lasting { Times { iat: None, ..token.claims } } else { token.claims };
+        times.include(self.clock.now().timestamp())
     }
 }
 
@@ -92,15 +106,22 @@ pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> 
     token.expect("HS256 signs with a key of any length").into()
 }
 
-/// The request with its body in memory, and its parameters: some credentials are among them. A body that cannot be read
-/// has none; what is wrong with it is said to callers who are known.
-async fn with_parameters(request: Request, body_bytes: usize) -> Result<(Request, Map<String, Value>), ApiError> {
+/// The request, and the parameters that are read of a stranger's: some credentials are among them. A body that cannot be
+/// read, or is longer than strangers' are, has none; what is wrong with it is said to callers who are known.
+async fn with_parameters(request: Request) -> Result<(Request, Map<String, Value>), ApiError> {
     let (parts, body) = request.into_parts();
-    let body: Bytes = to_bytes(body, body_bytes).await.map_err(|_| ApiError::TooLarge)?;
+    let body = Begun::read(body).await?;
     let query = parts.uri.query().unwrap_or_default();
-    let json = Form::of(&parts.headers).is_ok_and(|form| form == Form::Json || body.starts_with(b"{"));
-    let parameters = merged(query, json, &body).or_else(|_| merged(query, false, b"")).unwrap_or_default();
-    Ok((Request::from_parts(parts, Body::from(body)), parameters))
+    let bytes = body.whole().unwrap_or_default();
+    let form = match Form::of(&parts.headers) {
+        // curl calls JSON a form where it is not told better.
+        Ok(Form::UrlEncoded) if bytes.starts_with(b"{") => Form::Json,
+        Ok(form) => form,
+        Err(_) => Form::UrlEncoded,
+    };
+    let without_body = |_| merged(query, &form, &Bytes::new());
+    let parameters = merged(query, &form, &bytes).or_else(without_body).unwrap_or_default();
+    Ok((Request::from_parts(parts, body.again()), parameters))
 }
 
 /// The bytes that gitlab-shell's tokens are signed with.

@@ -13,6 +13,7 @@ use crate::domain::ids::UserId;
 use crate::domain::ledger::{Actor, Author};
 use crate::domain::presented_token::Need;
 use crate::http::error::ApiError;
+use crate::http::grape::{Doorman, Parameters};
 use crate::http::observe::CorrelationId;
 
 /// Shows that an administrator or the customers portal called.
@@ -90,6 +91,23 @@ impl ProvisioningAuth {
         }
         leave(&mut request, Actor::Administrator(owner.id, owner.username.clone()));
         Ok(request)
+    }
+}
+
+impl Doorman for ProvisioningAuth {
+    /// The portal, or whoever has a token that is good for something: what it is good for is judged later.
+    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
+        if CustomersDot::is_named(&head.headers) {
+            return self.portal.admit_more(head).await;
+        }
+        let parameters = Parameters::in_query(head.uri.query().unwrap_or_default())?;
+        self.tokens.judge(parameters.map(), &head.headers, Need::Any).await.map(drop)
+    }
+}
+
+impl Doorman for CustomersDot {
+    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
+        if self.accepts(&head.headers).await { Ok(()) } else { Err(ApiError::Unauthorized.into()) }
     }
 }
 

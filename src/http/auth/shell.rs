@@ -41,13 +41,8 @@ impl<S: Sync> FromRequestParts<S> for ShellCaller {
 pub struct ShellAuth {
     verifier: Arc<Verifier>,
     secret: SecretString,
-    legacy: Option<Legacy>,
-}
-
-/// The older authentication is on, for bodies up to this size.
-#[derive(Debug, Clone, Copy)]
-struct Legacy {
-    body_bytes: usize,
+    /// Whether the older authentication is on.
+    legacy: bool,
 }
 
 impl ShellAuth {
@@ -55,13 +50,13 @@ impl ShellAuth {
     #[must_use]
     pub fn new(secret: &SecretString, clock: Clock) -> Self {
         let verifier = Arc::new(Verifier::new(ISSUER, shell_key(secret), clock));
-        Self { verifier, secret: secret.clone(), legacy: None }
+        Self { verifier, secret: secret.clone(), legacy: false }
     }
 
-    /// The secret itself too, in bodies of at most `body_bytes` (shell.md 1.3).
+    /// The secret itself too (shell.md 1.3). A body that is longer than strangers' are is not searched for it.
     #[must_use]
-    pub fn or_the_secret_itself(self, body_bytes: usize) -> Self {
-        Self { legacy: Some(Legacy { body_bytes }), ..self }
+    pub fn or_the_secret_itself(self) -> Self {
+        Self { legacy: true, ..self }
     }
 
     /// Whether the request's token is good; none where it carries no token.
@@ -78,13 +73,13 @@ impl ShellAuth {
     pub async fn admit(&self, request: Request) -> Result<Request, ApiError> {
         match (self.judge(request.headers()), self.legacy) {
             (Some(true), _) => Ok(request),
-            (None, Some(legacy)) => self.admit_secret(request, legacy).await,
-            (Some(false) | None, _) => Err(ApiError::Unauthorized),
+            (None, true) => self.admit_secret(request).await,
+            (Some(false), _) | (None, false) => Err(ApiError::Unauthorized),
         }
     }
 
-    async fn admit_secret(&self, request: Request, legacy: Legacy) -> Result<Request, ApiError> {
-        let (request, parameters) = with_parameters(request, legacy.body_bytes).await?;
+    async fn admit_secret(&self, request: Request) -> Result<Request, ApiError> {
+        let (request, parameters) = with_parameters(request).await?;
         let candidate = match parameters.get("secret_token") {
             Some(value) => value.as_str().unwrap_or_default().as_bytes().to_vec(),
             None => secret_in_header(request.headers()).ok_or(ApiError::Unauthorized)?,

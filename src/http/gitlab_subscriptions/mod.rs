@@ -27,6 +27,6 @@ pub fn router(state: ProvisioningState, portal: CustomersDot) -> Router {
             "/namespaces/{id}/upcoming_reconciliations",
             put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
         )
-        .route_layer(from_fn_with_state(portal, require_portal));
-    around(routes, state)
+        .route_layer(from_fn_with_state(portal.clone(), require_portal));
+    around(routes, portal, state)
 }

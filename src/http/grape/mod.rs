@@ -8,29 +8,54 @@ pub use coerce::{Coerce, Wrong};
 
 use std::fmt::Write as _;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::auth::admin::Refusal;
+use super::body::Begun;
 use super::error::ApiError;
+use super::extract::{Form, OtherMedia, multipart};
+use super::wire::name_with_nul;
+
+/// What is said of all that is wrong with a request, at most. A body may hold as many wrong values as it has bytes.
+const MOST_COMPLAINTS: usize = 100;
 
 /// The parameters of a request. They are read before the caller is known, as GitLab does: a body that cannot be read is
 /// refused whoever sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters(Map<String, Value>);
 
+/// Knows who may send a longer body than is read of strangers.
+pub trait Doorman: Clone + Send + Sync + 'static {
+    /// Nothing, where the head of the request shows that its sender is known.
+    ///
+    /// # Errors
+    /// The refusal that the area has for strangers.
+    fn admit_more(&self, head: &Parts) -> impl Future<Output = Result<(), Refusal>> + Send;
+}
+
 /// The layer that reads a request's parameters, from a body of at most so many bytes, and leaves them on the request.
 ///
 /// # Errors
-/// 400 for a body that is not what its type says, 413 for one that is too large, 415 for one of any other type.
-pub async fn read(State(body_bytes): State<usize>, request: Request, next: Next) -> Result<Response, ApiError> {
+/// 400 for a body that is not what its type says, 413 for one that is too large, 415 for one of any other type; and the
+/// area's refusal of strangers for one that is longer than theirs may be.
+pub async fn read<D: Doorman>(
+    State((doorman, most)): State<(D, usize)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let body = to_bytes(body, body_bytes).await.map_err(|_| ApiError::TooLarge)?;
+    let body = Begun::read(body).await.map_err(ApiError::from)?;
+    if body.whole().is_none() {
+        doorman.admit_more(&parts).await?;
+    }
+    let body = body.finish(most).await.map_err(ApiError::from)?;
     let parameters = Parameters::of(parts.uri.query().unwrap_or_default(), &parts.headers, &body)?;
     parts.extensions.insert(parameters);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
@@ -49,13 +74,24 @@ impl Parameters {
     /// The parameters in a query and a body. The body wins.
     ///
     /// # Errors
-    /// 400 for a body that is not what its type says, 415 for one of a type that carries no parameters.
+    /// 400 for a body that is not what its type says, and for a NUL; 415 for a body of a type that carries no parameters.
     pub fn of(query: &str, headers: &HeaderMap, body: &Bytes) -> Result<Self, ApiError> {
         let mut parameters = nested::parse(query.as_bytes())?;
         if !body.is_empty() {
             parameters.extend(in_body(headers, body)?);
         }
-        Ok(Self(parameters))
+        match name_with_nul(&parameters) {
+            Some(name) => Err(ApiError::Invalid(format!("{} is invalid", name.replace('\0', "")))),
+            None => Ok(Self(parameters)),
+        }
+    }
+
+    /// The parameters in a query.
+    ///
+    /// # Errors
+    /// 400 for one that cannot be read.
+    pub fn in_query(query: &str) -> Result<Self, ApiError> {
+        Self::of(query, &HeaderMap::new(), &Bytes::new())
     }
 
     /// The parameters as they are, where no type is declared.
@@ -83,23 +119,19 @@ impl Parameters {
 }
 
 fn in_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
-    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = match media.as_str() {
-        "application/json" => true,
-        media if media.ends_with("+json") => true,
-        "application/x-www-form-urlencoded" => false,
-        "" => body.trim_ascii_start().starts_with(b"{"),
-        _ => return Err(ApiError::UnsupportedContentType(media)),
-    };
-    if !json {
+    let form = Form::of(headers).map_err(|OtherMedia(media)| ApiError::UnsupportedContentType(media))?;
+    let malformed = || ApiError::Invalid("message body does not match declared format".to_owned());
+    if let Form::Multipart(boundary) = &form {
+        return nested::collect(multipart(boundary, body).ok_or_else(malformed)?);
+    }
+    if !form.is_json(body) {
         return nested::parse(body);
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(parameters)) => Ok(parameters),
         // Grape takes any other JSON for no parameters at all.
         Ok(_) => Ok(Map::new()),
-        Err(_) => Err(ApiError::Invalid("message body does not match declared format".to_owned())),
+        Err(_) => Err(malformed()),
     }
 }
 
@@ -268,9 +300,11 @@ impl Reader<'_> {
     where
         T: Default,
     {
-        let complaint = format!("{} {complaint}", self.name(name));
-        if !self.complaints.contains(&complaint) {
-            self.complaints.push(complaint);
+        if self.complaints.len() < MOST_COMPLAINTS {
+            let complaint = format!("{} {complaint}", self.name(name));
+            if !self.complaints.contains(&complaint) {
+                self.complaints.push(complaint);
+            }
         }
         T::default()
     }
@@ -324,6 +358,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use axum::http::header::CONTENT_TYPE;
     use chrono::NaiveDate;
     use proptest::prelude::*;
     use serde_json::json;
@@ -371,6 +406,32 @@ mod tests {
             parameters("", "application/json", "{bad").unwrap_err(),
             "message body does not match declared format"
         );
+        let parts = "--b\r\nContent-Disposition: form-data; name=\"packs[][minutes]\"\r\n\r\n7\r\n--b--\r\n";
+        let packs = parameters("packs=x", "multipart/form-data; boundary=b", parts).unwrap();
+        assert_eq!(packs.map()["packs"], json!([{ "minutes": "7" }]));
+        let whole = "message body does not match declared format";
+        assert_eq!(parameters("", "multipart/form-data", parts).unwrap_err(), whole);
+        assert_eq!(parameters("", "multipart/form-data; boundary=c", parts).unwrap_err(), whole);
+    }
+
+    #[test]
+    fn a_nul_is_refused_wherever_it_is() {
+        let nested = json!({ "agent_id": 1, "agent_config": { "a": [{ "b\0": 1 }] } }).to_string();
+        assert_eq!(parameters("", "application/json", &nested).unwrap_err(), "agent_config is invalid");
+        assert_eq!(parameters("a[b]=%00", "", "").unwrap_err(), "a is invalid");
+        assert_eq!(parameters("", "application/x-www-form-urlencoded", "a%00b=1").unwrap_err(), "ab is invalid");
+        let in_text = json!({ "config": json!({ "a": "\0" }).to_string() });
+        assert_eq!(wrong(&in_text, |reader| reader.optional::<Map<String, Value>>("config")), "config is invalid");
+    }
+
+    #[test]
+    fn what_is_wrong_with_many_values_is_said_of_a_hundred() {
+        let body = json!({ "packs": vec![json!({ "a": "x", "b": "y" }); 20_000] });
+        let said = wrong(&body, |reader| {
+            reader.required_objects("packs", 30_000, |pack| (pack.required::<i32>("a"), pack.required::<i32>("b")))
+        });
+        assert_eq!(said.split(", ").count(), MOST_COMPLAINTS);
+        assert!(said.ends_with("packs[49][b] is invalid"), "{said}");
     }
 
     #[test]

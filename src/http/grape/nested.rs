@@ -3,24 +3,36 @@
 use serde_json::{Map, Value};
 
 use crate::http::error::ApiError;
+use crate::http::extract::MOST_FIELDS;
 
-/// How deep names may nest, and how many of them there may be.
+/// How deep names may nest.
 const DEEPEST: usize = 16;
-const MOST: usize = 4_096;
 
 /// The parameters in a query or a form. The last of equal names wins.
 ///
 /// # Errors
 /// 400 where a text is not UTF-8, a name is too deep, or two names contradict each other.
 pub fn parse(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    let mut parameters = Map::new();
-    for (count, (name, value)) in form_urlencoded::parse(text).enumerate() {
-        if count >= MOST {
+    let mut fields = Vec::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        if fields.len() >= MOST_FIELDS {
             return Err(ApiError::Invalid("too many parameters".to_owned()));
         }
         if name.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER) {
             return Err(ApiError::Invalid("invalid UTF-8 in a parameter".to_owned()));
         }
+        fields.push((name.into_owned(), Value::String(value.into_owned())));
+    }
+    collect(fields)
+}
+
+/// The parameters that these names and values are.
+///
+/// # Errors
+/// 400 where a name is too deep, or two names contradict each other.
+pub fn collect(fields: Vec<(String, Value)>) -> Result<Map<String, Value>, ApiError> {
+    let mut parameters = Map::new();
+    for (name, value) in fields {
         let (first, rest) = steps(&name);
         if first.is_empty() {
             continue;
@@ -29,7 +41,7 @@ pub fn parse(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
             return Err(ApiError::Invalid("a parameter is nested too deep".to_owned()));
         }
         let slot = parameters.entry(first).or_insert(Value::Null);
-        put(slot, &rest, value.into_owned())
+        put(slot, &rest, value)
             .ok_or_else(|| ApiError::Invalid("invalid parameter: a list and an object of one name".to_owned()))?;
     }
     Ok(parameters)
@@ -44,20 +56,20 @@ fn steps(name: &str) -> (&str, Vec<&str>) {
     }
 }
 
-/// Puts a text where the steps lead; `None` where something of another kind is in the way.
-fn put(slot: &mut Value, steps: &[&str], text: String) -> Option<()> {
+/// Puts a value where the steps lead; `None` where something of another kind is in the way.
+fn put(slot: &mut Value, steps: &[&str], value: Value) -> Option<()> {
     let Some((step, rest)) = steps.split_first() else {
         if matches!(slot, Value::Array(_) | Value::Object(_)) {
             return None;
         }
-        *slot = Value::String(text);
+        *slot = value;
         return Some(());
     };
     if !step.is_empty() {
         if slot.is_null() {
             *slot = Value::Object(Map::new());
         }
-        return put(slot.as_object_mut()?.entry(*step).or_insert(Value::Null), rest, text);
+        return put(slot.as_object_mut()?.entry(*step).or_insert(Value::Null), rest, value);
     }
     if slot.is_null() {
         *slot = Value::Array(Vec::new());
@@ -68,7 +80,7 @@ fn put(slot: &mut Value, steps: &[&str], text: String) -> Option<()> {
     if goes_on.is_none_or(|(last, next)| last.contains_key(*next)) {
         items.push(Value::Null);
     }
-    put(items.last_mut()?, rest, text)
+    put(items.last_mut()?, rest, value)
 }
 
 #[cfg(test)]

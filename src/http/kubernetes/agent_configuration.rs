@@ -67,8 +67,7 @@ fn entries(section: Option<&Map<String, Value>>, name: &str) -> Vec<Entry> {
     let entries = list.into_iter().flatten().take(MOST_ENTRIES).filter_map(|entry| {
         let mut config = entry.as_object()?.clone();
         let path = config.remove("id")?.as_str()?.to_owned();
-        let storable = !path.contains('\0') && !Value::Object(config.clone()).to_string().contains("\\u0000");
-        storable.then_some(Entry { path, config: Value::Object(config) })
+        Some(Entry { path, config: Value::Object(config) })
     });
     entries.collect()
 }

@@ -95,7 +95,7 @@ async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken,
         .judge(Need::Any, now.date_naive())
         .and_then(|()| {
             let made_for_this = known.presented.scopes.iter().any(|scope| scope == SCOPE);
-            if made_for_this { Ok(()) } else { Err(Rejection::Scope) }
+            if made_for_this { Ok(()) } else { Err(Rejection::Scope(SCOPE)) }
         })
         .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
     state.touches.note(Touch::token(&known, now));

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{KubernetesState, holds_nul};
+use super::KubernetesState;
 use crate::domain::alert::{self, Alert};
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
@@ -27,9 +27,6 @@ pub async fn create(
     parameters: Parameters,
 ) -> Result<(StatusCode, Json<u16>), ApiError> {
     let payload = parameters.read(|reader| {
-        if reader.value("alert").is_some_and(holds_nul) {
-            reader.refuse("alert", "is invalid");
-        }
         let payload = reader.value("alert").cloned();
         reader.required_object("alert", |_| ());
         payload.unwrap_or_default()

@@ -22,7 +22,6 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use secrecy::SecretString;
-use serde_json::Value;
 
 use super::auth::agent::{self, AgentAuth};
 use super::auth::kas::{self, KasAuth};
@@ -103,17 +102,7 @@ pub fn router(state: KubernetesState, auths: KubernetesAuths) -> Router {
         .route("/kubernetes/receptive_agents", get(receptive_agents::list))
         .route("/kubernetes/usage_metrics", post(usage_metrics::create))
         .merge(agents)
-        .route_layer(from_fn_with_state(auths.kas, kas::require))
-        .route_layer(from_fn_with_state(body_bytes, grape::read))
+        .route_layer(from_fn_with_state(auths.kas.clone(), kas::require))
+        .route_layer(from_fn_with_state((auths.kas, body_bytes), grape::read::<KasAuth>))
         .with_state(state)
-}
-
-/// Whether a text or a name in the value holds a NUL, which PostgreSQL's JSON has no place for.
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(object) => object.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -24,7 +24,7 @@ use axum::routing::{get, patch, post, put};
 use super::auth::admin::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
-use super::grape;
+use super::grape::{self, Doorman};
 use crate::clock::Clock;
 use crate::store::{self, Db};
 
@@ -77,9 +77,9 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
             "/internal/upcoming_reconciliations",
             put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
         )
-        .route_layer(from_fn_with_state(auth, require))
+        .route_layer(from_fn_with_state(auth.clone(), require))
         .route_layer(from_fn_with_state(state.clone(), gate));
-    around(subscriptions.merge(purchases).merge(reconciliations), state)
+    around(subscriptions.merge(purchases).merge(reconciliations), auth, state)
 }
 
 async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
@@ -110,9 +110,9 @@ fn is_passing(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
-pub fn around(routes: Router<ProvisioningState>, state: ProvisioningState) -> Router {
+pub fn around<D: Doorman>(routes: Router<ProvisioningState>, doorman: D, state: ProvisioningState) -> Router {
     routes
-        .route_layer(from_fn_with_state(state.body_bytes, grape::read))
+        .route_layer(from_fn_with_state((doorman, state.body_bytes), grape::read::<D>))
         .route_layer(map_response(with_guards))
         .with_state(state)
 }

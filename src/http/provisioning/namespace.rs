@@ -73,8 +73,8 @@ impl<S: Sync + Send> FromRequestParts<S> for TargetName {
     }
 }
 
-/// What stands in the path for a parameter, where it is text.
+/// What stands in the path for a parameter, where it is text that PostgreSQL knows too: no text there has a NUL.
 pub async fn captured<S: Sync + Send>(parts: &mut Parts, state: &S, parameter: &str) -> Option<String> {
     let captured = RawPathParams::from_request_parts(parts, state).await.ok()?;
-    captured.iter().find_map(|(name, value)| (name == parameter).then(|| value.to_owned()))
+    captured.iter().find_map(|(name, value)| (name == parameter && !value.contains('\0')).then(|| value.to_owned()))
 }

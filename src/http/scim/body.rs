@@ -3,12 +3,15 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::BODY_BYTES;
 use super::error::ScimError;
+use crate::http::body::Unread;
+use crate::http::extract;
+use crate::http::wire::holds_nul;
 
 /// How deep JSON nests at most.
 const DEPTH: usize = 64;
@@ -28,9 +31,11 @@ impl<S: Send + Sync> FromRequest<S> for ScimBody {
 }
 
 fn unread(rejection: &BytesRejection) -> ScimError {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ScimError::TooLarge(format!("a body has {BODY_BYTES} bytes at most")),
-        _ => ScimError::InvalidSyntax("the body could not be read".to_owned()),
+    match extract::unread(rejection) {
+        Unread::TooLarge => ScimError::TooLarge(format!("a body has {BODY_BYTES} bytes at most")),
+        Unread::TooSlow => ScimError::TooSlow,
+        unread @ Unread::NoRoom => ScimError::Unavailable(unread.into()),
+        Unread::Broken => ScimError::InvalidSyntax("the body could not be read".to_owned()),
     }
 }
 
@@ -45,7 +50,7 @@ pub fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Sc
         return Err(syntax("the body nests too deep"));
     }
     let value = serde_json::from_slice(body).map_err(|_| syntax("the body is not JSON"))?;
-    if has_nul(&value) {
+    if holds_nul(&value) {
         return Err(ScimError::InvalidValue("a text contains a NUL character".to_owned()));
     }
     match value {
@@ -83,15 +88,6 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
-        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 /// The member of that name in any letter case, null being none. The last of several counts.
 #[must_use]
 pub fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -116,7 +112,7 @@ pub fn text(value: &Value) -> Option<String> {
 pub fn unwrapped(value: &Value) -> Value {
     match value {
         Value::String(text) if text.trim_start().starts_with(['{', '[']) && depth(text.as_bytes()) <= DEPTH => {
-            let inner = serde_json::from_str(text).ok().filter(|inner| !has_nul(inner));
+            let inner = serde_json::from_str(text).ok().filter(|inner| !holds_nul(inner));
             inner.unwrap_or_else(|| value.clone())
         }
         value => value.clone(),

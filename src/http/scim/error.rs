@@ -75,6 +75,9 @@ pub enum ScimError {
     /// 412: a group keeps an owner; the user's name and the group's.
     #[error("Could not remove {0} from {1}. Cannot remove last group owner.")]
     LastOwner(String, String),
+    /// 408
+    #[error("the body came too slowly")]
+    TooSlow,
     /// 413, with the limit.
     #[error("the request is too large: {0}")]
     TooLarge(String),
@@ -131,6 +134,7 @@ impl ScimError {
             | Self::Prevented(_)
             | Self::LastOwner(..)
             | Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

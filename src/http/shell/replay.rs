@@ -25,7 +25,7 @@ use crate::domain::audit::Event;
 use crate::http::audit;
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
-use crate::http::extract::{Params, too_large};
+use crate::http::extract::{Params, unread};
 use crate::seal::{Seal, Sealed};
 use crate::store::{self, Db, audit_events, idempotent_responses};
 
@@ -52,7 +52,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Replayable<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let again = Request::from_parts(parts.clone(), body);
-        let body = Bytes::from_request(again, state).await.map_err(|rejection| too_large(&rejection))?;
+        let body = Bytes::from_request(again, state).await.map_err(|rejection| unread(&rejection))?;
         let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let key = RequestKey::of(&parts.headers, &path, &body);
         let Params(request) = Params::from_request(Request::from_parts(parts, Body::from(body)), state).await?;

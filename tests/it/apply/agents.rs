@@ -21,8 +21,9 @@ fn with(part: &str) -> String {
 async fn an_agent_and_its_tokens_are_brought_about(pool: PgPool) {
     let agents = |rest: &str| with(&format!("    agents:\n      - {{name: prod, id: 9, created_by: rubi, {rest}}}\n"));
     let first = "glagent-firstxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-    let document =
-        agents(&format!("tokens: [{{name: first, id: 5, token: {first}}}, {{name: second}}], project_access: [other/web]"));
+    let document = agents(&format!(
+        "tokens: [{{name: first, id: 5, token: {first}}}, {{name: second}}], project_access: [other/web]"
+    ));
     let report = applied(&pool, &document).await;
     let lines = report.lines().join("\n");
     assert!(

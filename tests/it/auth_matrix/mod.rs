@@ -132,6 +132,56 @@ async fn the_right_credential_opens_every_route(pool: PgPool) {
     }
 }
 
+/// PostgreSQL has no place for a NUL, so that one which gets there is a failure of ours.
+#[sqlx::test]
+async fn no_route_is_broken_by_a_nul(pool: PgPool) {
+    let app = TestApp::with(pool, &portal::settings());
+    let right = credentials(&app).await;
+    let forms = [
+        ("application/json", r#"{"a":"\u0000","action":"git-upload-pack","agent_id":1}"#),
+        (
+            "application/json",
+            r#"{"agent_config":"{\"a\":\"\\u0000\"}","agent_id":1,"packs":[{"purchase_xid":"\u0000"}]}"#,
+        ),
+        ("application/json", r#"{"userName":"\u0000","schemas":[],"filter":"userName eq \"\\u0000\""}"#),
+        ("application/x-www-form-urlencoded", "project=a%00b&username=%00&reason=%00&%00=1"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"project\"\r\n\r\n\0\r\n--b--\r\n",
+        ),
+    ];
+    let query = "username=%00&key=%00&filter=userName%20eq%20%22%00%22&id=%00&search=%00&attributes=%00";
+    for area in AREAS {
+        for (method, path, _) in area.routes {
+            let with = |path: &str| {
+                let mut request = Request::builder().method(*method).uri(format!("{}{path}", area.root));
+                for (name, header, token) in &right {
+                    if area.opened_by.contains(name) {
+                        request = request.header(*header, token);
+                    }
+                }
+                request
+            };
+            let steps: Vec<&str> = path.split('/').map(|step| if step.starts_with('{') { "1" } else { step }).collect();
+            let plain = steps.join("/");
+            let mut requests = vec![with(&format!("{plain}?{query}")).body(Body::empty()).unwrap()];
+            if path.contains('{') {
+                let in_path = path.split('/').map(|step| if step.starts_with('{') { "a%00b" } else { step });
+                let in_path = in_path.collect::<Vec<_>>().join("/");
+                requests.push(with(&in_path).body(Body::empty()).unwrap());
+            }
+            for (media, body) in forms {
+                requests.push(with(&plain).header("content-type", media).body(Body::from(body)).unwrap());
+            }
+            for request in requests {
+                let asked = format!("{method} {} {:?}", request.uri(), request.headers().get("content-type"));
+                let reply = app.send(request).await;
+                assert!(reply.status.as_u16() < 500, "{asked}: {}", reply.line());
+            }
+        }
+    }
+}
+
 /// The tables have a row for each `.route(` of the areas, and none besides.
 #[test]
 fn the_tables_are_complete() {

@@ -89,8 +89,19 @@ async fn what_is_wrong_is_said(pool: PgPool) {
         let reply = fixture.app.call_kas("POST", "/agent_configuration", "", body.clone()).await;
         assert_eq!(reply.line(), expected, "{body}");
     }
-    let odd = json!({ "ci_access": [], "user_access": { "projects": { "id": "acme/open" }, "groups": [{ "id": "a\u{0}b" }] } });
+    let odd =
+        json!({ "ci_access": [], "user_access": { "projects": { "id": "acme/open" }, "groups": [{ "no": "id" }] } });
     assert_eq!(configure(&fixture, odd).await.line(), "204 ", "what is of another kind names nothing");
+    for nul in [
+        json!({ "user_access": { "access_as": { "agent": "\u{0}" }, "projects": [{ "id": "acme/open" }] } }),
+        json!({ "user_access": { "groups": [{ "id": "a\u{0}b" }] } }),
+        json!({ "\u{0}": 1 }),
+    ] {
+        let reply = configure(&fixture, nul.clone()).await;
+        assert_eq!(reply.line(), r#"400 {"error":"agent_config is invalid"}"#, "{nul}");
+        let reply = configure(&fixture, Value::String(nul.to_string())).await;
+        assert_eq!(reply.line(), r#"400 {"error":"agent_config is invalid"}"#, "{nul} as text");
+    }
 }
 
 /// Two reports at once end as one of them, whole.

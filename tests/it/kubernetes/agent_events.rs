@@ -97,3 +97,18 @@ async fn no_events_and_unknown_ones_are_passed_over(pool: PgPool) {
     }
     assert_eq!(story.text(EVENTS).await, "");
 }
+
+/// Twenty thousand bad events are a body of 700 KB; what is said of them is no longer than what can be read.
+#[sqlx::test]
+async fn the_complaints_about_many_events_are_bounded(pool: PgPool) {
+    let story = Story::new(pool).await;
+    let bad = vec![json!({ "user_id": "x", "project_id": "y" }); 10_000];
+    let body = json!({ "events": {
+        "k8s_api_proxy_requests_unique_users_via_ci_access": bad,
+        "k8s_api_proxy_requests_unique_users_via_pat_access": bad,
+    } });
+    let begun = std::time::Instant::now();
+    let reply = story.kas(PATH, &body).await;
+    assert_eq!((reply.status.as_u16(), reply.text.matches(" is invalid").count()), (400, 100));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}

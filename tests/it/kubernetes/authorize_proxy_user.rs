@@ -141,6 +141,7 @@ async fn a_token_must_be_good_and_made_for_it(pool: PgPool) {
     given.sql("update personal_access_tokens set scopes = e'---\\n- api\\n'").await;
     let reply = with_token(&fixture).await;
     assert_eq!((reply.status.as_u16(), &reply.json()["error"]), (403, &json!("insufficient_scope")));
+    assert_eq!(reply.json()["scope"], "k8s_proxy", "what it lacks, and not what it has");
     given.sql("update personal_access_tokens set scopes = e'---\\n- k8s_proxy\\n'").await;
     given.sql("update users set state = 'blocked' where username = 'dana'").await;
     assert_eq!(with_token(&fixture).await.status, 403);

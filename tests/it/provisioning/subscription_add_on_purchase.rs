@@ -1,5 +1,6 @@
 //! `/namespaces/:id/subscription_add_on_purchase/:add_on_name`: what is bought, changed and ended.
 
+use axum::body::Body;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -83,7 +84,38 @@ async fn what_a_purchase_cannot_say_is_said_of_the_record(pool: PgPool) {
         let reply = world.json("POST", Q, body.clone()).await;
         assert_eq!((reply.status.as_u16(), reply.json()), (400, json!({ "message": said })), "{body}");
     }
+    let blank = json!({ "quantity": null, "expires_on": null, "purchase_xid": "" });
+    assert_eq!(
+        world.json("POST", Q, blank).await.line(),
+        r#"400 {"message":{"expires_on":["can't be blank"],"quantity":["can't be blank","is not a number"],"purchase_xid":["can't be blank"]}}"#,
+        "in the order of the contract"
+    );
     assert_eq!(world.json("POST", Q, with("purchase_xid", json!("日".repeat(255)))).await.status, 201);
+}
+
+/// As curl's `--form` sends it.
+#[sqlx::test]
+async fn a_form_may_come_in_parts(pool: PgPool) {
+    let world = World::new(pool).await;
+    let part = |name: &str, value: &str| {
+        format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let send = async |path: &str, parts: String| {
+        let request = World::bare("POST", path).header("private-token", &world.token);
+        let request = request.header("content-type", "multipart/form-data; boundary=parts");
+        world.app.send(request.body(Body::from(parts + "--parts--\r\n")).unwrap()).await
+    };
+    let wanted = part("quantity", "10") + &part("expires_on", "2024-07-15");
+    assert_eq!(send(Q, wanted.clone()).await.line(), r#"400 {"error":"purchase_xid is missing"}"#);
+    assert_eq!(send(Q, wanted + &part("purchase_xid", "A-S1")).await.status, 201);
+    let pack = part("packs[][number_of_minutes]", "7")
+        + &part("packs[][purchase_xid]", "x1")
+        + &part("packs[][expires_at]", "2030-01-01");
+    let reply = send("/namespaces/1234/minutes", pack).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()[0]["number_of_minutes"]), (201, &json!(7)));
+    // The token too is a parameter, which is read of strangers.
+    let reply = send("/namespaces/1234/minutes", part("private_token", "wrong")).await;
+    assert_eq!(reply.status, 401);
 }
 
 /// provisioning-49

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use gatehouse::http::auth::{self, git_audit};
+use jsonwebtoken::{EncodingKey, Header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -69,6 +70,29 @@ async fn an_operation_is_written_down_where_git_is_audited(pool: PgPool) {
     assert_eq!(row, "rubi Project g/p 192.0.2.7");
     assert_eq!(app.post(PATH, report(key.0, 999_999)).await.line(), NOT_NEEDED);
     assert_eq!(app.post(PATH, report(999_999, project.id.0)).await.line(), NOT_NEEDED);
+}
+
+/// A real Workhorse signs its name alone, once and for ever (`git_http.md` 1.2).
+#[sqlx::test]
+async fn workhorses_proof_has_no_end(pool: PgPool) {
+    let app = TestApp::new(pool);
+    let key = BASE64_STANDARD.decode(WORKHORSE_SECRET).unwrap();
+    let now = app.clock.now().timestamp();
+    let call = async |claims: Value, key: &[u8]| {
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(key)).unwrap();
+        let request = app.bare("POST", PATH).header("content-type", "application/json");
+        let request = request.header("gitlab-workhorse-api-request", token).header("gitlab-workhorse", "v17");
+        app.send(request.body(Body::from(report(1, 1).to_string())).unwrap()).await.line()
+    };
+    let refused = r#"403 {"message":"403 Forbidden"}"#;
+    assert_eq!(call(json!({ "iss": "gitlab-workhorse" }), &key).await, NOT_NEEDED);
+    // What such a token does say of time is heard, but for when it was made.
+    assert_eq!(call(json!({ "iss": "gitlab-workhorse", "iat": now + 9_000, "exp": now - 59 }), &key).await, NOT_NEEDED);
+    assert_eq!(call(json!({ "iss": "gitlab-workhorse", "exp": now - 60 }), &key).await, refused);
+    assert_eq!(call(json!({ "iss": "gitlab-workhorse", "nbf": now + 61 }), &key).await, refused);
+    assert_eq!(call(json!({ "iss": "gitlab-shell" }), &key).await, refused);
+    assert_eq!(call(json!({}), &key).await, refused);
+    assert_eq!(call(json!({ "iss": "gitlab-workhorse" }), WORKHORSE_SECRET.as_bytes()).await, refused);
 }
 
 #[sqlx::test]

@@ -11,6 +11,7 @@ use gatehouse::config::Settings;
 use gatehouse::gitaly::Gitaly;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::http::observe::with_plain_path;
+use gatehouse::http::tasks::Tasks;
 use gatehouse::secrets::Secrets;
 use gatehouse::store::Db;
 use gatehouse::store::access_facts::AccessFacts;
@@ -32,6 +33,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 pub struct TestApp {
     pub router: Router,
     pub gitaly: Gitaly,
+    pub tasks: Tasks,
     pub clock: Clock,
     pub pool: PgPool,
     pub secrets: Secrets,
@@ -87,7 +89,7 @@ impl TestApp {
         let access = AccessFacts::over(pool.clone(), &settings.gatehouse.database, &settings);
         let app = app::build(&settings, &secrets, &db, access, &clock).unwrap();
         let base = format!("{}/api/v4/internal", settings.gitlab.root());
-        Self { router: app.router, gitaly: app.gitaly, clock, pool, secrets, base }
+        Self { router: app.router, gitaly: app.gitaly, tasks: app.tasks, clock, pool, secrets, base }
     }
 
     /// Builders of the database's contents.

@@ -17,4 +17,4 @@ pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
 pub use proxy::Proxy;
-pub use wire::Wire;
+pub use wire::{Answer, Wire};

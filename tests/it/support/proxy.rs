@@ -1,10 +1,10 @@
-//! A wire to the database that a test can cut, or leave without an answer.
+//! A wire to the database that a test can cut, slow down, or leave without an answer.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Proxy {
 
 struct State {
     mode: AtomicU8,
+    /// Milliseconds that everything takes on its way.
+    delay: AtomicU64,
     open: Mutex<Vec<UnixStream>>,
 }
 
@@ -35,7 +37,7 @@ impl Proxy {
         let port = options.get_port();
         let listener = UnixListener::bind(folder.join(format!(".s.PGSQL.{port}"))).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let state = Arc::new(State { mode: AtomicU8::new(OPEN), open: Mutex::default() });
+        let state = Arc::new(State { mode: AtomicU8::new(OPEN), delay: AtomicU64::new(0), open: Mutex::default() });
         let shared = Arc::clone(&state);
         let host =
             options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
@@ -67,6 +69,11 @@ impl Proxy {
         for stream in self.state.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Lets everything take so long on its way, in both directions.
+    pub fn slow(&self, delay: Duration) {
+        self.state.delay.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
     /// Keeps every connection, and says nothing any more.
@@ -103,6 +110,7 @@ impl State {
         std::thread::spawn(move || {
             let mut buffer = [0; 16384];
             while let Ok(length @ 1..) = from.read(&mut buffer) {
+                std::thread::sleep(Duration::from_millis(state.delay.load(Ordering::SeqCst)));
                 while state.mode.load(Ordering::SeqCst) == SILENT {
                     std::thread::sleep(Duration::from_millis(5));
                 }

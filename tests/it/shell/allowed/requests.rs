@@ -91,7 +91,7 @@ async fn what_is_missing_or_wrong_is_named(pool: PgPool) {
     400 {"message":"400 Bad request - gl_repository is invalid"}
     400 {"message":"400 Bad request - project is invalid"}
     400 {"message":"400 Bad request - a parameter is invalid"}
-    400 {"message":"400 Bad request - a parameter is invalid"}
+    400 {"message":"400 Bad request - username is invalid"}
     400 {"message":"400 Bad request - malformed gitaly_client_context_bin"}
     400 {"message":"400 Bad request - malformed gitaly_client_context_bin"}
     400 {"message":"400 Bad request - Decoded gitaly_client_context_bin is not a valid JSON object"}
