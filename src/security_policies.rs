@@ -49,47 +49,35 @@ pub struct ApprovalPolicy {
     #[schemars(length(max = 5))]
     pub rules: Vec<ApprovalRule>,
     /// What it asks for.
+    #[serde(default)]
     pub approval_settings: ApprovalSettings,
 }
 
-/// Which branches an approval policy is about.
+/// Which branches an approval policy is about. A state document may say what the schema has; a file that GitLab wrote may say
+/// more, and is read all the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ApprovalRule {
     /// What makes it hold: any change.
     #[serde(rename = "type")]
-    pub kind: ApprovalRuleKind,
+    #[schemars(extend("enum" = ["any_merge_request"]))]
+    pub kind: String,
     /// The protected branches of these names, `*` for any part of one; all of them where there is no name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branches: Option<Vec<String>>,
     /// The kind of branches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch_type: Option<BranchType>,
+    #[schemars(extend("enum" = ["default", "protected"]))]
+    pub branch_type: Option<String>,
     /// Branches that the policy is not about after all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch_exceptions: Option<Vec<String>>,
-}
-
-/// What makes a rule of an approval policy hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ApprovalRuleKind {
-    /// Any change.
-    AnyMergeRequest,
-}
-
-/// A kind of branches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum BranchType {
-    /// The default branch.
-    Default,
-    /// The protected branches.
-    Protected,
+    #[schemars(with = "Option<Vec<String>>")]
+    pub branch_exceptions: Option<Vec<Value>>,
 }
 
 /// What an approval policy asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct ApprovalSettings {
     /// Nobody pushes to the branches, whatever their protection says.
@@ -203,14 +191,17 @@ pub fn to_file(scans: &[Policy], approvals: &[ApprovalPolicy]) -> Result<String,
 }
 
 impl From<ApprovalRule> for PolicyRule {
+    /// An exception that is no name is that of one project among others, and none here.
     fn from(rule: ApprovalRule) -> Self {
-        let patterns = |names: Vec<String>| names.into_iter().map(Pattern::new).collect();
-        let branches = match (rule.branch_type, rule.branches) {
-            (Some(BranchType::Default), _) => PolicyBranches::Default,
-            (None, Some(names)) if !names.is_empty() => PolicyBranches::Named(patterns(names)),
-            (Some(BranchType::Protected) | None, _) => PolicyBranches::Protected,
+        let branches = match (rule.branch_type.as_deref(), rule.branches) {
+            (Some("default"), _) => PolicyBranches::Default,
+            (None, Some(names)) if !names.is_empty() => {
+                PolicyBranches::Named(names.into_iter().map(Pattern::new).collect())
+            }
+            (Some(_) | None, _) => PolicyBranches::Protected,
         };
-        Self { branches, exceptions: patterns(rule.branch_exceptions.unwrap_or_default()) }
+        let exceptions = rule.branch_exceptions.unwrap_or_default();
+        Self { branches, exceptions: exceptions.iter().filter_map(Value::as_str).map(Pattern::new).collect() }
     }
 }
 
@@ -496,8 +487,12 @@ mod tests {
         idle.approval_settings.prevent_pushing_and_force_pushing = false;
         assert_eq!(idle.mistakes()[0].0, "approval_settings.prevent_pushing_and_force_pushing");
         assert!(rules_against_pushes("approval_policy: 5").is_err());
-        let older = "scan_result_policy: [{name: x, enabled: true, rules: [{type: any_merge_request, branches: []}], \
-                     approval_settings: {prevent_pushing_and_force_pushing: true}}]";
+        // What GitLab's own files say beyond this is of no concern.
+        let older = "scan_result_policy: [{name: x, enabled: true, rules: [{type: scan_finding, branches: [], scanners: [], \
+                     branch_exceptions: [main, {name: x, full_path: g/p}]}], actions: [], \
+                     approval_settings: {block_branch_modification: true, prevent_pushing_and_force_pushing: true}}, \
+                     {name: y, enabled: true, rules: [{type: scan_finding, branch_type: protected}]}]";
         assert_eq!(rules_against_pushes(older).unwrap().len(), 1);
+        assert_eq!(parse(older).unwrap(), []);
     }
 }

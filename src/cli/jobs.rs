@@ -169,7 +169,7 @@ fn table(jobs: &[JobRow], now: DateTime<Utc>) -> String {
             job.last_error.as_deref().map_or_else(|| "-".to_owned(), error),
         ]
     });
-    columns(std::iter::once(head).chain(rows).collect())
+    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
 /// The hooks in columns, with what their receivers answered last.
@@ -194,14 +194,14 @@ fn hook_table(hooks: &[FailingHook], now: DateTime<Utc>) -> String {
             hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), error),
         ]
     });
-    columns(std::iter::once(head).chain(rows).collect())
+    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
-fn columns(rows: Vec<[String; 7]>) -> String {
+fn columns(rows: &[[String; 7]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..7).map(width).collect();
     let mut table = String::new();
-    for row in &rows {
+    for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             let _ = write!(line, "{cell:width$}  ");

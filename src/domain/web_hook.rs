@@ -7,6 +7,7 @@ use super::push::{RefChange, RefType};
 
 /// What a hook listens to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
 pub struct Listening {
     /// Pushes to branches.
     pub push_events: bool,

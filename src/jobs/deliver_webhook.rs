@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::outbound::Unsent;
 use super::{Failure, JobState, attempt};
-use crate::domain::ids::WebHookId;
 use crate::domain::web_hook::Readiness;
 use crate::store::web_hooks::{self, Answer, Delivery};
 use crate::store::{self, jobs};
@@ -83,15 +82,25 @@ async fn note(state: &JobState, id: Uuid, delivery: &Delivery, answer: &Answer, 
     if taken {
         web_hooks::delete_delivery(&mut *transaction, id).await?;
     }
-    note_health(state, &mut transaction, delivery.hook, answer).await?;
+    note_health(state, &mut transaction, delivery, answer).await?;
     transaction.commit().await
 }
 
 /// What the answer says of the receiver. A receiver that sends us elsewhere is there, although nobody goes where it says.
-async fn note_health(state: &JobState, db: &mut PgConnection, hook: WebHookId, answer: &Answer) -> store::Result<()> {
+async fn note_health(
+    state: &JobState,
+    db: &mut PgConnection,
+    delivery: &Delivery,
+    answer: &Answer,
+) -> store::Result<()> {
+    let (hook, healthy) = (delivery.hook, matches!(answer.status, Some(200..=399)));
+    if healthy && delivery.health == delivery.health.succeeded() {
+        // Nearly all deliveries: there is nothing to forget.
+        return Ok(());
+    }
     let Some(before) = web_hooks::lock_health(&mut *db, hook).await? else { return Ok(()) };
     let now = state.clock.now();
-    let after = if matches!(answer.status, Some(200..=399)) { before.succeeded() } else { before.failed(now) };
+    let after = if healthy { before.succeeded() } else { before.failed(now) };
     if after == before {
         return Ok(());
     }

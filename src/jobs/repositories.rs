@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, Offset, Utc};
 use futures_util::stream::{self, StreamExt};
 
 use crate::domain::default_branch::Head;
@@ -144,6 +144,7 @@ fn changed_files(paths: Vec<gitaly::ChangedPath>) -> ChangedFiles {
 /// When a commit was made, by the clock of whoever made it.
 #[must_use]
 pub fn committed_at(commit: &gitaly::Commit) -> DateTime<FixedOffset> {
-    let zone = FixedOffset::east_opt(commit.committer.utc_offset).unwrap_or(FixedOffset::east_opt(0).expect("UTC"));
+    // What no clock on earth shows is shown in UTC.
+    let zone = FixedOffset::east_opt(commit.committer.utc_offset).unwrap_or_else(|| Utc.fix());
     DateTime::from_timestamp(commit.committer.seconds, 0).unwrap_or_default().with_timezone(&zone)
 }

@@ -108,9 +108,9 @@ async fn bring_one(
     }
     merge_requests::upsert(&mut *run.conn, project, stated.iid, &row).await?;
     if created {
-        run.added(&what)
+        run.added(&what);
     } else {
-        run.updated(&what, &changes)
+        run.updated(&what, &changes);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What receivers are told of a push to a repository that Gitaly knows.
 
+use std::fmt::Write as _;
+
 use gatehouse::attr_encrypted::ColumnKey;
 use gatehouse::domain::repository::hashed_path;
 use gatehouse::domain::web_hook::Listening;
@@ -9,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::support::git::{Author, GitRepo};
 use crate::support::pushes::{WAITING, Working, ZERO, app_with_queue_and, report, until};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Request};
 use crate::support::{TestApp, TestGitaly};
 
 struct Story {
@@ -48,7 +50,7 @@ impl Story {
         assert_eq!(reply.status, 200, "{}", reply.text);
         until(&self.app, WAITING, 0).await;
         working.drain().await;
-        let mut told: Vec<Value> = self.receiver.requests().iter().map(|request| request.json()).collect();
+        let mut told: Vec<Value> = self.receiver.requests().iter().map(Request::json).collect();
         told.sort_by_key(|body| body["ref"].to_string());
         told
     }
@@ -178,7 +180,7 @@ async fn the_instance_hears_once_of_a_push_as_a_whole(pool: PgPool) {
     let first = story.repository.commit("main", &[("README", "1\n")], "Begin\n");
     let mut lines = format!("{ZERO} {first} refs/heads/main\n{ZERO} {first} refs/notes/x\n");
     for number in 0..5 {
-        lines += &format!("{ZERO} {first} refs/tags/v{number}\n");
+        writeln!(lines, "{ZERO} {first} refs/tags/v{number}").unwrap();
     }
     let told = story.told(&lines).await;
     let [body] = &told[..] else { panic!("{told:?}") };

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::content::{self, Content};
 use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
@@ -198,7 +198,7 @@ pub fn denial(
 /// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what the
 /// projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
 #[must_use]
-pub fn collaborations(facts: &Facts, targets: &HashMap<ProjectId, PushFacts>) -> BTreeSet<String> {
+pub fn collaborations(facts: &Facts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
     let open = super::collaborations(facts).iter().filter(|collaboration| {
         let Some(target) = targets.get(&collaboration.target) else { return false };
         let rights = Rights { push_code: true, level: collaboration.level, ..Rights::new(facts) };

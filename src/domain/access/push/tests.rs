@@ -435,14 +435,15 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
         facts
     };
     let developer = collaborator(AccessLevel::DEVELOPER);
-    let open = |facts: &Facts, target_facts: PushFacts| collaborations(facts, &HashMap::from([(target, target_facts)]));
+    let open =
+        |facts: &Facts, target_facts: PushFacts| collaborations(facts, &BTreeMap::from([(target, target_facts)]));
     let topic = BTreeSet::from(["topic".to_owned()]);
     assert_eq!(open(&developer, protecting(Vec::new())), topic);
     assert_eq!(open(&developer, maintainers_push("main")), topic, "developers may merge there");
     let maintainers = protecting(vec![branch("main", role(AccessLevel::MAINTAINER), role(AccessLevel::MAINTAINER))]);
     assert_eq!(open(&developer, maintainers.clone()), BTreeSet::new(), "who may not merge it may not push");
     assert_eq!(open(&collaborator(AccessLevel::MAINTAINER), maintainers), topic);
-    assert_eq!(collaborations(&developer, &HashMap::new()), BTreeSet::new(), "what is unknown opens nothing");
+    assert_eq!(collaborations(&developer, &BTreeMap::new()), BTreeSet::new(), "what is unknown opens nothing");
 
     let push = PushFacts { collaborations: topic, ..protecting(Vec::new()) };
     let one = |line| ssh(&developer, &push, &[line], &answers());
@@ -465,7 +466,7 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
     assert_eq!(refused, Some(Denial::MayNotPushToProtectedBranch), "a protected branch is its own project's");
 
     // What ends pushes for everybody ends them for collaborators.
-    let targets = HashMap::from([(target, protecting(Vec::new()))]);
+    let targets = BTreeMap::from([(target, protecting(Vec::new()))]);
     for end in [
         |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Disabled,
         |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Private,

@@ -1,6 +1,6 @@
 //! The second call of a push: Gitaly asks, from its `pre-receive` hook, whether the ref updates may go in.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -100,7 +100,7 @@ async fn denial(
     let new_ids: Vec<&str> = changes.iter().filter_map(|change| change.new.as_ref()).map(ObjectId::as_str).collect();
     let found = push_facts::find(db, repository, user, today, &new_ids).await?;
     let mut push = found.ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
-    let mut targets = HashMap::new();
+    let mut targets = BTreeMap::new();
     for target in push::collaboration_targets(facts, changes) {
         if let Some(found) = push_facts::find(db, target, user, today, &[]).await? {
             targets.insert(target, found);
