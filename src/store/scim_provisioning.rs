@@ -13,7 +13,7 @@ use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::scim::Scope;
-use crate::domain::scim::holder::Holder;
+use crate::domain::scim::holder::{Holder, KnownTo};
 use crate::domain::scim::newcomer::{Newcomer, check_extern_uid};
 use crate::domain::scim::refusal::Refusal;
 use crate::domain::scim::tenant::{Group, Tenant};
@@ -452,8 +452,11 @@ async fn find_holder(db: impl PgExecutor<'_>, scope: Scope, email: &str) -> Resu
         email: row.email,
         is_bot: row.is_bot,
         is_confirmed: row.is_confirmed,
-        is_known_here: row.is_known_here,
-        is_known_elsewhere: row.is_known_elsewhere,
+        known: match (row.is_known_here, row.is_known_elsewhere) {
+            (_, true) => KnownTo::Others,
+            (true, false) => KnownTo::AskerAlone,
+            (false, false) => KnownTo::Nobody,
+        },
     }))
 }
 

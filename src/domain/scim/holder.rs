@@ -15,10 +15,19 @@ pub struct Holder {
     pub is_bot: bool,
     /// The address that was sent is confirmed. To a group, the word of another group's provider confirms nothing.
     pub is_confirmed: bool,
-    /// The tenant who asks made the account, or knows it at its own provider.
-    pub is_known_here: bool,
-    /// Another tenant did, or does.
-    pub is_known_elsewhere: bool,
+    /// Which tenants made the account or know it.
+    pub known: KnownTo,
+}
+
+/// Which tenants made an account, or know it at their own providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownTo {
+    /// None.
+    Nobody,
+    /// The one who asks, and no other.
+    AskerAlone,
+    /// Others, whoever else.
+    Others,
 }
 
 impl Holder {
@@ -26,7 +35,7 @@ impl Holder {
     /// somebody else's address would get what that person's own provider gives.
     #[must_use]
     pub fn may_be_joined(&self) -> bool {
-        self.is_confirmed || (self.is_known_here && !self.is_known_elsewhere)
+        self.is_confirmed || self.known == KnownTo::AskerAlone
     }
 }
 
@@ -36,38 +45,13 @@ mod tests {
 
     #[test]
     fn an_address_is_no_proof_until_it_is_confirmed() {
-        let mut rows = String::new();
-        for is_confirmed in [true, false] {
-            for (is_known_here, is_known_elsewhere) in [(false, false), (true, false), (false, true), (true, true)] {
-                let holder = Holder {
-                    id: UserId(5),
-                    username: "rubi".to_owned(),
-                    email: "rubi@example.com".to_owned(),
-                    is_bot: false,
-                    is_confirmed,
-                    is_known_here,
-                    is_known_elsewhere,
-                };
-                let says = |known: bool| if known { "known" } else { "-" };
-                rows += &format!(
-                    "{:9} {:6} {:6} {}\n",
-                    if is_confirmed { "confirmed" } else { "-" },
-                    says(is_known_here),
-                    says(is_known_elsewhere),
-                    if holder.may_be_joined() { "joined" } else { "refused" },
-                );
-            }
+        let joined = |is_confirmed: bool, known: KnownTo| {
+            let (username, email) = ("rubi".to_owned(), "rubi@example.com".to_owned());
+            Holder { id: UserId(5), username, email, is_bot: false, is_confirmed, known }.may_be_joined()
+        };
+        for known in [KnownTo::Nobody, KnownTo::AskerAlone, KnownTo::Others] {
+            assert!(joined(true, known), "{known:?}");
+            assert_eq!(joined(false, known), known == KnownTo::AskerAlone, "{known:?}");
         }
-        // the address, here, elsewhere
-        insta::assert_snapshot!(rows, @"
-        confirmed -      -      joined
-        confirmed known  -      joined
-        confirmed -      known  joined
-        confirmed known  known  joined
-        -         -      -      refused
-        -         known  -      joined
-        -         -      known  refused
-        -         known  known  refused
-        ");
     }
 }

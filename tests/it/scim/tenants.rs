@@ -61,7 +61,7 @@ async fn a_group_and_the_installation_gain_nothing_of_each_other(pool: PgPool) {
 
 /// Plays random scripts, in turn under each of these settings of confirming addresses.
 async fn play(mut scim: Scim, tenants: [Tenant; 2], settings: &[i16]) {
-    let mut done = String::new();
+    let mut done = Vec::new();
     for (script, setting) in (0..SCRIPTS).zip(settings.iter().cycle()) {
         scim.given.sql(&format!("update application_settings set email_confirmation_setting = {setting}")).await;
         let mut random = StdRng::seed_from_u64(script);
@@ -75,7 +75,7 @@ async fn play(mut scim: Scim, tenants: [Tenant; 2], settings: &[i16]) {
             assert!(!reply.status.is_server_error(), "{place}: {}", reply.text);
             let read = [&what, &reply.text];
             assert!(!read.iter().any(|text| text.contains(other.mark)), "{place} learns a name: {}", reply.text);
-            done += &format!("{} {} {}\n", tenant.mark, what.split(' ').next().unwrap(), reply.status.as_u16());
+            done.push(format!("{} {} {}", tenant.mark, what.split(' ').next().unwrap(), reply.status.as_u16()));
             if tenant.token == "TI" {
                 until(&scim.app, WAITING, 0).await;
             }

@@ -50,10 +50,13 @@ fn location(caller: &ScimCaller, user: &FoundUser) -> String {
 /// is left out.
 fn name(user: &FoundUser) -> Value {
     let (given, family) = match (&user.first_name, &user.last_name) {
-        (None, None) => user.name.trim().split_once(' ').unwrap_or((user.name.trim(), "")),
+        (None, None) => {
+            let whole = user.name.trim_matches(' ');
+            let (given, rest) = whole.split_once(' ').unwrap_or((whole, ""));
+            (given, rest.trim_start_matches(' '))
+        }
         (given, family) => (given.as_deref().unwrap_or_default(), family.as_deref().unwrap_or_default()),
     };
-    let family = if user.last_name.is_none() { family.trim_start() } else { family };
     let parts = [("formatted", user.name.as_str()), ("givenName", given), ("familyName", family)];
     let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
     Value::Object(parts.map(|(key, text)| (key.to_owned(), Value::from(text))).collect())
