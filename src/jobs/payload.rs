@@ -175,7 +175,7 @@ fn commit(project_url: &str, commit: &Commit, files: &ChangedFiles) -> Value {
 fn title(message: &str) -> String {
     const LONG: usize = 100;
     const CUT: usize = 80;
-    if message.trim().is_empty() {
+    if message.chars().all(char::is_whitespace) {
         return "--no commit message".to_owned();
     }
     let line = message.split(['\r', '\n']).next().unwrap_or_default();
