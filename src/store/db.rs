@@ -289,7 +289,7 @@ struct Statement {
 }
 
 impl Statement {
-    fn of(mut query: impl Execute<'_, Postgres>) -> std::result::Result<Self, sqlx::Error> {
+    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> std::result::Result<Self, sqlx::Error> {
         let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
         let persistent = query.persistent();
         Ok(Self { sql: query.sql(), arguments, persistent })
