@@ -17,7 +17,7 @@ use serde_json::json;
 use sqlx::{ConnectOptions, PgPool};
 
 use crate::support::git::Folder;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, ZERO, report, until};
+use crate::support::pushes::{NEW, OLD, WAITING, Working, report, until};
 use crate::support::{Installation, Proxy, Reply, TestApp, key_body};
 
 const END_ALL: &str = "select pg_terminate_backend(pid) from pg_stat_activity
@@ -150,7 +150,7 @@ async fn the_databases_state_is_503_in_every_areas_words(pool: PgPool) {
 #[sqlx::test]
 async fn nobody_notices_that_connections_end(pool: PgPool) {
     let seconds: u64 = std::env::var("STORM").map_or(10, |seconds| seconds.parse().unwrap());
-    let story = Arc::new(Story::begins(pool.clone(), &url(&pool), "").await);
+    let story = Arc::new(Story::begins(pool.clone(), &url(&pool), "lfs: {enabled: false}").await);
     let working = Working::over(&story.app, queue(&pool));
     let end = Instant::now() + Duration::from_secs(seconds);
     let pushes = Arc::new(AtomicU32::new(0));
@@ -204,10 +204,10 @@ async fn nobody_notices_that_connections_end(pool: PgPool) {
 }
 
 impl Story {
-    /// A push of a new branch, call by call.
+    /// A push to a branch that nothing protects, call by call: Gitaly, which is not there, is asked nothing.
     async fn push(&self, number: u32) -> Vec<Reply> {
         let (repository, user) = (format!("project-{}", self.project), format!("user-{}", self.rubi));
-        let change = format!("{ZERO} {NEW} refs/heads/feature-{number}\n");
+        let change = format!("{OLD} {NEW} refs/heads/feature-{number}\n");
         let body = |changes: &str| {
             json!({ "action": "git-receive-pack", "protocol": "ssh", "gl_repository": repository, "project": "g/p",
                     "changes": changes, "user_id": self.rubi })
