@@ -44,16 +44,16 @@ async fn a_push_over_http_is_told_the_clone_url_that_the_instance_states(pool: P
     story.given.setting("custom_http_clone_url_root = 'https://clone.example.com/git/'").await;
     let key = story.key.to_string();
     let more = [("key_id", key.as_str()), ("protocol", "http")];
-    assert_allowed(&story.ask("git-receive-pack", "rubi/new.git", &more).await);
+    assert_allowed(&story.ask("git-receive-pack", "rubi/fresh.git", &more).await);
     let message: String = story.given.value("select message from post_push_messages where kind = 'created'").await;
-    assert!(message.contains("git remote add origin https://clone.example.com/git/rubi/new.git\n"), "{message}");
-    assert!(message.contains("visit:\n  http://localhost/rubi/new\n"), "{message}");
+    assert!(message.contains("git remote add origin https://clone.example.com/git/rubi/fresh.git\n"), "{message}");
+    assert!(message.contains("visit:\n  http://localhost/rubi/fresh\n"), "{message}");
 
-    story.given.sql("update routes set path = 'rubi/newer' where path = 'rubi/new'").await;
+    story.given.sql("update routes set path = 'rubi/newer' where path = 'rubi/fresh'").await;
     let redirect =
-        "insert into redirect_routes (source_id, source_type, path) select id, 'Project', 'rubi/new' from projects";
+        "insert into redirect_routes (source_id, source_type, path) select id, 'Project', 'rubi/fresh' from projects";
     story.given.sql(redirect).await;
-    assert_allowed(&story.ask("git-upload-pack", "rubi/new.git", &more).await);
+    assert_allowed(&story.ask("git-upload-pack", "rubi/fresh.git", &more).await);
     let message: String = story.given.value("select message from post_push_messages where kind = 'moved'").await;
     assert!(message.ends_with("origin https://clone.example.com/git/rubi/newer.git\n"), "{message}");
     let body = serde_json::json!({ "operation": "download", "project": "rubi/newer", "key_id": key });

@@ -483,6 +483,12 @@ async fn the_nearest_push_rule_and_size_limit_hold(pool: PgPool) {
 
     let would = "Your push to this repository cannot be completed as it would exceed the allocated storage for your \
                  project. Contact your GitLab administrator for more information.";
+    given
+        .sql(
+            "insert into project_statistics (project_id, namespace_id, repository_size)
+             select id, namespace_id, 10 from projects",
+        )
+        .await;
     given.setting("repository_size_limit = 10").await;
     assert_refused(&push.asks(&update).await, would);
     given.sql("update namespaces set repository_size_limit = 0 where path = 'g'").await;

@@ -209,6 +209,15 @@ impl Case {
         self.given(&sql, "delete from protected_branches")
     }
 
+    /// A repository that may have ten bytes, and has so many.
+    fn holding(self, bytes: i32) -> Self {
+        let statistics = format!(
+            "insert into project_statistics (project_id, namespace_id, repository_size)
+             select id, namespace_id, {bytes} from projects where path = 'p'"
+        );
+        self.project("repository_size_limit", "10", "null").given(&statistics, "delete from project_statistics")
+    }
+
     /// A maintainer who may even force pushes, in a group whose policy leaves its default branches to merge requests.
     fn under_policy(self) -> Self {
         let yaml = "approval_policy: [{name: x, enabled: true, rules: [{type: any_merge_request, branch_type: default}], \
@@ -357,17 +366,8 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         Denial::LfsObjectsMissing => {
             (48, world.creates(with_pointer, "refs/heads/topic").project("lfs_enabled", "true", "false"))
         }
-        Denial::RepositoryFull => {
-            let statistics = format!(
-                "insert into project_statistics (project_id, namespace_id, repository_size)
-                 select id, namespace_id, 11 from projects where id = {project}"
-            );
-            let case = world.creates(child, "refs/heads/topic").project("repository_size_limit", "10", "null");
-            (49, case.given(&statistics, "delete from project_statistics"))
-        }
-        Denial::RepositoryWouldBeFull => {
-            (50, world.creates(child, "refs/heads/topic").project("repository_size_limit", "10", "null"))
-        }
+        Denial::RepositoryFull => (49, world.creates(child, "refs/heads/topic").holding(11)),
+        Denial::RepositoryWouldBeFull => (50, world.creates(child, "refs/heads/topic").holding(10)),
         Denial::BranchNameRule(pattern) => (51, world.ruled(child, "branch_name_regex", &quoted(pattern))),
         Denial::TagDeletionDenied => {
             let rule = world.ruled(child, "deny_delete_tag", "true");
