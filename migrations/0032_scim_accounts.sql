@@ -1,25 +1,16 @@
 -- What SCIM keeps of an account: names as they were sent, whose word an address rests on, and who manages the account.
 
-alter table users add column first_name varchar(255);
-alter table users add column last_name varchar(255);
-
 -- Ours: the value of users.confirmed_at that a group's SCIM wrote, because the installation asks nobody to confirm. While
 -- the two agree, the address rests on the word of one group's provider, and no other group may take the account by it.
 alter table user_details add column confirmed_by_group_scim_at timestamp;
 
--- Who was made by a group's SCIM so far: the identity is of the same transaction as the user.
-insert into user_details (user_id, confirmed_by_group_scim_at)
-select users.id, users.confirmed_at
+-- Who was made by a group's SCIM so far, be the group there or gone.
+update user_details
+set confirmed_by_group_scim_at = users.confirmed_at
 from users
-where users.confirmed_at is not null
-  and exists (
-    select
-    from group_scim_identities as identity
-    where identity.user_id = users.id
-      and identity.created_at at time zone 'utc' = users.created_at
-  )
-on conflict (user_id) do update
-set confirmed_by_group_scim_at = excluded.confirmed_by_group_scim_at;
+where users.id = user_details.user_id
+  and users.confirmed_at is not null
+  and user_details.provisioned_by_group_id is not null;
 
 -- What a group that is gone made or managed is nobody's, as in GitLab.
 update user_details
@@ -39,3 +30,8 @@ set enterprise_group_id = provisioned_by_group_id,
     enterprise_group_associated_at = now()
 where provisioned_by_group_id is not null
   and enterprise_group_id is null;
+
+-- Last, since whoever reads users waits from here on.
+alter table users
+    add column first_name varchar(255),
+    add column last_name varchar(255);

@@ -7,6 +7,12 @@ alter table project_default_branches
 alter table project_default_branches
     alter column born set default false;
 
+-- Projects whose first push was reported while Gitaly gave no answer: their default branch is settled and protected later.
+create table unsettled_default_branches (
+    project_id bigint primary key references projects (id) on delete cascade,
+    created_at timestamptz not null default now()
+);
+
 -- Projects whose repository could not be made when they were, since Gitaly gave no answer.
 create table missing_repositories (
     project_id bigint primary key references projects (id) on delete cascade,

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphile_worker::{
-    Job, JobFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext, WorkerOptions,
-    WorkerRecoveryConfig,
+    Job, JobFail, JobPermanentlyFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext,
+    WorkerOptions, WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -163,7 +163,7 @@ impl Lane {
     fn idle_pause(self) -> Duration {
         match self {
             Self::Events => Duration::from_millis(500),
-            Self::Deliveries => Duration::from_millis(100),
+            Self::Deliveries => Duration::from_millis(250),
         }
     }
 }
@@ -238,10 +238,16 @@ pub async fn worker(
         .shutdown_signal(async move {
             let _ = stop.wait_for(|stop| *stop).await;
         })
-        .shutdown_grace_period(settings.drain_timeout)
+        // The rest is for putting back what was not ended.
+        .shutdown_grace_period(settings.drain_timeout.mul_f32(0.8))
         .shutdown_interrupted_job_retry_delay(Duration::ZERO)
         .add_extension(state.clone())
         .on(JobFail, {
+            let pool = state.pool.clone();
+            move |failed| postpone(pool.clone(), Arc::clone(&failed.job))
+        })
+        // The library takes an attempt that was none for the last one: it counts in memory.
+        .on(JobPermanentlyFail, {
             let pool = state.pool.clone();
             move |failed| postpone(pool.clone(), Arc::clone(&failed.job))
         });

@@ -48,8 +48,9 @@ async fn refresh(state: &JobState, project: ProjectId) -> Result<(), Failure> {
     };
     let mut transaction = state.pool.begin().await?;
     if let Some(branch) = &looked.head.branch {
-        // For a first push in whose report Gitaly gave no answer.
-        default_branches::settle(&mut transaction, project, branch, asked_at).await?;
+        // A first push in whose report Gitaly gave no answer has made it.
+        let made = default_branches::take_unsettled(&mut *transaction, project).await?;
+        default_branches::settle(&mut transaction, project, branch, made, asked_at).await?;
     }
     let born = looked.head.is_born();
     if let Some(name) = looked.head.named {

@@ -41,7 +41,11 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             sweep(&state).await?;
             make_missing(&state).await
         };
-        match looked.await {
+        let looked = tokio::select! {
+            looked = looked => looked,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match looked {
             // The database's own troubles are in the log already.
             Err(error) if error.is_about_the_database() => {
                 tracing::debug!(%error, "the upkeep of the job queue is put off");
@@ -103,7 +107,7 @@ async fn sweep(state: &JobState) -> store::Result<()> {
         + kas_usage::tidy(&mut connection, now.date_naive()).await?
         + kas_events::delete_expired(&state.pool, now).await?
         + jobs::delete_dead(&state.pool, dead_since).await?
-        // A delivery whose job is gone would wait for ever; jobs themselves live for hours.
+        // A delivery whose job is gone would wait for ever.
         + web_hooks::delete_deliveries(&state.pool, dead_since - TimeDelta::days(1)).await?;
     if swept > 0 {
         tracing::debug!(rows = swept, "swept");

@@ -13,8 +13,8 @@ use super::gather::{Batch, Gather};
 use super::{Db, Result};
 use crate::config::{Database, Settings};
 use crate::domain::access::{
-    Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit, Project,
-    Protocol, Root, Snippet, Target, User, UserState,
+    Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit,
+    KeyStrength, Project, Protocol, Root, Snippet, Target, User, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
@@ -288,11 +288,11 @@ impl Row {
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
             created_at: self.key_created_at.map(|at| at.and_utc()),
-            strength: self
-                .key_text
-                .as_deref()
-                .and_then(|text| PublicKey::parse(text).ok())
-                .map(|key| (key.kind(), key.bits())),
+            strength: match self.key_text.as_deref().map(PublicKey::parse) {
+                None => KeyStrength::NotLookedAt,
+                Some(Err(_)) => KeyStrength::Unreadable,
+                Some(Ok(key)) => KeyStrength::Known(key.kind(), key.bits()),
+            },
             last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
             otp_session_until: self.otp_session_until,
         })

@@ -18,7 +18,14 @@ select
   key.created_at as "key_created_at?",
   key.last_used_at as "key_last_used_at?",
   case
-    when settings.keys_are_restricted or key.key like 'ssh-dss %'
+    -- What does not begin as a key of a type that is open may be of any.
+    when settings.keys_are_restricted
+      or not (
+        key.key like 'ssh-ed25519 %'
+        or key.key like 'ssh-rsa %'
+        or key.key like 'ecdsa-sha2-nistp%'
+        or key.key like 'sk-%'
+      )
     then key.key
   end as "key_text?",
   actor.id as "user_id?",

@@ -255,7 +255,9 @@ impl Db {
             }
             match fault {
                 // It writes, and may have done so.
-                _ if reads_only && fault::is_read_only(&error) => return Err(unanswered.unwrap_or(error)),
+                _ if reads_only && fault::is_read_only(&error) => {
+                    return Err(fault::undetermined(unanswered.unwrap_or(error)));
+                }
                 Fault::Statement | Fault::Contention => return Err(error),
                 Fault::NotExecuted | Fault::Unanswered => {}
             }

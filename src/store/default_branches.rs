@@ -111,12 +111,47 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Settles the project's default branch with its first push, and protects it as its namespace says. Of several first
-/// pushes at once, the first to come here decides. Nothing happens where the branch was settled before.
+/// Notes that a project's first push is in while nobody could say what its default branch is.
 ///
 /// # Errors
 /// Where the database does not answer, or takes no writes.
-pub async fn settle(conn: &mut PgConnection, project: ProjectId, name: &str, now: DateTime<Utc>) -> Result<()> {
+pub async fn insert_unsettled(db: impl PgExecutor<'_>, project: ProjectId, now: DateTime<Utc>) -> Result<()> {
+    sqlx::query!(
+        "insert into unsettled_default_branches (project_id, created_at)
+         select id, $2
+         from projects
+         where id = $1
+         on conflict (project_id) do nothing",
+        project.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether such a note was there; it is gone now.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn take_unsettled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<bool> {
+    let taken = sqlx::query!("delete from unsettled_default_branches where project_id = $1", project.0);
+    Ok(taken.execute(db).await?.rows_affected() == 1)
+}
+
+/// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a branch
+/// that was there before anybody told us is left as its people have it. Of several first pushes at once, the first to come
+/// here decides. Nothing happens where the branch was settled before.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn settle(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    name: &str,
+    made: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let settled = sqlx::query!(
         "insert into project_default_branches as known (project_id, name, known_at, born)
          select id, $2, $3, true
@@ -131,7 +166,7 @@ pub async fn settle(conn: &mut PgConnection, project: ProjectId, name: &str, now
     )
     .execute(&mut *conn)
     .await?;
-    if settled.rows_affected() == 1 {
+    if made && settled.rows_affected() == 1 {
         protect(conn, project, name).await?;
     }
     Ok(())

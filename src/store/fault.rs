@@ -94,6 +94,21 @@ pub(super) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
+/// What a write by itself ends with where nobody knows whether it was executed.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody knows whether it was executed: {0}")]
+struct Undetermined(sqlx::Error);
+
+/// A write by itself that got no answer.
+pub(super) fn undetermined(error: sqlx::Error) -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(Undetermined(error)))
+}
+
+/// Whether nobody knows whether a write by itself was executed.
+pub(super) fn is_undetermined(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<Undetermined>())
+}
+
 /// Whether PostgreSQL refused to write.
 pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25006"))

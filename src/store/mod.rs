@@ -100,7 +100,7 @@ pub enum Error {
     /// Others were in the way for too long, and nothing was done.
     #[error("the database is busy: {0}")]
     Busy(#[source] sqlx::Error),
-    /// A commit got no answer: all of it has happened, or nothing.
+    /// A commit, or a write by itself, got no answer: all of it has happened, or nothing.
     #[error("the database did not say whether it committed: {0}")]
     Unknown(#[source] sqlx::Error),
     /// Anything else that PostgreSQL or the driver said.
@@ -148,6 +148,9 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if fault::is_undetermined(&error) {
+            return Self::Unknown(error);
+        }
         match Fault::of(&error) {
             Fault::NotExecuted | Fault::Unanswered => Self::Unavailable(error),
             Fault::Contention => Self::Busy(error),
@@ -161,8 +164,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost, and given
-/// up where the database falls silent in the middle.
+/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost or others
+/// are in its way, and given up where the database falls silent in the middle.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -176,7 +179,7 @@ where
     loop {
         let answer = timeout(terms.patience + terms.deadline(), unit()).await;
         match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {
-            Err(error) if error.is_undone() || matches!(error, Error::Unknown(_)) => {
+            Err(error) if error.is_undone() || matches!(error, Error::Unknown(_) | Error::Busy(_)) => {
                 if !pauses.before(give_up).await {
                     return Err(error);
                 }

@@ -106,28 +106,39 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
     }))
 }
 
-/// Keeps everybody else from making a project in the namespace until the transaction ends: who counts its projects then
-/// counts them all.
+/// Waits until nobody else makes a project in the namespace, and keeps others waiting until the transaction ends. No row is
+/// locked: whoever changes the namespace itself waits for nobody.
 ///
 /// # Errors
-/// Where the database does not answer, or the wait takes longer than it may.
-pub async fn lock_home(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<()> {
-    sqlx::query!("select id from namespaces where id = $1 for no key update", namespace.0).fetch_optional(db).await?;
+/// Where the database does not answer.
+pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<()> {
+    let key = format!("new project in {}", namespace.0);
+    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;
     Ok(())
 }
 
-/// The rows of a private project with a repository; answers with its id.
+/// An id that no project has and none will get.
+///
+/// # Errors
+/// Where the database does not answer, or takes no writes.
+pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
+    let id = sqlx::query_scalar!(r#"select nextval('projects_id_seq') as "id!""#).fetch_one(db).await?;
+    Ok(ProjectId(id))
+}
+
+/// The rows of a private project whose repository exists already.
 ///
 /// # Errors
 /// `Duplicate` where another project has taken the path meanwhile; where the database fails.
 pub async fn insert(
     conn: &mut PgConnection,
+    id: ProjectId,
     home: &Home,
     name: &str,
     storage: &str,
     creator: UserId,
     today: NaiveDate,
-) -> Result<ProjectId> {
+) -> Result<()> {
     let row = ProjectRow {
         name: name.to_owned(),
         path: name.to_owned(),
@@ -137,12 +148,12 @@ pub async fn insert(
         printing_merge_request_link_enabled: true,
         ..ProjectRow::default()
     };
-    let (id, shadow) = projects::insert(conn, None, &row).await?;
+    let (id, shadow) = projects::insert(conn, Some(id), &row).await?;
     derived::refresh_namespace(conn, shadow).await?;
     projects::upsert_repository(conn, id, storage).await?;
     let reaching = derived::users_reaching(&mut *conn, &[shadow]).await?;
     derived::refresh_authorizations(conn, &reaching, today).await?;
-    Ok(id)
+    Ok(())
 }
 
 /// The storages that take new repositories, each with its weight; empty where the instance names none.

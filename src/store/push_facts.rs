@@ -10,7 +10,9 @@ use sqlx::types::Json;
 
 use super::{Result, default_branches};
 use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
-use crate::domain::access::push::{Admission, BranchProtection, PolicyRule, PushFacts, RunningMerge, TagProtection};
+use crate::domain::access::push::{
+    Admission, BranchProtection, PolicyBranches, PolicyRule, PushFacts, RunningMerge, TagProtection,
+};
 use crate::domain::access::refs::{ObjectId, Pattern};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
@@ -152,7 +154,7 @@ impl Row {
     fn facts(self) -> Result<PushFacts> {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
-        let (merges, policies) = (self.merges(), self.policies()?);
+        let (merges, policies) = (self.merges(), self.policies());
         Ok(PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
@@ -173,15 +175,15 @@ impl Row {
         self.merges.iter().filter_map(merge).collect()
     }
 
-    /// A file that cannot be read might forbid the push.
-    fn policies(&self) -> Result<Vec<PolicyRule>> {
-        let rules = |yaml: &String| security_policies::rules_against_pushes(yaml);
-        let rules: std::result::Result<Vec<_>, _> = self.policies.iter().map(rules).collect();
-        Ok(rules
-            .map_err(|error| super::Error::Query(sqlx::Error::Decode(error.into())))?
-            .into_iter()
-            .flatten()
-            .collect())
+    /// A file that cannot be read might forbid any push to a protected branch, and so it does.
+    fn policies(&self) -> Vec<PolicyRule> {
+        let rules = |yaml: &String| {
+            security_policies::rules_against_pushes(yaml).unwrap_or_else(|error| {
+                tracing::error!(error, "a security policy cannot be read, and closes protected branches to pushes");
+                vec![PolicyRule { branches: PolicyBranches::Protected, exceptions: Vec::new() }]
+            })
+        };
+        self.policies.iter().flat_map(rules).collect()
     }
 
     fn default_protection(&self) -> DefaultProtection {

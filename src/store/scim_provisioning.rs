@@ -91,7 +91,7 @@ pub async fn provision(
         return Ok(Outcome::Refused(refusal));
     }
     let message = if is_new { "User was provisioned by SCIM" } else { "User was linked by SCIM" };
-    let event = event(tenant, EventName::UserProvisioned, person.id, &person.username, message);
+    let event = event(tenant, EventName::UserProvisioned, Some(&person), message);
     audit_events::insert(&mut *conn, &event, now).await?;
     Ok(Outcome::Done(vec![event]))
 }
@@ -101,16 +101,10 @@ pub async fn provision(
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn note_refused(
-    db: impl PgExecutor<'_>,
-    tenant: &Tenant,
-    holder: UserId,
-    email: &str,
-    now: DateTime<Utc>,
-) -> Result<Event> {
-    // The address, and not the name: who reads the tenant's events may not know the account.
-    let message = "Another account has the address and was not joined: the address is not confirmed";
-    let event = event(tenant, EventName::UserProvisioningRefused, holder, email, message);
+pub async fn note_refused(db: impl PgExecutor<'_>, tenant: &Tenant, email: &str, now: DateTime<Utc>) -> Result<Event> {
+    // The address, and neither id nor name: who reads the tenant's events may not know the account.
+    let message = format!("Another account has the address {email} and was not joined: the address is not confirmed");
+    let event = event(tenant, EventName::UserProvisioningRefused, None, &message);
     audit_events::insert(db, &event, now).await?;
     Ok(event)
 }
@@ -183,7 +177,7 @@ async fn finish(
     }
     let mut events = Vec::new();
     if let Some((name, message)) = name {
-        let event = event(tenant, name, person.id, &person.username, message);
+        let event = event(tenant, name, Some(&person), message);
         audit_events::insert(&mut *conn, &event, now).await?;
         events.push(event);
     }
@@ -638,7 +632,7 @@ async fn delete_sessions(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-fn event(tenant: &Tenant, name: EventName, user: UserId, details: &str, message: &str) -> Event {
+fn event(tenant: &Tenant, name: EventName, target: Option<&Person>, message: &str) -> Event {
     let entity = match tenant {
         Tenant::Group(group) => Entity::Group(group.id, group.full_path.clone()),
         Tenant::Instance => Entity::Instance,
@@ -647,7 +641,7 @@ fn event(tenant: &Tenant, name: EventName, user: UserId, details: &str, message:
         name,
         author: Author::System,
         entity,
-        target: Some(Target { kind: "User", id: user.0, details: details.to_owned() }),
+        target: target.map(|user| Target { kind: "User", id: user.id.0, details: user.username.clone() }),
         message: message.to_owned(),
         ip_address: None,
     }

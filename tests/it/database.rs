@@ -17,7 +17,7 @@ use serde_json::json;
 use sqlx::{ConnectOptions, PgPool};
 
 use crate::support::git::Folder;
-use crate::support::pushes::{NEW, OLD, WAITING, Working, report, until};
+use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, report, until};
 use crate::support::{Installation, Proxy, Reply, TestApp, key_body};
 
 const END_ALL: &str = "select pg_terminate_backend(pid) from pg_stat_activity
@@ -199,8 +199,7 @@ async fn nobody_notices_that_connections_end(pool: PgPool) {
     .await
     .unwrap();
     assert_eq!(of_each, [(i64::from(pushes), i64::from(pushes))], "one event a push");
-    let dead = given.value::<i64>("select count(*) from graphile_worker.jobs").await;
-    assert_eq!(dead, 0, "no job is left");
+    assert_eq!(given.value::<i64>(LEFT).await, 0, "no job is left");
 }
 
 impl Story {
@@ -453,21 +452,24 @@ async fn after_a_restore_jobs_run_as_what_they_are(pool: PgPool) {
     sqlx::raw_sql(renumber).execute(&pool).await.unwrap();
     a_push(&story).await;
     until(&story.app, "select count(*) from events", 2).await;
-    until(&story.app, "select count(*) from graphile_worker.jobs", 0).await;
+    until(&story.app, LEFT, 0).await;
     working.drain().await;
 }
 
-/// New jobs are heard of at once, also after the connection that listens was lost.
+/// The queue's workers: one for events, one for deliveries. Each has a connection that listens.
+const LANES: i64 = 2;
+
+/// New jobs are heard of at once, also after the connections that listen were lost.
 #[sqlx::test]
 async fn the_queue_listens_again(pool: PgPool) {
     let story = Story::begins(pool.clone(), &url(&pool), "").await;
     let working = Working::over(&story.app, queue(&pool));
     let listening = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";
     for _ in 0..3 {
-        until(&story.app, listening, 1).await;
+        until(&story.app, listening, LANES).await;
         let pid = listening.replace("count(*)", "pg_terminate_backend(pid)");
         sqlx::query(sqlx::AssertSqlSafe(pid)).execute(&pool).await.unwrap();
     }
-    until(&story.app, listening, 1).await;
+    until(&story.app, listening, LANES).await;
     working.drain().await;
 }

@@ -85,9 +85,11 @@ const SAMPLES: [(usize, &str); 14] = [
     (
         30,
         "insert into users (id, username, name, email, confirmed_at, created_at)
-         values (8, 'jane', 'Jane', 'jane@x.example', '2026-01-01', '2026-01-01');
+         values (8, 'jane', 'Jane', 'jane@x.example', '2026-01-01', '2026-01-01'),
+           (9, 'declared', 'Declared', 'declared@x.example', '2026-01-01', '2026-01-01');
          insert into group_scim_identities (group_id, user_id, extern_uid, created_at)
-         values (3, 8, 'jane', '2026-01-01 00:00:00+00');
+         values (3, 8, 'jane', '2026-01-01 00:00:00+00'), (3, 9, 'declared', '2026-01-01 00:00:00+00');
+         insert into user_details (user_id) values (9);
          insert into user_details (user_id, provisioned_by_group_id) values (8, 3);
          update user_details set enterprise_group_id = 999 where user_id = 5;
          update members set state = null",
@@ -111,12 +113,12 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
                    select username from scim_identities union all select username from group_scim_identities
                  ) as identities";
     let named: Option<String> = sqlx::query_scalar(named).fetch_one(&pool).await.unwrap();
-    assert_eq!(named.as_deref(), Some("rubi rubi jane"), "identities know how their users are called");
+    assert_eq!(named.as_deref(), Some("rubi rubi jane declared"), "identities know how their users are called");
     let accounts =
         "select string_agg(concat_ws(' ', user_id, enterprise_group_id, confirmed_by_group_scim_at), ', ' order by user_id)
                     from user_details";
     let accounts: Option<String> = sqlx::query_scalar(accounts).fetch_one(&pool).await.unwrap();
-    let made_by_scim = "5, 8 3 2026-01-01 00:00:00";
+    let made_by_scim = "5, 8 3 2026-01-01 00:00:00, 9";
     assert_eq!(
         accounts.as_deref(),
         Some(made_by_scim),

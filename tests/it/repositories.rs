@@ -219,6 +219,26 @@ async fn what_is_protected_already_stays_as_it_is(pool: PgPool) {
     }
 }
 
+/// A repository that had its branches before we were told of it: its people have protected what they want protected.
+#[sqlx::test]
+async fn a_branch_that_was_there_before_is_left_as_it_is(pool: PgPool) {
+    let story = Story::begins(pool).await;
+    let before = story.commit("main");
+    before.accept();
+    let update = story.commit("main");
+    let lines = update.lines();
+    update.accept();
+    story.reports(&lines, story.mona).await;
+    let topic = story.commit("topic");
+    let lines = topic.lines();
+    topic.accept();
+    story.reports(&lines, story.mona).await;
+    let working = Working::on(&story.app);
+    until(&story.app, "select count(*) from graphile_worker.jobs", 0).await;
+    working.drain().await;
+    assert_eq!((story.default_branch().await, story.protections().await), ("main t".into(), String::new()));
+}
+
 /// Several first pushes at once, a report that comes twice, and a protection that was taken away on purpose.
 #[sqlx::test]
 async fn the_default_branch_is_settled_once(pool: PgPool) {

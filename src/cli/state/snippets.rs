@@ -88,7 +88,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, stated: &Snippet) -> Result
         snippets::update(&mut *run.conn, id, &row).await?;
         run.updated(&what, &changes);
     }
-    bring_repository(run, id, stated, created).await?;
+    bring_repository(run, place, id, stated, created).await?;
     run.name("snippets", &id.to_string(), json!({ "id": id.0 }));
     Ok(())
 }
@@ -104,10 +104,22 @@ async fn find_project(run: &mut Run<'_>, place: &Place, stated: &Snippet) -> Res
     Ok(None)
 }
 
-async fn bring_repository(run: &mut Run<'_>, id: SnippetId, stated: &Snippet, created: bool) -> Result<()> {
+async fn bring_repository(
+    run: &mut Run<'_>,
+    place: &Place,
+    id: SnippetId,
+    stated: &Snippet,
+    created: bool,
+) -> Result<()> {
     let what = format!("repository of snippet {id}");
     let existing = snippets::find_repository_storage(&mut *run.conn, id).await?;
     let wanted = stated.repository.or(created.then_some(Presence::Present));
+    let stays_away = wanted == Some(Presence::Absent) || (wanted.is_none() && existing.is_none());
+    if stays_away && stated.storage.is_some() {
+        let reason = "is where the repository is, and there is none: state `repository: present`";
+        run.mistake(&place.key("storage"), reason);
+        return Ok(());
+    }
     match (wanted, existing) {
         (Some(Presence::Absent), Some(_)) => {
             snippets::delete_repository(&mut *run.conn, id).await?;

@@ -204,6 +204,17 @@ pub enum EmailConfirmation {
     Hard,
 }
 
+/// What is known of the making of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStrength {
+    /// It was not looked at: nothing restricts keys of its type.
+    NotLookedAt,
+    /// Its text is no key that can be read.
+    Unreadable,
+    /// Type and bits.
+    Known(KeyKind, u32),
+}
+
 /// An SSH key that may authenticate.
 #[derive(Debug, Clone)]
 pub struct Key {
@@ -215,8 +226,8 @@ pub struct Key {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was added, as far as is known.
     pub created_at: Option<DateTime<Utc>>,
-    /// Type and bits, looked at only where keys are restricted.
-    pub strength: Option<(KeyKind, u32)>,
+    /// What it is made of.
+    pub strength: KeyStrength,
     /// When it was last used, as far as was noted.
     pub last_used_at: Option<DateTime<Utc>>,
     /// Until when a one-time password opens git for it; looked at only where git asks for one.

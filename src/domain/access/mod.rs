@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 pub use denial::{Account, Answer, Denial, Holder};
 pub use facts::{
     Action, Actor, ActorName, Attempt, Changes, ClientIp, Collaboration, Container, EmailConfirmation, Facts, Instance,
-    Key, KeyLimit, Project, Protocol, Root, Snippet, Target, User, UserState,
+    Key, KeyLimit, KeyStrength, Project, Protocol, Root, Snippet, Target, User, UserState,
 };
 
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
@@ -131,17 +131,21 @@ fn closed_protocol(facts: &Facts, attempt: &Attempt) -> Option<Denial> {
 fn unfit_key(facts: &Facts) -> Option<Denial> {
     let key = facts.key.as_ref()?;
     let limits = &facts.instance.key_limits;
-    let limit = key.strength.and_then(|(kind, bits)| {
-        let (_, limit) = limits.iter().find(|(limited, _)| *limited == kind)?;
-        match *limit {
-            KeyLimit::Forbidden => {
-                let forbidden = |kind| limits.contains(&(kind, KeyLimit::Forbidden));
-                let open = KeyKind::ALL.into_iter().filter(|kind| !forbidden(*kind));
-                Some(Denial::KeyTypeForbidden(open.collect()))
-            }
-            KeyLimit::AtLeast(least) => (bits < least).then_some(Denial::KeyTooShort(least)),
-        }
-    });
+    let forbidden = || {
+        let forbidden = |kind| limits.contains(&(kind, KeyLimit::Forbidden));
+        let open = KeyKind::ALL.into_iter().filter(|kind| !forbidden(*kind));
+        Some(Denial::KeyTypeForbidden(open.collect()))
+    };
+    let limit = match key.strength {
+        KeyStrength::NotLookedAt => None,
+        // Of no type, and so of none that is open.
+        KeyStrength::Unreadable => forbidden(),
+        KeyStrength::Known(kind, bits) => match limits.iter().find(|(limited, _)| *limited == kind) {
+            Some((_, KeyLimit::Forbidden)) => forbidden(),
+            Some((_, KeyLimit::AtLeast(least))) => (bits < *least).then_some(Denial::KeyTooShort(*least)),
+            None => None,
+        },
+    };
     let expired = key.expires_at.is_some_and(|at| at <= facts.now);
     limit.or(expired.then_some(Denial::KeyExpired)).or_else(|| too_long_lived(facts, key))
 }

@@ -35,7 +35,7 @@ fn user() -> User {
 }
 
 fn key(deploy: bool) -> Key {
-    let strength = Some((KeyKind::Rsa, 2048));
+    let strength = KeyStrength::Known(KeyKind::Rsa, 2048);
     let created_at = Some(now() - TimeDelta::days(30));
     Key { id: KeyId(11), deploy, expires_at: None, created_at, strength, last_used_at: None, otp_session_until: None }
 }
@@ -584,12 +584,15 @@ fn key_restrictions_name_what_would_be_right() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_not_restricted() {
-    let decision = changed(Action::Download, |facts, _| {
-        facts.instance.key_limits = vec![(KeyKind::Rsa, KeyLimit::Forbidden)];
-        facts.key.as_mut().unwrap().strength = None;
-    });
-    assert_eq!(decision, Decision::Allow);
+fn a_key_that_cannot_be_read_is_of_no_type_that_is_open() {
+    let with = |strength| {
+        changed(Action::Download, |facts, _| {
+            facts.instance.key_limits = vec![(KeyKind::Rsa, KeyLimit::Forbidden)];
+            facts.key.as_mut().unwrap().strength = strength;
+        })
+    };
+    assert!(matches!(with(KeyStrength::Unreadable), Decision::Deny(Denial::KeyTypeForbidden(_))));
+    assert_eq!(with(KeyStrength::NotLookedAt), Decision::Allow);
 }
 
 #[test]

@@ -101,12 +101,20 @@ pub async fn report(
     }))
 }
 
-/// The default branch that a project has from now on, where this is its first push.
+/// What the first push of a project says of its default branch.
+enum FirstPush {
+    /// It is this one from now on, and the push has made it, or it was there before.
+    Settles { name: String, made: bool },
+    /// Gitaly does not say.
+    Unanswered,
+}
+
+/// What a push says of a default branch that nobody has settled yet.
 async fn first_push(
     shell: &ShellState,
     repository: GlRepository,
     push: &ReceivedPush,
-) -> store::Result<Option<(ProjectId, String)>> {
+) -> store::Result<Option<(ProjectId, FirstPush)>> {
     let GlRepository::Project(project) = repository else { return Ok(None) };
     let made: Vec<&str> = push::parse(&push.changes)
         .filter(|change| is_zero(change.old))
@@ -119,7 +127,9 @@ async fn first_push(
     let known = default_branches::find(db, project).await?;
     let named = match known {
         Some(branch) if branch.born => return Ok(None),
-        Some(branch) if made.contains(&branch.name.as_str()) => return Ok(Some((project, branch.name))),
+        Some(branch) if made.contains(&branch.name.as_str()) => {
+            return Ok(Some((project, FirstPush::Settles { name: branch.name, made: true })));
+        }
         known => known.map(|branch| branch.name),
     };
     let Some(places) = repositories::find(db, project).await? else { return Ok(None) };
@@ -131,12 +141,13 @@ async fn first_push(
                 Some(name) => name,
                 None => default_branches::find_initial(db, project).await?,
             };
-            Ok(head.default_after(&made, &initial).map(|name| (project, name.to_owned())))
+            let settles = |name: &str| FirstPush::Settles { name: name.to_owned(), made: made.contains(&name) };
+            Ok(head.default_after(&made, &initial).map(|name| (project, settles(name))))
         }
         Err(error) => {
             // The push must be kept at once; its job asks until there is an answer.
             tracing::warn!(%error, project.id = project.0, "the default branch of a first push is settled later");
-            Ok(None)
+            Ok(Some((project, FirstPush::Unanswered)))
         }
     }
 }
@@ -147,15 +158,21 @@ async fn keep(
     key: &[u8],
     push: &ReceivedPush,
     user: Option<UserId>,
-    first: Option<&(ProjectId, String)>,
+    first: Option<&(ProjectId, FirstPush)>,
 ) -> store::Result<Vec<String>> {
     let now = push.received_at;
     let mut transaction = shell.pushes.begin().await?;
     let id = received_pushes::insert(&mut *transaction, key, push).await?;
     if let Some(id) = id {
         jobs::insert_post_receive(&mut *transaction, id).await?;
-        if let Some((project, name)) = first {
-            default_branches::settle(&mut transaction, *project, name, now).await?;
+        match first {
+            Some((project, FirstPush::Settles { name, made })) => {
+                default_branches::settle(&mut transaction, *project, name, *made, now).await?;
+            }
+            Some((project, FirstPush::Unanswered)) => {
+                default_branches::insert_unsettled(&mut *transaction, *project, now).await?;
+            }
+            None => {}
         }
     }
     let stored = match user {

@@ -185,10 +185,10 @@ async fn new_projects_are_as_visible_as_the_instance_says(pool: PgPool) {
     let stated = Stated::new(pool);
     stated.says(BASE).await;
     stated
-        .says("{settings: {default_project_visibility: internal}, projects: [{path: acme/new, repository: present}]}")
+        .says("{settings: {default_project_visibility: internal}, projects: [{path: acme/fresh, repository: present}]}")
         .await;
     let dana = || json!({ "username": "dana" });
-    assert_eq!(stated.hears(dana(), "acme/new").await, "ok");
+    assert_eq!(stated.hears(dana(), "acme/fresh").await, "ok");
     assert_ne!(stated.hears(dana(), "acme/web").await, "ok");
 }
 

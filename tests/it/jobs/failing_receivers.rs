@@ -8,7 +8,7 @@ use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
 use sqlx::PgPool;
 
-use crate::support::pushes::{NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
+use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
 use crate::support::receiver::Receiver;
 use crate::support::{GivenProject, TestApp};
 
@@ -164,7 +164,7 @@ async fn the_fortieth_failure_disables_a_hook_until_an_operator_enables_it(pool:
     assert!(story.jobs(&["hooks"]).await.1.contains("disabled  40        g/p"));
     let (good, text) = story.jobs(&["enable", &id, "999"]).await;
     assert!(!good && text.contains(&format!("hook {id}: enabled")) && text.contains("no such hook: 999"), "{text}");
-    until(&story.app, "select count(*) from graphile_worker.jobs", 0).await;
+    until(&story.app, LEFT, 0).await;
     story.pushes(&project, "third").await;
     until(&story.app, WAITING, 0).await;
     working.drain().await;

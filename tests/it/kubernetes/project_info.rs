@@ -32,8 +32,8 @@ async fn all_else_looks_as_if_it_did_not_exist(pool: PgPool) {
         assert_eq!(fixture.get(&format!("/project_info{query}"), T1).await.line(), NOT_FOUND, "{query}");
         assert_eq!(fixture.get(&format!("/verify_project_access{query}"), T1).await.line(), NOT_FOUND, "{query}");
     }
-    for gone in ["pending_delete", "hidden"] {
-        fixture.app.given().sql(&format!("update projects set pending_delete = false, {gone} = true")).await;
+    for gone in ["pending_delete = true, hidden = false", "pending_delete = false, hidden = true"] {
+        fixture.app.given().sql(&format!("update projects set {gone}")).await;
         assert_eq!(fixture.get("/project_info?id=acme%2Fopen", T1).await.line(), NOT_FOUND, "{gone}");
         assert_eq!(fixture.get("/verify_project_access?id=acme%2Fopen", T1).await.line(), NOT_FOUND, "{gone}");
         assert_eq!(fixture.get("/agent_info", T1).await.line(), NOT_FOUND, "{gone}");

@@ -266,8 +266,8 @@ impl<'a> Compiled<'a> {
             RefName::Tag(_) if change.is_deletion() && self.rule.deny_delete_tag && !self.web => {
                 return Err(Denial::TagDeletionDenied);
             }
-            RefName::Other(_) => return Ok(()),
-            RefName::Branch(_) | RefName::Tag(_) => {}
+            // A ref of any name brings its commits into the repository, and a branch may name them later.
+            RefName::Branch(_) | RefName::Tag(_) | RefName::Other(_) => {}
         }
         let commits = self.commits_of(change);
         commits.iter().try_for_each(|commit| self.check_commit(commit))?;
@@ -373,9 +373,13 @@ impl<'a> Expression<'a> {
 
     /// Whether what git says matches: a branch, a path, an address, or a message, whose last newline does not count.
     fn is_match(&self, text: &str) -> bool {
-        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-        self.regex.is_match(text)
+        self.regex.is_match(without_line_end(text))
     }
+}
+
+/// The text without the one end of a line that it may end with: `\n`, `\r\n` or `\r`, as Ruby's `chomp` has it.
+pub(super) fn without_line_end(text: &str) -> &str {
+    ["\r\n", "\n", "\r"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text)
 }
 
 fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {

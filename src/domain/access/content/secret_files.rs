@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
+use super::without_line_end;
+
 /// Users read the pattern in the refusal, so each is written as GitLab writes it.
 const PATTERNS: [&str; 10] = [
     r"aws\/credentials$",
@@ -22,7 +24,7 @@ static COMPILED: LazyLock<RegexSet> = LazyLock::new(|| RegexSet::new(PATTERNS).e
 
 /// The first pattern that the path matches, where it is the path of a secret.
 pub fn pattern_of(path: &str) -> Option<&'static str> {
-    let first = COMPILED.matches(path).iter().next()?;
+    let first = COMPILED.matches(without_line_end(path)).iter().next()?;
     Some(PATTERNS[first])
 }
 
@@ -57,5 +59,8 @@ mod tests {
     fn a_line_break_in_a_name_hides_nothing_and_finds_nothing() {
         assert_eq!(pattern_of("id_rsa\nREADME"), None);
         assert_eq!(pattern_of("README\nid_rsa"), Some("id_rsa$"));
+        for end in ["\n", "\r\n", "\r"] {
+            assert_eq!(pattern_of(&format!("id_rsa{end}")), Some("id_rsa$"), "{end:?}");
+        }
     }
 }

@@ -44,10 +44,10 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
         Outcome::Refused(refusal) => {
             drop(transaction);
-            if let Refusal::EmailTaken(holder) = refusal {
+            if matches!(refusal, Refusal::EmailTaken(_)) {
                 let (tenant, now) = (caller.tenant(), scim.clock.now());
                 let email = newcomer.email();
-                let event = scim_provisioning::note_refused(scim.db.pool(), tenant, holder, email, now).await?;
+                let event = scim_provisioning::note_refused(scim.db.pool(), tenant, email, now).await?;
                 crate::http::audit::log(&event);
             }
             Ok(Some(refusal))

@@ -20,8 +20,9 @@ use crate::store::{self, Error, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
-/// Projects that a server makes at once: each holds a connection to the database while Gitaly works.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
+/// Projects that a server makes at once: each holds a connection to the database while Gitaly works, and other pushes need
+/// some too.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// What became of the wish.
 pub enum Creation {
@@ -53,8 +54,9 @@ impl Creation {
 }
 
 /// Makes the project that the attempt pushes to, where that is what it asks for and it would be let in. What is decided is
-/// decided before the first effect; then its rows come first and its repository second, in one transaction, so that
-/// whoever fails, is one too many or dies on the way leaves neither, and a retry starts afresh.
+/// decided before the first effect, one push to a namespace after the other; then its repository comes first, under an id
+/// that no project gets again, and its rows second, so that no row is locked while Gitaly works, and whoever fails or dies
+/// on the way leaves no project.
 ///
 /// # Errors
 /// 503 where the database does not answer.
@@ -67,7 +69,7 @@ pub async fn create(
     let Some((namespace, name)) = wished(facts, attempt) else { return Ok(Creation::No) };
     let Actor::User(user) = facts.actor() else { return Ok(Creation::No) };
     let today = facts.now.date_naive();
-    // Whoever may not is told so without a lock on somebody's namespace.
+    // Whoever may not is told so without waiting for others.
     let Some(home) = rows::find_home(shell.pushes.pool(), namespace, user.id, today).await? else {
         return Ok(Creation::No);
     };
@@ -81,25 +83,32 @@ pub async fn create(
     let turn = tokio::time::timeout(BUDGET, AT_ONCE.acquire()).await;
     let _turn = turn.map_err(|_| ApiError::Unavailable("too many projects are being made".into()))?;
     let mut transaction = shell.pushes.begin().await?;
-    rows::lock_home(&mut *transaction, home.id).await?;
+    rows::lock_creation(&mut *transaction, home.id).await?;
     let Some(home) = rows::find_home(&mut *transaction, namespace, user.id, today).await? else {
         return Ok(Creation::No);
     };
     if let Err(refusal) = project_creation::decide(facts, attempt, &home, name) {
         return Ok(Creation::refused(refusal));
     }
-    let id = match rows::insert(&mut transaction, &home, name, &storage, user.id, today).await {
-        Ok(id) => id,
-        // Somebody else pushed to the same path just now.
+    let id = rows::reserve_id(&mut *transaction).await?;
+    match create_repository(shell, &home, name, id, &storage, correlation_id).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::error!(project.id = id.0, storage, "a new project's repository is there already, with branches");
+            return Ok(Creation::impossible("Its repository belongs to somebody. Please contact your administrator."));
+        }
+        Err(error) => {
+            tracing::warn!(%error, storage, "a push could not make a repository");
+            // Not 503: gitlab-shell would try twice more and then tell nobody why.
+            return Ok(Creation::impossible(NO_GITALY));
+        }
+    }
+    match rows::insert(&mut transaction, id, &home, name, &storage, user.id, today).await {
+        Ok(()) => transaction.commit().await?,
+        // Somebody else has taken the path just now.
         Err(Error::Duplicate(_)) => return Ok(Creation::Done),
         Err(error) => return Err(error.into()),
-    };
-    if let Err(error) = create_repository(shell, &home, name, id, &storage, correlation_id).await {
-        tracing::warn!(%error, storage, "a push could not make a repository");
-        // Not 503: gitlab-shell would try twice more and then tell nobody why.
-        return Ok(Creation::impossible(NO_GITALY));
     }
-    transaction.commit().await?;
 
     let path = format!("{}/{name}", home.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
@@ -125,6 +134,7 @@ fn wished<'a>(facts: &Facts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)>
     (absent && push && !snippet && !below_snippets).then_some((namespace, name))
 }
 
+/// False where something lies there already: after the database was restored, its ids may have been others' before.
 async fn create_repository(
     shell: &ShellState,
     home: &Home,
@@ -132,7 +142,7 @@ async fn create_repository(
     id: ProjectId,
     storage: &str,
     correlation_id: &str,
-) -> gitaly::Result<()> {
+) -> gitaly::Result<bool> {
     let location = Location {
         storage: storage.to_owned(),
         relative_path: format!("{}.git", hashed_path("@hashed", id.0)),
@@ -141,7 +151,8 @@ async fn create_repository(
     };
     let context = Context::new(correlation_id, Instant::now() + BUDGET);
     let head = home.default_branch.as_deref().unwrap_or(USUAL);
-    shell.gitaly.repository(location, context)?.create(head).await.map(|_| ())
+    let repository = shell.gitaly.repository(location, context)?;
+    Ok(repository.create(head).await? || !repository.has_branches().await?)
 }
 
 /// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.

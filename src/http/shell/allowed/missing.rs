@@ -13,40 +13,53 @@ use crate::store::{default_branches, projects, repositories};
 /// What making the repository may take.
 const BUDGET: Duration = Duration::from_secs(20);
 
-/// Makes the repository that the attempt pushes to, where it would be allowed if the repository were there. Says whether
-/// the attempt may go on with it.
+/// What became of a repository that was missing.
+pub enum Repository {
+    /// The refusal stands.
+    Missing,
+    /// The attempt may go on with it.
+    Made,
+    /// Its Gitaly could not make it.
+    Impossible,
+}
+
+/// Makes the repository that the attempt pushes to, where it would be allowed if the repository were there.
 ///
 /// # Errors
-/// 503 where the database or Gitaly does not answer.
+/// 503 where the database does not answer.
 pub async fn make(
     shell: &ShellState,
     facts: &mut Facts,
     attempt: &Attempt,
     correlation_id: &str,
-) -> Result<bool, ApiError> {
-    let Some(container) = facts.container.as_mut().filter(|_| attempt.action == Action::Push) else { return Ok(false) };
+) -> Result<Repository, ApiError> {
+    let Some(container) = facts.container.as_mut().filter(|_| attempt.action == Action::Push) else {
+        return Ok(Repository::Missing);
+    };
     let repository = container.repository;
     container.exists = true;
     let allowed = access::decide(facts, attempt) == Decision::Allow;
-    let made = allowed && bring(shell, facts, repository, correlation_id).await?;
+    let became = if allowed { create(shell, facts, repository, correlation_id).await? } else { Repository::Missing };
     if let Some(container) = facts.container.as_mut() {
-        container.exists = made;
+        container.exists = matches!(became, Repository::Made);
     }
-    Ok(made)
+    Ok(became)
 }
 
-async fn bring(
+async fn create(
     shell: &ShellState,
     facts: &Facts,
     repository: GlRepository,
     correlation_id: &str,
-) -> Result<bool, ApiError> {
+) -> Result<Repository, ApiError> {
     let db = shell.pushes.pool();
     let project = match repository {
         GlRepository::Project(project) | GlRepository::Wiki(project) => project,
-        GlRepository::GroupWiki(_) | GlRepository::Design(_) | GlRepository::Snippet(_) => return Ok(false),
+        GlRepository::GroupWiki(_) | GlRepository::Design(_) | GlRepository::Snippet(_) => {
+            return Ok(Repository::Missing);
+        }
     };
-    let Some(places) = repositories::find(db, project).await? else { return Ok(false) };
+    let Some(places) = repositories::find(db, project).await? else { return Ok(Repository::Missing) };
     let wiki = matches!(repository, GlRepository::Wiki(_));
     let head = if wiki {
         default_branches::find_initial(db, project).await?
@@ -54,14 +67,20 @@ async fn bring(
         let mut connection = db.acquire().await?;
         match repositories::find_missing(&mut connection, project).await? {
             Some(head) => head,
-            None => return Ok(false),
+            None => return Ok(Repository::Missing),
         }
     };
-    let unavailable = |error: gitaly::Error| ApiError::Unavailable(error.into());
     let location = if wiki { places.wiki() } else { places.code() };
     let context = Context::new(correlation_id, Instant::now() + BUDGET);
-    let handle = shell.gitaly.repository(location, context).map_err(unavailable)?;
-    let new = handle.create(&head).await.map_err(unavailable)?;
+    let asked = async { shell.gitaly.repository(location, context)?.create(&head).await };
+    let new: bool = match asked.await {
+        Ok(new) => new,
+        Err(error) => {
+            let error: gitaly::Error = error;
+            tracing::warn!(%error, gl_repository = %repository, "a push could not make a repository");
+            return Ok(Repository::Impossible);
+        }
+    };
     if wiki {
         projects::insert_wiki_repository(db, project).await?;
     } else {
@@ -71,7 +90,7 @@ async fn bring(
         transaction.commit().await?;
     }
     tracing::info!(gl_repository = %repository, "a push made a repository");
-    Ok(true)
+    Ok(Repository::Made)
 }
 
 /// Whether the attempt was refused for want of a repository that a push may make.

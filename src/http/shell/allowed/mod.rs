@@ -156,8 +156,13 @@ async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Resu
             Creation::Impossible(message) => return Ok(say(Creation::STATUS, &message)),
         }
     }
-    if missing::is_missing(&decision) && missing::make(&shell, &mut facts, &attempt, &hook.correlation_id).await? {
-        decision = Decision::Allow;
+    if missing::is_missing(&decision) {
+        match missing::make(shell, &mut facts, attempt, &hook.correlation_id).await? {
+            missing::Repository::Missing => {}
+            missing::Repository::Made => decision = Decision::Allow,
+            // Not 503, as of a project that cannot be made.
+            missing::Repository::Impossible => return Ok(say(Creation::STATUS, NO_GITALY)),
+        }
     }
     if let Decision::Deny(denial) = decision {
         return Ok(refuse(&denial, &shell.settings.url));

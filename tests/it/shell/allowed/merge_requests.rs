@@ -221,5 +221,5 @@ async fn a_policy_of_a_group_leaves_protected_branches_to_merge_requests(pool: P
     );
     // A file that cannot be read might forbid the push.
     push.sql("update security_orchestration_policy_configurations set policy_yaml = 'approval_policy: 5'").await;
-    assert_eq!(push.asks("main").await.status, 500);
+    assert_refused(&push.asks("main").await, 401, blocked);
 }
