@@ -268,7 +268,7 @@ fn a_deploy_key_pushes_as_far_as_its_creator_still_may() {
             deploy: true,
             expires_at: None,
             created_at: None,
-            strength: KeyStrength::NotLookedAt,
+            strength: crate::domain::access::KeyStrength::NotLookedAt,
             last_used_at: None,
             otp_session_until: None,
         });
