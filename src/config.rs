@@ -401,7 +401,7 @@ pub struct Limits {
     /// closed.
     #[schemars(range(min = 1, max = 600))]
     pub header_timeout: u32,
-    /// Seconds that a client may take to send the body of a request.
+    /// Seconds that a client may take to send the body of a request; each 64 KiB that arrive give it one more.
     #[schemars(range(min = 1, max = 600))]
     pub body_timeout: u32,
     /// Seconds that a client may take to read an answer.

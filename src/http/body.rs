@@ -50,6 +50,9 @@ impl Unread {
     }
 }
 
+/// Bytes that give a body one more second to come in.
+const FAIR_PACE: f64 = 65_536.0;
+
 /// How all bodies are bounded together.
 #[derive(Debug, Clone)]
 pub struct Bounds {
@@ -106,6 +109,13 @@ struct Guarded {
 }
 
 impl Guarded {
+    /// What comes at a fair pace may go on coming: a large push over a slow line is an honest one.
+    fn extend(&mut self, bytes: usize) {
+        let share = u32::try_from(bytes).map_or(1.0, f64::from) / FAIR_PACE;
+        self.deadline += Duration::from_secs_f64(share);
+        self.patience = None;
+    }
+
     fn hold(&self, bytes: usize) -> Result<(), Unread> {
         let permits = u32::try_from(bytes).map_err(|_| Unread::NoRoom)?;
         let more = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| Unread::NoRoom)?;
@@ -137,7 +147,10 @@ impl HttpBody for Guarded {
         }
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                let held = frame.data_ref().map_or(Ok(()), |data| this.hold(data.len()));
+                let held = frame.data_ref().map_or(Ok(()), |data| {
+                    this.extend(data.len());
+                    this.hold(data.len())
+                });
                 Some(held.map(|()| frame).map_err(Into::into))
             }
             Some(Err(error)) => Some(Err(error.into())),

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use futures_util::stream;
 use graphile_worker::{
-    BoxFuture, DatabaseDriver, DbError, DbExecutor, DbExecutorArg, DbParams, DbRow, DbTransaction, Notification,
-    NotificationStream, TransactionDriver,
+    BoxFuture, DatabaseDriver, DbError, DbExecutor, DbExecutorArg, DbParams, DbRow, DbTransaction, DbValue,
+    Notification, NotificationStream, TransactionDriver,
 };
 use sqlx::PgConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -38,6 +38,8 @@ pub struct QueueDriver {
     stop: watch::Receiver<bool>,
     /// The numbers of the kinds of jobs that the worker knows.
     kinds: Arc<Mutex<BTreeMap<i32, String>>>,
+    /// What the worker calls itself in the rows of jobs that it has taken.
+    holder: Arc<Mutex<Option<String>>>,
     outdated: Arc<watch::Sender<bool>>,
 }
 
@@ -62,7 +64,7 @@ impl QueueDriver {
     /// A driver over these connections, for a worker that works until `stop` says true.
     #[must_use]
     pub fn new(db: Db, stop: watch::Receiver<bool>) -> Self {
-        Self { db, stop, kinds: Arc::default(), outdated: Arc::new(watch::Sender::new(false)) }
+        Self { db, stop, kinds: Arc::default(), holder: Arc::default(), outdated: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Ends once the worker must be replaced by another: it knows the kinds of jobs by numbers that are wrong by now, or
@@ -117,6 +119,7 @@ impl QueueDriver {
         match transaction.commit().await {
             Ok(()) => {
                 self.learn(&rows);
+                self.learn_holder(&rows);
                 Tried::Done(rows)
             }
             Err(error) => {
@@ -139,6 +142,12 @@ impl QueueDriver {
         }
     }
 
+    fn learn_holder(&self, rows: &[DbRow]) {
+        if let Some(holder) = rows.iter().find_map(|row| row.try_get::<Option<String>>("locked_by").ok().flatten()) {
+            *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = Some(holder);
+        }
+    }
+
     async fn knows(&self, db: &mut PgConnection, taken: &[i32]) -> super::Result<bool> {
         if taken.is_empty() {
             return Ok(true);
@@ -154,13 +163,15 @@ impl QueueDriver {
             Ok(transaction) => transaction,
             Err(error) => return Tried::of(error),
         };
-        let rows = match self.in_time((&mut *transaction).execute(sql, params.clone())).await {
+        let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (sql, params) = guarded(sql, params, holder);
+        let rows = match self.in_time((&mut *transaction).execute(&sql, params)).await {
             Ok(rows) => rows,
             Err(error) => return Tried::of_driver(error),
         };
         match transaction.commit().await {
             Ok(()) => Tried::Done(rows),
-            // All that the library executes may be executed twice: signs of life, and the ends of jobs by their ids.
+            // All that the library executes may be executed twice: signs of life, and the ends of this worker's jobs.
             Err(Error::Unknown(error)) => Tried::Undone(error.into()),
             Err(error) => Tried::of(error),
         }
@@ -169,6 +180,21 @@ impl QueueDriver {
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
         let silence = || Err(DbError::with_code("no answer in time", "08006"));
         timeout(self.db.terms().deadline(), work).await.unwrap_or_else(|_| silence())
+    }
+}
+
+/// The end of a job, which the library finds by its number alone, where the job is still its worker's: after it was taken
+/// over, or the database was restored, the number may be that of another's job. Other statements as they are.
+fn guarded(sql: &str, params: &DbParams, holder: Option<String>) -> (String, DbParams) {
+    const BY_NUMBER: &str = "where id = $1::bigint";
+    let mut params = params.clone();
+    match (params.values(), holder) {
+        ([DbValue::I64(_), ..], Some(holder)) if sql.contains("delete from") && sql.contains(BY_NUMBER) => {
+            let number = params.values().len() + 1;
+            params.push(DbValue::Text(holder));
+            (sql.replacen(BY_NUMBER, &format!("{BY_NUMBER} and locked_by = ${number}::text"), 1), params)
+        }
+        _ => (sql.to_owned(), params),
     }
 }
 
@@ -306,5 +332,29 @@ impl Ear {
 
     fn notification(&self) -> Notification {
         Notification { channel: self.channel.clone(), payload: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_ends_its_own_jobs_alone() {
+        let ended = |sql: &str, params: Vec<DbValue>| {
+            let (sql, params) = guarded(sql, &params.into(), Some("me".to_owned()));
+            (sql.split_whitespace().collect::<Vec<_>>().join(" "), params.values().len())
+        };
+        let plain = "delete from jobs\n where id = $1::bigint;";
+        assert_eq!(
+            ended(plain, vec![DbValue::I64(7)]).0,
+            "delete from jobs where id = $1::bigint and locked_by = $2::text;"
+        );
+        let queued = "with j as (delete from jobs as jobs where id = $1::bigint returning *) update job_queues set \
+                      locked_by = null from j where job_queues.locked_by = $2::text;";
+        let (sql, count) = ended(queued, vec![DbValue::I64(7), DbValue::Text("me".to_owned())]);
+        assert!(sql.contains("where id = $1::bigint and locked_by = $3::text returning *") && count == 3, "{sql}");
+        let other = "update jobs set run_at = now() where id = $1::bigint";
+        assert_eq!(ended(other, vec![DbValue::I64(7)]), (other.to_owned(), 1));
     }
 }
