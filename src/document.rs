@@ -97,15 +97,15 @@ pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<M
 pub fn take_refused(value: &mut Value, refused: &[Refused]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for one in refused {
-        take(value, one.place, String::new(), one, &mut mistakes);
+        take(value, one.place, "", one, &mut mistakes);
     }
     mistakes
 }
 
-fn take(node: &mut Value, rest: &str, place: String, refused: &Refused, mistakes: &mut Vec<Mistake>) {
+fn take(node: &mut Value, rest: &str, place: &str, refused: &Refused, mistakes: &mut Vec<Mistake>) {
     let (key, below) = rest.split_once('.').map_or((rest, None), |(key, below)| (key, Some(below)));
     let (key, is_list) = key.strip_suffix("[]").map_or((key, false), |key| (key, true));
-    let place = join(&place, key);
+    let place = join(place, key);
     match (below, is_list) {
         (None, _) => {
             let stated = node.as_object_mut().and_then(|object| object.remove(key));
@@ -115,13 +115,13 @@ fn take(node: &mut Value, rest: &str, place: String, refused: &Refused, mistakes
         }
         (Some(below), false) => {
             if let Some(node) = node.get_mut(key) {
-                take(node, below, place, refused, mistakes);
+                take(node, below, &place, refused, mistakes);
             }
         }
         (Some(below), true) => {
             let entries = node.get_mut(key).and_then(Value::as_array_mut);
             for (index, entry) in entries.into_iter().flatten().enumerate() {
-                take(entry, below, format!("{place}[{index}]"), refused, mistakes);
+                take(entry, below, &format!("{place}[{index}]"), refused, mistakes);
             }
         }
     }

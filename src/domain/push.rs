@@ -255,7 +255,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_name_is_read_back_unchanged(names in proptest::collection::vec("[^\\n\\x00]+", 1..4)) {
-            let text: String = names.iter().map(|name| format!("{A} {B} {name}\n")).collect();
+            let lines: Vec<String> = names.iter().map(|name| format!("{A} {B} {name}\n")).collect();
+            let text = lines.concat();
             let read: Vec<String> = parse(&text).map(|change| change.name.to_owned()).collect();
             proptest::prop_assert_eq!(read, names);
         }

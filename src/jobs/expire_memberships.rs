@@ -19,7 +19,7 @@ pub async fn run(db: Db, clock: Clock, mut stop: watch::Receiver<bool>) {
             Ok(rows) => tracing::info!(rows, "removed expired memberships and shares"),
             // The database's own troubles are in the log already.
             Err(error) if error.is_about_the_database() => {
-                tracing::debug!(%error, "could not look for expired memberships")
+                tracing::debug!(%error, "could not look for expired memberships");
             }
             Err(error) => tracing::warn!(%error, "could not look for expired memberships"),
         }

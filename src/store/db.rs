@@ -542,12 +542,11 @@ impl Health {
     fn is_ill(&self, error: &sqlx::Error) {
         let now = Instant::now();
         let mut ill = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *ill {
-            Some(illness) => illness.seen = now,
-            None => {
-                *ill = Some(Illness { since: now, seen: now });
-                tracing::warn!(budget = self.budget, %error, "{}", self.complaint);
-            }
+        if let Some(illness) = &mut *ill {
+            illness.seen = now;
+        } else {
+            *ill = Some(Illness { since: now, seen: now });
+            tracing::warn!(budget = self.budget, %error, "{}", self.complaint);
         }
     }
 

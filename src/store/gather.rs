@@ -167,13 +167,14 @@ impl<B: Batch> Worker<B> {
         let mut kept_now = match kept.take().filter(|kept| kept.since.elapsed() < KEPT) {
             Some(kept) if B::REPEATABLE => kept,
             // What cannot be asked twice finds out before it asks.
-            Some(mut kept) => match timeout(self.patience, kept.connection.ping()).await {
-                Ok(Ok(())) => kept,
-                Ok(Err(_)) | Err(_) => {
+            Some(mut kept) => {
+                if let Ok(Ok(())) = timeout(self.patience, kept.connection.ping()).await {
+                    kept
+                } else {
                     kept.connection.discard();
                     self.fresh().await?
                 }
-            },
+            }
             None => self.fresh().await?,
         };
         // A database that has gone silent must not hold the worker for longer than anybody waits.

@@ -117,6 +117,16 @@ pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> R
     Ok(())
 }
 
+/// Whether something has the path.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn is_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
+    let taken =
+        sqlx::query_scalar!(r#"select exists (select from routes where lower(path) = lower($1)) as "taken!""#, path);
+    Ok(taken.fetch_one(db).await?)
+}
+
 /// An id that no project has and none will get.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ use crate::security_policies;
 /// is no such project.
 ///
 /// # Errors
-/// Where the database does not answer, or a file of policies cannot be read.
+/// Where the database does not answer.
 pub async fn find(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -35,7 +35,7 @@ pub async fn find(
     let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user, today, new_ids as &[&str])
         .fetch_optional(db)
         .await?;
-    row.map(Row::facts).transpose()
+    Ok(row.map(Row::facts))
 }
 
 /// Whether some LFS object is not the project's.
@@ -151,11 +151,11 @@ struct AdmissionRow {
 }
 
 impl Row {
-    fn facts(self) -> Result<PushFacts> {
+    fn facts(self) -> PushFacts {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
         let (merges, policies) = (self.merges(), self.policies());
-        Ok(PushFacts {
+        PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
@@ -164,7 +164,7 @@ impl Row {
             merges,
             policies,
             collaborations: BTreeSet::new(),
-        })
+        }
     }
 
     fn merges(&self) -> Vec<RunningMerge> {

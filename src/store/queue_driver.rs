@@ -100,7 +100,7 @@ impl QueueDriver {
     async fn fetch_once(&self, sql: &str, params: &DbParams) -> Tried<Vec<DbRow>> {
         let mut transaction = match self.db.begin().await {
             Ok(transaction) => transaction,
-            Err(error) => return Tried::of(error),
+            Err(error) => return Tried::of(&error),
         };
         let rows = match self.in_time((&mut *transaction).fetch_all(sql, params.clone())).await {
             Ok(rows) => rows,
@@ -114,7 +114,7 @@ impl QueueDriver {
                 self.outdated.send_replace(true);
                 return Tried::Failed(DbError::new("this worker knows the kinds of jobs by other numbers"));
             }
-            Err(error) => return Tried::of(error),
+            Err(error) => return Tried::of(&error),
         }
         match transaction.commit().await {
             Ok(()) => {
@@ -127,7 +127,7 @@ impl QueueDriver {
                     // Jobs that were taken would stay this worker's, and it would not know. They are freed with it.
                     self.outdated.send_replace(true);
                 }
-                Tried::of(error)
+                Tried::of(&error)
             }
         }
     }
@@ -161,7 +161,7 @@ impl QueueDriver {
     async fn execute_once(&self, sql: &str, params: &DbParams) -> Tried<u64> {
         let mut transaction = match self.db.begin().await {
             Ok(transaction) => transaction,
-            Err(error) => return Tried::of(error),
+            Err(error) => return Tried::of(&error),
         };
         let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (sql, params) = guarded(sql, params, holder);
@@ -173,7 +173,7 @@ impl QueueDriver {
             Ok(()) => Tried::Done(rows),
             // All that the library executes may be executed twice: signs of life, and the ends of this worker's jobs.
             Err(Error::Unknown(error)) => Tried::Undone(error.into()),
-            Err(error) => Tried::of(error),
+            Err(error) => Tried::of(&error),
         }
     }
 
@@ -199,7 +199,7 @@ fn guarded(sql: &str, params: &DbParams, holder: Option<String>) -> (String, DbP
 }
 
 impl<T> Tried<T> {
-    fn of(error: Error) -> Self {
+    fn of(error: &Error) -> Self {
         let undone = error.is_about_the_database();
         let unknown = matches!(error, Error::Unknown(_));
         let error = DbError::new(error.to_string());
@@ -241,7 +241,7 @@ impl DatabaseDriver for QueueDriver {
         Box::pin(async move {
             let once = async || match self.db.begin().await {
                 Ok(transaction) => Tried::Done(transaction),
-                Err(error) => Tried::of(error),
+                Err(error) => Tried::of(&error),
             };
             let transaction = self.until_done(once).await?;
             Ok(DbTransaction::new(Box::new(QueueTransaction(self.clone(), AsyncMutex::new(transaction)))))

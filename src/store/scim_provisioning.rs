@@ -71,7 +71,7 @@ pub async fn provision(
         Some(holder) if scim::find_id_by_user(&mut *conn, scope, holder.id).await?.is_some() => {
             return Ok(Outcome::Refused(Refusal::UserTaken));
         }
-        Some(holder) if !holder.may_be_joined() => return Ok(Outcome::Refused(Refusal::EmailTaken(holder.id))),
+        Some(holder) if !holder.may_be_joined() => return Ok(Outcome::Refused(Refusal::EmailTaken)),
         Some(Holder { id, username, email, is_bot, .. }) => (Person { id, username, email, is_bot }, false),
         None => match insert_user(conn, tenant, newcomer, now).await? {
             Ok(person) => (person, true),

@@ -321,7 +321,7 @@ async fn what_got_no_answer_is_read_again_and_never_written_again(pool: PgPool) 
     settle().await;
     proxy.lose_next_answer();
     let lost = sqlx::raw_sql(write).execute(&db).await.map_err(Error::from);
-    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    assert!(matches!(lost, Err(Error::Unknown(_))), "{lost:?}");
     let written: i64 = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap();
     assert_eq!(written, 2, "once, though nobody was told");
 

@@ -88,11 +88,11 @@ fn names_are_gits() {
             assert_eq!(names, [text]);
         } else {
             refused += 1;
-            let refuses = |change: &Change| match &change.name {
+            let is_invalid = |change: &Change| match &change.name {
                 RefName::Branch(name) | RefName::Tag(name) => !is_valid_name(name),
                 RefName::Other(_) => false,
             };
-            assert!(changes.is_err() || changes.iter().flatten().any(refuses), "{text:?} is let through");
+            assert!(changes.is_err() || changes.iter().flatten().any(is_invalid), "{text:?} is let through");
         }
     }
     assert!(taken > 200 && refused > 200, "{taken} names taken and {refused} refused");

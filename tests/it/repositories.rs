@@ -1,6 +1,7 @@
 //! A repository's first days: how its default branch is settled and protected, that HEAD follows, the room it takes, and
 //! what becomes of one that could not be made.
 
+use std::fmt::Write;
 use std::process::Command;
 
 use gatehouse::cli::apply::apply;
@@ -139,7 +140,7 @@ async fn each_level_protects_the_first_branch_as_it_says(pool: PgPool) {
             may.push(yes(story.pushes(story.rewrite("main"), who).await));
         }
         let row = if row.is_empty() { "none" } else { &row };
-        table += &format!("{level}: {}, yes; {row}; {}\n", yes(by_dana), may.join(", "));
+        writeln!(table, "{level}: {}, yes; {row}; {}", yes(by_dana), may.join(", ")).unwrap();
         assert!(
             story.pushes(story.commit("topic"), story.dana).await
                 && story.pushes(story.rewrite("topic"), story.dana).await
@@ -465,7 +466,7 @@ async fn a_repository_that_could_not_be_made_is_made_later(pool: PgPool) {
     gitaly.stop();
     let said = applied(&app, DOCUMENT).await;
     assert!(said.contains("! repository of acme/web was not created: Gitaly is not available"), "{said}");
-    assert_eq!((given.value::<i64>(missing).await, push_to_web(&app).await.status.as_u16()), (1, 503));
+    assert_eq!((given.value::<i64>(missing).await, push_to_web(&app).await.status.as_u16()), (1, 422));
 
     gitaly.restart();
     assert_eq!(applied(&app, DOCUMENT).await, "+ repository of acme/web");
@@ -513,7 +514,8 @@ async fn a_wiki_is_made_by_its_first_push(pool: PgPool) {
     }
     assert!(!story.gitaly.storage().join(&wiki).exists(), "refused means unchanged");
     story.gitaly.stop();
-    assert_eq!(asks(&story, "git-receive-pack", story.dana.1).await.status, 503);
+    // Not 503, after which gitlab-shell would try twice more and then say nothing of the reason.
+    assert_eq!(asks(&story, "git-receive-pack", story.dana.1).await.status, 422);
     story.gitaly.restart();
     let reply = asks(&story, "git-receive-pack", story.dana.1).await;
     let path: Value = reply.json()["gitaly"]["repository"]["relative_path"].clone();

@@ -102,6 +102,9 @@ impl Change {
     }
 
     /// The changes in lines that a test wrote.
+    ///
+    /// # Panics
+    /// Where a line is none.
     #[cfg(test)]
     #[must_use]
     pub fn parse_all(lines: &str) -> Vec<Self> {

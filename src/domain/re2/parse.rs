@@ -309,13 +309,14 @@ impl Parser<'_> {
                     self.literal();
                 }
             }
-            _ => match self.escaped_class()? {
-                Some(class) => self.push(Hir::class(Class::Unicode(class))),
-                None => {
+            _ => {
+                if let Some(class) = self.escaped_class()? {
+                    self.push(Hir::class(Class::Unicode(class)));
+                } else {
                     let code = self.escape()?;
                     self.push_char(code);
                 }
-            },
+            }
         }
         Ok(())
     }

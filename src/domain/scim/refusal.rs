@@ -1,7 +1,5 @@
 //! Why somebody is not provisioned, or not taken off: in the words of GitLab's own records, which clients look for.
 
-use crate::domain::ids::UserId;
-
 /// A rule that stands against what a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -13,7 +11,7 @@ pub enum Refusal {
     UserTaken,
     /// Another account has the address, and nothing shows that it is the same person's.
     #[error("Email has already been taken")]
-    EmailTaken(UserId),
+    EmailTaken,
     /// Another identity in this scope has the id.
     #[error("Extern uid has already been taken")]
     ExternUidTaken,

@@ -105,10 +105,8 @@ impl ScimError {
     pub fn of_rule(attempt: &str, refusal: &Refusal, conflicts: bool) -> Self {
         let detail = format!("{attempt}: {refusal}");
         match refusal {
-            Refusal::UserTaken | Refusal::EmailTaken(_) | Refusal::ExternUidTaken if conflicts => {
-                Self::Conflict(detail)
-            }
-            Refusal::UserTaken | Refusal::EmailTaken(_) | Refusal::ExternUidTaken => Self::Taken(detail),
+            Refusal::UserTaken | Refusal::EmailTaken | Refusal::ExternUidTaken if conflicts => Self::Conflict(detail),
+            Refusal::UserTaken | Refusal::EmailTaken | Refusal::ExternUidTaken => Self::Taken(detail),
             Refusal::LastOwner => Self::Prevented(detail),
             Refusal::Missing(_)
             | Refusal::Blank(_)

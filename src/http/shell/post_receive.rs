@@ -1,6 +1,7 @@
 //! `POST /post_receive`: refs have changed; keep that, and say what the person who pushed should read.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -141,7 +142,9 @@ async fn first_push(
                 Some(name) => name,
                 None => default_branches::find_initial(db, project).await?,
             };
-            let settles = |name: &str| FirstPush::Settles { name: name.to_owned(), made: made.contains(&name) };
+            // What HEAD named before this push was there; as long as it names nothing, all pushes are first ones.
+            let new = |name: &str| made.contains(&name) || !head.is_born();
+            let settles = |name: &str| FirstPush::Settles { name: name.to_owned(), made: new(name) };
             Ok(head.default_after(&made, &initial).map(|name| (project, settles(name))))
         }
         Err(error) => {
@@ -234,7 +237,10 @@ fn readable(changes: String) -> String {
         return changes;
     }
     tracing::warn!(lines = bad, "a push was reported with lines that are none of git's");
-    push::parse(&changes).map(|RefChange { old, new, name }| format!("{old} {new} {name}\n")).collect()
+    push::parse(&changes).fold(String::new(), |mut lines, RefChange { old, new, name }| {
+        let _ = writeln!(lines, "{old} {new} {name}");
+        lines
+    })
 }
 
 /// What makes two reports the same. A client that sends the request again sends the same token and id with it; one that

@@ -145,7 +145,7 @@ fn doubtful_receiver() -> (String, Arc<AtomicUsize>) {
         for socket in listener.incoming() {
             let connection = ServerConnection::new(config.clone()).unwrap();
             let mut stream = StreamOwned::new(connection, socket.unwrap());
-            if stream.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {
+            if stream.read(&mut [0; 8192]).is_ok_and(|count| count > 0) {
                 counter.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }

@@ -86,18 +86,18 @@ async fn a_default_branch_that_nobody_can_tell_is_not_guessed(pool: PgPool) {
         let project = format!("/project_info?id={}", fixture.open);
         [fixture.get("/agent_info", T1).await.line(), fixture.get(&project, T1).await.line()]
     };
-    const UNAVAILABLE: &str = r#"503 {"message":"503 Service Unavailable"}"#;
+    let unavailable = r#"503 {"message":"503 Service Unavailable"}"#;
     for status in [Status::internal("disk"), Status::permission_denied("token"), Status::unknown("?")] {
         gitaly.fail("FindDefaultBranchName", status);
-        assert_eq!(both().await, [UNAVAILABLE, UNAVAILABLE]);
+        assert_eq!(both().await, [unavailable, unavailable]);
     }
     gitaly.exhaust("FindDefaultBranchName", Duration::from_secs(1));
-    assert_eq!(both().await, [UNAVAILABLE, UNAVAILABLE]);
+    assert_eq!(both().await, [unavailable, unavailable]);
     gitaly.heal("FindDefaultBranchName");
     gitaly.delay("FindDefaultBranchName", Duration::from_secs(9));
-    assert_eq!(both().await, [UNAVAILABLE, UNAVAILABLE]);
+    assert_eq!(both().await, [unavailable, unavailable]);
     gitaly.stop();
-    assert_eq!(both().await, [UNAVAILABLE, UNAVAILABLE]);
+    assert_eq!(both().await, [unavailable, unavailable]);
     let kept: i64 = fixture.app.given().value("select count(*) from project_default_branches").await;
     assert_eq!(kept, 0);
 }

@@ -44,7 +44,7 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
         Outcome::Refused(refusal) => {
             drop(transaction);
-            if matches!(refusal, Refusal::EmailTaken(_)) {
+            if refusal == Refusal::EmailTaken {
                 let (tenant, now) = (caller.tenant(), scim.clock.now());
                 let email = newcomer.email();
                 let event = scim_provisioning::note_refused(scim.db.pool(), tenant, email, now).await?;

@@ -90,6 +90,10 @@ pub async fn create(
     if let Err(refusal) = project_creation::decide(facts, attempt, &home, name) {
         return Ok(Creation::refused(refusal));
     }
+    // Somebody else has pushed to the same path just now.
+    if rows::is_taken(&mut *transaction, &format!("{}/{name}", home.full_path)).await? {
+        return Ok(Creation::Done);
+    }
     let id = rows::reserve_id(&mut *transaction).await?;
     match create_repository(shell, &home, name, id, &storage, correlation_id).await {
         Ok(true) => {}

@@ -155,7 +155,9 @@ async fn the_push_is_reported_under_the_name_that_was_judged(pool: PgPool) {
     let kept = async || given.value::<String>("select changes from received_pushes order by id desc limit 1").await;
     let mut all = String::new();
     for space in SPACES {
-        all += &format!("{old} {new} refs/heads/x{space}-stable\n{old} {new} refs/heads/{space}x\n");
+        for name in [format!("x{space}-stable"), format!("{space}x")] {
+            all.extend([&old, " ", &new, " refs/heads/", &name, "\n"]);
+        }
     }
     let report = |changes: &str| {
         json!({ "gl_repository": format!("project-{}", project.id), "identifier": format!("key-{key}"),

@@ -161,6 +161,9 @@ async fn twenty_pushes_at_once_make_no_more_projects_than_their_user_may_have(po
     assert_eq!(gitaly.count("CreateRepository"), 2, "whoever is one too many makes no repository");
 }
 
+/// Parameters beside the usual ones.
+type Asked = Vec<(&'static str, String)>;
+
 /// Whatever would refuse a push to the project refuses to make it, and nothing is made on the way.
 #[sqlx::test]
 async fn who_would_not_be_let_in_makes_nothing(pool: PgPool) {
@@ -185,7 +188,7 @@ async fn who_would_not_be_let_in_makes_nothing(pool: PgPool) {
         )
     };
     let certified = vec![("username", "rubi".to_owned()), ("namespace_path", "other".to_owned())];
-    let cases: [(String, Vec<(&'static str, String)>, String, u16, &str); 7] = [
+    let cases: [(String, Asked, String, u16, &str); 7] = [
         (
             restrict.clone(),
             with_key(&[("check_ip", "192.0.2.1")]),

@@ -72,6 +72,7 @@ impl World {
         gitaly.repository(&on_disk(&empty));
         let commits = Commits::into(&gitaly.repository(&on_disk(&project)));
         Self {
+            story,
             gitaly,
             project,
             bare,
@@ -82,7 +83,6 @@ impl World {
             foreign_snippet,
             lost_snippet,
             commits,
-            story,
         }
     }
 
@@ -245,7 +245,6 @@ impl Case {
 }
 
 /// The number of a denial's row, and how it is provoked. A denial that is new needs a row here, and a line in [`every`].
-#[expect(clippy::too_many_lines, reason = "a row for each denial")]
 fn row(world: &World, denial: &Denial) -> (usize, Case) {
     let Commits { tip, child, unrelated, by_eve, committed_by_eve, with_pointer, large } = &world.commits;
     let project = world.project.id;
