@@ -146,8 +146,14 @@ async fn an_empty_queue_leaves_the_database_alone(pool: PgPool) {
         let sql = "select xact_commit from pg_stat_database where datname = current_database()";
         app.given().value::<i64>(sql).await
     };
-    let before = transactions().await;
-    let asked = transactions().await - before;
-    assert!(asked < 200, "{asked} transactions in three seconds of idleness");
+    // PostgreSQL counts what was done at the start only some seconds later.
+    let mut before = transactions().await;
+    let mut windows = Vec::new();
+    while windows.last().is_none_or(|asked| *asked >= 100) {
+        assert!(windows.len() < 5, "{windows:?} transactions in three seconds of idleness each");
+        let after = transactions().await;
+        windows.push(after - before);
+        before = after;
+    }
     working.drain().await;
 }
