@@ -6,9 +6,16 @@ use std::time::Duration;
 use axum::Router;
 use tokio::task::JoinHandle;
 
+use crate::background::access_facts_batcher::AccessFactsBatcher;
+use crate::background::kas_usage_batcher::KasUsageBatcher;
+use crate::background::last_used::LastUsedWriter;
+use crate::background::repositories::Repositories;
+use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::document::Mistake;
+use crate::crypto::seal::Seal;
+use crate::crypto::secrets::Secrets;
+use crate::document::Problem;
 use crate::gitaly::Gitaly;
 use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::agent::AgentAuth;
@@ -19,24 +26,17 @@ use crate::http::auth::kas::{self, KasAuth};
 use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
-use crate::http::gitlab_subscriptions;
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
-use crate::http::observe;
+use crate::http::layers;
 use crate::http::personal_access_tokens::{self, TokensState};
+use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
 use crate::http::tasks::Tasks;
-use crate::jobs::repositories::Repositories;
-use crate::jobs::{JobSettings, JobState};
-use crate::seal::Seal;
-use crate::secrets::Secrets;
 use crate::store::Budgets;
 use crate::store::Db;
-use crate::store::access_facts::AccessFacts;
-use crate::store::kas_usage::KasUsage;
-use crate::store::touches::Touches;
 
 /// What clients talk to, and the work that goes on behind it.
 #[derive(Debug)]
@@ -55,16 +55,16 @@ pub struct App {
 ///
 /// # Errors
 /// Every address of a Gitaly that cannot be dialled.
-pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Mistake>> {
+pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Problem>> {
     let gitaly = Gitaly::new(settings, clock)?;
-    let (touches, background) = Touches::start(budgets.upkeep.clone());
+    let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
         ShellState {
             db: budgets.lookups.clone(),
             pushes: budgets.pushes.clone(),
-            access: AccessFacts::over(budgets.access.clone(), &settings.gatehouse.database, settings),
-            touches: touches.clone(),
+            access: AccessFactsBatcher::over(budgets.access.clone(), &settings.gatehouse.database, settings),
+            last_used: last_used.clone(),
             replays: Replays::new(budgets.lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
             hashing: Hashing::default(),
@@ -79,8 +79,8 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
         KubernetesState {
             db: budgets.kubernetes.clone(),
             gitaly: gitaly.clone(),
-            usage: KasUsage::over(budgets.kubernetes.clone()),
-            touches: touches.clone(),
+            usage: KasUsageBatcher::over(budgets.kubernetes.clone()),
+            last_used: last_used.clone(),
             clock: clock.clone(),
             settings: Arc::new(KubernetesSettings {
                 url: settings.gitlab.url(),
@@ -104,14 +104,14 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
         db: budgets.provisioning.clone(),
         db_key_base: secrets.db_key_base.clone(),
         clock: clock.clone(),
-        touches,
+        last_used,
         url: settings.gitlab.url(),
         documented_header: false,
     };
     let tokens_state = TokensState { db: budgets.provisioning.clone(), clock: clock.clone() };
     let tokens = personal_access_tokens::router(tokens_state, token_auth.clone());
-    let portal = CustomersDot::new(&settings.gatehouse.customers_dot, clock.clone())
-        .map_err(|error| vec![Mistake::new("gatehouse.customers_dot", format!("{error:#}"))])?;
+    let customers_dot = CustomersDot::new(&settings.gatehouse.customers_dot, clock.clone())
+        .map_err(|error| vec![Problem::new("gatehouse.customers_dot", format!("{error:#}"))])?;
     let provisioning_state = ProvisioningState {
         db: budgets.provisioning.clone(),
         clock: clock.clone(),
@@ -119,8 +119,8 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
         body_bytes: limits.body_bytes,
         url: settings.gitlab.url(),
     };
-    let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), portal.clone());
-    let provisioning_auth = ProvisioningAuth { tokens: token_auth, portal };
+    let gitlab_subscriptions = gitlab_subscriptions::router(provisioning_state.clone(), customers_dot.clone());
+    let provisioning_auth = ProvisioningAuth { tokens: token_auth, customers_dot };
     let as_documented = provisioning::documented_router(provisioning_state.clone(), provisioning_auth.clone());
     let provisioning = provisioning::router(provisioning_state, provisioning_auth);
     let ours = &settings.gatehouse.scim;
@@ -144,7 +144,7 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
     let tasks = Tasks::default();
-    let router = observe::around(router, limits, &tasks);
+    let router = layers::layered(router, limits, &tasks);
     Ok(App { router, gitaly, tasks, background })
 }
 
@@ -166,8 +166,8 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: 
 }
 
 /// The secret of kas was looked at when it was loaded; what makes an application of other secrets hears of it here.
-fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Mistake>> {
-    kas::key(&secrets.kas).map_err(|error| vec![Mistake::new("gitlab_kas.secret_file", error.to_string())])
+fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Problem>> {
+    kas::key(&secrets.kas).map_err(|error| vec![Problem::new("gitlab_kas.secret_file", error.to_string())])
 }
 
 fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -> ShellAuths {

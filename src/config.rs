@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::document::{self, Mistake};
+use crate::document::{self, Problem};
 
 /// Everything that the file and the environment say, checked.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -218,7 +218,7 @@ pub struct Gatehouse {
     /// Whether namespaces have plans and limits as on GitLab.com: upcoming reconciliations and storage limit exclusions
     /// are refused otherwise.
     pub check_namespace_plan: bool,
-    /// The portal that sells subscriptions.
+    /// CustomersDot that sells subscriptions.
     pub customers_dot: CustomersDot,
     /// Seconds between two counts of the seats of a paid subscription; 0 for never.
     #[schemars(range(min = 0, max = 31_536_000))]
@@ -332,7 +332,7 @@ pub struct Connections {
     /// The rules, counters and reports of pushes.
     #[schemars(range(min = 1, max = 1000))]
     pub pushes: u32,
-    /// Administrators and the customers portal.
+    /// Administrators and CustomersDot.
     #[schemars(range(min = 1, max = 1000))]
     pub provisioning: u32,
     /// Identity providers.
@@ -522,14 +522,14 @@ impl Default for Kas {
     }
 }
 
-/// `gatehouse.customers_dot:`, the portal that sells subscriptions and signs its requests.
+/// `gatehouse.customers_dot:`, CustomersDot that sells subscriptions and signs its requests.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CustomersDot {
-    /// Where the portal is; it names its keys below `/.well-known/openid-configuration`. Null for no portal.
+    /// Where CustomersDot is; it names its keys below `/.well-known/openid-configuration`. Null for no CustomersDot.
     #[schemars(regex(pattern = r"^https?://"), extend("examples" = ["https://customers.gitlab.com"]))]
     pub url: Option<String>,
-    /// A file with the portal's keys (a JSON Web Key Set), in place of asking the portal for them.
+    /// A file with CustomersDot's keys (a JSON Web Key Set), in place of asking CustomersDot for them.
     pub jwks_file: Option<PathBuf>,
     /// Seconds after which the keys are looked at again. A key that is not known is looked for sooner.
     #[schemars(range(min = 1, max = 86400))]
@@ -578,13 +578,13 @@ impl Settings {
     ///
     /// # Errors
     /// Every mistake of both sources, sorted by key.
-    pub fn load(file: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
+    pub fn load(file: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
         let mut value = document::read(file).map_err(|mistake| vec![mistake])?;
         if let Some(production @ Value::Object(_)) = value.get_mut("production") {
             value = production.take();
         }
         if !value.is_object() {
-            return Err(vec![Mistake::new("", "the settings must be a mapping of sections")]);
+            return Err(vec![Problem::new("", "the settings must be a mapping of sections")]);
         }
         without_empty_sections(&mut value);
         let schema = document::schema_of::<Self>();
@@ -622,31 +622,31 @@ impl Settings {
         }
     }
 
-    fn coherent(self) -> Result<Self, Vec<Mistake>> {
+    fn coherent(self) -> Result<Self, Vec<Problem>> {
         let mut mistakes = Vec::new();
         if self.gatehouse.listen.is_none() && self.gatehouse.socket.is_none() {
             mistakes
-                .push(Mistake::new("gatehouse.listen", "null, and so is gatehouse.socket: nothing would be served"));
+                .push(Problem::new("gatehouse.listen", "null, and so is gatehouse.socket: nothing would be served"));
         }
         if self.gatehouse.customers_dot.jwks_file.is_some() && self.gatehouse.customers_dot.url.is_none() {
-            mistakes.push(Mistake::new(
+            mistakes.push(Problem::new(
                 "gatehouse.customers_dot.url",
-                "is missing: it is the issuer of the portal's tokens",
+                "is missing: it is the issuer of CustomersDot's tokens",
             ));
         }
         let limits = &self.gatehouse.limits;
         if limits.bodies_bytes < limits.push_body_bytes.max(limits.body_bytes) {
             let mistake = "must be at least body_bytes and push_body_bytes, or no such body could be taken";
-            mistakes.push(Mistake::new("gatehouse.limits.bodies_bytes", mistake));
+            mistakes.push(Problem::new("gatehouse.limits.bodies_bytes", mistake));
         }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             mistakes
-                .push(Mistake::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
+                .push(Problem::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
         }
         for (name, storage) in &self.repositories.storages {
             if storage.gitaly_address.is_none() {
                 let place = format!("repositories.storages.{name}.gitaly_address");
-                mistakes.push(Mistake::new(place, "is missing, for example tcp://127.0.0.1:8075"));
+                mistakes.push(Problem::new(place, "is missing, for example tcp://127.0.0.1:8075"));
             }
         }
         if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
@@ -670,7 +670,7 @@ fn override_with(
     value: &mut Value,
     environment: impl IntoIterator<Item = (String, String)>,
     schema: &Value,
-) -> Vec<Mistake> {
+) -> Vec<Problem> {
     let mut mistakes = Vec::new();
     for (name, text) in environment {
         let path = match name.as_str() {
@@ -682,7 +682,7 @@ fn override_with(
         match schema_at(schema, &keys) {
             Some(leaf) => put(value, &keys, typed(&text, leaf)),
             None if keys[0] == "gatehouse" => {
-                mistakes.push(Mistake::new(name, "no such setting; see `gatehouse` in config/gitlab.yml"));
+                mistakes.push(Problem::new(name, "no such setting; see `gatehouse` in config/gitlab.yml"));
             }
             // Variables of other programs, and keys of GitLab's that mean nothing to us.
             None => {}
@@ -731,7 +731,7 @@ mod tests {
 
     fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
         let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        Settings::load(file, environment).map_err(|mistakes| mistakes.iter().map(Mistake::to_string).collect())
+        Settings::load(file, environment).map_err(|mistakes| mistakes.iter().map(Problem::to_string).collect())
     }
 
     #[test]

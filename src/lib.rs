@@ -4,25 +4,24 @@
 //!
 //! - [`app`] builds each area's state and mounts it; [`server`] listens; [`cli`] holds the commands beside `serve`.
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
-//! - [`jobs`] is what happens after an answer was given: one durable job a file.
+//! - [`background`] is what happens after an answer was given: one durable job a file.
 //! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`config`], [`clock`], [`document`], [`seal`], [`secrets`] and [`attr_encrypted`] are leaves that the layers above
+//! - [`config`], [`clock`], [`document`], [`crypto`] are leaves that the layers above
 //!   `domain` share.
 
 pub mod app;
-pub mod attr_encrypted;
+pub mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crypto;
 pub mod document;
 pub mod domain;
 pub mod gitaly;
 pub mod http;
-pub mod jobs;
-pub mod seal;
-pub mod secrets;
 pub mod security_policies;
 pub mod server;
+pub mod services;
 pub mod store;
 pub mod telemetry;

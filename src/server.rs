@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use self::patient::Patient;
 use self::peers::{Peers, Seat};
 use crate::config::Limits;
-use crate::http::observe::with_plain_path;
+use crate::http::layers::with_plain_path;
 
 /// Bytes of a request that are held before somebody reads them; no head is larger.
 const HELD_BYTES: usize = 64 << 10;

@@ -5,10 +5,10 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 
 use crate::config::Settings;
+use crate::crypto::secrets::{self, token_salt};
 use crate::domain::agent::{self, Agent, MOST_TOKENS};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::token;
-use crate::secrets::{self, token_salt};
 use crate::store::agent_projects::{self, ProjectKey};
 use crate::store::agent_tokens::{self, Activity, AgentTokenRow};
 use crate::store::{Db, agents, audit_events};

@@ -15,9 +15,9 @@ use super::state::run::{Report, Run, Sources};
 use super::state::{self, Document};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::document::{self, Mistake};
+use crate::crypto::secrets::Secrets;
+use crate::document::{self, Problem};
 use crate::gitaly::Gitaly;
-use crate::secrets::Secrets;
 use crate::store::{self, Db};
 
 /// Bytes of a document, at most.
@@ -44,7 +44,7 @@ pub struct Apply {
 #[derive(Debug)]
 pub enum Failure {
     /// Everything that is wrong with the document, sorted by place.
-    Mistakes(Vec<Mistake>),
+    Problems(Vec<Problem>),
     /// The database failed.
     Store(store::Error),
 }
@@ -52,7 +52,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mistakes(mistakes) => {
+            Self::Problems(mistakes) => {
                 write!(out, "nothing was changed, for the document has ")?;
                 match mistakes.len() {
                     1 => write!(out, "a mistake:")?,
@@ -135,20 +135,20 @@ pub async fn apply(
     now: DateTime<Utc>,
     dry_run: bool,
 ) -> Result<Report, Failure> {
-    let mut value = document::read(document).map_err(|mistake| Failure::Mistakes(vec![mistake]))?;
+    let mut value = document::read(document).map_err(|mistake| Failure::Problems(vec![mistake]))?;
     let mut mistakes = document::take_refused(&mut value, state::refused::REFUSED);
     let document: Document = match document::check(&value) {
         Ok(document) if mistakes.is_empty() => document,
         checked => {
             mistakes.extend(checked.err().into_iter().flatten());
             mistakes.sort();
-            return Err(Failure::Mistakes(mistakes));
+            return Err(Failure::Problems(mistakes));
         }
     };
     let mut transaction = conn.begin().await.map_err(store::Error::from)?;
     let mut run = Run::new(&mut transaction, sources, db_key_base, now, dry_run);
     state::bring_about(&mut run, &document).await?;
-    let report = run.finish().map_err(Failure::Mistakes)?;
+    let report = run.finish().map_err(Failure::Problems)?;
     let end = if dry_run { transaction.rollback().await } else { transaction.commit().await };
     end.map_err(store::Error::from)?;
     Ok(report)

@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::crypto::secrets;
 use crate::gitaly::Gitaly;
 use crate::http::auth::{git_audit, kas};
-use crate::secrets;
 use crate::store::{self, Db};
 
 /// What a storage may take to answer.

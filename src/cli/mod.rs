@@ -23,7 +23,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
-use crate::document::Mistake;
+use crate::document::Problem;
 
 /// The settings file that is read where no other is named; it need not exist.
 const DEFAULT_CONFIG: &str = "config/gitlab.yml";
@@ -129,7 +129,7 @@ fn settings_text(config: Option<&Path>) -> anyhow::Result<(PathBuf, String)> {
     }
 }
 
-fn list(path: &Path, mistakes: &[Mistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+fn list(path: &Path, mistakes: &[Problem]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(Problem::to_string).collect();
     format!("the settings in {} and the environment have mistakes:\n  {}", path.display(), lines.join("\n  "))
 }

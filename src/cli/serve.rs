@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app;
+use crate::background;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::http::operate::{self, OperateState};
-use crate::jobs;
-use crate::secrets::Secrets;
+use crate::crypto::secrets::Secrets;
+use crate::http::monitoring::{self, MonitoringState};
 use crate::server::{self, Listener};
 use crate::store::{self, Budgets};
 use crate::telemetry;
@@ -33,9 +33,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     })?;
     let (stop, stopped) = watch::channel(false);
     let limits = &settings.gatehouse.limits;
-    let workers = jobs::start(app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?, stopped.clone());
-    let expiry = tokio::spawn(jobs::expire_memberships::run(db.clone(), Clock::system(), stopped.clone()));
-    let seats = tokio::spawn(jobs::refresh_seats::run(
+    let workers =
+        background::start(app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?, stopped.clone());
+    let expiry = tokio::spawn(background::expire_memberships::run(db.clone(), Clock::system(), stopped.clone()));
+    let seats = tokio::spawn(background::refresh_seats::run(
         db.clone(),
         Clock::system(),
         settings.gatehouse.seat_refresh_interval,
@@ -54,10 +55,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     drop(app.router);
     // The operator's listener answers to the very end, so that a probe sees the drain.
-    let operate = match settings.gatehouse.metrics_listen {
+    let monitoring = match settings.gatehouse.metrics_listen {
         Some(address) => {
             let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let router = operate::router(OperateState { budgets: budgets.clone(), clock: Clock::system(), metrics });
+            let router =
+                monitoring::router(MonitoringState { budgets: budgets.clone(), clock: Clock::system(), metrics });
             tracing::info!(%address, "listening for operators");
             tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
         }
@@ -74,7 +76,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         expiry.await.context("the removal of expired memberships failed")?;
         seats.await.context("the count of seats failed")?;
         app.background.await.context("the writer of notes failed")?;
-        operate.abort();
+        monitoring.abort();
         budgets.close().await;
         anyhow::Ok(())
     };

@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::crypto::secrets;
 use crate::http::auth::{kas, mint, shell, shell_key};
-use crate::secrets;
 
 /// What `gatehouse help token` says.
 pub const LONG_ABOUT: &str = "\

@@ -191,7 +191,7 @@ impl Purchase {
     }
 }
 
-/// What the portal orders of one add-on.
+/// What CustomersDot orders of one add-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// What is ordered.

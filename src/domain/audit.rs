@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::asker::Asker;
 use super::ids::{KeyId, NamespaceId, ProjectId, UserId};
+use super::requester::Requester;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -117,14 +117,14 @@ pub struct Target {
 impl Event {
     /// What somebody did to their own credentials, or tried to do.
     #[must_use]
-    pub fn of(asker: &Asker, name: EventName, message: impl Into<String>) -> Self {
-        let account = asker.account.as_ref().map(|account| (account.id, account.username.clone()));
-        let (author, entity) = match (asker.key, account) {
+    pub fn of(requester: &Requester, name: EventName, message: impl Into<String>) -> Self {
+        let account = requester.account.as_ref().map(|account| (account.id, account.username.clone()));
+        let (author, entity) = match (requester.key, account) {
             (Some(key), _) if key.deploy => (Author::DeployKey(key.id), Entity::Instance),
             (_, Some((id, name))) => (Author::User(id, name.clone()), Entity::User(id, name)),
             (_, None) => (Author::Unknown, Entity::Instance),
         };
-        let target = asker.key.map(|key| Target { kind: "Key", id: key.id.0, details: String::new() });
+        let target = requester.key.map(|key| Target { kind: "Key", id: key.id.0, details: String::new() });
         Self { name, author, entity, target, message: message.into(), ip_address: None }
     }
 

@@ -18,7 +18,7 @@ pub struct Author {
 pub enum Actor {
     /// An administrator with a personal access token.
     Administrator(UserId, String),
-    /// The customers portal with a token that it signed.
+    /// CustomersDot with a token that it signed.
     CustomersPortal,
     /// An operator, with a state document.
     Operator,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::{Days, NaiveDate};
 
-use super::asker::{Asker, Unknown};
 use super::ids::UserId;
+use super::requester::{Requester, Unknown};
 
 /// The scopes that a token may have, in the order in which a refusal names them.
 pub const SCOPES: [&str; 10] = [
@@ -101,11 +101,11 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// That reason.
-pub fn decide(asker: &Asker, wish: Wish<'_>, policy: &Policy, today: NaiveDate) -> Result<Grant, Refusal> {
-    if asker.is_deploy_key() {
+pub fn decide(requester: &Requester, wish: Wish<'_>, policy: &Policy, today: NaiveDate) -> Result<Grant, Refusal> {
+    if requester.is_deploy_key() {
         return Err(Refusal::DeployKey);
     }
-    let account = asker.account().map_err(Refusal::Unknown)?;
+    let account = requester.account().map_err(Refusal::Unknown)?;
     if wish.name.trim().is_empty() {
         return Err(Refusal::NoName);
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use totp_rs::{Algorithm, Builder, Secret};
 
-use super::asker::{Account, Asker, Unknown};
 use super::ids::KeyId;
+use super::requester::{Account, Requester, Unknown};
 
 /// Recovery codes that a user gets at once.
 pub const RECOVERY_CODES: usize = 10;
@@ -48,11 +48,11 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// The first reason against it.
-pub fn recoverer(asker: &Asker) -> Result<&Account, Refusal> {
-    if asker.is_deploy_key() {
+pub fn recoverer(requester: &Requester) -> Result<&Account, Refusal> {
+    if requester.is_deploy_key() {
         return Err(Refusal::DeployKeyForCodes);
     }
-    let account = asker.account().map_err(Refusal::Unknown)?;
+    let account = requester.account().map_err(Refusal::Unknown)?;
     if account.two_factor { Ok(account) } else { Err(Refusal::NotEnabled) }
 }
 
@@ -60,13 +60,13 @@ pub fn recoverer(asker: &Asker) -> Result<&Account, Refusal> {
 ///
 /// # Errors
 /// The first reason against it.
-pub fn verifier(asker: &Asker, now: DateTime<Utc>) -> Result<(KeyId, &Account), Refusal> {
+pub fn verifier(requester: &Requester, now: DateTime<Utc>) -> Result<(KeyId, &Account), Refusal> {
     // A user without a key has nothing that a session could belong to.
-    let key = asker.key.ok_or(Refusal::Unknown(Unknown::Key))?;
+    let key = requester.key.ok_or(Refusal::Unknown(Unknown::Key))?;
     if key.deploy {
         return Err(Refusal::DeployKeyForOtp);
     }
-    let account = asker.account().map_err(Refusal::Unknown)?;
+    let account = requester.account().map_err(Refusal::Unknown)?;
     if !account.two_factor {
         Err(Refusal::NotEnabled)
     } else if !account.may_log_in(now) {
@@ -80,12 +80,12 @@ pub fn verifier(asker: &Asker, now: DateTime<Utc>) -> Result<(KeyId, &Account), 
 ///
 /// # Errors
 /// Where nobody is found behind it.
-pub fn is_required(asker: &Asker) -> Result<bool, Refusal> {
-    if asker.is_deploy_key() {
+pub fn is_required(requester: &Requester) -> Result<bool, Refusal> {
+    if requester.is_deploy_key() {
         return Ok(false);
     }
-    asker.key.ok_or(Refusal::Unknown(Unknown::Key))?;
-    Ok(asker.account().map_err(Refusal::Unknown)?.two_factor)
+    requester.key.ok_or(Refusal::Unknown(Unknown::Key))?;
+    Ok(requester.account().map_err(Refusal::Unknown)?.two_factor)
 }
 
 /// The time step that the one-time password belongs to, now or a step away: six digits of HMAC-SHA-1 every 30 seconds.

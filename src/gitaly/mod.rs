@@ -39,7 +39,7 @@ use tonic::transport::Channel;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::document::Mistake;
+use crate::document::Problem;
 use address::Address;
 
 /// Every storage of the settings. Clones share their connections.
@@ -61,7 +61,7 @@ impl Gitaly {
     ///
     /// # Errors
     /// Every address that cannot be dialled.
-    pub fn new(settings: &Settings, clock: &Clock) -> Result<Self, Vec<Mistake>> {
+    pub fn new(settings: &Settings, clock: &Clock) -> Result<Self, Vec<Problem>> {
         let mut storages = BTreeMap::new();
         let mut mistakes = Vec::new();
         for (name, storage) in &settings.repositories.storages {
@@ -72,7 +72,7 @@ impl Gitaly {
                     storages.insert(name.clone(), Storage { channel, token });
                 }
                 Err(reason) => {
-                    mistakes.push(Mistake::new(format!("repositories.storages.{name}.gitaly_address"), reason));
+                    mistakes.push(Problem::new(format!("repositories.storages.{name}.gitaly_address"), reason));
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! Everything that the access rules look at, for many attempts in one statement.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use ipnet::IpNet;
@@ -9,9 +8,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::gather::{Batch, Gather};
-use super::{Db, Result};
-use crate::config::{Database, Settings};
+use super::Result;
 use crate::domain::access::{
     Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit,
     KeyStrength, Project, Protocol, Root, Snippet, Target, User, UserState,
@@ -21,74 +18,47 @@ use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
 use crate::domain::repository::{GlRepository, Suffixed};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
 
-/// The loader of facts: attempts that wait at the same moment share one statement.
+/// What the settings say, which the rules look at beside the rows.
 #[derive(Debug, Clone)]
-pub struct AccessFacts(Gather<Statement>);
-
-impl AccessFacts {
-    /// A loader over this budget, all of whose connections `/allowed` may use.
-    #[must_use]
-    pub fn over(db: impl Into<Db>, database: &Database, settings: &Settings) -> Self {
-        let shell = &settings.gitlab_shell;
-        let statement = Statement {
-            http_download: shell.upload_pack,
-            http_push: shell.receive_pack,
-            otp_login: settings.gatehouse.two_factor_for_git.then(|| settings.ssh_login()),
-        };
-        Self(Gather::new(statement, db.into(), database.access_connections))
-    }
-
-    /// The facts about an attempt that is made `now`.
-    ///
-    /// # Errors
-    /// Where the database does not answer in time.
-    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
-        self.0.load((attempt, now)).await
-    }
-
-    /// The same, waited for as long as this: Gitaly asks once, and waits longer than gitlab-shell.
-    ///
-    /// # Errors
-    /// Where the database does not answer in time.
-    pub async fn load_within(&self, attempt: Arc<Attempt>, now: DateTime<Utc>, patience: Duration) -> Result<Facts> {
-        self.0.load_within((attempt, now), patience).await
-    }
+pub struct AccessSettings {
+    /// Whether git may fetch over HTTP.
+    pub http_download: bool,
+    /// Whether git may push over HTTP.
+    pub http_push: bool,
+    /// Where one logs in for git by a second factor; None where git needs none.
+    pub otp_login: Option<String>,
 }
 
-#[derive(Debug)]
-struct Statement {
-    http_download: bool,
-    http_push: bool,
-    otp_login: Option<String>,
-}
-
-impl Batch for Statement {
-    type Ask = (Arc<Attempt>, DateTime<Utc>);
-    type Answer = Facts;
-    const NAME: &'static str = "access_facts";
-
-    async fn load(&self, connection: &mut PgConnection, asked: &[Self::Ask]) -> Result<Vec<Facts>> {
-        let rows = list_rows(connection, asked.iter().map(|(attempt, _)| &**attempt), self.otp_login.is_some()).await?;
-        let facts = asked.iter().zip(rows).map(|((attempt, now), row)| Facts {
-            now: *now,
-            instance: Instance {
-                http_download: self.http_download,
-                http_push: self.http_push,
-                otp_login: self.otp_login.clone(),
-                ..row.instance()
-            },
-            key: row.key(),
-            user: row.user(),
-            container: row.container(attempt),
-            project: row.project(),
-        });
-        Ok(facts.collect())
-    }
+/// The facts about each of these attempts, in their order, in one statement.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn list(
+    connection: &mut PgConnection,
+    attempts: &[(Arc<Attempt>, DateTime<Utc>)],
+    settings: &AccessSettings,
+) -> Result<Vec<Facts>> {
+    let two_factor = settings.otp_login.is_some();
+    let rows = list_rows(connection, attempts.iter().map(|(attempt, _)| &**attempt), two_factor).await?;
+    let facts = attempts.iter().zip(rows).map(|((attempt, now), row)| Facts {
+        now: *now,
+        instance: Instance {
+            http_download: settings.http_download,
+            http_push: settings.http_push,
+            otp_login: settings.otp_login.clone(),
+            ..row.instance()
+        },
+        key: row.key(),
+        user: row.user(),
+        container: row.container(attempt),
+        project: row.project(),
+    });
+    Ok(facts.collect())
 }
 
 /// The columns of the attempts, as the statement takes them.
 #[derive(Default)]
-struct Columns<'a> {
+struct AttemptColumns<'a> {
     key_id: Vec<Option<i64>>,
     user_id: Vec<Option<i64>>,
     username: Vec<Option<&'a str>>,
@@ -101,7 +71,7 @@ struct Columns<'a> {
     push: Vec<bool>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> AttemptColumns<'a> {
     fn push(&mut self, attempt: &'a Attempt) {
         let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
         match &attempt.actor {
@@ -142,11 +112,11 @@ async fn list_rows(
     connection: &mut PgConnection,
     attempts: impl Iterator<Item = &Attempt>,
     two_factor: bool,
-) -> Result<Vec<Row>> {
-    let mut columns = Columns::default();
+) -> Result<Vec<AccessFactsRow>> {
+    let mut columns = AttemptColumns::default();
     attempts.for_each(|attempt| columns.push(attempt));
     let mut rows = sqlx::query_file_as!(
-        Row,
+        AccessFactsRow,
         "src/store/access_facts.sql",
         &columns.key_id as &[Option<i64>],
         &columns.user_id as &[Option<i64>],
@@ -168,7 +138,7 @@ async fn list_rows(
 
 /// One row of the statement: GitLab's columns, as they are.
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
-struct Row {
+struct AccessFactsRow {
     position: i64,
     instance_protocol: Option<String>,
     key_restrictions: Option<Vec<i32>>,
@@ -254,7 +224,7 @@ impl From<&CollaborationRow> for Collaboration {
     }
 }
 
-impl Row {
+impl AccessFactsRow {
     fn instance(&self) -> Instance {
         let limits = self.key_restrictions.as_deref().unwrap_or_default();
         let key_limits = KeyKind::ALL.into_iter().zip(limits).filter_map(|(kind, restriction)| match *restriction {

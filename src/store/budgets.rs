@@ -17,7 +17,7 @@ pub struct Budgets {
     pub lookups: Db,
     /// Pushes: what their rules ask, their counters and reports. They wait for as long as Gitaly waits for us.
     pub pushes: Db,
-    /// Administrators and the customers portal: provisioning and tokens.
+    /// Administrators and CustomersDot: provisioning and tokens.
     pub provisioning: Db,
     /// Identity providers.
     pub scim: Db,

@@ -64,7 +64,7 @@ impl Terms {
         }
     }
 
-    pub(super) fn deadline(self) -> Duration {
+    pub(crate) fn deadline(self) -> Duration {
         self.statement + MARGIN
     }
 }
@@ -155,7 +155,7 @@ impl Db {
     }
 
     /// Where and how connections are made.
-    pub(super) fn options(&self) -> PgConnectOptions {
+    pub(crate) fn options(&self) -> PgConnectOptions {
         (*self.pool.connect_options()).clone()
     }
 

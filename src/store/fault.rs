@@ -90,7 +90,7 @@ pub(super) fn is_unreachable(error: &sqlx::Error) -> bool {
 }
 
 /// A statement that the database is silent about.
-pub(super) fn silence() -> sqlx::Error {
+pub(crate) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use crate::seal::Sealed;
+use crate::crypto::seal::Sealed;
 
 /// The answer that was given to this request and still counts.
 ///

@@ -1,77 +1,25 @@
-//! What kas counts: exact sums, and exact sets of ids a week and a month. Reports that wait at the same moment share a
-//! statement, so that neither a counter's row nor the disk is waited for once a report.
+//! What kas counts: exact sums, and exact sets of ids a week and a month.
 
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::gather::{Batch, Gather};
-use super::{Db, Result};
+use super::Result;
 use crate::domain::kas_usage::{Period, Report};
 
-/// Connections that write reports. While one waits for the disk, the next batch is on its way.
-const CONNECTIONS: u32 = 2;
 /// Rows that a counter has a day, at most; batches that run at once meet in one of them at times, and then wait.
 const SHARDS: i16 = 8;
-/// Ids of a report that shares its statement: one with more of them is what a kas sends after hours without an answer, and
-/// would make the others wait.
-const IDS: usize = 1_000;
 /// Ids that one statement takes.
-const CHUNK: usize = 64 * IDS;
+const CHUNK: usize = 64_000;
 /// Days that ids are kept for.
 const KEEP: Days = Days::new(400);
 
-/// Where reports are left. A report that was taken is written.
-#[derive(Debug, Clone)]
-pub struct KasUsage {
-    db: Db,
-    gather: Gather<Statement>,
-}
-
-impl KasUsage {
-    /// A writer over this budget.
-    #[must_use]
-    pub fn over(db: impl Into<Db>) -> Self {
-        let db = db.into();
-        Self { gather: Gather::new(Statement, db.clone(), CONNECTIONS), db }
-    }
-
-    /// Adds a report, as one of this day. It is written as a whole, and committed when this returns, or not at all.
-    ///
-    /// # Errors
-    /// Where the database does not answer in time. It may have taken the report all the same, where the connection broke
-    /// before it could say so.
-    pub async fn add(&self, report: Report, day: NaiveDate) -> Result<()> {
-        if report.is_empty() {
-            return Ok(());
-        }
-        if report.unique.iter().map(|(_, ids)| ids.len()).sum::<usize>() <= IDS {
-            return self.gather.load((report, day)).await;
-        }
-        let mut transaction = self.db.begin().await?;
-        write_all(&mut transaction, &[(report, day)]).await?;
-        transaction.commit().await
-    }
-}
-
-#[derive(Debug)]
-struct Statement;
-
-impl Batch for Statement {
-    type Ask = (Report, NaiveDate);
-    type Answer = ();
-    const NAME: &'static str = "kas_usage";
-    const REPEATABLE: bool = false;
-
-    async fn load(&self, connection: &mut PgConnection, asked: &[Self::Ask]) -> Result<Vec<()>> {
-        // One statement, for there are not so many ids: a transaction by itself, and one round trip.
-        write_all(connection, asked).await?;
-        Ok(vec![(); asked.len()])
-    }
-}
-
-async fn write_all(db: &mut PgConnection, reports: &[(Report, NaiveDate)]) -> Result<()> {
+/// Adds these reports, each as one of its day.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn add(db: &mut PgConnection, reports: &[(Report, NaiveDate)]) -> Result<()> {
     let (mut names, mut days, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     // All take their rows in the same order, ids before counters, and so none waits for another that waits for it. Within
     // a statement, PostgreSQL comes to the counters last.

@@ -5,9 +5,9 @@ use secrecy::SecretString;
 use sqlx::PgExecutor;
 
 use super::{Error, Result};
-use crate::domain::asker::{ATTEMPTS, LOCK};
+use crate::crypto::seal::{Closed, Seal, Sealed};
 use crate::domain::ids::UserId;
-use crate::seal::{Closed, Seal, Sealed};
+use crate::domain::requester::{ATTEMPTS, LOCK};
 
 /// Sets up one-time passwords for a user: the secret in base32, sealed, and the switch that they are asked for.
 ///

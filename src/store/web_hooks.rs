@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Result;
-use crate::attr_encrypted::{ColumnKey, Undecryptable};
+use crate::crypto::attr_encrypted::{ColumnKey, Undecryptable};
 use crate::domain::egress::Egress;
 use crate::domain::ids::{NamespaceId, ProjectId, WebHookId};
 use crate::domain::web_hook::{Health, Listening};
@@ -231,7 +231,7 @@ pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
 
 /// A hook that hears of what happens to a project.
 #[derive(Debug, Clone)]
-pub struct Hearer {
+pub struct Subscriber {
     /// The hook.
     pub id: WebHookId,
     /// What it listens to.
@@ -245,7 +245,7 @@ pub struct Hearer {
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Hearer>> {
+pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Subscriber>> {
     let rows = sqlx::query!(
         r#"
         select
@@ -283,7 +283,7 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &C
         // A URL that cannot be decrypted goes nowhere, as its delivery will find out.
         let url = key.decrypt(&row.encrypted_url, &row.encrypted_url_iv).ok();
         let receiver = url.map_or_else(|| format!("hook {}", row.id), |url| receiver(key, url.expose_secret()));
-        Hearer { id: WebHookId(row.id), listening, receiver }
+        Subscriber { id: WebHookId(row.id), listening, receiver }
     });
     Ok(hooks.collect())
 }

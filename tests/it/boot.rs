@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use gatehouse::config::Limits;
 use gatehouse::domain::scim::Scope;
 use gatehouse::http::extract::Params;
-use gatehouse::http::observe;
+use gatehouse::http::layers;
 use gatehouse::http::tasks::Tasks;
 use gatehouse::server::{Listener, serve};
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl Here {
 }
 
 pub fn around(router: Router, limits: &Limits) -> Router {
-    observe::around(router, limits, &Tasks::default())
+    layers::layered(router, limits, &Tasks::default())
 }
 
 pub fn small() -> Router {

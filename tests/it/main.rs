@@ -2,6 +2,8 @@
 
 mod apply;
 mod auth_matrix;
+mod background;
+mod batcher;
 mod boot;
 mod clients;
 mod commands;
@@ -10,11 +12,9 @@ mod database;
 mod derived;
 mod documentation;
 mod effects;
-mod gather;
 mod git_names;
 mod gitaly;
-mod hooks_in_anger;
-mod jobs;
+mod hooks_crash;
 mod kubernetes;
 mod logs;
 mod migrations;

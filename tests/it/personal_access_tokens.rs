@@ -6,9 +6,9 @@ use axum::http::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use chrono::{NaiveDateTime, TimeDelta};
+use gatehouse::background::last_used::LastUsedWriter;
 use gatehouse::domain::ids::UserId;
 use gatehouse::http::auth::admin::{Admin, TokenAuth, require_admin};
-use gatehouse::store::touches::Touches;
 use serde_json::json;
 use sqlx::PgPool;
 use tower::ServiceExt;
@@ -181,7 +181,7 @@ async fn an_admin_endpoint_needs_an_admin_and_scopes_that_suffice(pool: PgPool) 
         db: app.pool.clone().into(),
         db_key_base: app.secrets.db_key_base.clone(),
         clock: app.clock.clone(),
-        touches: Touches::start(app.pool.clone()).0,
+        last_used: LastUsedWriter::start(app.pool.clone()).0,
         url: "http://localhost".to_owned(),
         documented_header: false,
     };

@@ -43,10 +43,10 @@ fn imports_point_down() {
                 "crate::cli",
                 "crate::app",
                 "crate::config",
-                "crate::jobs",
+                "crate::background",
             ][..],
         ),
-        ("src/store", &["axum", "crate::http", "crate::cli", "crate::app", "crate::jobs"]),
+        ("src/store", &["axum", "crate::http", "crate::cli", "crate::app", "crate::background"]),
         ("src/http", &["crate::cli", "crate::app"]),
     ];
     for (layer, words) in above {
@@ -112,9 +112,9 @@ fn what_git_writes_is_cut_where_git_cuts_it() {
         "src/domain/push",
         "src/gitaly/",
         "src/http/shell/",
-        "src/jobs/payload.rs",
-        "src/jobs/post_receive.rs",
-        "src/jobs/repositories.rs",
+        "src/background/payload.rs",
+        "src/background/post_receive.rs",
+        "src/background/repositories.rs",
         "src/store/received_pushes.rs",
     ];
     let cuts = [".trim()", ".trim_start()", ".trim_end()", "split_whitespace", ".lines()", "str::trim", "str::lines"];

@@ -11,15 +11,15 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::words::{Day, Given, Word};
-use crate::attr_encrypted::ColumnKey;
-use crate::document::{self, Mistake};
+use crate::crypto::attr_encrypted::ColumnKey;
+use crate::crypto::seal::Seal;
+use crate::crypto::secrets;
+use crate::document::{self, Problem};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::ledger::{Actor, Author};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
 use crate::gitaly::{Context, Gitaly, Location};
-use crate::seal::Seal;
-use crate::secrets;
 use crate::store::namespaces::{self, Holder};
 use crate::store::{self, Result, derived, ids, scim_groups, users};
 
@@ -164,7 +164,7 @@ pub struct Run<'a> {
     sources: &'a Sources,
     db_key_base: &'a SecretString,
     report: Report,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<Problem>,
     /// Users and paths that the document names and that mistakes kept from being. What depends on them is not reported.
     unborn: HashSet<String>,
     users: HashMap<String, UserId>,
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Every mistake that was met, sorted by place.
-    pub fn finish(mut self) -> std::result::Result<Report, Vec<Mistake>> {
+    pub fn finish(mut self) -> std::result::Result<Report, Vec<Problem>> {
         if self.mistakes.is_empty() {
             return Ok(self.report);
         }
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
 
     /// Notes a mistake; the run goes on to find the others.
     pub fn mistake(&mut self, place: &Place, reason: impl Into<String>) {
-        self.mistakes.push(Mistake::new(place.to_string(), reason));
+        self.mistakes.push(Problem::new(place.to_string(), reason));
     }
 
     /// How many mistakes were met.

@@ -11,14 +11,14 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::with_parameters;
+use crate::background::last_used::{LastUse, LastUsedWriter};
 use crate::clock::Clock;
+use crate::crypto::secrets::token_salt;
 use crate::domain::presented_token::{Need, Rejection};
 use crate::domain::token;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::secrets::token_salt;
 use crate::store::tokens::{self, KnownToken};
-use crate::store::touches::{Touch, Touches};
 use crate::store::{self, Db};
 
 /// Shows that the request came with a good token, whatever its scopes.
@@ -71,7 +71,7 @@ pub struct TokenAuth {
     /// The clock.
     pub clock: Clock,
     /// Notes of which token was used.
-    pub touches: Touches,
+    pub last_used: LastUsedWriter,
     /// The installation's URL.
     pub url: String,
     /// Whether `TOKEN` is another name of `PRIVATE-TOKEN`, as GitLab's documentation of subscriptions prints it. GitLab
@@ -105,7 +105,7 @@ impl TokenAuth {
         let token = tokens::find_known(self.db.pool(), &digest).await?.ok_or(ApiError::Unauthorized)?;
         let now = self.clock.now();
         token.presented.judge(need, now.date_naive()).map_err(|rejection| Refusal::of(rejection, &self.url))?;
-        self.touches.note(Touch::token(&token, now));
+        self.last_used.note(LastUse::token(&token, now));
         Ok(token)
     }
 

@@ -9,9 +9,9 @@ use axum::response::Response;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
+use crate::crypto::secrets;
 use crate::domain::agent::{Agent, needs_note};
 use crate::http::error::ApiError;
-use crate::secrets;
 use crate::store::{Db, agent_tokens};
 
 /// Bytes of a token, which GitLab makes of 58.

@@ -1,4 +1,4 @@
-//! The customers portal: it signs its requests with keys that it publishes (provisioning.md 1.5).
+//! CustomersDot: it signs its requests with keys that it publishes (provisioning.md 1.5).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use super::Times;
 use crate::clock::Clock;
 use crate::config;
 
-/// The header that the portal's token comes in.
+/// The header that CustomersDot's token comes in.
 pub const TOKEN_HEADER: &str = "x-customers-dot-internal-token";
 /// What the token is for.
 pub const AUDIENCE: &str = "gitlab-subscriptions";
 /// Whom it speaks of.
 pub const SUBJECT: &str = "customers-dot-internal-api";
 
-/// How long the portal may take to name its keys.
+/// How long CustomersDot may take to name its keys.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two looks at the keys, whatever strangers send.
 const PAUSE: Duration = Duration::from_mins(1);
-/// Bytes that are read of what the portal publishes.
+/// Bytes that are read of what CustomersDot publishes.
 const PUBLISHED_BYTES: usize = 256 << 10;
 /// Algorithms whose keys can be published.
 const ALGORITHMS: [Algorithm; 9] = [
@@ -46,7 +46,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// Verifies the portal's tokens. Where no portal is set up, none is good.
+/// Verifies CustomersDot's tokens. Where no CustomersDot is set up, none is good.
 #[derive(Debug, Clone)]
 pub struct CustomersDot(Option<Arc<Portal>>);
 
@@ -87,7 +87,7 @@ struct Key {
     verifier: DecodingKey,
 }
 
-/// What a portal says of itself.
+/// What CustomersDot says of itself.
 #[derive(Debug, Deserialize)]
 struct OpenIdConfiguration {
     issuer: String,
@@ -101,7 +101,7 @@ struct Published {
 }
 
 impl CustomersDot {
-    /// A verifier of what the portal of the settings signs.
+    /// A verifier of what the CustomersDot of the settings signs.
     ///
     /// # Errors
     /// Where its keys are in a file that cannot be read, or no HTTP client can be made.
@@ -122,17 +122,17 @@ impl CustomersDot {
         Ok(Self(Some(Arc::new(Portal { url, source, refresh, clock, known }))))
     }
 
-    /// Whether a request comes with what should be a token of the portal's.
+    /// Whether a request comes with what should be a token of CustomersDot's.
     #[must_use]
     pub fn is_named(headers: &HeaderMap) -> bool {
         headers.get(TOKEN_HEADER).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty())
     }
 
-    /// Whether the token is the portal's, for us, and of now.
+    /// Whether the token is CustomersDot's, for us, and of now.
     pub async fn accepts(&self, headers: &HeaderMap) -> bool {
         let token = headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok());
         match (&self.0, token) {
-            (Some(portal), Some(token)) => portal.accepts(token.trim()).await,
+            (Some(customers_dot), Some(token)) => customers_dot.accepts(token.trim()).await,
             _ => false,
         }
     }
@@ -151,7 +151,7 @@ impl Portal {
         })
     }
 
-    /// The keys, asked for again where they are old or lack this one. Where the portal does not answer, those that are
+    /// The keys, asked for again where they are old or lack this one. Where CustomersDot does not answer, those that are
     /// known go on being good: it published them, and nobody said otherwise.
     async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
         let mut known = self.known.lock().await;
@@ -163,7 +163,7 @@ impl Portal {
             known.asked = Some(Instant::now());
             match self.load().await {
                 Ok(keys) => known.keys = Some(Arc::new(keys)),
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the customers portal's keys cannot be had"),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "CustomersDot's keys cannot be had"),
             }
         }
         known.keys.clone()
@@ -184,7 +184,7 @@ impl Portal {
     }
 }
 
-/// The keys in a file. The portal itself writes its name with a slash at its end.
+/// The keys in a file. CustomersDot itself writes its name with a slash at its end.
 fn keys_in(url: &str, text: &[u8]) -> anyhow::Result<Keys> {
     let published = serde_json::from_slice(text).context("not a JSON Web Key Set")?;
     Ok(Keys { keys: usable(published, &ALGORITHMS)?, issuers: vec![url.to_owned(), format!("{url}/")] })

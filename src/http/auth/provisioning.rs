@@ -1,4 +1,4 @@
-//! Those who provision namespaces: administrators with a personal access token, and the customers portal with a token that
+//! Those who provision namespaces: administrators with a personal access token, and CustomersDot with a token that
 //! it signs (provisioning.md 1.2 to 1.5).
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -14,9 +14,9 @@ use crate::domain::ledger::{Actor, Author};
 use crate::domain::presented_token::Need;
 use crate::http::error::ApiError;
 use crate::http::grape::{Doorman, Parameters};
-use crate::http::observe::CorrelationId;
+use crate::http::layers::CorrelationId;
 
-/// Shows that an administrator or the customers portal called.
+/// Shows that an administrator or CustomersDot called.
 #[derive(Debug, Clone)]
 pub struct Provisioner(Author);
 
@@ -70,16 +70,16 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
 pub struct ProvisioningAuth {
     /// Administrators' tokens.
     pub tokens: TokenAuth,
-    /// The customers portal's.
-    pub portal: CustomersDot,
+    /// CustomersDot's.
+    pub customers_dot: CustomersDot,
 }
 
 impl ProvisioningAuth {
-    /// The portal where its header is there, an administrator otherwise: a token of the portal's that is not good is not
+    /// CustomersDot where its header is there, an administrator otherwise: a token of CustomersDot's that is not good is not
     /// made good by another one.
     async fn admit(&self, request: Request, user: Option<Need>) -> Result<Request, Refusal> {
         if CustomersDot::is_named(request.headers()) {
-            return Ok(admit_portal(&self.portal, request).await?);
+            return Ok(admit_customers_dot(&self.customers_dot, request).await?);
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let administrator = if reads { Need::AdminReads } else { Need::AdminWrites };
@@ -95,10 +95,10 @@ impl ProvisioningAuth {
 }
 
 impl Doorman for ProvisioningAuth {
-    /// The portal, or whoever has a token that is good for something: what it is good for is judged later.
+    /// CustomersDot, or whoever has a token that is good for something: what it is good for is judged later.
     async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
         if CustomersDot::is_named(&head.headers) {
-            return self.portal.admit_more(head).await;
+            return self.customers_dot.admit_more(head).await;
         }
         let parameters = Parameters::in_query(head.uri.query().unwrap_or_default())?;
         self.tokens.judge(parameters.map(), &head.headers, Need::Any).await.map(drop)
@@ -111,8 +111,8 @@ impl Doorman for CustomersDot {
     }
 }
 
-async fn admit_portal(portal: &CustomersDot, mut request: Request) -> Result<Request, ApiError> {
-    if !portal.accepts(request.headers()).await {
+async fn admit_customers_dot(customers_dot: &CustomersDot, mut request: Request) -> Result<Request, ApiError> {
+    if !customers_dot.accepts(request.headers()).await {
         return Err(ApiError::Unauthorized);
     }
     leave(&mut request, Actor::CustomersPortal);
@@ -125,7 +125,7 @@ fn leave(request: &mut Request, actor: Actor) {
     request.extensions_mut().insert(Viewer(Sight::All));
 }
 
-/// The layer of endpoints for administrators and the portal: leaves a [`Provisioner`] on the request, or refuses it.
+/// The layer of endpoints for administrators and CustomersDot: leaves a [`Provisioner`] on the request, or refuses it.
 ///
 /// # Errors
 /// 401 without a good token, 403 where its scopes or its owner do not suffice.
@@ -134,7 +134,7 @@ pub async fn require(State(auth): State<ProvisioningAuth>, request: Request, nex
 }
 
 /// The layer of endpoints that users may read: leaves a [`Viewer`] on the request, and what [`require`] leaves where an
-/// administrator or the portal calls.
+/// administrator or CustomersDot calls.
 ///
 /// # Errors
 /// 401 without a good token, 403 where its scopes or its owner do not suffice.
@@ -147,14 +147,14 @@ pub async fn require_viewer(
     Ok(next.run(auth.admit(request, reads.then_some(Need::Reads)).await?).await)
 }
 
-/// The layer of endpoints for the portal alone: leaves a [`Provisioner`] on the request, or refuses it.
+/// The layer of endpoints for CustomersDot alone: leaves a [`Provisioner`] on the request, or refuses it.
 ///
 /// # Errors
 /// 401 without a good token.
-pub async fn require_portal(
-    State(portal): State<CustomersDot>,
+pub async fn require_customers_dot(
+    State(customers_dot): State<CustomersDot>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    Ok(next.run(admit_portal(&portal, request).await?).await)
+    Ok(next.run(admit_customers_dot(&customers_dot, request).await?).await)
 }

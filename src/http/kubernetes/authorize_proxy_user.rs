@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::KubernetesState;
+use crate::background::last_used::LastUse;
+use crate::crypto::secrets::token_salt;
 use crate::domain::ids::AgentId;
 use crate::domain::level::AccessLevel;
 use crate::domain::presented_token::{Need, Rejection};
@@ -14,11 +16,9 @@ use crate::http::auth::admin::Refusal;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters};
-use crate::secrets::token_salt;
 use crate::store::agent_authorizations::{self, UserAccess};
 use crate::store::agents;
 use crate::store::tokens::{self, KnownToken};
-use crate::store::touches::Touch;
 
 /// What a personal access token must be made for.
 const SCOPE: &str = "k8s_proxy";
@@ -98,7 +98,7 @@ async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken,
             if made_for_this { Ok(()) } else { Err(Rejection::Scope(SCOPE)) }
         })
         .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
-    state.touches.note(Touch::token(&known, now));
+    state.last_used.note(LastUse::token(&known, now));
     Ok(known)
 }
 

@@ -27,12 +27,12 @@ use super::auth::agent::{self, AgentAuth};
 use super::auth::kas::{self, KasAuth};
 use super::grape;
 use super::storage::Storages;
+use crate::background::kas_usage_batcher::KasUsageBatcher;
+use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
 use crate::config::{Features, Kas};
 use crate::gitaly::Gitaly;
 use crate::store::Db;
-use crate::store::kas_usage::KasUsage;
-use crate::store::touches::Touches;
 
 /// What the area's handlers hold.
 #[derive(Debug, Clone)]
@@ -42,9 +42,9 @@ pub struct KubernetesState {
     /// The repositories, where no table knows their default branch.
     pub gitaly: Gitaly,
     /// Where kas's counts are left.
-    pub usage: KasUsage,
+    pub usage: KasUsageBatcher,
     /// Notes of whose token was used.
-    pub touches: Touches,
+    pub last_used: LastUsedWriter,
     /// The clock.
     pub clock: Clock,
     /// The area's settings.

@@ -1,6 +1,7 @@
-//! The provisioning area: what the customers portal and administrators give to namespaces, under `/api/v4`
+//! The provisioning area: what CustomersDot and administrators give to namespaces, under `/api/v4`
 //! (provisioning.md).
 
+pub mod gitlab_subscriptions;
 pub mod limit_exclusion;
 pub mod limit_exclusions;
 pub mod minutes;
@@ -51,7 +52,7 @@ pub const DOCUMENTED_MOUNT: &str = "/v4";
 
 /// The routes about storage exclusions once more, for [`DOCUMENTED_MOUNT`].
 pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
-    around(exclusions().route_layer(from_fn_with_state(auth.clone(), require)), auth, state)
+    with_layers(exclusions().route_layer(from_fn_with_state(auth.clone(), require)), auth, state)
 }
 
 /// The area's routes, below `/api/v4`.
@@ -83,7 +84,7 @@ pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
         )
         .route_layer(from_fn_with_state(auth.clone(), require))
         .route_layer(from_fn_with_state(state.clone(), gate));
-    around(subscriptions.merge(purchases).merge(reconciliations), auth, state)
+    with_layers(subscriptions.merge(purchases).merge(reconciliations), auth, state)
 }
 
 fn exclusions() -> Router<ProvisioningState> {
@@ -121,7 +122,7 @@ fn is_undone(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
-pub fn around<D: Doorman>(routes: Router<ProvisioningState>, doorman: D, state: ProvisioningState) -> Router {
+pub fn with_layers<D: Doorman>(routes: Router<ProvisioningState>, doorman: D, state: ProvisioningState) -> Router {
     routes
         .route_layer(from_fn_with_state((doorman, state.body_bytes), grape::read::<D>))
         .route_layer(map_response(with_guards))

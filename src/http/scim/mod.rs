@@ -32,7 +32,7 @@ use self::error::ScimError;
 use self::projection::Projection;
 use self::target::Target;
 use super::auth::scim::ScimAuth;
-use super::observe::Route;
+use super::layers::Route;
 use crate::clock::Clock;
 use crate::domain::scim::tenant::Tenant;
 use crate::store::Db;

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::domain::access::ActorName;
-use crate::domain::asker::AskerName;
 use crate::domain::ids::{KeyId, UserId};
+use crate::domain::requester::RequesterName;
 use crate::http::wire::Text;
 
 /// The parameters. The first that is there wins, and does not fall through when it names nobody.
@@ -20,11 +20,13 @@ pub struct ActorRequest {
 impl ActorRequest {
     /// Who asks for a credential of their own: a key, or a user by id, and nobody else (shell.md 2.6).
     #[must_use]
-    pub fn asker(&self) -> AskerName {
+    pub fn requester(&self) -> RequesterName {
         match (&self.krb5principal, &self.key_id, &self.user_id) {
-            (None, Some(key), _) => key.id().map_or(AskerName::Nobody, |id| AskerName::Key(KeyId(id))),
-            (None, None, Some(user)) => user.id().map_or(AskerName::NoSuchUser, |id| AskerName::User(UserId(id))),
-            (Some(_), _, _) | (None, None, None) => AskerName::Nobody,
+            (None, Some(key), _) => key.id().map_or(RequesterName::Nobody, |id| RequesterName::Key(KeyId(id))),
+            (None, None, Some(user)) => {
+                user.id().map_or(RequesterName::NoSuchUser, |id| RequesterName::User(UserId(id)))
+            }
+            (Some(_), _, _) | (None, None, None) => RequesterName::Nobody,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ShellState;
 use super::actor::ActorRequest;
 use super::allowed::{http_clone_url, target};
+use crate::background::last_used::LastUse;
 use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
@@ -18,7 +19,7 @@ use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::Text;
-use crate::store::{audit_events, lfs, touches::Touch};
+use crate::store::{audit_events, lfs};
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
 #[derive(Debug, Deserialize)]
@@ -74,7 +75,7 @@ pub async fn authenticate(
         return Err(ApiError::NotFound);
     }
     if let Some(key) = &facts.key {
-        shell.touches.note(Touch::key(key, now));
+        shell.last_used.note(LastUse::key(key, now));
     }
     let bearer = match facts.actor() {
         Actor::User(user) => Bearer::User(user.id, &user.username),

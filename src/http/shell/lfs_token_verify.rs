@@ -12,9 +12,9 @@ use serde_json::json;
 use super::ShellState;
 use super::allowed::target;
 use crate::domain::access::{self, Action, Actor, ActorName, Attempt, Changes, Decision, Denial, Facts, Protocol};
-use crate::domain::asker::{Asker, AskerName};
 use crate::domain::audit::{Event, EventName};
 use crate::domain::ids::{KeyId, ProjectId};
+use crate::domain::requester::{Requester, RequesterName};
 use crate::http::audit;
 use crate::http::auth::lfs_token::{self, Bearer};
 use crate::http::auth::shell::ShellCaller;
@@ -61,8 +61,8 @@ pub async fn verify(
     let repository = target(request.gl_repository.as_ref(), request.project.as_ref())?;
     let now = shell.clock.now();
     let refuse = |verdict: Verdict| {
-        let asker = Asker { name: AskerName::Nobody, key: None, account: None };
-        audit::log(&Event::of(&asker, EventName::LfsTokenRefused, verdict.message()));
+        let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
+        audit::log(&Event::of(&requester, EventName::LfsTokenRefused, verdict.message()));
         Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
     };
 

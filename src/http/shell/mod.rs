@@ -39,12 +39,12 @@ use super::auth::error_tracking::{self, ErrorTrackingAuth};
 use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
 use super::storage::Storages;
+use crate::background::access_facts_batcher::AccessFactsBatcher;
+use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
+use crate::crypto::seal::Seal;
 use crate::gitaly::Gitaly;
-use crate::seal::Seal;
 use crate::store::Db;
-use crate::store::access_facts::AccessFacts;
-use crate::store::touches::Touches;
 
 /// What the area's handlers hold.
 #[derive(Debug, Clone)]
@@ -54,13 +54,13 @@ pub struct ShellState {
     /// The database, for pushes: they have connections of their own, and wait for longer.
     pub pushes: Db,
     /// The facts of `/allowed`.
-    pub access: AccessFacts,
+    pub access: AccessFactsBatcher,
     /// What the rules of a push ask about its repository.
     pub gitaly: Gitaly,
     /// How often one actor asks about one project.
     pub limits: Limits,
     /// Notes of who was seen, written behind the answers.
-    pub touches: Touches,
+    pub last_used: LastUsedWriter,
     /// Answers that are kept for retries.
     pub replays: Replays,
     /// The seal of users' OTP secrets.

@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::ShellState;
 use super::actor::ActorRequest;
 use super::replay::{Answer, Replayable, Turn};
+use crate::background::last_used::LastUse;
+use crate::crypto::secrets::token_salt;
 use crate::domain::audit::{Event, EventName};
 use crate::domain::personal_access_token::{self, Wish};
 use crate::domain::token;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::wire::{Text, Texts};
-use crate::secrets::token_salt;
+use crate::store::requesters;
 use crate::store::tokens::{self, TokenRow};
-use crate::store::{askers, touches::Touch};
 
 /// What `ssh git@host personal_access_token NAME SCOPES DAYS` sends.
 #[derive(Debug, Deserialize)]
@@ -47,15 +48,15 @@ pub async fn create(
     Replayable { request, key }: Replayable<PersonalAccessTokenRequest>,
 ) -> Result<Answer, ApiError> {
     let now = shell.clock.now();
-    let asker = askers::find(shell.db.pool(), request.actor.asker()).await?;
-    shell.touches.note(Touch::asker(&asker, now));
-    let policy = tokens::find_policy(shell.db.pool(), asker.account.as_ref().map(|account| account.id)).await?;
+    let requester = requesters::find(shell.db.pool(), request.actor.requester()).await?;
+    shell.last_used.note(LastUse::requester(&requester, now));
+    let policy = tokens::find_policy(shell.db.pool(), requester.account.as_ref().map(|account| account.id)).await?;
     let wish = Wish {
         name: request.name.as_ref().map_or("", |name| &name.0),
         scopes: &request.scopes.0,
         expires_at: request.expires_at.as_ref().map_or("", |date| &date.0),
     };
-    let decision = personal_access_token::decide(&asker, wish, &policy, now.date_naive());
+    let decision = personal_access_token::decide(&requester, wish, &policy, now.date_naive());
 
     let mut once = match shell.replays.begin(key, now).await? {
         Turn::First(once) => once,
@@ -64,7 +65,7 @@ pub async fn create(
     let grant = match decision {
         Ok(grant) => grant,
         Err(refusal) => {
-            let event = Event::of(&asker, EventName::TokenRefused, refusal.to_string());
+            let event = Event::of(&requester, EventName::TokenRefused, refusal.to_string());
             return once.settle(Answer::refusal(refusal), &event).await;
         }
     };
@@ -84,6 +85,6 @@ pub async fn create(
         scopes: &grant.scopes,
         expires_at: grant.expires_at.map(|day| day.to_string()),
     })?;
-    let event = Event::of(&asker, EventName::TokenIssued, format!("Scopes: {}", grant.scopes.join(", ")));
+    let event = Event::of(&requester, EventName::TokenIssued, format!("Scopes: {}", grant.scopes.join(", ")));
     once.settle(answer, &event.with_target("PersonalAccessToken", id, row.name)).await
 }

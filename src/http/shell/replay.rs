@@ -21,12 +21,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+use crate::crypto::seal::{Seal, Sealed};
 use crate::domain::audit::Event;
 use crate::http::audit;
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
 use crate::http::extract::{Params, unread};
-use crate::seal::{Seal, Sealed};
 use crate::store::{Db, Transaction, audit_events, idempotent_responses};
 
 /// How long an answer is kept.

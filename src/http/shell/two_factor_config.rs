@@ -10,7 +10,7 @@ use crate::domain::two_factor;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
-use crate::store::askers;
+use crate::store::requesters;
 
 /// Whether it does; `success` is false where the installation asks nobody (shell.md 2.10).
 ///
@@ -24,8 +24,8 @@ pub async fn show(
     if !shell.settings.two_factor_for_git {
         return Answer::of(&json!({ "success": false }));
     }
-    let asker = askers::find(shell.db.pool(), request.asker()).await?;
-    match two_factor::is_required(&asker) {
+    let requester = requesters::find(shell.db.pool(), request.requester()).await?;
+    match two_factor::is_required(&requester) {
         Ok(required) => Answer::of(&json!({ "success": true, "two_factor_required": required })),
         Err(refusal) => Ok(Answer::refusal(refusal)),
     }

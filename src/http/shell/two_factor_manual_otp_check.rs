@@ -11,14 +11,15 @@ use sqlx::PgConnection;
 use super::ShellState;
 use super::actor::ActorRequest;
 use super::replay::{Answer, Replayable, Turn};
-use crate::domain::asker::Asker;
+use crate::background::last_used::LastUse;
 use crate::domain::audit::{Event, EventName};
 use crate::domain::ids::UserId;
+use crate::domain::requester::Requester;
 use crate::domain::two_factor::{self, Refusal};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::wire::Text;
-use crate::store::{self, askers, otp_sessions, touches::Touch};
+use crate::store::{self, otp_sessions, requesters};
 
 /// What `ssh git@host 2fa_verify` sends.
 #[derive(Debug, Deserialize)]
@@ -42,24 +43,24 @@ pub async fn check(
         return Ok(Answer::refusal(Refusal::NotAvailable));
     }
     let now = shell.clock.now();
-    let asker = askers::find(shell.db.pool(), request.actor.asker()).await?;
-    shell.touches.note(Touch::asker(&asker, now));
+    let requester = requesters::find(shell.db.pool(), request.actor.requester()).await?;
+    shell.last_used.note(LastUse::requester(&requester, now));
     let mut once = match shell.replays.begin(key, now).await? {
         Turn::First(once) => once,
         Turn::Again(answer) => return Ok(answer),
     };
     let attempt = request.otp_attempt.as_ref().map_or("", |attempt| &attempt.0);
-    match verify(&shell, once.connection(), &asker, attempt, now).await? {
+    match verify(&shell, once.connection(), &requester, attempt, now).await? {
         Ok(()) => {
-            let event = Event::of(&asker, EventName::OtpSessionOpened, "");
+            let event = Event::of(&requester, EventName::OtpSessionOpened, "");
             once.settle(Answer::of(&json!({ "success": true }))?, &event).await
         }
         Err(refusal) => {
             // gitlab-sshd behind a proxy tells where the user is; nothing but this line relies on it.
             let forwarded_for = headers.get("x-forwarded-for").and_then(|ip| ip.to_str().ok());
-            let user = asker.account.as_ref().map(|account| account.id.0);
+            let user = requester.account.as_ref().map(|account| account.id.0);
             tracing::warn!(user.id = user, forwarded_for, reason = %refusal, "a one-time password was refused");
-            let event = Event::of(&asker, EventName::OtpRefused, refusal.to_string());
+            let event = Event::of(&requester, EventName::OtpRefused, refusal.to_string());
             once.settle(Answer::refusal(refusal), &event).await
         }
     }
@@ -69,11 +70,11 @@ pub async fn check(
 async fn verify(
     shell: &ShellState,
     connection: &mut PgConnection,
-    asker: &Asker,
+    requester: &Requester,
     attempt: &str,
     now: DateTime<Utc>,
 ) -> Result<Result<(), Refusal>, ApiError> {
-    let (key, account) = match two_factor::verifier(asker, now) {
+    let (key, account) = match two_factor::verifier(requester, now) {
         Ok(verifier) => verifier,
         Err(refusal) => return Ok(Err(refusal)),
     };

@@ -9,11 +9,12 @@ use tokio::sync::Semaphore;
 use super::ShellState;
 use super::actor::ActorRequest;
 use super::replay::{Answer, Replayable, Turn};
+use crate::background::last_used::LastUse;
 use crate::domain::audit::{Event, EventName};
 use crate::domain::two_factor::{self, RECOVERY_CODES, recovery_code};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::store::{askers, touches::Touch, two_factor as store};
+use crate::store::{requesters, two_factor as store};
 
 /// bcrypt's cost, Devise's own default. A code has 64 random bits, so the cost is no defence against guessing.
 const COST: u32 = 10;
@@ -38,9 +39,9 @@ pub async fn replace(
     if let Some(answer) = shell.replays.find(key, now).await? {
         return Ok(answer);
     }
-    let asker = askers::find(shell.db.pool(), request.asker()).await?;
-    shell.touches.note(Touch::asker(&asker, now));
-    let decision = two_factor::recoverer(&asker);
+    let requester = requesters::find(shell.db.pool(), request.requester()).await?;
+    shell.last_used.note(LastUse::requester(&requester, now));
+    let decision = two_factor::recoverer(&requester);
     let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(rand::random())).collect();
     // Hashed before the transaction begins, which would hold a connection meanwhile.
     let hashes = if decision.is_ok() { shell.hashing.hash(&codes).await? } else { Vec::new() };
@@ -53,10 +54,10 @@ pub async fn replace(
         Ok(account) => {
             store::update_backup_codes(once.connection(), account.id, &hashes).await?;
             let answer = Answer::of(&RecoveryCodesResponse { success: true, recovery_codes: codes })?;
-            once.settle(answer, &Event::of(&asker, EventName::RecoveryCodesIssued, "")).await
+            once.settle(answer, &Event::of(&requester, EventName::RecoveryCodesIssued, "")).await
         }
         Err(refusal) => {
-            let event = Event::of(&asker, EventName::RecoveryCodesRefused, refusal.to_string());
+            let event = Event::of(&requester, EventName::RecoveryCodesRefused, refusal.to_string());
             once.settle(Answer::refusal(refusal), &event).await
         }
     }

@@ -48,7 +48,7 @@ pub async fn applied(pool: &PgPool, document: &str) -> Report {
 /// What is wrong with the document, a line each.
 pub async fn refused(pool: &PgPool, document: &str) -> String {
     match run(pool, document, false).await {
-        Err(Failure::Mistakes(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(Failure::Problems(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         Err(failure) => panic!("{failure}"),
         Ok(report) => panic!("applied: {:#?}", report.lines()),
     }

@@ -105,7 +105,7 @@ storage_exclusions: [{namespace: acme/sub, reason: x}, {namespace: rubi}]
     ");
 }
 
-/// A document is applied again after the customers portal moved what it states.
+/// A document is applied again after CustomersDot moved what it states.
 #[sqlx::test]
 async fn a_pack_that_was_moved_stays_where_it_is(pool: PgPool) {
     applied(&pool, &format!("{GROUPS}{BOUGHT}")).await;
@@ -117,8 +117,8 @@ async fn a_pack_that_was_moved_stays_where_it_is(pool: PgPool) {
     let ids = ids.await;
     let (rubi, acme) = ids.split_once(' ').unwrap();
     let [rubi, acme] = [rubi, acme].map(|id| NamespaceId(id.parse().unwrap()));
-    let portal = Author { actor: Actor::CustomersPortal, request_id: None };
-    minutes_packs::move_all(&mut conn, rubi, acme, &portal, now()).await.unwrap();
+    let customers_dot = Author { actor: Actor::CustomersPortal, request_id: None };
+    minutes_packs::move_all(&mut conn, rubi, acme, &customers_dot, now()).await.unwrap();
     let again = run(&pool, BOUGHT, false).await.unwrap();
     let said = "! pack of minutes x1 of rubi was moved to acme, and stays there: state that namespace";
     assert_eq!((again.lines(), again.changes()), ([said.to_owned()].as_slice(), 0));

@@ -1,11 +1,11 @@
-//! The newer mounts of provisioning: the customers portal calls, and nobody else.
+//! The newer mounts of provisioning: CustomersDot calls, and nobody else.
 
 use super::Area;
 
 const UNAUTHORIZED: &str = r#"401 {"message":"401 Unauthorized"}"#;
 
 pub const AREA: Area = Area {
-    folder: "src/http/gitlab_subscriptions",
+    folder: "src/http/provisioning/gitlab_subscriptions",
     root: "/api/v4/internal/gitlab_subscriptions",
     routes: &[
         ("GET", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),
@@ -19,5 +19,5 @@ pub const AREA: Area = Area {
         ("DELETE", "/namespaces/{id}/upcoming_reconciliations", UNAUTHORIZED),
     ],
     otherwise: |_, _| None,
-    opened_by: &["customers portal"],
+    opened_by: &["CustomersDot"],
 };

@@ -1,4 +1,4 @@
-//! The provisioning area: administrators call, and the customers portal.
+//! The provisioning area: administrators call, and CustomersDot.
 
 use super::Area;
 
@@ -23,5 +23,5 @@ pub const AREA: Area = Area {
         ("DELETE", "/internal/upcoming_reconciliations", UNAUTHORIZED),
     ],
     otherwise: |_, _| None,
-    opened_by: &["personal access token", "customers portal"],
+    opened_by: &["personal access token", "CustomersDot"],
 };

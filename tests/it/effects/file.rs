@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatehouse::config::Settings;
-use gatehouse::secrets::Secrets;
+use gatehouse::crypto::secrets::Secrets;
 use gatehouse::store::budgets::Budgets;
 use secrecy::ExposeSecret;
 use serde_json::json;

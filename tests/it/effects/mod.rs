@@ -339,8 +339,11 @@ const STATED: &[Row] = &[
 /// The keys of the settings file.
 const FILE: &[Row] = &[
     ("the_gate_comes_after_the_caller", "gatehouse.check_namespace_plan"),
-    ("the_portal_provisions_at_both_mounts", "gatehouse.customers_dot.jwks_file=portal gatehouse.customers_dot.url"),
-    ("old_keys_outlive_a_portal_that_is_away", "gatehouse.customers_dot.refresh"),
+    (
+        "customers_dot_provisions_at_both_mounts",
+        "gatehouse.customers_dot.jwks_file=customers_dot gatehouse.customers_dot.url",
+    ),
+    ("old_keys_outlive_customers_dot_being_away", "gatehouse.customers_dot.refresh"),
     ("a_database_that_goes_away_is_missed_and_found_again", "gatehouse.database.acquire_timeout"),
     (
         "each_area_has_the_connections_that_the_settings_say",

@@ -35,7 +35,7 @@ impl Stated {
     /// Every mistake of the document, a line each.
     async fn refuses(&self, document: &str) -> String {
         match self.apply(document).await {
-            Err(Failure::Mistakes(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Err(Failure::Problems(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             other => panic!("{other:?}"),
         }
     }

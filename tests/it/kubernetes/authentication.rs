@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use chrono::TimeDelta;
+use gatehouse::crypto::secrets::agent_token_forms;
 use gatehouse::http::auth::kas;
-use gatehouse::secrets::agent_token_forms;
 use gatehouse::store::{Db, agent_tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};

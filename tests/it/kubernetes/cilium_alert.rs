@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatehouse::attr_encrypted::ColumnKey;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::ids::ProjectId;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};

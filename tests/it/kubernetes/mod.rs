@@ -6,7 +6,7 @@ mod agent_info;
 mod authentication;
 mod authorize_proxy_user;
 mod cilium_alert;
-mod hostile;
+mod fuzz;
 mod policies;
 mod project_info;
 mod scan_result;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use chrono::NaiveDate;
+use gatehouse::background::kas_usage_batcher::KasUsageBatcher;
 use gatehouse::domain::kas_usage::{Period, Report};
-use gatehouse::store::kas_usage::{self, KasUsage};
+use gatehouse::store::kas_usage;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -185,7 +186,7 @@ async fn lists_of_ids_are_bounded(pool: PgPool) {
 /// An id counts once a week, and once a month, and again in the next ones.
 #[sqlx::test]
 async fn ids_are_counted_by_week_and_by_month(pool: PgPool) {
-    let usage = KasUsage::over(pool.clone());
+    let usage = KasUsageBatcher::over(pool.clone());
     let name = "agent_users_using_ci_tunnel";
     let day = |text: &str| text.parse::<NaiveDate>().unwrap();
     // A Monday, the Sunday after it, the next Monday, and the day after that, which begins a month.
@@ -268,7 +269,7 @@ async fn futures(story: &Story, reports: [Value; 4]) -> [u16; 4] {
 /// A database that breaks its connections does not make reports count twice, nor lose one that was taken.
 #[sqlx::test]
 async fn broken_connections_neither_lose_nor_double(pool: PgPool) {
-    let usage = KasUsage::over(pool.clone());
+    let usage = KasUsageBatcher::over(pool.clone());
     let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
     let report = || Report { counts: vec![("gitops_sync", 1)], unique: vec![] };
     let (mut taken, mut refused) = (0, 0);
@@ -315,7 +316,7 @@ async fn what_is_old_is_tidied_up(pool: PgPool) {
 /// An operator sees the figures among the metrics, and by `gatehouse usage`.
 #[sqlx::test]
 async fn an_operator_sees_what_was_counted(pool: PgPool) {
-    let usage = KasUsage::over(pool.clone());
+    let usage = KasUsageBatcher::over(pool.clone());
     let name = "k8s_api_proxy_requests_unique_users_via_ci_access";
     let today = chrono::Utc::now().date_naive();
     for day in [NaiveDate::from_ymd_opt(2026, 11, 16).unwrap(), today] {
@@ -361,7 +362,7 @@ async fn an_operator_sees_what_was_counted(pool: PgPool) {
 #[ignore = "a measurement, not a test"]
 async fn how_many_reports_a_second(pool: PgPool) {
     const TASKS: i64 = 256;
-    let usage = KasUsage::over(pool.clone());
+    let usage = KasUsageBatcher::over(pool.clone());
     let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
     let started = Instant::now();
     let mut tasks = JoinSet::new();

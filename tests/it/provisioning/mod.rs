@@ -1,12 +1,12 @@
 //! The provisioning area, in the world that the contract's cases assume (provisioning.md 10).
 
 mod authentication;
+mod crash;
 mod customers_dot;
-mod hostile;
-mod in_anger;
+mod fuzz;
+mod gitlab_subscriptions;
 mod limit_exclusion;
 mod minutes;
-mod newer_mounts;
 mod races;
 mod seats;
 mod subscription;

@@ -1,8 +1,8 @@
 //! Who takes a seat, and what the refresh makes of the count.
 
 use chrono::TimeDelta;
+use gatehouse::background::refresh_seats;
 use gatehouse::domain::ids::NamespaceId;
-use gatehouse::jobs::refresh_seats;
 use gatehouse::store::{Db, seats};
 use serde_json::json;
 use sqlx::PgPool;
@@ -70,7 +70,7 @@ async fn guests_take_none_where_the_plan_says_so(pool: PgPool) {
 async fn who_is_not_really_a_member_takes_none(pool: PgPool) {
     let world = World::new(pool).await;
     for (name, change) in [
-        ("asker", "requested_at = now()"),
+        ("requester", "requested_at = now()"),
         ("invited", "invite_token = 'x'"),
         ("nobody", "user_id = null, invite_token = 'y'"),
         ("awaiting", "state = 1"),

@@ -1,8 +1,8 @@
 //! `POST /personal_access_token`: a token for the user behind a key.
 
+use gatehouse::crypto::secrets::token_salt;
 use gatehouse::domain::ids::{KeyId, UserId};
 use gatehouse::domain::token;
-use gatehouse::secrets::token_salt;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

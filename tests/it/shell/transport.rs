@@ -1,7 +1,7 @@
 //! What holds for every request: tokens, paths, bodies and their types, and the names that requests have in logs.
 
 use axum::body::Body;
-use gatehouse::http::observe::with_plain_path;
+use gatehouse::http::layers::with_plain_path;
 use serde_json::json;
 use sqlx::PgPool;
 

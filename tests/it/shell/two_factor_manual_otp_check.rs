@@ -1,8 +1,8 @@
 //! `POST /two_factor_manual_otp_check`: a one-time password opens git for a key.
 
 use chrono::TimeDelta;
+use gatehouse::crypto::seal::Seal;
 use gatehouse::domain::ids::{KeyId, UserId};
-use gatehouse::seal::Seal;
 use gatehouse::store::two_factor;
 use secrecy::ExposeSecret;
 use serde_json::json;

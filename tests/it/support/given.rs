@@ -3,11 +3,11 @@
 //! They write GitLab's rows by hand, so that a test of a query does not lean on the code that writes them.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use gatehouse::crypto::seal::Seal;
+use gatehouse::crypto::secrets::token_salt;
 use gatehouse::domain::ids::{AgentId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use gatehouse::domain::scim::Scope;
 use gatehouse::domain::token;
-use gatehouse::seal::Seal;
-use gatehouse::secrets::token_salt;
 use gatehouse::store::two_factor;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};

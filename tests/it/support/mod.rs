@@ -3,10 +3,10 @@
 
 mod app;
 mod binary;
+pub mod customers_dot;
 pub mod git;
 mod gitaly;
 mod given;
-pub mod portal;
 mod proxy;
 pub mod pushes;
 pub mod receiver;

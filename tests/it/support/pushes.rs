@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use gatehouse::jobs::repositories::Repositories;
-use gatehouse::jobs::{self, JobSettings, JobState};
+use gatehouse::background::repositories::Repositories;
+use gatehouse::background::{self, JobSettings, JobState};
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -71,7 +71,7 @@ impl Working {
         };
         let state = JobState::over(db, settings, app.clock.clone(), Repositories::new(app.gitaly.clone())).unwrap();
         let (stop, stopped) = watch::channel(false);
-        Self { stop, task: jobs::start(state, stopped) }
+        Self { stop, task: background::start(state, stopped) }
     }
 
     /// Stops as a server does, and waits for what is under way.

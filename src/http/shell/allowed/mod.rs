@@ -21,6 +21,7 @@ use self::push::Hook;
 use super::actor::ActorRequest;
 use super::context::readable_context;
 use super::{ShellSettings, ShellState};
+use crate::background::last_used::LastUse;
 use crate::domain::access::{
     self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
 };
@@ -29,9 +30,8 @@ use crate::gitaly::Quarantine;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::{ApiError, report};
 use crate::http::extract::Params;
-use crate::http::observe::CorrelationId;
+use crate::http::layers::CorrelationId;
 use crate::http::wire::{GitText, Text};
-use crate::store::touches::Touch;
 use crate::store::{self, post_push_messages, settings};
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
@@ -139,7 +139,7 @@ async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Resu
     };
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
-        shell.touches.note(Touch::key(key, facts.now));
+        shell.last_used.note(LastUse::key(key, facts.now));
     }
     if shell.limits.exceeded(attempt, &facts) {
         return Ok(too_many());
@@ -312,7 +312,7 @@ fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<P
 async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
     let Some(user) = &facts.user else { return };
     if attempt.action == Action::Download {
-        shell.touches.note(Touch::user(user, facts.now));
+        shell.last_used.note(LastUse::user(user, facts.now));
     }
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
     let Some(message) = moved_message(shell, attempt, old, answer).await else { return };

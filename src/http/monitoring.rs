@@ -16,7 +16,7 @@ use crate::store::{self, Budgets, kas_usage};
 
 /// What the handlers use.
 #[derive(Clone)]
-pub struct OperateState {
+pub struct MonitoringState {
     /// The connections: readiness asks those that logins use.
     pub budgets: Budgets,
     /// The clock.
@@ -26,7 +26,7 @@ pub struct OperateState {
 }
 
 /// The operator's routes.
-pub fn router(state: OperateState) -> Router {
+pub fn router(state: MonitoringState) -> Router {
     Router::new()
         .route("/-/liveness", get(liveness))
         .route("/-/readiness", get(readiness))
@@ -39,7 +39,7 @@ async fn liveness() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-async fn readiness(State(state): State<OperateState>) -> (StatusCode, Json<Value>) {
+async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Value>) {
     let answered = tokio::time::timeout(Duration::from_secs(1), store::ping(&state.budgets.lookups)).await;
     let (status, word) = match answered {
         Ok(Ok(())) => (StatusCode::OK, "ok"),
@@ -48,7 +48,7 @@ async fn readiness(State(state): State<OperateState>) -> (StatusCode, Json<Value
     (status, Json(json!({ "status": word, "db_check": [{ "status": word }] })))
 }
 
-async fn metrics(State(state): State<OperateState>) -> String {
+async fn metrics(State(state): State<MonitoringState>) -> String {
     for (name, db) in state.budgets.each() {
         let (open, idle) = db.count();
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "open").set(f64::from(open));
@@ -63,7 +63,7 @@ async fn metrics(State(state): State<OperateState>) -> String {
     state.metrics.render()
 }
 
-async fn usage(state: &OperateState) -> store::Result<()> {
+async fn usage(state: &MonitoringState) -> store::Result<()> {
     let db = &state.budgets.upkeep;
     for (counter, total) in kas_usage::list_totals(db, None).await? {
         let total = u64::try_from(total).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Gathering: questions that wait at the same moment share one round trip to the database.
+//! The batcher: requests that wait at the same moment share one round trip to the database.
 //!
-//! A lone question is a batch of one and waits for nothing. While every connection is busy, questions queue, and the
+//! A lone request is a batch of one and waits for nothing. While every connection is busy, requests queue, and the
 //! next connection that becomes free takes all of them. So the batches grow with the load, and no timer is needed.
 
 use std::fmt;
@@ -11,80 +11,80 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::db::Pauses;
-use super::fault::{self, Fault};
-use super::{Connection, Db, Error, Result};
+use crate::store::db::Pauses;
+use crate::store::fault::{self, Fault};
+use crate::store::{Connection, Db, Error, Result};
 
-/// Questions in one statement at most: past this, a statement grows longer than waiting for a second one.
+/// Requests in one statement at most: past this, a statement grows longer than waiting for a second one.
 const BATCH: usize = 64;
-/// Questions that may wait at most; further ones are answered that the database is not available.
+/// Requests that may wait at most; further ones are answered that the database is not available.
 const QUEUE: usize = 16_384;
 /// How long a connection is kept. A fresh one finds a database that has moved.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// A statement that answers many questions of a kind.
-pub trait Batch: fmt::Debug + Send + Sync + 'static {
-    /// A question.
-    type Ask: Send + Sync;
+/// A statement that answers many requests of a kind.
+pub trait BatchedQuery: fmt::Debug + Send + Sync + 'static {
+    /// A request.
+    type Request: Send + Sync;
     /// Its answer.
-    type Answer: Send;
+    type Response: Send;
     /// What metrics call it.
     const NAME: &'static str;
     /// Whether a batch that may have been answered can be asked again: false for one that adds something.
     const REPEATABLE: bool = true;
 
-    /// The answers, in the order of the questions.
+    /// The answers, in the order of the requests.
     fn load(
         &self,
         connection: &mut PgConnection,
-        asked: &[Self::Ask],
-    ) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
+        requests: &[Self::Request],
+    ) -> impl Future<Output = Result<Vec<Self::Response>>> + Send;
 }
 
 /// The queue before the connections. Clones share it; when the last one goes, the connections are given up.
 #[derive(Debug)]
-pub struct Gather<B: Batch> {
-    queue: mpsc::Sender<Waiting<B>>,
+pub struct Batcher<B: BatchedQuery> {
+    queue: mpsc::Sender<WaitingRequest<B>>,
     patience: Duration,
 }
 
-type Waiting<B> = (<B as Batch>::Ask, oneshot::Sender<Result<<B as Batch>::Answer>>);
+type WaitingRequest<B> = (<B as BatchedQuery>::Request, oneshot::Sender<Result<<B as BatchedQuery>::Response>>);
 
-impl<B: Batch> Clone for Gather<B> {
+impl<B: BatchedQuery> Clone for Batcher<B> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone(), patience: self.patience }
     }
 }
 
-impl<B: Batch> Gather<B> {
-    /// A queue before `connections` connections of the budget. Questions wait for an answer for as long as its work waits.
+impl<B: BatchedQuery> Batcher<B> {
+    /// A queue before `connections` connections of the budget. Requests wait for an answer for as long as its work waits.
     #[must_use]
     pub fn new(batch: B, db: Db, connections: u32) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let patience = db.terms().patience;
-        let worker = Arc::new(Worker { batch, db, patience, waiting: Mutex::new(waiting) });
+        let worker = Arc::new(BatchWorker { batch, db, patience, waiting: Mutex::new(waiting) });
         for _ in 0..connections {
             tokio::spawn(Arc::clone(&worker).run());
         }
         Self { queue, patience }
     }
 
-    /// The answer to one question.
+    /// The answer to one request.
     ///
     /// # Errors
     /// `Unavailable` when none came in time; what the database said otherwise.
-    pub async fn load(&self, ask: B::Ask) -> Result<B::Answer> {
-        self.load_within(ask, self.patience).await
+    pub async fn load(&self, request: B::Request) -> Result<B::Response> {
+        self.load_within(request, self.patience).await
     }
 
-    /// The answer to one question, waited for as long as this.
+    /// The answer to one request, waited for as long as this.
     ///
     /// # Errors
     /// `Unavailable` when none came in time; what the database said otherwise.
-    pub async fn load_within(&self, ask: B::Ask, patience: Duration) -> Result<B::Answer> {
+    pub async fn load_within(&self, request: B::Request, patience: Duration) -> Result<B::Response> {
         let unavailable = || Error::Unavailable(sqlx::Error::PoolTimedOut);
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send((ask, answer)).map_err(|_| unavailable())?;
+        self.queue.try_send((request, answer)).map_err(|_| unavailable())?;
         match timeout(patience, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(unavailable()),
@@ -93,20 +93,20 @@ impl<B: Batch> Gather<B> {
 }
 
 #[derive(Debug)]
-struct Worker<B: Batch> {
+struct BatchWorker<B: BatchedQuery> {
     batch: B,
     db: Db,
     patience: Duration,
-    waiting: Mutex<mpsc::Receiver<Waiting<B>>>,
+    waiting: Mutex<mpsc::Receiver<WaitingRequest<B>>>,
 }
 
 /// A connection that is kept between batches, for giving it back costs a round trip.
-struct Kept {
+struct KeptConnection {
     connection: Connection,
     since: Instant,
 }
 
-impl<B: Batch> Worker<B> {
+impl<B: BatchedQuery> BatchWorker<B> {
     async fn run(self: Arc<Self>) {
         let mut kept = None;
         loop {
@@ -116,24 +116,24 @@ impl<B: Batch> Worker<B> {
             }
             // Whoever has given up by now needs no answer.
             batch.retain(|(_, answer)| !answer.is_closed());
-            let (asked, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            if asked.is_empty() {
+            let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            if requests.is_empty() {
                 continue;
             }
             let started = Instant::now();
-            let loaded = self.load(&mut kept, &asked, || answers.iter().any(|answer| !answer.is_closed())).await;
+            let loaded = self.load(&mut kept, &requests, || answers.iter().any(|answer| !answer.is_closed())).await;
             metrics::histogram!("gatehouse_batch_seconds", "batch" => B::NAME).record(started.elapsed());
-            #[expect(clippy::cast_precision_loss, reason = "a batch holds few questions")]
-            metrics::histogram!("gatehouse_batch_size", "batch" => B::NAME).record(asked.len() as f64);
+            #[expect(clippy::cast_precision_loss, reason = "a batch holds few requests")]
+            metrics::histogram!("gatehouse_batch_size", "batch" => B::NAME).record(requests.len() as f64);
             match loaded {
                 Ok(loaded) => answers.into_iter().zip(loaded).for_each(|(answer, loaded)| {
                     let _ = answer.send(Ok(loaded));
                 }),
-                Err(Error::Query(error)) if asked.len() > 1 => {
+                Err(Error::Query(error)) if requests.len() > 1 => {
                     tracing::warn!(%error, batch = B::NAME, "a batch failed; asking one by one");
-                    for (ask, answer) in asked.iter().zip(answers) {
+                    for (request, answer) in requests.iter().zip(answers) {
                         let waits = || !answer.is_closed();
-                        let alone = self.load(&mut kept, std::slice::from_ref(ask), waits).await;
+                        let alone = self.load(&mut kept, std::slice::from_ref(request), waits).await;
                         let _ = answer.send(alone.and_then(only));
                     }
                 }
@@ -146,13 +146,13 @@ impl<B: Batch> Worker<B> {
     /// repeatable is asked again only where it was certainly not executed.
     async fn load(
         &self,
-        kept: &mut Option<Kept>,
-        asked: &[B::Ask],
+        kept: &mut Option<KeptConnection>,
+        requests: &[B::Request],
         somebody_waits: impl Fn() -> bool + Send,
-    ) -> Result<Vec<B::Answer>> {
+    ) -> Result<Vec<B::Response>> {
         let mut pauses = Pauses::default();
         loop {
-            match self.attempt(kept, asked).await {
+            match self.attempt(kept, requests).await {
                 Err(Error::Unavailable(error))
                     if (B::REPEATABLE || Fault::of(&error) == Fault::NotExecuted) && somebody_waits() =>
                 {
@@ -163,7 +163,7 @@ impl<B: Batch> Worker<B> {
         }
     }
 
-    async fn attempt(&self, kept: &mut Option<Kept>, asked: &[B::Ask]) -> Result<Vec<B::Answer>> {
+    async fn attempt(&self, kept: &mut Option<KeptConnection>, requests: &[B::Request]) -> Result<Vec<B::Response>> {
         let mut kept_now = match kept.take().filter(|kept| kept.since.elapsed() < KEPT) {
             Some(kept) if B::REPEATABLE => kept,
             // What cannot be asked twice finds out before it asks.
@@ -178,7 +178,7 @@ impl<B: Batch> Worker<B> {
             None => self.fresh().await?,
         };
         // A database that has gone silent must not hold the worker for longer than anybody waits.
-        let result = match timeout(self.patience, self.batch.load(&mut kept_now.connection, asked)).await {
+        let result = match timeout(self.patience, self.batch.load(&mut kept_now.connection, requests)).await {
             Ok(result) => result,
             Err(_) => Err(Error::Unavailable(fault::silence())),
         };
@@ -189,8 +189,8 @@ impl<B: Batch> Worker<B> {
         result
     }
 
-    async fn fresh(&self) -> Result<Kept> {
-        Ok(Kept { connection: self.db.acquire().await?, since: Instant::now() })
+    async fn fresh(&self) -> Result<KeptConnection> {
+        Ok(KeptConnection { connection: self.db.acquire().await?, since: Instant::now() })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gatehouse::attr_encrypted::ColumnKey;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, Upserted, WebHook};
 use rustls::pki_types::pem::PemObject;

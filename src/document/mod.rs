@@ -13,21 +13,21 @@ use serde_json::Value;
 
 /// One thing wrong with a document: where, why, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mistake {
+pub struct Problem {
     /// The place as a person would write it: `projects[2].members.dana`. Empty for the document itself.
     pub place: String,
     /// What is wrong, without the value that was given: it may be a secret.
     pub reason: String,
 }
 
-impl Mistake {
+impl Problem {
     /// A mistake at `place`.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { place: place.into(), reason: reason.into() }
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.place.is_empty() { out.write_str(&self.reason) } else { write!(out, "{}: {}", self.place, self.reason) }
     }
@@ -62,14 +62,14 @@ impl Refused {
 ///
 /// # Errors
 /// One mistake that names line and column where the text is not YAML.
-pub fn read(text: &str) -> Result<Value, Mistake> {
+pub fn read(text: &str) -> Result<Value, Problem> {
     if text.trim().is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
     let value: Value = serde_saphyr::from_str(text).map_err(|error| {
         let place =
             error.location().map_or_else(String::new, |at| format!("line {}, column {}", at.line(), at.column()));
-        Mistake::new(place, format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())))
+        Problem::new(place, format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())))
     })?;
     Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
 }
@@ -81,7 +81,7 @@ pub fn read(text: &str) -> Result<Value, Mistake> {
 ///
 /// # Panics
 /// Never: a derived schema is a valid schema.
-pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<Mistake>> {
+pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<Problem>> {
     let schema = schema_of::<T>();
     let validator = jsonschema::validator_for(&schema).expect("a derived schema is a valid schema");
     let mut mistakes = mistakes(&validator, &schema, value);
@@ -90,11 +90,11 @@ pub fn check<T: JsonSchema + DeserializeOwned>(value: &Value) -> Result<T, Vec<M
         mistakes.dedup();
         return Err(mistakes);
     }
-    T::deserialize(value).map_err(|error| vec![Mistake::new("", error.to_string())])
+    T::deserialize(value).map_err(|error| vec![Problem::new("", error.to_string())])
 }
 
 /// Takes the refused keys out of the value, and answers with a mistake for each that promises something.
-pub fn take_refused(value: &mut Value, refused: &[Refused]) -> Vec<Mistake> {
+pub fn take_refused(value: &mut Value, refused: &[Refused]) -> Vec<Problem> {
     let mut mistakes = Vec::new();
     for one in refused {
         take(value, one.place, "", one, &mut mistakes);
@@ -102,7 +102,7 @@ pub fn take_refused(value: &mut Value, refused: &[Refused]) -> Vec<Mistake> {
     mistakes
 }
 
-fn take(node: &mut Value, rest: &str, place: &str, refused: &Refused, mistakes: &mut Vec<Mistake>) {
+fn take(node: &mut Value, rest: &str, place: &str, refused: &Refused, mistakes: &mut Vec<Problem>) {
     let (key, below) = rest.split_once('.').map_or((rest, None), |(key, below)| (key, Some(below)));
     let (key, is_list) = key.strip_suffix("[]").map_or((key, false), |key| (key, true));
     let place = join(place, key);
@@ -110,7 +110,7 @@ fn take(node: &mut Value, rest: &str, place: &str, refused: &Refused, mistakes: 
         (None, _) => {
             let stated = node.as_object_mut().and_then(|object| object.remove(key));
             if stated.is_some_and(|stated| refused.harmless.is_none_or(|harmless| stated != harmless)) {
-                mistakes.push(Mistake::new(place, format!("is refused: {}", refused.reason)));
+                mistakes.push(Problem::new(place, format!("is refused: {}", refused.reason)));
             }
         }
         (Some(below), false) => {
@@ -144,18 +144,18 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-fn mistakes(validator: &Validator, schema: &Value, value: &Value) -> Vec<Mistake> {
+fn mistakes(validator: &Validator, schema: &Value, value: &Value) -> Vec<Problem> {
     validator.iter_errors(value).flat_map(|error| explain(&error, schema)).collect()
 }
 
-fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Mistake> {
+fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Problem> {
     let place = spoken(error.instance_path().as_str());
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let node = parent(schema, error.schema_path().as_str());
             let known: Vec<&str> =
                 node["properties"].as_object().into_iter().flatten().map(|(key, _)| &**key).collect();
-            let unknown = |key: &String| Mistake::new(join(&place, key), unknown_key(key, &known));
+            let unknown = |key: &String| Problem::new(join(&place, key), unknown_key(key, &known));
             unexpected.iter().map(unknown).collect()
         }
         // The alternatives of an optional or many-shaped value: the one that got furthest into the value explains best.
@@ -168,10 +168,10 @@ fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Mistake> {
                 Some(errors) if depth(errors) > error.instance_path().as_str().len() => {
                     errors.iter().flat_map(|error| explain(error, schema)).collect()
                 }
-                _ => vec![Mistake::new(place, format!("must be {}", forms(context)))],
+                _ => vec![Problem::new(place, format!("must be {}", forms(context)))],
             }
         }
-        kind => vec![Mistake::new(place, reason(kind) + &example(schema, error.schema_path().as_str()))],
+        kind => vec![Problem::new(place, reason(kind) + &example(schema, error.schema_path().as_str()))],
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_with_its_place() {
         let value = read("beds: 0\nplants:\n  - {name: 3, kind: fern}\n  - {nmae: x}\n").unwrap();
-        let mistakes: Vec<String> = check::<Garden>(&value).unwrap_err().iter().map(Mistake::to_string).collect();
+        let mistakes: Vec<String> = check::<Garden>(&value).unwrap_err().iter().map(Problem::to_string).collect();
         insta::assert_snapshot!(mistakes.join("\n"), @r"
         beds: must be at least 1, for example 4
         plants[0].kind: must be one of tree, herb
@@ -298,7 +298,7 @@ mod tests {
         ];
         let text = "beds: 1\nsoil: {wet: true}\nplants:\n  - {name: a, scent: null}\n  - {name: b}\n  - 3\n";
         let mut value = read(text).unwrap();
-        let mistakes: Vec<String> = take_refused(&mut value, &refused).iter().map(Mistake::to_string).collect();
+        let mistakes: Vec<String> = take_refused(&mut value, &refused).iter().map(Problem::to_string).collect();
         insta::assert_snapshot!(mistakes.join("\n"), @r"
         plants[0].scent: is refused: nobody smells here
         soil.wet: is refused: there is no water

@@ -20,9 +20,9 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{sleep, timeout};
 
-use super::db::Pauses;
-use super::fault::Fault;
-use super::{Db, Error, Transaction};
+use crate::store::db::Pauses;
+use crate::store::fault::Fault;
+use crate::store::{self, Db, Error, Transaction};
 
 /// The longest pause between two attempts to reach the database.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -148,11 +148,11 @@ impl QueueDriver {
         }
     }
 
-    async fn knows(&self, db: &mut PgConnection, taken: &[i32]) -> super::Result<bool> {
+    async fn knows(&self, db: &mut PgConnection, taken: &[i32]) -> store::Result<bool> {
         if taken.is_empty() {
             return Ok(true);
         }
-        let now = super::jobs::list_kinds(db, taken).await?;
+        let now = store::jobs::list_kinds(db, taken).await?;
         let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         // Only jobs of kinds that the worker knows are ever taken; others are merely looked at.
         Ok(taken.iter().filter(|id| kinds.contains_key(id)).all(|id| kinds.get(id) == now.get(id)))
@@ -312,7 +312,7 @@ impl Ear {
                 Ok(Ok(Some(_))) => return Some(self.notification()),
                 Ok(Ok(None) | Err(_)) => self.listener = None,
                 Err(_) => {
-                    let alive = timeout(PING, super::ping(listener)).await;
+                    let alive = timeout(PING, store::ping(listener)).await;
                     if !matches!(alive, Ok(Ok(()))) {
                         self.listener = None;
                     }

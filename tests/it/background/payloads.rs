@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gatehouse::attr_encrypted::ColumnKey;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::repository::hashed_path;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-use gatehouse::attr_encrypted::ColumnKey;
 use gatehouse::clock::Clock;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::http::auth::{self, shell};
 use gatehouse::store::reference_counters;

@@ -5,12 +5,17 @@
 //! database it does in one transaction that finds out whether it was done before. What waits for somebody else's server
 //! has a worker of its own, and each such server no more than its share of it.
 
+pub mod access_facts_batcher;
 pub mod announce_alert;
+pub mod batcher;
 pub mod deliver_webhook;
 pub mod expire_memberships;
+pub mod kas_usage_batcher;
+pub mod last_used;
 pub mod outbound;
 pub mod payload;
 pub mod post_receive;
+pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod repositories;
@@ -33,15 +38,15 @@ use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
 use self::outbound::Outbound;
 use self::post_receive::PostReceive;
+use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
 use self::repositories::Repositories;
 use self::sync_scim_members::SyncScimMembers;
-use crate::attr_encrypted::ColumnKey;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
+use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
 use crate::store::db::Pauses;
-use crate::store::queue_driver::QueueDriver;
 use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.

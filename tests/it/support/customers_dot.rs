@@ -1,4 +1,4 @@
-//! A customers portal: its keys, and tokens that it signs.
+//! CustomersDot: its keys, and tokens that it signs.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use super::TestApp;
 
-/// Where the tests' portal is.
+/// Where the tests' CustomersDot is.
 pub const URL: &str = "https://customers.example.com";
 
-/// A file with the portal's keys, made once for all tests.
+/// A file with CustomersDot's keys, made once for all tests.
 static JWKS: LazyLock<PathBuf> = LazyLock::new(|| {
-    let file = std::env::temp_dir().join(format!("gatehouse-portal-{}.json", std::process::id()));
+    let file = std::env::temp_dir().join(format!("gatehouse-customers-dot-{}.json", std::process::id()));
     std::fs::write(&file, jwks(&[("rsa", Algorithm::RS256), ("ed", Algorithm::EdDSA)]).to_string()).unwrap();
     file
 });
 
-/// Settings with which the portal's tokens are good.
+/// Settings with which CustomersDot's tokens are good.
 pub fn settings() -> String {
     format!("gatehouse: {{customers_dot: {{url: '{URL}', jwks_file: '{}'}}}}", JWKS.display())
 }
@@ -35,7 +35,7 @@ pub fn jwks(keys: &[(&str, Algorithm)]) -> Value {
     json!({ "keys": keys.collect::<Vec<_>>() })
 }
 
-/// The claims that the portal signs now.
+/// The claims that CustomersDot signs now.
 pub fn claims(app: &TestApp) -> Value {
     json!({
         "iss": format!("{URL}/"),
@@ -45,19 +45,19 @@ pub fn claims(app: &TestApp) -> Value {
     })
 }
 
-/// A token of the portal's.
+/// A token of CustomersDot's.
 pub fn token(app: &TestApp) -> String {
     sign(&claims(app), Algorithm::EdDSA, "ed")
 }
 
-/// Any claims, signed with the portal's key of that algorithm.
+/// Any claims, signed with CustomersDot's key of that algorithm.
 pub fn sign(claims: &Value, algorithm: Algorithm, id: &str) -> String {
     let mut header = Header::new(algorithm);
     header.kid = Some(id.to_owned());
     jsonwebtoken::encode(&header, claims, &key(algorithm)).unwrap()
 }
 
-/// The portal's private key: nobody's but the tests'.
+/// CustomersDot's private key: nobody's but the tests'.
 fn key(algorithm: Algorithm) -> EncodingKey {
     match algorithm {
         Algorithm::EdDSA => {
@@ -65,6 +65,6 @@ fn key(algorithm: Algorithm) -> EncodingKey {
             EncodingKey::from_ed_der(&[pkcs8, [7; 32].as_slice()].concat())
         }
         Algorithm::HS256 => EncodingKey::from_secret(b"a secret"),
-        _ => EncodingKey::from_rsa_der(include_bytes!("portal.der")),
+        _ => EncodingKey::from_rsa_der(include_bytes!("customers_dot.der")),
     }
 }

@@ -1,5 +1,5 @@
-//! The newer mounts of provisioning, below `/api/v4/internal/gitlab_subscriptions`: the same endpoints for the customers
-//! portal alone (provisioning.md 7).
+//! The newer mounts of provisioning, below `/api/v4/internal/gitlab_subscriptions`: the same endpoints for
+//! CustomersDot alone (provisioning.md 7).
 
 mod subscription_add_on_purchases;
 mod upcoming_reconciliations;
@@ -8,12 +8,12 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post, put};
 
-use super::auth::customers_dot::CustomersDot;
-use super::auth::provisioning::require_portal;
-use super::provisioning::{ProvisioningState, around, minutes, minutes_move, subscription};
+use super::{ProvisioningState, minutes, minutes_move, subscription, with_layers};
+use crate::http::auth::customers_dot::CustomersDot;
+use crate::http::auth::provisioning::require_customers_dot;
 
 /// The area's routes.
-pub fn router(state: ProvisioningState, portal: CustomersDot) -> Router {
+pub fn router(state: ProvisioningState, customers_dot: CustomersDot) -> Router {
     let routes = Router::new()
         .route(
             "/namespaces/{id}/gitlab_subscription",
@@ -27,6 +27,6 @@ pub fn router(state: ProvisioningState, portal: CustomersDot) -> Router {
             "/namespaces/{id}/upcoming_reconciliations",
             put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
         )
-        .route_layer(from_fn_with_state(portal.clone(), require_portal));
-    around(routes, portal, state)
+        .route_layer(from_fn_with_state(customers_dot.clone(), require_customers_dot));
+    with_layers(routes, customers_dot, state)
 }

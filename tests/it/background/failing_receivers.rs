@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gatehouse::attr_encrypted::ColumnKey;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::Listening;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
 use sqlx::PgPool;

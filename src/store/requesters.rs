@@ -3,18 +3,18 @@
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::asker::{Account, Asker, AskerKey, AskerName};
 use crate::domain::ids::{KeyId, UserId};
+use crate::domain::requester::{Account, Requester, RequesterKey, RequesterName};
 
 /// Who asks, as far as we know them: the user, or the key and its owner. Blocked users are found too.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn find(db: impl PgExecutor<'_>, name: AskerName) -> Result<Asker> {
+pub async fn find(db: impl PgExecutor<'_>, name: RequesterName) -> Result<Requester> {
     let (key, user) = match name {
-        AskerName::Key(id) => (Some(id.0), None),
-        AskerName::User(id) => (None, Some(id.0)),
-        AskerName::NoSuchUser | AskerName::Nobody => return Ok(Asker { name, key: None, account: None }),
+        RequesterName::Key(id) => (Some(id.0), None),
+        RequesterName::User(id) => (None, Some(id.0)),
+        RequesterName::NoSuchUser | RequesterName::Nobody => return Ok(Requester { name, key: None, account: None }),
     };
     let row = sqlx::query!(
         r#"
@@ -42,9 +42,9 @@ pub async fn find(db: impl PgExecutor<'_>, name: AskerName) -> Result<Asker> {
     )
     .fetch_one(db)
     .await?;
-    Ok(Asker {
+    Ok(Requester {
         name,
-        key: row.key_id.map(|id| AskerKey {
+        key: row.key_id.map(|id| RequesterKey {
             id: KeyId(id),
             deploy: row.deploy.unwrap_or_default(),
             last_used_at: row.last_used_at.map(|at| at.and_utc()),

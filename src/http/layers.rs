@@ -22,16 +22,16 @@ use crate::config::Limits;
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(Debug, Clone)]
-struct Surroundings {
+struct LayerState {
     time_limit: Duration,
     bodies: body::Bounds,
     tasks: Tasks,
 }
 
 /// The router with what surrounds every request. Each is a task of its own among `tasks`.
-pub fn around(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
+pub fn layered(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-    let surroundings = Surroundings {
+    let surroundings = LayerState {
         time_limit: seconds(limits.request_timeout),
         bodies: body::Bounds::new(seconds(limits.body_timeout), limits.bodies_bytes),
         tasks: tasks.clone(),
@@ -69,7 +69,7 @@ pub struct CorrelationId(pub String);
 #[derive(Debug, Clone)]
 pub struct Route(pub String);
 
-async fn observe(State(around): State<Surroundings>, request: Request, next: Next) -> Response {
+async fn observe(State(around): State<LayerState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = correlation_id(&request);
     let (mut parts, body) = request.into_parts();

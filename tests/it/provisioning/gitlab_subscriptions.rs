@@ -1,4 +1,4 @@
-//! The newer mounts of add-ons, minutes and reconciliations, which the customers portal alone may call.
+//! The newer mounts of add-ons, minutes and reconciliations, which CustomersDot alone may call.
 
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use sqlx::PgPool;
 
 use super::World;
 use super::races::ledger_agrees;
-use crate::support::{Reply, portal};
+use crate::support::{Reply, customers_dot};
 
 const PURCHASES: &str = "/namespaces/1234/subscription_add_on_purchases";
 
 async fn world(pool: PgPool) -> World {
-    World::with(pool, &portal::settings()).await
+    World::with(pool, &customers_dot::settings()).await
 }
 
 async fn call(world: &World, method: &str, path: &str, body: Value) -> Reply {
     let request = World::bare(method, &format!("/internal/gitlab_subscriptions{path}"));
-    let request = request.header("X-Customers-Dot-Internal-Token", portal::token(&world.app));
+    let request = request.header("X-Customers-Dot-Internal-Token", customers_dot::token(&world.app));
     let request = request.header("content-type", "application/json");
     world.app.send(request.body(Body::from(body.to_string())).unwrap()).await
 }

@@ -18,7 +18,7 @@ use crate::domain::repository::GlRepository;
 use crate::store::events::{PushEvent, Refs};
 use crate::store::pushed_projects::{Author, PushedProject};
 use crate::store::received_pushes::{self, ReceivedPush};
-use crate::store::web_hooks::{Answer, Hearer};
+use crate::store::web_hooks::{Answer, Subscriber};
 use crate::store::{self, actors, events, jobs, pushed_projects, web_hooks};
 
 /// The job of one push.
@@ -40,7 +40,7 @@ struct Prepared<'a> {
     project: PushedProject,
     author: Option<Author>,
     groups: Vec<PreparedGroup<'a>>,
-    hooks: Vec<Hearer>,
+    hooks: Vec<Subscriber>,
     protected: ProtectedRefs,
 }
 
@@ -130,7 +130,7 @@ async fn prepare<'a>(
 async fn prepare_group<'a>(
     state: &JobState,
     project: &PushedProject,
-    hooks: &[Hearer],
+    hooks: &[Subscriber],
     group: Group<'a>,
     default_branch_known: bool,
 ) -> PreparedGroup<'a> {
@@ -225,7 +225,13 @@ async fn write(
 
 /// Enqueues a delivery to each of the hooks. What is longer than anything that GitLab sends is not sent, and the hooks' logs
 /// say so.
-async fn tell(db: &mut PgConnection, hooks: &[&Hearer], trigger: &str, event: Uuid, body: &Value) -> store::Result<()> {
+async fn tell(
+    db: &mut PgConnection,
+    hooks: &[&Subscriber],
+    trigger: &str,
+    event: Uuid,
+    body: &Value,
+) -> store::Result<()> {
     let body = body.to_string();
     for hook in hooks {
         if body.len() > payload::LONGEST {

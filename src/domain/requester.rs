@@ -13,7 +13,7 @@ pub const LOCK: TimeDelta = TimeDelta::minutes(10);
 
 /// How a request names who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskerName {
+pub enum RequesterName {
     /// `key_id`
     Key(KeyId),
     /// `user_id`
@@ -26,18 +26,18 @@ pub enum AskerName {
 
 /// Who asks, as far as we know them.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct Requester {
     /// How the request names them.
-    pub name: AskerName,
+    pub name: RequesterName,
     /// The key, where it may authenticate.
-    pub key: Option<AskerKey>,
+    pub key: Option<RequesterKey>,
     /// The user, or the key's owner.
     pub account: Option<Account>,
 }
 
 /// The key behind which somebody asks.
 #[derive(Debug, Clone, Copy)]
-pub struct AskerKey {
+pub struct RequesterKey {
     /// Its id.
     pub id: KeyId,
     /// A deploy key belongs to projects, not to a user.
@@ -72,7 +72,7 @@ pub enum Unknown {
     KeyOwner,
 }
 
-impl Asker {
+impl Requester {
     /// Whether a deploy key asks.
     #[must_use]
     pub fn is_deploy_key(&self) -> bool {
@@ -85,9 +85,9 @@ impl Asker {
     /// Where there is none.
     pub fn account(&self) -> Result<&Account, Unknown> {
         match (self.name, &self.key) {
-            (AskerName::User(_) | AskerName::NoSuchUser, _) => self.account.as_ref().ok_or(Unknown::User),
-            (AskerName::Key(_), Some(_)) => self.account.as_ref().ok_or(Unknown::KeyOwner),
-            (AskerName::Key(_), None) | (AskerName::Nobody, _) => Err(Unknown::Key),
+            (RequesterName::User(_) | RequesterName::NoSuchUser, _) => self.account.as_ref().ok_or(Unknown::User),
+            (RequesterName::Key(_), Some(_)) => self.account.as_ref().ok_or(Unknown::KeyOwner),
+            (RequesterName::Key(_), None) | (RequesterName::Nobody, _) => Err(Unknown::Key),
         }
     }
 }

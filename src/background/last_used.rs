@@ -4,17 +4,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::tokens::KnownToken;
-use super::{Db, Result};
 use crate::domain::access::{Key, User};
-use crate::domain::asker::Asker;
+use crate::domain::requester::Requester;
+use crate::store::tokens::KnownToken;
+use crate::store::{Db, Result, last_used};
 
 /// Notes that wait at most; past this they are dropped, for the next request brings another.
 const QUEUE: usize = 4096;
 
 /// Somebody was seen.
 #[derive(Debug, Clone, Copy)]
-pub enum Touch {
+pub enum LastUse {
     /// A key was used; nothing where that was noted within the last day.
     Key(i64, DateTime<Utc>),
     /// A user fetched; nothing where that was noted today.
@@ -25,7 +25,7 @@ pub enum Touch {
     Nothing,
 }
 
-impl Touch {
+impl LastUse {
     /// The note that this key was used.
     #[must_use]
     pub fn key(key: &Key, now: DateTime<Utc>) -> Self {
@@ -35,9 +35,9 @@ impl Touch {
 
     /// The note that a key was used by somebody who asks for a credential.
     #[must_use]
-    pub fn asker(asker: &Asker, now: DateTime<Utc>) -> Self {
+    pub fn requester(requester: &Requester, now: DateTime<Utc>) -> Self {
         let stale = |at: Option<DateTime<Utc>>| at.is_none_or(|at| at <= now - TimeDelta::days(1));
-        match asker.key {
+        match requester.key {
             Some(key) if stale(key.last_used_at) => Self::Key(key.id.0, now),
             _ => Self::Nothing,
         }
@@ -60,9 +60,9 @@ impl Touch {
 
 /// Where notes are left. Clones share the queue.
 #[derive(Debug, Clone)]
-pub struct Touches(mpsc::Sender<Touch>);
+pub struct LastUsedWriter(mpsc::Sender<LastUse>);
 
-impl Touches {
+impl LastUsedWriter {
     /// A queue, and the task that empties it; the task ends after the last note once all clones are gone.
     #[must_use]
     pub fn start(db: impl Into<Db>) -> (Self, JoinHandle<()>) {
@@ -87,95 +87,41 @@ impl Touches {
     }
 
     /// Leaves a note. Where too many wait already, it is dropped.
-    pub fn note(&self, touch: Touch) {
-        if !matches!(touch, Touch::Nothing) {
+    pub fn note(&self, touch: LastUse) {
+        if !matches!(touch, LastUse::Nothing) {
             let _ = self.0.try_send(touch);
         }
     }
 }
 
-async fn write(db: &Db, batch: &[Touch]) -> Result<()> {
+async fn write(db: &Db, batch: &[LastUse]) -> Result<()> {
     let (mut keys, mut users, mut tokens, mut latest) = (Vec::new(), Vec::new(), Vec::new(), DateTime::<Utc>::MIN_UTC);
-    for touch in batch {
-        let at = match *touch {
-            Touch::Key(id, at) => {
+    for last_use in batch {
+        let at = match *last_use {
+            LastUse::Key(id, at) => {
                 keys.push(id);
                 at
             }
-            Touch::User(id, at) => {
+            LastUse::User(id, at) => {
                 users.push(id);
                 at
             }
-            Touch::Token(id, at) => {
+            LastUse::Token(id, at) => {
                 tokens.push(id);
                 at
             }
-            Touch::Nothing => continue,
+            LastUse::Nothing => continue,
         };
         latest = latest.max(at);
     }
-    // In the order of the ids, so that two servers do not lock each other out.
-    let now = latest.naive_utc();
-    let (key_rows, user_rows) = (keys.len(), users.len());
-    if key_rows > 0 {
-        sqlx::query!(
-            "with stale as (
-               select id
-               from keys
-               where id = any ($1)
-                 and (last_used_at is null or last_used_at < $2::timestamp - interval '1 day')
-               order by id
-               for update skip locked
-             )
-             update keys
-             set last_used_at = $2
-             from stale
-             where keys.id = stale.id",
-            &keys,
-            now,
-        )
-        .execute(db)
-        .await?;
+    if !keys.is_empty() {
+        last_used::update_keys(db, &keys, latest).await?;
     }
     if !tokens.is_empty() {
-        sqlx::query!(
-            "with stale as (
-               select id
-               from personal_access_tokens
-               where id = any ($1)
-                 and (last_used_at is null or last_used_at <= $2::timestamptz - interval '10 minutes')
-               order by id
-               for update skip locked
-             )
-             update personal_access_tokens
-             set last_used_at = $2
-             from stale
-             where personal_access_tokens.id = stale.id",
-            &tokens,
-            latest,
-        )
-        .execute(db)
-        .await?;
+        last_used::update_tokens(db, &tokens, latest).await?;
     }
-    if user_rows > 0 {
-        sqlx::query!(
-            "with stale as (
-               select id
-               from users
-               where id = any ($1)
-                 and (last_activity_on is null or last_activity_on < $2)
-               order by id
-               for update skip locked
-             )
-             update users
-             set last_activity_on = $2
-             from stale
-             where users.id = stale.id",
-            &users,
-            latest.date_naive(),
-        )
-        .execute(db)
-        .await?;
+    if !users.is_empty() {
+        last_used::update_users(db, &users, latest.date_naive()).await?;
     }
     Ok(())
 }

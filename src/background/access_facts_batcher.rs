@@ -1,0 +1,60 @@
+//! The facts of the access rules, for all attempts that wait at the same moment in one statement.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::batcher::{BatchedQuery, Batcher};
+use crate::config::{Database, Settings};
+use crate::domain::access::{Attempt, Facts};
+use crate::store::access_facts::{self, AccessSettings};
+use crate::store::{Db, Result};
+
+/// The loader of facts: attempts that wait at the same moment share one statement.
+#[derive(Debug, Clone)]
+pub struct AccessFactsBatcher(Batcher<AccessFactsQuery>);
+
+impl AccessFactsBatcher {
+    /// A loader over this budget, all of whose connections `/allowed` may use.
+    #[must_use]
+    pub fn over(db: impl Into<Db>, database: &Database, settings: &Settings) -> Self {
+        let shell = &settings.gitlab_shell;
+        let settings = AccessSettings {
+            http_download: shell.upload_pack,
+            http_push: shell.receive_pack,
+            otp_login: settings.gatehouse.two_factor_for_git.then(|| settings.ssh_login()),
+        };
+        Self(Batcher::new(AccessFactsQuery(settings), db.into(), database.access_connections))
+    }
+
+    /// The facts about an attempt that is made `now`.
+    ///
+    /// # Errors
+    /// Where the database does not answer in time.
+    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
+        self.0.load((attempt, now)).await
+    }
+
+    /// The same, waited for as long as this: Gitaly asks once, and waits longer than gitlab-shell.
+    ///
+    /// # Errors
+    /// Where the database does not answer in time.
+    pub async fn load_within(&self, attempt: Arc<Attempt>, now: DateTime<Utc>, patience: Duration) -> Result<Facts> {
+        self.0.load_within((attempt, now), patience).await
+    }
+}
+
+#[derive(Debug)]
+struct AccessFactsQuery(AccessSettings);
+
+impl BatchedQuery for AccessFactsQuery {
+    type Request = (Arc<Attempt>, DateTime<Utc>);
+    type Response = Facts;
+    const NAME: &'static str = "access_facts";
+
+    async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<Facts>> {
+        access_facts::list(connection, attempts, &self.0).await
+    }
+}
