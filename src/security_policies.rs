@@ -159,9 +159,6 @@ pub enum OneOrMore {
 }
 
 /// The policies in a file that are in order; one with a mistake would have agents do what nobody asked for.
-///
-/// # Errors
-/// What is wrong with the file.
 pub fn parse(yaml: &str) -> Result<Vec<Policy>, String> {
     let file: File = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     match file.scan_execution_policy.iter().find_map(|policy| policy.mistakes().pop()) {
@@ -171,9 +168,6 @@ pub fn parse(yaml: &str) -> Result<Vec<Policy>, String> {
 }
 
 /// The rules in a file that keep branches from being pushed to.
-///
-/// # Errors
-/// What is wrong with the file.
 pub fn rules_against_pushes(yaml: &str) -> Result<Vec<PolicyRule>, String> {
     let file: File = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     let blocking =

@@ -109,9 +109,6 @@ impl JobState {
     }
 
     /// The state of jobs over connections that exist.
-    ///
-    /// # Errors
-    /// Where no HTTP client can be made.
     pub fn over(
         pool: impl Into<Db>,
         settings: JobSettings,
@@ -213,9 +210,6 @@ fn restarts(error: &anyhow::Error) {
 }
 
 /// A worker over the driver's connections, with the kinds of job that its lane has.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn worker(
     state: &JobState,
     lane: Lane,

@@ -37,9 +37,6 @@ pub enum Unsent {
 
 impl Outbound {
     /// A way out on which an answer may take this long.
-    ///
-    /// # Errors
-    /// Where no HTTP client can be made.
     pub fn new(timeout: Duration) -> anyhow::Result<Self> {
         // TLS needs one provider for the whole process; where there is one already, that one will do.
         let _ = rustls::crypto::ring::default_provider().install_default();

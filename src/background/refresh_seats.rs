@@ -36,9 +36,6 @@ pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<b
 
 /// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
 /// many there were.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn refresh(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> store::Result<usize> {
     let author = Author { actor: Actor::SeatRefresh, request_id: None };
     let mut refreshed = 0;

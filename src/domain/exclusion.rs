@@ -12,9 +12,6 @@ pub struct Reason(String);
 
 impl Reason {
     /// The reason, as long as there is one.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub fn new(text: Option<String>) -> Result<Self, &'static str> {
         let text = text.filter(|text| !text.trim().is_empty()).ok_or("can't be blank")?;
         if text.chars().count() > REASON_LENGTH {

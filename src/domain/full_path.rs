@@ -32,9 +32,6 @@ pub enum Position {
 }
 
 /// Whether `name` can be one part of a path.
-///
-/// # Errors
-/// Where it cannot.
 pub fn check_name(name: &str, position: Position) -> Result<(), BadName> {
     let reserved = match position {
         Position::Root => ROOT_WORDS,

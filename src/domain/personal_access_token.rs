@@ -98,9 +98,6 @@ impl fmt::Display for Refusal {
 }
 
 /// What is made of the wish. The reasons against it stand in the order of the contract, and the first one counts.
-///
-/// # Errors
-/// That reason.
 pub fn decide(requester: &Requester, wish: Wish<'_>, policy: &Policy, today: NaiveDate) -> Result<Grant, Refusal> {
     if requester.is_deploy_key() {
         return Err(Refusal::DeployKey);

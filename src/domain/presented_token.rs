@@ -74,9 +74,6 @@ pub enum Need {
 
 impl PresentedToken {
     /// Whether its bearer may do what is needed. The reasons against it stand in the order of the contract.
-    ///
-    /// # Errors
-    /// The first reason.
     pub fn judge(&self, need: Need, today: NaiveDate) -> Result<(), Rejection> {
         if self.expires_at.is_some_and(|day| day <= today) {
             return Err(Rejection::Expired);

@@ -84,9 +84,6 @@ pub enum Refusal {
 
 /// Whether the attempt makes the project: the user may make one there, every rule of access lets them push to it, and it
 /// can have the name.
-///
-/// # Errors
-/// Why not.
 pub fn decide(facts: &Facts, attempt: &Attempt, home: &Home, name: &str) -> Result<(), Refusal> {
     let Actor::User(user) = facts.actor() else { return Err(Refusal::NotPermitted) };
     let maker = Maker { id: user.id, admin: user.admin, external: user.external };

@@ -70,9 +70,6 @@ pub enum NotAKey {
 
 impl PublicKey {
     /// The key in a line of OpenSSH's format, `ssh-ed25519 AAAA… comment`.
-    ///
-    /// # Errors
-    /// Where the text is anything else.
     pub fn parse(text: &str) -> Result<Self, NotAKey> {
         let line = text.trim();
         if line.contains("PRIVATE KEY-----") {

@@ -45,9 +45,6 @@ impl fmt::Display for Refusal {
 }
 
 /// Whose recovery codes are replaced (shell.md 2.6).
-///
-/// # Errors
-/// The first reason against it.
 pub fn recoverer(requester: &Requester) -> Result<&Account, Refusal> {
     if requester.is_deploy_key() {
         return Err(Refusal::DeployKeyForCodes);
@@ -57,9 +54,6 @@ pub fn recoverer(requester: &Requester) -> Result<&Account, Refusal> {
 }
 
 /// Whose one-time password is checked, and the key that it opens (shell.md 2.8).
-///
-/// # Errors
-/// The first reason against it.
 pub fn verifier(requester: &Requester, now: DateTime<Utc>) -> Result<(KeyId, &Account), Refusal> {
     // A user without a key has nothing that a session could belong to.
     let key = requester.key.ok_or(Refusal::Unknown(Unknown::Key))?;

@@ -18,9 +18,6 @@ pub struct Blob {
 
 impl Repository {
     /// The LFS pointers among the new blobs, and `limit` of them at most: the rest is not looked at.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn lfs_pointers(&self, new_ids: &[&str], limit: u16) -> Result<Vec<LfsPointer>> {
         if new_ids.is_empty() {
             return Ok(Vec::new());

@@ -104,9 +104,6 @@ pub enum PathStatus {
 impl Repository {
     /// Whether `ancestor` is `child`, or can be reached from it. A push from the one to the other is forced where not.
     /// Gitaly says no where one of them does not exist.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn is_ancestor(&self, ancestor: &str, child: &str) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::CommitIsAncestorRequest {
@@ -137,9 +134,6 @@ impl Repository {
     }
 
     /// How many commits `new` reaches and `old` does not; all that it reaches, where there is no `old`.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
@@ -149,9 +143,6 @@ impl Repository {
     }
 
     /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn newest_commits(&self, old: Option<&str>, new: &str, limit: u16) -> Result<Vec<Commit>> {
         let call = Call::new(self, MEDIUM)?;
         let revisions = [new.to_owned()].into_iter().chain(old.map(|old| format!("^{old}")));

@@ -53,9 +53,6 @@ impl Steps {
 impl Repository {
     /// The answers to the questions about a push whose refs are to name `new_ids`, and the LFS objects that its pointers
     /// point to. What only the database knows is left as it is by default.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn answer(
         &self,
         questions: &Questions,

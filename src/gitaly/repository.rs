@@ -73,9 +73,6 @@ impl Repository {
     }
 
     /// Whether the storage has it.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn exists(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::RepositoryExistsRequest { repository: Some(self.message()) };
@@ -102,9 +99,6 @@ impl Repository {
     }
 
     /// Whether it has a branch. A repository without one is empty to the rules, whatever tags it has.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn has_branches(&self) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::HasLocalBranchesRequest { repository: Some(self.message()) };
@@ -115,9 +109,6 @@ impl Repository {
     }
 
     /// The size of its object directory in KiB: within a quarantine, that of the push.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn object_directory_size(&self) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::GetObjectDirectorySizeRequest { repository: Some(self.message()) };
@@ -129,9 +120,6 @@ impl Repository {
 
     /// The bytes of its objects, without those that nothing reaches and that housekeeping is going to remove. A push that
     /// waits in a quarantine does not count.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn objects_size(&self) -> Result<u64> {
         let call = Call::new(self, MEDIUM)?;
         let message = proto::RepositoryInfoRequest { repository: Some(self.old_objects_alone()) };
@@ -144,17 +132,11 @@ impl Repository {
     }
 
     /// The full name of its default branch, which need not exist; `None` where it has none.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn default_branch(&self) -> Result<Option<Vec<u8>>> {
         self.find_default_branch_name(true).await
     }
 
     /// What HEAD names, and which branch stands for it.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn head(&self) -> Result<Head> {
         let name = |full: Option<Vec<u8>>| {
             let full = String::from_utf8_lossy(&full?).into_owned();
@@ -191,9 +173,6 @@ impl Repository {
     }
 
     /// Whether it has this ref, by its full name.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn ref_exists(&self, name: &[u8]) -> Result<bool> {
         let call = Call::new(self, FAST)?;
         let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
@@ -202,9 +181,6 @@ impl Repository {
 
     /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no such
     /// tag.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn find_tag(&self, name: &str) -> Result<Option<(String, String)>> {
         let call = Call::new(self, FAST)?;
         let message = proto::FindTagRequest { repository: Some(self.message()), tag_name: name.into() };
@@ -217,9 +193,6 @@ impl Repository {
     }
 
     /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.
-    ///
-    /// # Errors
-    /// Where Gitaly gives no answer.
     pub async fn branches_containing(&self, commit: &str, limit: u32) -> Result<Vec<Vec<u8>>> {
         let call = Call::new(self, MEDIUM)?;
         // Gitaly takes zero for no limit at all.

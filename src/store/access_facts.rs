@@ -30,9 +30,6 @@ pub struct AccessSettings {
 }
 
 /// The facts about each of these attempts, in their order, in one statement.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(
     connection: &mut PgConnection,
     attempts: &[(Arc<Attempt>, DateTime<Utc>)],

@@ -27,9 +27,6 @@ pub struct LoginKey {
 }
 
 /// The key with this SHA-256 fingerprint, where it may authenticate. A user's key whose user is gone is not found.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_login_key(db: impl PgExecutor<'_>, fingerprint: &[u8; 32]) -> Result<Option<LoginKey>> {
     let key = sqlx::query_as!(
         LoginKey,
@@ -68,9 +65,6 @@ pub struct ActingUser {
 
 /// The user whom a request names: by id, by name without regard to case, as the owner of a key that may authenticate,
 /// or as the creator of a deploy key (the ghost user where the creator is gone). Blocked users are found too.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_acting_user(db: impl PgExecutor<'_>, actor: &ActorName) -> Result<Option<ActingUser>> {
     let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
     match actor {

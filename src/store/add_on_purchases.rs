@@ -9,9 +9,6 @@ use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::{Author, Entry, Record};
 
 /// The row of an add-on, made when somebody first names it.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_or_insert_add_on(conn: &mut PgConnection, add_on: AddOn) -> Result<i64> {
     let find = || sqlx::query_scalar!("select id from subscription_add_ons where name = $1", add_on.number());
     if let Some(id) = find().fetch_optional(&mut *conn).await? {
@@ -28,9 +25,6 @@ pub async fn find_or_insert_add_on(conn: &mut PgConnection, add_on: AddOn) -> Re
 }
 
 /// The namespace's purchase of the add-on.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId, add_on: AddOn) -> Result<Option<Purchase>> {
     let row = sqlx::query_as!(
         Row,
@@ -49,9 +43,6 @@ pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId, add_on: AddOn
 }
 
 /// The namespace's purchase of the add-on, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_for_update(
     db: impl PgExecutor<'_>,
     namespace: NamespaceId,
@@ -98,9 +89,6 @@ impl Row {
 }
 
 /// Makes a purchase, and writes it down in the ledger; nothing where the namespace has one of this add-on.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
@@ -139,9 +127,6 @@ pub async fn create(
 }
 
 /// Changes a purchase that is locked, if only its add-on, and writes down what it was and is.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn change(
     conn: &mut PgConnection,
     before: &Purchase,
@@ -183,9 +168,6 @@ pub async fn change(
 }
 
 /// Removes a purchase that is locked, and writes down what it was.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(conn: &mut PgConnection, purchase: &Purchase, author: &Author, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!("delete from subscription_add_on_purchases where id = $1", purchase.id).execute(&mut *conn).await?;
     let entry = Entry { before: Some(purchase.fields()), ..entry(purchase) };

@@ -34,9 +34,6 @@ pub struct Opened {
 
 /// Makes the agent's rows what its configuration says. Entries outside of the root group of the agent's project, or that
 /// name nothing, are passed over; of two that name the same, the later one counts.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn replace(conn: &mut PgConnection, agent: &Agent, opened: &Opened) -> Result<()> {
     sqlx::query!("select id from cluster_agents where id = $1 for update", agent.id.0)
         .fetch_optional(&mut *conn)
@@ -81,9 +78,6 @@ replace_rows!(
 );
 
 /// The full paths of the projects whose CI jobs may use the agent, in order.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_ci_projects(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Vec<String>> {
     let paths = sqlx::query_scalar!(
         "
@@ -100,9 +94,6 @@ pub async fn list_ci_projects(db: impl PgExecutor<'_>, agent: AgentId) -> Result
 
 /// Opens the agent to the CI jobs of these projects and no others. What the agent's configuration says of those that
 /// stay is kept.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn set_ci_projects(db: impl PgExecutor<'_>, agent: AgentId, projects: &[ProjectId]) -> Result<()> {
     let ids: Vec<i64> = projects.iter().map(|project| project.0).collect();
     sqlx::query!(
@@ -142,9 +133,6 @@ pub struct UserAccess {
 }
 
 /// The projects and groups whose members may use the agent, and what the user is in each.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_user_access(
     db: impl PgExecutor<'_>,
     agent: AgentId,

@@ -44,9 +44,6 @@ pub struct AgentProject {
 }
 
 /// The project, unless it is hidden or about to be removed.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<AgentProject>> {
     let (id, path) = match key {
         ProjectKey::Id(id) => (Some(*id), None),
@@ -93,9 +90,6 @@ pub async fn find(db: impl PgExecutor<'_>, key: &ProjectKey) -> Result<Option<Ag
 }
 
 /// Whether the project exists, and is neither hidden nor about to be removed.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn exists(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
     let found = sqlx::query_scalar!(
         r#"

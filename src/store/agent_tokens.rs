@@ -60,9 +60,6 @@ impl Activity {
 }
 
 /// The active token that is stored in one of these forms, and its agent.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Option<KnownAgentToken>> {
     let row = sqlx::query!(
         "
@@ -92,9 +89,6 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
 
 /// Notes that the token was used, and that its agent has connected where none of its tokens was used for an hour.
 /// Of several uses at once, one connects it.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
     super::settled(db, || note_use_once(db, token, now)).await
 }
@@ -135,9 +129,6 @@ async fn note_use_once(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> 
 }
 
 /// Writes down what happened to an agent, and forgets the oldest of many events.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn insert_activity(
     conn: &mut PgConnection,
     agent: &Agent,
@@ -178,9 +169,6 @@ pub async fn insert_activity(
 }
 
 /// The agent's token of that name. Of several, an active one goes first, then the newest.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, agent: AgentId, name: &str) -> Result<Option<AgentTokenRow>> {
     let row = sqlx::query!(
         "
@@ -206,18 +194,12 @@ pub async fn find(db: impl PgExecutor<'_>, agent: AgentId, name: &str) -> Result
 }
 
 /// The id of the token that is stored in one of these forms, whoever has it.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_id(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!("select id from cluster_agent_tokens where token_encrypted = any ($1) limit 1", forms);
     Ok(id.fetch_optional(db).await?)
 }
 
 /// How many active tokens the agent has. The agent is locked until the transaction ends, so that the answer stays true.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn count_active(conn: &mut PgConnection, agent: AgentId) -> Result<i64> {
     sqlx::query!("select id from cluster_agents where id = $1 for update", agent.0).fetch_optional(&mut *conn).await?;
     let count = sqlx::query_scalar!(
@@ -271,9 +253,6 @@ pub async fn update(db: impl PgExecutor<'_>, row: &AgentTokenRow) -> Result<()> 
 }
 
 /// Takes the agent's active tokens of that name back, or all of them, and says their ids and names.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn revoke(db: impl PgExecutor<'_>, agent: AgentId, name: Option<&str>) -> Result<Vec<(i64, String)>> {
     let rows = sqlx::query!(
         "

@@ -7,9 +7,6 @@ use crate::domain::agent::Agent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 
 /// The agent of that id.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, id: AgentId) -> Result<Option<Agent>> {
     let row = sqlx::query!("select name, project_id, created_by_user_id from cluster_agents where id = $1", id.0);
     Ok(row.fetch_optional(db).await?.map(|row| Agent {
@@ -21,9 +18,6 @@ pub async fn find(db: impl PgExecutor<'_>, id: AgentId) -> Result<Option<Agent>>
 }
 
 /// The project's agent of that name.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_by_name(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<Agent>> {
     let row = sqlx::query!(
         "select id, created_by_user_id from cluster_agents where project_id = $1 and name = $2",
@@ -64,9 +58,6 @@ pub async fn insert(
 }
 
 /// Says who made the agent, and acts through it.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update_creator(db: impl PgExecutor<'_>, id: AgentId, created_by: Option<UserId>) -> Result<()> {
     let user = created_by.map(|user| user.0);
     sqlx::query!("update cluster_agents set created_by_user_id = $2, updated_at = now() where id = $1", id.0, user)
@@ -76,9 +67,6 @@ pub async fn update_creator(db: impl PgExecutor<'_>, id: AgentId, created_by: Op
 }
 
 /// Removes an agent, its tokens, and what it found.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: AgentId) -> Result<()> {
     sqlx::query!("delete from cluster_agents where id = $1", id.0).execute(db).await?;
     Ok(())

@@ -13,9 +13,6 @@ const THREAT_MONITORING: i16 = 1;
 const ALERT_NUMBERS: i32 = 8;
 
 /// Whether hooks hear of the project's alerts. Nothing where the project is gone.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_audience(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<bool>> {
     let heard = sqlx::query_scalar!(
         r#"
@@ -43,9 +40,6 @@ pub async fn find_audience(db: impl PgExecutor<'_>, project: ProjectId) -> Resul
 }
 
 /// Counts the alert of this fingerprint up, unless there is none that is not resolved.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn count_up(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -70,9 +64,6 @@ pub async fn count_up(
 
 /// Keeps a new alert, under the project's next number; or counts up the one that somebody else has kept meanwhile, and
 /// answers none.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(
     db: &mut PgConnection,
     project: ProjectId,
@@ -152,9 +143,6 @@ pub struct AlertRow {
 }
 
 /// Takes an alert that no hook has been told of, for the transaction to tell them.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn take_unannounced(db: impl PgExecutor<'_>, id: AlertId, now: DateTime<Utc>) -> Result<Option<AlertRow>> {
     let row = sqlx::query!(
         "update alert_management_alerts

@@ -9,9 +9,6 @@ use super::Result;
 use crate::domain::audit::{Author, Entity, Event};
 
 /// Writes an event down, in the transaction of what happened.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn insert(db: impl PgExecutor<'_>, event: &Event, now: DateTime<Utc>) -> Result<()> {
     let (author, author_name) = author(&event.author);
     let (entity_type, entity, path) = match &event.entity {
@@ -100,9 +97,6 @@ impl EventRow {
 }
 
 /// The newest events with an id above `after`, at most `limit` of them, oldest first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(db: impl PgExecutor<'_>, after: i64, limit: u32) -> Result<Vec<EventRow>> {
     let mut rows = sqlx::query_as!(
         EventRow,

@@ -31,9 +31,6 @@ pub struct BroadcastMessageRow {
 }
 
 /// The message of that id, or the newest with that text where no id is given.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, id: Option<i64>, message: &str) -> Result<Option<BroadcastMessageRow>> {
     let row = sqlx::query_as!(
         BroadcastMessageRow,
@@ -54,9 +51,6 @@ pub async fn find(db: impl PgExecutor<'_>, id: Option<i64>, message: &str) -> Re
 }
 
 /// A new message; `row.id` is looked at where it is not 0.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert(db: impl PgExecutor<'_>, row: &BroadcastMessageRow) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "
@@ -84,9 +78,6 @@ pub async fn insert(db: impl PgExecutor<'_>, row: &BroadcastMessageRow) -> Resul
 }
 
 /// Writes a message.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update(db: impl PgExecutor<'_>, row: &BroadcastMessageRow) -> Result<()> {
     sqlx::query!(
         "
@@ -120,9 +111,6 @@ pub async fn update(db: impl PgExecutor<'_>, row: &BroadcastMessageRow) -> Resul
 }
 
 /// Removes a message.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from broadcast_messages where id = $1", id).execute(db).await?;
     Ok(())

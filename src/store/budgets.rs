@@ -29,9 +29,6 @@ pub struct Budgets {
 
 impl Budgets {
     /// Connections for all areas, made when they are first used.
-    ///
-    /// # Errors
-    /// Where the database's URL cannot be read.
     pub fn new(settings: &Settings) -> Result<Self> {
         let database = &settings.gatehouse.database;
         let connections = &database.connections;

@@ -86,25 +86,16 @@ impl From<PgPool> for Db {
 
 impl Db {
     /// A few connections for a command, made when they are first used.
-    ///
-    /// # Errors
-    /// Where the URL cannot be read.
     pub fn new(settings: &Database) -> Result<Self> {
         Self::beside(settings, settings.connections.upkeep.max(2))
     }
 
     /// A budget of this many connections.
-    ///
-    /// # Errors
-    /// Where the URL cannot be read.
     pub fn beside(settings: &Database, connections: u32) -> Result<Self> {
         Self::with(settings, connections, Terms::of(settings), "other")
     }
 
     /// A budget of this many connections, on these terms.
-    ///
-    /// # Errors
-    /// Where the URL cannot be read.
     pub(super) fn with(settings: &Database, connections: u32, terms: Terms, name: &'static str) -> Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)

@@ -21,9 +21,6 @@ pub struct DefaultBranch {
 }
 
 /// The project's default branch; nothing where its repository was never asked and nobody has stated one.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<DefaultBranch>> {
     let row = sqlx::query_as!(
         DefaultBranch,
@@ -34,9 +31,6 @@ pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<
 }
 
 /// The branch that a new repository of the project is to get: what its groups say, the nearest first, or the instance.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_initial(db: impl PgExecutor<'_>, project: ProjectId) -> Result<String> {
     let name = sqlx::query_scalar!(
         r#"
@@ -63,9 +57,6 @@ pub async fn find_initial(db: impl PgExecutor<'_>, project: ProjectId) -> Result
 }
 
 /// Keeps what is said of a repository that nobody has pushed to, unless more is known already.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(db: impl PgExecutor<'_>, project: ProjectId, name: &str, now: DateTime<Utc>) -> Result<bool> {
     let inserted = sqlx::query!(
         "insert into project_default_branches (project_id, name, known_at)
@@ -83,9 +74,6 @@ pub async fn insert(db: impl PgExecutor<'_>, project: ProjectId, name: &str, now
 }
 
 /// Keeps what the repository's HEAD names, as Gitaly said at that time. A later word stands.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn upsert(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -112,9 +100,6 @@ pub async fn upsert(
 }
 
 /// Notes that a project's first push is in while nobody could say what its default branch is.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_unsettled(db: impl PgExecutor<'_>, project: ProjectId, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "insert into unsettled_default_branches (project_id, created_at)
@@ -131,9 +116,6 @@ pub async fn insert_unsettled(db: impl PgExecutor<'_>, project: ProjectId, now: 
 }
 
 /// Whether such a note was there; it is gone now.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn take_unsettled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<bool> {
     let taken = sqlx::query!("delete from unsettled_default_branches where project_id = $1", project.0);
     Ok(taken.execute(db).await?.rows_affected() == 1)
@@ -142,9 +124,6 @@ pub async fn take_unsettled(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
 /// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a branch
 /// that was there before anybody told us is left as its people have it. Of several first pushes at once, the first to come
 /// here decides. Nothing happens where the branch was settled before.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn settle(
     conn: &mut PgConnection,
     project: ProjectId,

@@ -159,9 +159,6 @@ impl Redirects {
 
 /// Locks the root of the namespace's tree until the transaction ends, so that nobody else moves anything in it. A writer
 /// that moves a namespace calls this before it changes the parent; [`refresh_namespace`] locks the new tree.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn lock_root(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
     let mut root = find_root(&mut *conn, id).await?;
     while let Some(locked) = root {
@@ -202,9 +199,6 @@ async fn find_root(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<Na
 /// project its members and those who reach it through a link.
 ///
 /// Ask before a change that takes access away, after one that gives it, and both times for a move.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId]) -> Result<Vec<UserId>> {
     let ids: Vec<i64> = namespaces.iter().map(|id| id.0).collect();
     let users = sqlx::query_scalar!(
@@ -251,9 +245,6 @@ pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId])
 
 /// Brings the authorizations of these users in line with memberships and shares as they stand on `today`. The users' rows
 /// stay locked until the transaction ends, so that of two writers the later one sees what the earlier one did.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn refresh_authorizations(conn: &mut PgConnection, users: &[UserId], today: NaiveDate) -> Result<()> {
     let mut ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     // One order for everybody, so that two writers never wait for each other.
@@ -387,9 +378,6 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
 /// Removes memberships and shares whose last day has passed, some hundred a call, and what they gave. The answer is how
 /// many: call again, in a new transaction, until it is 0. Servers that call at once share the work, for each skips the rows
 /// that another one holds.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn expire(conn: &mut PgConnection, today: NaiveDate) -> Result<usize> {
     let members = sqlx::query_scalar!(
         "

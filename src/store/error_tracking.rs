@@ -15,9 +15,6 @@ pub struct ErrorTrackingRow {
 }
 
 /// Whether the project takes errors; nothing where that was never said.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<ErrorTrackingRow>> {
     let row = sqlx::query_as!(
         ErrorTrackingRow,
@@ -28,9 +25,6 @@ pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<
 }
 
 /// Writes whether the project takes errors.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert(db: impl PgExecutor<'_>, project: ProjectId, row: ErrorTrackingRow) -> Result<()> {
     sqlx::query!(
         "
@@ -50,9 +44,6 @@ pub async fn upsert(db: impl PgExecutor<'_>, project: ProjectId, row: ErrorTrack
 }
 
 /// The id of the project's client key, and whether it is active.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_client_key(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -74,9 +65,6 @@ pub async fn find_client_key(
 }
 
 /// A new client key, with the given id or the next one.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_client_key(
     db: impl PgExecutor<'_>,
     id: Option<i64>,
@@ -99,9 +87,6 @@ pub async fn insert_client_key(
 }
 
 /// Switches a client key on or off.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_client_key(db: impl PgExecutor<'_>, id: i64, active: bool) -> Result<()> {
     sqlx::query!("update error_tracking_client_keys set active = $2, updated_at = now() where id = $1", id, active)
         .execute(db)
@@ -110,18 +95,12 @@ pub async fn update_client_key(db: impl PgExecutor<'_>, id: i64, active: bool) -
 }
 
 /// Removes a client key.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_client_key(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from error_tracking_client_keys where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// The token that the error-tracking service shows, as the instance keeps it encrypted.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_access_token(db: impl PgExecutor<'_>) -> Result<Option<String>> {
     let token = sqlx::query_scalar!(
         "select error_tracking_access_token_encrypted
@@ -135,9 +114,6 @@ pub async fn find_access_token(db: impl PgExecutor<'_>) -> Result<Option<String>
 }
 
 /// Keeps the ciphertext of the service's token.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update_access_token(db: impl PgExecutor<'_>, ciphertext: &str) -> Result<()> {
     sqlx::query!("update application_settings set error_tracking_access_token_encrypted = $1, updated_at = now() at time zone 'utc'", ciphertext)
         .execute(db)
@@ -146,9 +122,6 @@ pub async fn update_access_token(db: impl PgExecutor<'_>, ciphertext: &str) -> R
 }
 
 /// Whether errors of this project are taken from a client with this key; none where there is no such project.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_enabled(db: impl PgExecutor<'_>, project: ProjectId, public_key: &str) -> Result<Option<bool>> {
     let enabled = sqlx::query_scalar!(
         r#"

@@ -52,9 +52,6 @@ pub enum Refs<'a> {
 }
 
 /// Writes an event of a push. Where it is written already, nothing happens.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_push(db: impl PgExecutor<'_>, event: &PushEvent<'_>) -> Result<()> {
     let fingerprint = format!("push:{}:{}", event.push.0, event.push.1).into_bytes();
     let (name, from, to, commit_count, title, ref_count) = match event.refs {

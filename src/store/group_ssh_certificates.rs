@@ -8,9 +8,6 @@ use crate::domain::certificate::Trust;
 
 /// The groups that trust the authority with this SHA-256 fingerprint, and what the user of that name or primary address
 /// is to each.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_trust(
     db: impl PgExecutor<'_>,
     fingerprint: &[u8],

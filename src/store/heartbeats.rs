@@ -6,9 +6,6 @@ use sqlx::PgExecutor;
 use super::Result;
 
 /// Writes a beat and reads it back; true where what was read is what was written.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn beat(db: impl PgExecutor<'_>, name: &str, now: DateTime<Utc>) -> Result<bool> {
     let written = sqlx::query_scalar!(
         "insert into heartbeats (name, beat_at)

@@ -7,9 +7,6 @@ use super::Result;
 use crate::crypto::seal::Sealed;
 
 /// The answer that was given to this request and still counts.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, key: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Sealed>> {
     let row = sqlx::query!(
         "select body, body_iv, body_salt
@@ -26,9 +23,6 @@ pub async fn find(db: impl PgExecutor<'_>, key: &[u8; 32], now: DateTime<Utc>) -
 
 /// Takes the request for this transaction, and true says that nobody did before. A transaction that is at it is waited
 /// for: once it has ended well the answer is there to be found, and otherwise the request is free.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn claim(
     transaction: &mut PgConnection,
     key: &[u8; 32],
@@ -51,9 +45,6 @@ pub async fn claim(
 }
 
 /// Keeps the answer to a request that this transaction has claimed. Answers that no longer count go.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update(transaction: &mut PgConnection, key: &[u8; 32], answer: &Sealed, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "update idempotent_responses

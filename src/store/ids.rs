@@ -5,9 +5,6 @@ use sqlx::PgExecutor;
 use super::Result;
 
 /// Makes the table's next id greater than `id`. Like all that is done to a sequence, this outlives a rollback.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn move_past(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<()> {
     sqlx::query!(
         "
@@ -23,9 +20,6 @@ pub async fn move_past(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<
 }
 
 /// Whether a row of the table has that id.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<bool> {
     let found = sqlx::query_scalar!(
         r#"

@@ -31,34 +31,22 @@ pub const REFRESH_REPOSITORY: &str = "refresh_repository";
 const PER_RECEIVER: u128 = 8;
 
 /// Brings the queue's schema up to date; one at a time, which [`super::migrate`] sees to.
-///
-/// # Errors
-/// Where the database does not answer, or a step fails.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
     Ok(WorkerUtils::new(db.raw(), SCHEMA).migrate().await?)
 }
 
 /// Adds the job of a push, visible to workers when the caller's transaction is committed.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_post_receive(db: impl PgExecutor<'_>, push: PushId) -> Result<()> {
     insert(db, POST_RECEIVE, &json!({ "push": push.0 })).await
 }
 
 /// Adds the job of a new alert, visible to workers when the caller's transaction is committed.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> Result<()> {
     insert(db, ANNOUNCE_ALERT, &json!({ "alert": alert.0 })).await
 }
 
 /// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are for
 /// one receiver, [`PER_RECEIVER`] of them are under way at once.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, receiver: &str) -> Result<()> {
     let lane = delivery.as_u128() % PER_RECEIVER;
     let sql = "select graphile_worker.add_job(
@@ -81,18 +69,12 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, rec
 
 /// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction is
 /// committed.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
     insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
 }
 
 /// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction is
 /// committed. Pushes that come before it is begun share it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
     sqlx::query(
         "select graphile_worker.add_job(
@@ -153,9 +135,6 @@ const STATE: &str = "case
 end";
 
 /// The jobs, the dead before the others and the oldest first; of one state where one is given.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(db: impl PgExecutor<'_>, state: Option<&str>, limit: i64) -> Result<Vec<JobRow>> {
     let sql = format!(
         "select * from (
@@ -171,9 +150,6 @@ pub async fn list(db: impl PgExecutor<'_>, state: Option<&str>, limit: i64) -> R
 }
 
 /// Gives jobs that nobody works on all their attempts again, from now on. Answers with those that there were.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn retry(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>> {
     let mut transaction = db.begin().await?;
     let rescheduled: Vec<i64> = sqlx::query_scalar(
@@ -200,18 +176,12 @@ pub async fn retry(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>> {
 }
 
 /// Removes jobs that nobody works on. Answers with those that there were.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     let deleted = sqlx::query_scalar("select id from graphile_worker.complete_jobs($1)");
     Ok(deleted.bind(ids).fetch_all(db).await?)
 }
 
 /// Puts off a job that has failed: it is tried again after this long. A delivery waits for the end of its hook's pause too.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration, delivery: Option<Uuid>) -> Result<()> {
     sqlx::query(
         "select graphile_worker.reschedule_jobs(
@@ -236,9 +206,6 @@ pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration, delivery: 
 }
 
 /// Puts off all that waits to be delivered to a hook, until its pause is over.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn pause_deliveries(db: impl PgExecutor<'_>, hook: WebHookId, until: DateTime<Utc>) -> Result<()> {
     sqlx::query(
         "select graphile_worker.reschedule_jobs(
@@ -263,9 +230,6 @@ pub async fn pause_deliveries(db: impl PgExecutor<'_>, hook: WebHookId, until: D
 
 /// Gives all that was to be delivered to these hooks, dead or waiting, its attempts again, from now on. Says how many that
 /// is.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<usize> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "select jobs.id
@@ -280,9 +244,6 @@ pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<us
 }
 
 /// Forgets the receivers that nothing waits for.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn tidy_receivers(db: &Db) -> Result<()> {
     WorkerUtils::new(db.raw(), SCHEMA)
         .cleanup(&[CleanupTask::GcJobQueues])
@@ -291,9 +252,6 @@ pub async fn tidy_receivers(db: &Db) -> Result<()> {
 }
 
 /// Takes back that the attempt which runs now counts. The library has no word for it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn uncount_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query("update graphile_worker._private_jobs set attempts = attempts - 1 where id = $1 and attempts > 0")
         .bind(id)
@@ -303,9 +261,6 @@ pub async fn uncount_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
 }
 
 /// Makes the attempt that runs now the job's last one: where it fails, the job is dead. The library has no word for it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update_last_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query("update graphile_worker._private_jobs set max_attempts = attempts where id = $1")
         .bind(id)
@@ -315,9 +270,6 @@ pub async fn update_last_attempt(db: impl PgExecutor<'_>, id: i64) -> Result<()>
 }
 
 /// Removes the dead jobs that failed for the last time before `then`.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_dead(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> Result<u64> {
     let deleted = sqlx::query(
         "select dropped.id
@@ -336,9 +288,6 @@ pub async fn delete_dead(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> Result
 }
 
 /// The kinds of jobs that have these numbers.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_kinds(db: impl PgExecutor<'_>, ids: &[i32]) -> Result<BTreeMap<i32, String>> {
     let kinds = sqlx::query_as("select id, identifier from graphile_worker._private_tasks where id = any ($1)");
     let kinds: Vec<(i32, String)> = kinds.bind(ids).fetch_all(db).await?;
@@ -361,9 +310,6 @@ pub struct QueueFacts {
 }
 
 /// How the queue does now.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_queue_facts(db: impl PgExecutor<'_>) -> Result<QueueFacts> {
     let facts = sqlx::query_as(
         "select

@@ -10,9 +10,6 @@ use crate::domain::kas_usage::Event;
 const KEEP: TimeDelta = TimeDelta::days(400);
 
 /// Keeps the events of projects that exist, in one statement. A user who does not exist is left out of theirs.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(db: impl PgExecutor<'_>, events: &[Event], now: DateTime<Utc>) -> Result<()> {
     let names: Vec<String> = events.iter().map(|event| event.name.to_owned()).collect();
     let users: Vec<Option<i64>> = events.iter().map(|event| event.user).collect();
@@ -38,9 +35,6 @@ pub async fn insert(db: impl PgExecutor<'_>, events: &[Event], now: DateTime<Utc
 }
 
 /// Forgets events that are long past.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_expired(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<u64> {
     let deleted = sqlx::query!("delete from kas_events where created_at < $1", now - KEEP).execute(db).await?;
     Ok(deleted.rows_affected())

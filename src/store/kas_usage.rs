@@ -16,9 +16,6 @@ const CHUNK: usize = 64_000;
 const KEEP: Days = Days::new(400);
 
 /// Adds these reports, each as one of its day.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn add(db: &mut PgConnection, reports: &[(Report, NaiveDate)]) -> Result<()> {
     let (mut names, mut days, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     // All take their rows in the same order, ids before counters, and so none waits for another that waits for it. Within
@@ -92,9 +89,6 @@ async fn write(
 pub type Total = (String, i64);
 
 /// The counters of the days from `first` until before `end`, by name; of all days without them.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_totals(db: impl PgExecutor<'_>, days: Option<(NaiveDate, NaiveDate)>) -> Result<Vec<Total>> {
     let (first, end) = days.unzip();
     let rows = sqlx::query!(
@@ -115,9 +109,6 @@ pub async fn list_totals(db: impl PgExecutor<'_>, days: Option<(NaiveDate, Naive
 }
 
 /// How many different ids each set has in a period, by name.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_unique(db: impl PgExecutor<'_>, period: Period) -> Result<Vec<Total>> {
     let rows = sqlx::query!(
         r#"
@@ -137,9 +128,6 @@ pub async fn list_unique(db: impl PgExecutor<'_>, period: Period) -> Result<Vec<
 }
 
 /// Makes one row of the shards of each counter and day before `today`, and forgets the ids of periods long gone by.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn tidy(db: &mut PgConnection, today: NaiveDate) -> Result<u64> {
     // A report of a minute ago may still be on its way as one of yesterday.
     let before = today.checked_sub_days(Days::new(1)).unwrap_or(today);

@@ -29,9 +29,6 @@ pub struct KeyRow {
 }
 
 /// The key with that fingerprint, whoever owns it.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_by_fingerprint(db: impl PgExecutor<'_>, fingerprint: &[u8; 32]) -> Result<Option<KeyRow>> {
     let row = sqlx::query_as!(
         KeyRow,
@@ -48,18 +45,12 @@ pub async fn find_by_fingerprint(db: impl PgExecutor<'_>, fingerprint: &[u8; 32]
 }
 
 /// The title of the key with that id.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_title(db: impl PgExecutor<'_>, id: KeyId) -> Result<Option<String>> {
     let title = sqlx::query_scalar!(r#"select coalesce(title, '') as "title!" from keys where id = $1"#, id.0);
     Ok(title.fetch_optional(db).await?)
 }
 
 /// The keys of a user that have that title.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_by_title(db: impl PgExecutor<'_>, user: UserId, title: &str) -> Result<Vec<KeyId>> {
     let ids = sqlx::query_scalar!(
         "
@@ -77,9 +68,6 @@ pub async fn list_by_title(db: impl PgExecutor<'_>, user: UserId, title: &str) -
 }
 
 /// The deploy keys of a project that have that title.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_deploy_keys_by_title(db: impl PgExecutor<'_>, project: ProjectId, title: &str) -> Result<Vec<KeyId>> {
     let ids = sqlx::query_scalar!(
         "
@@ -123,9 +111,6 @@ pub async fn insert(db: impl PgExecutor<'_>, row: &KeyRow, key: &PublicKey) -> R
 }
 
 /// Writes what may change about a key.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update(db: impl PgExecutor<'_>, row: &KeyRow) -> Result<()> {
     sqlx::query!(
         "
@@ -153,18 +138,12 @@ pub async fn update(db: impl PgExecutor<'_>, row: &KeyRow) -> Result<()> {
 }
 
 /// Removes a key.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: KeyId) -> Result<()> {
     sqlx::query!("delete from keys where id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
 /// Whether the project uses the deploy key, and if so whether the key may push.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_deploy_key_push(db: impl PgExecutor<'_>, key: KeyId, project: ProjectId) -> Result<Option<bool>> {
     let can_push = sqlx::query_scalar!(
         "select can_push from deploy_keys_projects where deploy_key_id = $1 and project_id = $2",
@@ -175,9 +154,6 @@ pub async fn find_deploy_key_push(db: impl PgExecutor<'_>, key: KeyId, project: 
 }
 
 /// Lets the project use the deploy key, or changes whether the key may push.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert_deploy_key_project(
     db: impl PgExecutor<'_>,
     key: KeyId,
@@ -202,9 +178,6 @@ pub async fn upsert_deploy_key_project(
 }
 
 /// Takes a deploy key from a project. A key that no project uses any more, and that is not public, is removed.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_deploy_key_project(conn: &mut PgConnection, key: KeyId, project: ProjectId) -> Result<()> {
     sqlx::query!("delete from deploy_keys_projects where deploy_key_id = $1 and project_id = $2", key.0, project.0)
         .execute(&mut *conn)
@@ -240,9 +213,6 @@ pub async fn delete_deploy_key_project(conn: &mut PgConnection, key: KeyId, proj
 }
 
 /// Removes those of the deploy keys that no project uses and that are not public.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_unused_deploy_keys(db: impl PgExecutor<'_>, keys: &[i64]) -> Result<()> {
     sqlx::query!(
         "
@@ -275,9 +245,6 @@ pub struct CertificateAuthorityRow {
 }
 
 /// The certificate authority with that fingerprint, of any group.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_certificate_authority(
     db: impl PgExecutor<'_>,
     fingerprint: &[u8; 32],
@@ -318,27 +285,18 @@ pub async fn insert_certificate_authority(
 }
 
 /// Writes the title of a certificate authority.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_certificate_authority(db: impl PgExecutor<'_>, id: i64, title: &str) -> Result<()> {
     sqlx::query!("update group_ssh_certificates set title = $2 where id = $1", id, title).execute(db).await?;
     Ok(())
 }
 
 /// Removes a certificate authority.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_certificate_authority(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from group_ssh_certificates where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// The key of that id, if it is one of the user's.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_of_user(db: impl PgExecutor<'_>, id: KeyId, user: UserId) -> Result<Option<KeyId>> {
     let id = sqlx::query_scalar!(
         "select id from keys where id = $1 and user_id = $2 and type is distinct from 'DeployKey'",

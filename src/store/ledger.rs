@@ -9,9 +9,6 @@ use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::{Actor, Author, Entry, Field, Fields, Record};
 
 /// Writes changes down, in the transaction that makes them.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn insert(db: impl PgExecutor<'_>, author: &Author, now: DateTime<Utc>, entries: &[Entry]) -> Result<()> {
     let (kind, id, name) = match &author.actor {
         Actor::Administrator(id, username) => ("administrator", Some(id.0), username.as_str()),
@@ -89,9 +86,6 @@ pub struct EntryRow {
 }
 
 /// Whether the record ever was the namespace's.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn knows(db: impl PgExecutor<'_>, namespace: NamespaceId, record: Record, id: i64) -> Result<bool> {
     let known = sqlx::query_scalar!(
         r#"
@@ -111,9 +105,6 @@ pub async fn knows(db: impl PgExecutor<'_>, namespace: NamespaceId, record: Reco
 }
 
 /// A namespace's entries with an id above `after`, oldest first, at most `limit` of them.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(db: impl PgExecutor<'_>, namespace: NamespaceId, after: i64, limit: u32) -> Result<Vec<EntryRow>> {
     let rows = sqlx::query_as!(
         EntryRow,

@@ -6,9 +6,6 @@ use super::Result;
 use crate::domain::ids::{KeyId, ProjectId, UserId};
 
 /// Whether the project offers LFS: what it says itself, or else the nearest group above it that says something.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn is_enabled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<bool> {
     let enabled = sqlx::query_scalar!(
         r#"
@@ -36,9 +33,6 @@ pub async fn is_enabled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<b
 }
 
 /// The end of the user's password hash, which changes with the password and so revokes tokens; empty without a password.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_password_tail(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<Vec<u8>>> {
     let tail =
         sqlx::query_scalar!(r#"select right(encrypted_password, 16) as "tail!" from users where id = $1"#, user.0,)
@@ -48,9 +42,6 @@ pub async fn find_password_tail(db: impl PgExecutor<'_>, user: UserId) -> Result
 }
 
 /// The key's fingerprint.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_fingerprint(db: impl PgExecutor<'_>, key: KeyId) -> Result<Option<Vec<u8>>> {
     let fingerprint =
         sqlx::query_scalar!("select fingerprint_sha256 from keys where id = $1", key.0).fetch_optional(db).await?;
@@ -58,9 +49,6 @@ pub async fn find_fingerprint(db: impl PgExecutor<'_>, key: KeyId) -> Result<Opt
 }
 
 /// The user who logs in with this name or primary address.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_login(db: impl PgExecutor<'_>, login: &str) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!(
         "select id

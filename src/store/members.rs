@@ -44,9 +44,6 @@ pub struct Membership {
 }
 
 /// The user's membership.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<Option<Membership>> {
     let (_, source_type, source_id, _) = source.columns();
     let row = sqlx::query!(
@@ -70,9 +67,6 @@ pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Resu
 }
 
 /// Whether the root group around it takes members with the user's address. Bots have none of their own.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn admits_address(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<bool> {
     let (_, _, _, namespace_id) = source.columns();
     let admits = sqlx::query_scalar!(
@@ -93,9 +87,6 @@ pub async fn admits_address(db: impl PgExecutor<'_>, source: Source, user: UserI
 }
 
 /// Makes the user an active member, or changes what the membership grants.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert(db: impl PgExecutor<'_>, source: Source, user: UserId, grant: Grant) -> Result<()> {
     let (kind, source_type, source_id, namespace_id) = source.columns();
     sqlx::query!(
@@ -124,9 +115,6 @@ pub async fn upsert(db: impl PgExecutor<'_>, source: Source, user: UserId, grant
 }
 
 /// Ends the user's membership.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<()> {
     let (_, source_type, source_id, _) = source.columns();
     sqlx::query!(
@@ -141,9 +129,6 @@ pub async fn delete(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Re
 }
 
 /// What the group that is shared with gets.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_link(db: impl PgExecutor<'_>, source: Source, with: NamespaceId) -> Result<Option<Grant>> {
     match source {
         Source::Group(group) => {
@@ -178,9 +163,6 @@ pub async fn find_link(db: impl PgExecutor<'_>, source: Source, with: NamespaceI
 }
 
 /// Shares with a group, or changes what it gets.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert_link(db: impl PgExecutor<'_>, source: Source, with: NamespaceId, grant: Grant) -> Result<()> {
     match source {
         Source::Group(group) => {
@@ -224,9 +206,6 @@ pub async fn upsert_link(db: impl PgExecutor<'_>, source: Source, with: Namespac
 }
 
 /// Ends the share.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_link(db: impl PgExecutor<'_>, source: Source, with: NamespaceId) -> Result<()> {
     match source {
         Source::Group(group) => {

@@ -23,9 +23,6 @@ pub struct MergeRequestRow {
 }
 
 /// The merge request of this number in a project.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, target: ProjectId, iid: i32) -> Result<Option<(i64, MergeRequestRow)>> {
     let row = sqlx::query!(
         r#"
@@ -60,9 +57,6 @@ pub async fn find(db: impl PgExecutor<'_>, target: ProjectId, iid: i32) -> Resul
 }
 
 /// Writes a merge request of this number into a project, or over the one that is there.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn upsert(db: impl PgExecutor<'_>, target: ProjectId, iid: i32, row: &MergeRequestRow) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "insert into merge_requests (
@@ -95,9 +89,6 @@ pub async fn upsert(db: impl PgExecutor<'_>, target: ProjectId, iid: i32, row: &
 }
 
 /// Removes a merge request.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from merge_requests where id = $1", id).execute(db).await?;
     Ok(())

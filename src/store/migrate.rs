@@ -23,9 +23,6 @@ const LOCK_TIMEOUT: &str = "2s";
 const WORD: Duration = Duration::from_secs(10);
 
 /// Applies the migrations that the database lacks, and names them. A database that takes no writes must lack none.
-///
-/// # Errors
-/// Where the database does not answer, or a migration fails or was changed after it was applied.
 pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
     let applied = list_applied(db).await?;
     if MIGRATIONS.iter().all(|step| applied.contains(&step.version)) && super::is_read_only(db).await? {

@@ -10,9 +10,6 @@ use crate::domain::minutes::{self, Known, NewPack, Pack, Wanted};
 
 /// Credits a namespace, which the transaction holds, with the packs that it does not have yet: the packs in the order in
 /// which they are wanted, or nothing where one of them cannot be credited. Then the caller rolls back.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn credit(
     conn: &mut PgConnection,
     namespace: NamespaceId,
@@ -36,9 +33,6 @@ pub async fn credit(
 }
 
 /// The packs of these purchases, wherever they are.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Known> {
     let rows = sqlx::query_as!(
         Row,
@@ -54,9 +48,6 @@ pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Kn
 }
 
 /// The pack of that purchase, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Option<Pack>> {
     let row = sqlx::query_as!(
         Row,
@@ -72,9 +63,6 @@ pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Optio
 }
 
 /// The namespace's packs, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Vec<Pack>> {
     let rows = sqlx::query_as!(
         Row,
@@ -136,9 +124,6 @@ async fn insert(db: impl PgExecutor<'_>, namespace: NamespaceId, packs: &[NewPac
 }
 
 /// Moves all packs of a namespace to another; the transaction has both locked. How many they were.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn move_all(
     conn: &mut PgConnection,
     source: NamespaceId,
@@ -170,9 +155,6 @@ pub async fn move_all(
 }
 
 /// Changes what a locked pack holds, and writes down what it was and is. It stays where it is.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn change(
     conn: &mut PgConnection,
     before: &Pack,
@@ -193,9 +175,6 @@ pub async fn change(
 }
 
 /// Removes a locked pack, and writes down what it was.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(conn: &mut PgConnection, pack: &Pack, author: &Author, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!("delete from ci_minutes_additional_packs where id = $1", pack.id).execute(&mut *conn).await?;
     let entry = Entry { before: Some(pack.fields()), ..entry(pack) };

@@ -164,9 +164,6 @@ impl From<sqlx::Error> for Error {
 
 /// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost or others
 /// are in its way, and given up where the database falls silent in the middle.
-///
-/// # Errors
-/// Those of the last attempt.
 pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -194,9 +191,6 @@ async fn is_read_only(db: impl PgExecutor<'_>) -> Result<bool> {
 }
 
 /// The names of the storages that hold projects.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_storages(db: &Db) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar!("select distinct repository_storage from projects order by repository_storage")
         .fetch_all(db.pool())
@@ -204,9 +198,6 @@ pub async fn list_storages(db: &Db) -> Result<Vec<String>> {
 }
 
 /// One round trip to the database.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn ping(db: impl PgExecutor<'_>) -> Result<()> {
     sqlx::query!(r#"select 1 as "one!""#).fetch_one(db).await?;
     Ok(())

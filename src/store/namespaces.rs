@@ -19,9 +19,6 @@ pub enum Holder {
 }
 
 /// Who has the path, whatever its case: an exact match goes first.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_holder(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Holder>> {
     let row = sqlx::query!(
         r#"
@@ -44,9 +41,6 @@ pub async fn find_holder(db: impl PgExecutor<'_>, path: &str) -> Result<Option<H
 }
 
 /// The full path of a namespace.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_path(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<String>> {
     Ok(sqlx::query_scalar!("select path from routes where namespace_id = $1", id.0).fetch_optional(db).await?)
 }
@@ -87,9 +81,6 @@ pub struct GroupRow {
 }
 
 /// The group's row; nothing for a namespace that is no group.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_group(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<GroupRow>> {
     let row = sqlx::query_as!(
         GroupRow,
@@ -219,18 +210,12 @@ pub async fn delete_group(conn: &mut PgConnection, id: NamespaceId) -> Result<()
 }
 
 /// How many projects and subgroups live directly in a namespace.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn count_children(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<i64> {
     let count = sqlx::query_scalar!(r#"select count(*) as "count!" from namespaces where parent_id = $1"#, id.0);
     Ok(count.fetch_one(db).await?)
 }
 
 /// The namespace of that name and type in a parent, if it is another one than `except`.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_by_name(
     db: impl PgExecutor<'_>,
     parent: NamespaceId,
@@ -257,9 +242,6 @@ pub async fn find_id_by_name(
 }
 
 /// Whether `inner` is `outer` or lies below it.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn is_within(db: impl PgExecutor<'_>, inner: NamespaceId, outer: NamespaceId) -> Result<bool> {
     let within = sqlx::query_scalar!(
         r#"select $2 = any (traversal_ids) as "within!" from namespaces where id = $1"#,
@@ -281,9 +263,6 @@ pub struct TooVisible {
 }
 
 /// Which of these namespaces, and of those directly in them, can be seen by more people than the group around them.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_too_visible(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<TooVisible>> {
     let rows = sqlx::query!(
         "
@@ -315,9 +294,6 @@ pub struct PersonalRow {
 }
 
 /// The user's personal namespace.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<PersonalRow>> {
     let row = sqlx::query!(
         "select id, path, name from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
@@ -328,9 +304,6 @@ pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Opti
 }
 
 /// A personal namespace for the user. Its derived rows are the caller's to refresh.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_personal(db: impl PgExecutor<'_>, user: UserId, username: &str, name: &str) -> Result<NamespaceId> {
     let id = sqlx::query_scalar!(
         "
@@ -346,9 +319,6 @@ pub async fn insert_personal(db: impl PgExecutor<'_>, user: UserId, username: &s
 }
 
 /// Names the personal namespace as its user. Its derived rows are the caller's to refresh.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_personal(db: impl PgExecutor<'_>, id: NamespaceId, username: &str, name: &str) -> Result<()> {
     sqlx::query!(
         "
@@ -386,9 +356,6 @@ pub struct GroupSettingsRow {
 }
 
 /// The group's settings; the defaults where it has none.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_group_settings(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<GroupSettingsRow> {
     let row = sqlx::query_as!(
         GroupSettingsRow,
@@ -405,9 +372,6 @@ pub async fn find_group_settings(db: impl PgExecutor<'_>, id: NamespaceId) -> Re
 }
 
 /// Writes the group's settings.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert_group_settings(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupSettingsRow) -> Result<()> {
     sqlx::query!(
         "
@@ -437,18 +401,12 @@ pub async fn upsert_group_settings(db: impl PgExecutor<'_>, id: NamespaceId, row
 }
 
 /// The address ranges from which a group may be used, in order.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_ip_ranges(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<String>> {
     let ranges = sqlx::query_scalar!("select range from ip_restrictions where group_id = $1 order by range", group.0);
     Ok(ranges.fetch_all(db).await?)
 }
 
 /// Makes these the address ranges from which a group may be used.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn replace_ip_ranges(conn: &mut PgConnection, group: NamespaceId, ranges: &[String]) -> Result<()> {
     sqlx::query!("delete from ip_restrictions where group_id = $1", group.0).execute(&mut *conn).await?;
     sqlx::query!("insert into ip_restrictions (group_id, range) select $1, unnest($2::varchar[])", group.0, ranges)
@@ -458,9 +416,6 @@ pub async fn replace_ip_ranges(conn: &mut PgConnection, group: NamespaceId, rang
 }
 
 /// The domains of which new members may have addresses, in lower case.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_email_domains(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<String>> {
     let domains = sqlx::query_scalar!(
         r#"select lower(domain) as "domain!" from allowed_email_domains where group_id = $1"#,
@@ -470,9 +425,6 @@ pub async fn list_email_domains(db: impl PgExecutor<'_>, group: NamespaceId) -> 
 }
 
 /// Makes these the domains of which new members may have addresses.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn replace_email_domains(conn: &mut PgConnection, group: NamespaceId, domains: &[String]) -> Result<()> {
     sqlx::query!("delete from allowed_email_domains where group_id = $1", group.0).execute(&mut *conn).await?;
     sqlx::query!(
@@ -503,9 +455,6 @@ pub struct SamlRow {
 }
 
 /// The group's SAML provider and its id.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Option<(i64, SamlRow)>> {
     let row = sqlx::query!(
         "
@@ -534,9 +483,6 @@ pub async fn find_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId) -> 
 }
 
 /// A SAML provider for the group.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId, row: &SamlRow) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "
@@ -558,9 +504,6 @@ pub async fn insert_saml_provider(db: impl PgExecutor<'_>, group: NamespaceId, r
 }
 
 /// Writes a SAML provider.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_saml_provider(db: impl PgExecutor<'_>, id: i64, row: &SamlRow) -> Result<()> {
     sqlx::query!(
         "
@@ -587,18 +530,12 @@ pub async fn update_saml_provider(db: impl PgExecutor<'_>, id: i64, row: &SamlRo
 }
 
 /// Removes a SAML provider and the identities that users have there.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_saml_provider(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from saml_providers where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// The shadow namespaces of the projects that live directly in a group.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_shadows(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
     let ids = sqlx::query_scalar!("select project_namespace_id from projects where namespace_id = $1", group.0);
     Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())

@@ -7,9 +7,6 @@ use super::Result;
 use crate::domain::ids::KeyId;
 
 /// How long a session lasts, as the instance says: from a minute to a week.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_lifetime(db: impl PgExecutor<'_>) -> Result<TimeDelta> {
     let minutes = sqlx::query_scalar!(
         "select git_two_factor_session_expiry
@@ -23,9 +20,6 @@ pub async fn find_lifetime(db: impl PgExecutor<'_>) -> Result<TimeDelta> {
 }
 
 /// Opens the key's session, or makes the one that is open last longer. Sessions that have ended go.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn upsert(db: &mut PgConnection, key: KeyId, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "insert into otp_sessions (key_id, expires_at)

@@ -14,9 +14,6 @@ pub struct PlanRow {
 }
 
 /// The plan of that name.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_by_name(db: impl PgExecutor<'_>, name: &str) -> Result<Option<PlanRow>> {
     let row =
         sqlx::query_as!(PlanRow, r#"select id, coalesce(title, '') as "title!" from plans where name = $1"#, name);
@@ -24,9 +21,6 @@ pub async fn find_by_name(db: impl PgExecutor<'_>, name: &str) -> Result<Option<
 }
 
 /// The name of the plan with that id.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_name(db: impl PgExecutor<'_>, id: i64) -> Result<Option<String>> {
     let name = sqlx::query_scalar!(r#"select coalesce(name, '') as "name!" from plans where id = $1"#, id);
     Ok(name.fetch_optional(db).await?)
@@ -73,9 +67,6 @@ pub async fn update(db: impl PgExecutor<'_>, id: i64, name: &str, title: &str) -
 }
 
 /// Removes a plan.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from plans where id = $1", id).execute(db).await?;
     Ok(())

@@ -10,9 +10,6 @@ use crate::domain::ids::UserId;
 const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
 /// Keeps a message of a kind, `moved` or `created`, until it is delivered or five minutes have passed.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn upsert(
     db: impl PgExecutor<'_>,
     user: UserId,
@@ -39,9 +36,6 @@ pub async fn upsert(
 
 /// The messages that wait for this user and repository, the move before the creation. They are delivered once: taking
 /// them removes them.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn take(
     db: impl PgExecutor<'_>,
     user: UserId,
@@ -64,9 +58,6 @@ pub async fn take(
 }
 
 /// Forgets the messages that nobody came for.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_expired(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<u64> {
     let deleted = sqlx::query!("delete from post_push_messages where expires_at <= $1", now).execute(db).await?;
     Ok(deleted.rows_affected())

@@ -10,9 +10,6 @@ use crate::domain::level::AccessLevel;
 use crate::domain::project_creation::{CreationLevel, Home};
 
 /// The namespace at this path, exactly or without regard to case, and what the user is to it.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today: NaiveDate) -> Result<Option<Home>> {
     let row = sqlx::query!(
         r#"
@@ -108,9 +105,6 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
 
 /// Waits until nobody else makes a project in the namespace, and keeps others waiting until the transaction ends. No row is
 /// locked: whoever changes the namespace itself waits for nobody.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<()> {
     let key = format!("new project in {}", namespace.0);
     sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;
@@ -118,9 +112,6 @@ pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> R
 }
 
 /// Whether something has the path.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn is_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
     let taken =
         sqlx::query_scalar!(r#"select exists (select from routes where lower(path) = lower($1)) as "taken!""#, path);
@@ -128,9 +119,6 @@ pub async fn is_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
 }
 
 /// An id that no project has and none will get.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
     let id = sqlx::query_scalar!(r#"select nextval('projects_id_seq') as "id!""#).fetch_one(db).await?;
     Ok(ProjectId(id))
@@ -167,9 +155,6 @@ pub async fn insert(
 }
 
 /// The storages that take new repositories, each with its weight; empty where the instance names none.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_storage_weights(db: impl PgExecutor<'_>) -> Result<Vec<(String, f64)>> {
     let rows = sqlx::query!(
         r#"

@@ -43,9 +43,6 @@ pub struct ProjectRow {
 }
 
 /// The project's row and its shadow namespace.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<(NamespaceId, ProjectRow)>> {
     let row = sqlx::query!(
         r#"
@@ -214,9 +211,6 @@ pub async fn update(conn: &mut PgConnection, id: ProjectId, row: &ProjectRow) ->
 }
 
 /// Removes a project and all that is its own, its private deploy keys included.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(conn: &mut PgConnection, id: ProjectId) -> Result<()> {
     let deploy_keys =
         sqlx::query_scalar!("delete from deploy_keys_projects where project_id = $1 returning deploy_key_id", id.0)
@@ -273,9 +267,6 @@ impl Default for FeaturesRow {
 }
 
 /// Who may use which feature of the project; the defaults where nothing was ever said.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_features(db: impl PgExecutor<'_>, id: ProjectId) -> Result<FeaturesRow> {
     let row = sqlx::query_as!(
         FeaturesRow,
@@ -294,9 +285,6 @@ pub async fn find_features(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Fea
 }
 
 /// Writes who may use which feature of the project.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &FeaturesRow) -> Result<()> {
     sqlx::query!(
         "
@@ -338,9 +326,6 @@ pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &Featu
 }
 
 /// The storage that holds the project's repository; nothing where there is no repository.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<String>> {
     let name = sqlx::query_scalar!(
         "
@@ -355,9 +340,6 @@ pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: ProjectId) -> 
 }
 
 /// Writes that the project's repository exists on that storage, where hashed storage keeps it.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn upsert_repository(conn: &mut PgConnection, id: ProjectId, storage: &str) -> Result<()> {
     sqlx::query!("insert into shards (name) values ($1) on conflict (name) do nothing", storage)
         .execute(&mut *conn)
@@ -381,18 +363,12 @@ pub async fn upsert_repository(conn: &mut PgConnection, id: ProjectId, storage: 
 }
 
 /// Writes that the project has no repository.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
     sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
 /// Whether the project has a wiki repository.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn has_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from project_wiki_repositories where project_id = $1) as "found!""#,
@@ -402,9 +378,6 @@ pub async fn has_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Resu
 }
 
 /// Writes that the project has a wiki repository.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
     sqlx::query!(
         "insert into project_wiki_repositories (project_id) values ($1) on conflict (project_id) do nothing",
@@ -416,9 +389,6 @@ pub async fn insert_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> R
 }
 
 /// Writes that the project has no wiki repository.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
     sqlx::query!("delete from project_wiki_repositories where project_id = $1", id.0).execute(db).await?;
     Ok(())

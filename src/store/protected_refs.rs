@@ -63,9 +63,6 @@ pub struct BranchRow {
 }
 
 /// The project's protection of that branch or pattern.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<BranchRow>> {
     let row = sqlx::query_as!(
         BranchRow,
@@ -84,9 +81,6 @@ pub async fn find_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str
 }
 
 /// A new protection; `row.id` is looked at where it is not 0. Nobody may pass it yet.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str, row: &BranchRow) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "
@@ -104,9 +98,6 @@ pub async fn insert_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &s
 }
 
 /// Writes a protection.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_branch(db: impl PgExecutor<'_>, row: &BranchRow) -> Result<()> {
     sqlx::query!(
         "
@@ -126,18 +117,12 @@ pub async fn update_branch(db: impl PgExecutor<'_>, row: &BranchRow) -> Result<(
 }
 
 /// Removes a protection.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_branch(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from protected_branches where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// Who may push to the protected branch, in order.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_push_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<Allowed>> {
     let rows = sqlx::query!(
         "
@@ -156,9 +141,6 @@ pub async fn list_push_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Ve
 }
 
 /// Makes these the ones who may push to the protected branch.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[Allowed]) -> Result<()> {
     let columns = Columns::of(rows);
     sqlx::query!("delete from protected_branch_push_access_levels where protected_branch_id = $1", branch)
@@ -184,9 +166,6 @@ pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[A
 }
 
 /// Who may merge into the protected branch, in order.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_merge_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<Allowed>> {
     let rows = sqlx::query!(
         "
@@ -203,9 +182,6 @@ pub async fn list_merge_access(db: impl PgExecutor<'_>, branch: i64) -> Result<V
 }
 
 /// Makes these the ones who may merge into the protected branch.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn replace_merge_access(conn: &mut PgConnection, branch: i64, rows: &[Allowed]) -> Result<()> {
     let columns = Columns::of(rows);
     sqlx::query!("delete from protected_branch_merge_access_levels where protected_branch_id = $1", branch)
@@ -228,9 +204,6 @@ pub async fn replace_merge_access(conn: &mut PgConnection, branch: i64, rows: &[
 }
 
 /// The project's protection of that tag or pattern.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_tag(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!("select id from protected_tags where project_id = $1 and name = $2", project.0, name);
     Ok(id.fetch_optional(db).await?)
@@ -255,18 +228,12 @@ pub async fn insert_tag(db: impl PgExecutor<'_>, id: Option<i64>, project: Proje
 }
 
 /// Removes a protection of a tag.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_tag(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from protected_tags where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// Who may create the protected tag, in order.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn list_create_access(db: impl PgExecutor<'_>, tag: i64) -> Result<Vec<Allowed>> {
     let rows = sqlx::query!(
         "
@@ -285,9 +252,6 @@ pub async fn list_create_access(db: impl PgExecutor<'_>, tag: i64) -> Result<Vec
 }
 
 /// Makes these the ones who may create the protected tag.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn replace_create_access(conn: &mut PgConnection, tag: i64, rows: &[Allowed]) -> Result<()> {
     let columns = Columns::of(rows);
     sqlx::query!("delete from protected_tag_create_access_levels where protected_tag_id = $1", tag)

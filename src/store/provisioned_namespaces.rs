@@ -35,9 +35,6 @@ impl Namespace {
 }
 
 /// The namespace of that id, or else of that full path. All that looks like a number is an id (provisioning.md 1.6).
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<Namespace>> {
     let digits = named.strip_prefix('-').unwrap_or(named);
     let is_id = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -49,9 +46,6 @@ pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<Namespa
 }
 
 /// The namespace of that id.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<Namespace>> {
     let row = sqlx::query_as!(
         Row,
@@ -67,9 +61,6 @@ pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Opti
 }
 
 /// The namespace of that full path, whatever its case: an exact match goes first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Namespace>> {
     // No text in the database has one.
     if path.contains('\0') {
@@ -114,9 +105,6 @@ impl Row {
 }
 
 /// Keeps the namespace from being removed until the transaction ends; false where it is gone already.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn hold(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<bool> {
     let held = sqlx::query_scalar!("select id from namespaces where id = $1 for key share", id.0);
     Ok(held.fetch_optional(db).await?.is_some())
@@ -124,9 +112,6 @@ pub async fn hold(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<bool> {
 
 /// Which of these namespaces exist, of any kind. Nobody else locks them so, or removes them, until
 /// the transaction ends; whoever else does waits in the same order.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn lock_all(
     db: impl PgExecutor<'_>,
     ids: impl IntoIterator<Item = NamespaceId>,
@@ -148,9 +133,6 @@ pub enum Standing {
 }
 
 /// What the user is to the namespace today.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_standing(
     db: impl PgExecutor<'_>,
     namespace: NamespaceId,

@@ -21,9 +21,6 @@ use crate::security_policies;
 
 /// What the project says about a push on this user's behalf, after which refs name the objects `new_ids`; none where there
 /// is no such project.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -39,9 +36,6 @@ pub async fn find(
 }
 
 /// Whether some LFS object is not the project's.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn misses_lfs_objects(db: impl PgExecutor<'_>, project: ProjectId, oids: &[String]) -> Result<bool> {
     let missing = sqlx::query_scalar!(
         r#"
@@ -66,9 +60,6 @@ pub async fn misses_lfs_objects(db: impl PgExecutor<'_>, project: ProjectId, oid
 }
 
 /// The addresses among these that are confirmed addresses of users, in lower case.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_addresses_of_users(db: impl PgExecutor<'_>, addresses: &[String]) -> Result<Vec<String>> {
     let known = sqlx::query_scalar!(
         r#"

@@ -15,9 +15,6 @@ use crate::domain::repository::GlRepository;
 const DEFAULT_BRANCH: &str = "main";
 
 /// The project that a repository belongs to, as its messages look at it. A group's wiki has none.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_project(
     db: impl PgExecutor<'_>,
     repository: GlRepository,
@@ -90,9 +87,6 @@ pub async fn find_project(
 }
 
 /// The target's path and the iid of the open merge request of each of these branches; the newest, where there are more.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_merge_requests(
     db: impl PgExecutor<'_>,
     source: ProjectId,
@@ -118,9 +112,6 @@ pub async fn list_merge_requests(
 }
 
 /// The banners that the command line shows now, oldest first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_banners(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<Banner>> {
     let rows = sqlx::query!(
         "select message, target_path, target_access_levels

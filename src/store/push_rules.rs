@@ -39,9 +39,6 @@ pub struct PushRuleRow {
 }
 
 /// The id of the owner's rule.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<i64>> {
     Ok(match owner {
         Owner::Project(project) => {
@@ -62,9 +59,6 @@ pub async fn find_id(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<i64
 }
 
 /// The rule of that id.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<PushRuleRow>> {
     let row = sqlx::query_as!(
         PushRuleRow,
@@ -92,9 +86,6 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<PushRuleRow
 }
 
 /// A rule for the owner.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert(conn: &mut PgConnection, owner: Owner, row: &PushRuleRow) -> Result<()> {
     let project = if let Owner::Project(project) = owner { Some(project.0) } else { None };
     let id = sqlx::query_scalar!(
@@ -132,9 +123,6 @@ pub async fn insert(conn: &mut PgConnection, owner: Owner, row: &PushRuleRow) ->
 }
 
 /// Writes a rule.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update(db: impl PgExecutor<'_>, id: i64, row: &PushRuleRow) -> Result<()> {
     sqlx::query!(
         "
@@ -165,9 +153,6 @@ pub async fn update(db: impl PgExecutor<'_>, id: i64, row: &PushRuleRow) -> Resu
 }
 
 /// Removes a rule.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from push_rules where id = $1", id).execute(db).await?;
     Ok(())

@@ -41,9 +41,6 @@ pub struct PushedProject {
 }
 
 /// The project, with the limits of the instance.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<PushedProject>> {
     let row = sqlx::query!(
         r#"
@@ -113,9 +110,6 @@ pub struct Author {
 }
 
 /// The user of this id.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Author>> {
     let row = sqlx::query!(
         r#"
@@ -142,9 +136,6 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
 }
 
 /// The patterns that protect refs of a project: its own, and those of its top-level group.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_protected_refs(db: impl PgExecutor<'_>, id: ProjectId) -> Result<ProtectedRefs> {
     let row = sqlx::query!(
         r#"
@@ -173,9 +164,6 @@ pub async fn find_protected_refs(db: impl PgExecutor<'_>, id: ProjectId) -> Resu
 
 /// Notes when a project was last active, and, where its code has changed, that it has. Time does not run backwards: a
 /// push that is processed late leaves a later note alone.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update_activity(db: impl PgExecutor<'_>, id: ProjectId, code: bool, at: DateTime<Utc>) -> Result<()> {
     sqlx::query!(
         "update projects
@@ -196,9 +184,6 @@ pub async fn update_activity(db: impl PgExecutor<'_>, id: ProjectId, code: bool,
 }
 
 /// Notes when a snippet was last changed.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update_snippet(db: impl PgExecutor<'_>, id: SnippetId, at: DateTime<Utc>) -> Result<()> {
     sqlx::query!("update snippets set updated_at = greatest(updated_at, $2) where id = $1", id.0, at.naive_utc())
         .execute(db)

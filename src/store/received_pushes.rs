@@ -26,9 +26,6 @@ pub struct ReceivedPush {
 }
 
 /// Keeps a push; nothing where a push of this key is kept already. Whoever comes at the same moment waits to see.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(db: impl PgExecutor<'_>, dedupe_key: &[u8], push: &ReceivedPush) -> Result<Option<PushId>> {
     let id = sqlx::query_scalar!(
         "insert into received_pushes (dedupe_key, gl_repository, identifier, changes, push_options, received_at)
@@ -48,9 +45,6 @@ pub async fn insert(db: impl PgExecutor<'_>, dedupe_key: &[u8], push: &ReceivedP
 }
 
 /// A push that is not processed yet.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_unprocessed(db: impl PgExecutor<'_>, id: PushId) -> Result<Option<ReceivedPush>> {
     let push = sqlx::query_as!(
         ReceivedPush,
@@ -67,9 +61,6 @@ pub async fn find_unprocessed(db: impl PgExecutor<'_>, id: PushId) -> Result<Opt
 
 /// Notes that a push is processed, and forgets all of it but its key. False where somebody else has noted that: of two
 /// who process a push at once, the second waits here for the first.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update_processed(db: impl PgExecutor<'_>, id: PushId, now: DateTime<Utc>) -> Result<bool> {
     let updated = sqlx::query!(
         "update received_pushes
@@ -85,9 +76,6 @@ pub async fn update_processed(db: impl PgExecutor<'_>, id: PushId, now: DateTime
 }
 
 /// Forgets the pushes that are processed and can no longer be reported twice.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_processed(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from received_pushes

@@ -11,9 +11,6 @@ use crate::domain::ledger::{Author, Entry, Record};
 use crate::domain::reconciliation::Reconciliation;
 
 /// The namespace's upcoming reconciliation, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Reconciliation>> {
     Ok(list(db, &[namespace.0]).await?.remove(&namespace.0).map(|(_, reconciliation)| reconciliation))
 }
@@ -53,9 +50,6 @@ impl Row {
 }
 
 /// Writes reconciliations of namespaces that are locked, each of another one, over those that they have.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn upsert(
     conn: &mut PgConnection,
     reconciliations: &[Reconciliation],
@@ -102,9 +96,6 @@ pub async fn upsert(
 }
 
 /// Removes the namespace's reconciliation, and writes down what it was; false where there is none.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(
     conn: &mut PgConnection,
     namespace: NamespaceId,

@@ -9,9 +9,6 @@ use super::Result;
 const LIFETIME: TimeDelta = TimeDelta::seconds(600);
 
 /// Counts a push that begins, and says how many are under way with it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn increase(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTime<Utc>) -> Result<i32> {
     let value = sqlx::query_scalar!(
         "insert into reference_counters (gl_repository, value, expires_at)
@@ -31,9 +28,6 @@ pub async fn increase(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTim
 }
 
 /// Counts a push that has ended. A counter that is not there, or has expired, stays at zero.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn decrease(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTime<Utc>) -> Result<()> {
     // One row and no condition on its value, so that the update that waits for another one sees what that one left.
     sqlx::query!(
@@ -49,9 +43,6 @@ pub async fn decrease(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTim
 }
 
 /// How many pushes are under way: what a move, a rename or a removal waits for to be zero.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTime<Utc>) -> Result<i32> {
     let value = sqlx::query_scalar!(
         "select value from reference_counters where gl_repository = $1 and expires_at > $2",
@@ -64,9 +55,6 @@ pub async fn find(db: impl PgExecutor<'_>, gl_repository: &str, now: DateTime<Ut
 }
 
 /// Forgets the counters that say nothing any more.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_expired(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<u64> {
     let deleted = sqlx::query!("delete from reference_counters where expires_at <= $1", now).execute(db).await?;
     Ok(deleted.rows_affected())

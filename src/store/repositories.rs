@@ -48,9 +48,6 @@ impl ProjectRepositories {
 }
 
 /// The repositories of a project.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<ProjectRepositories>> {
     let row = sqlx::query!(
         r#"
@@ -81,9 +78,6 @@ pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<
 }
 
 /// Notes that a project's repository is to be made once its storage answers, with a HEAD that names this branch.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_missing(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -105,18 +99,12 @@ pub async fn insert_missing(
 }
 
 /// Notes that a project's repository is not to be made after all.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_missing(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
     sqlx::query!("delete from missing_repositories where project_id = $1", project.0).execute(db).await?;
     Ok(())
 }
 
 /// A project whose repository is to be made, and the branch that HEAD is to name.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_missing(db: &mut PgConnection, project: ProjectId) -> Result<Option<String>> {
     let missing =
         sqlx::query_scalar!("select default_branch from missing_repositories where project_id = $1", project.0)
@@ -130,9 +118,6 @@ pub async fn find_missing(db: &mut PgConnection, project: ProjectId) -> Result<O
 }
 
 /// The projects whose repositories are to be made, those that wait for the longest first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_missing(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<ProjectId>> {
     let ids = sqlx::query_scalar!(
         "select project_id from missing_repositories order by created_at, project_id limit $1",
@@ -142,9 +127,6 @@ pub async fn list_missing(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Pro
 }
 
 /// Notes that a project's repository is on its storage now; `head` is what its HEAD names where it was made just now.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn upsert(
     conn: &mut PgConnection,
     project: ProjectId,

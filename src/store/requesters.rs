@@ -7,9 +7,6 @@ use crate::domain::ids::{KeyId, UserId};
 use crate::domain::requester::{Account, Requester, RequesterKey, RequesterName};
 
 /// Who asks, as far as we know them: the user, or the key and its owner. Blocked users are found too.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, name: RequesterName) -> Result<Requester> {
     let (key, user) = match name {
         RequesterName::Key(id) => (Some(id.0), None),

@@ -58,9 +58,6 @@ pub struct HeldIdentity {
 }
 
 /// The identity that the scope's provider calls so, locked until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn hold(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<HeldIdentity>> {
     let row = over_scope!(scope, group => query_as!(
         [HeldRow]
@@ -117,9 +114,6 @@ pub struct IdentityRow {
 }
 
 /// The user's identity in the scope.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<IdentityRow>> {
     let row = over_scope!(scope, group => query_as!(
         [IdentityRow]
@@ -134,9 +128,6 @@ pub async fn find_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -
 }
 
 /// The id of the user's identity in the scope.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<i64>> {
     let id = over_scope!(scope, group => query_scalar!(
         []
@@ -147,9 +138,6 @@ pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId
 }
 
 /// The user whom the scope's provider calls so.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_user_id(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<UserId>> {
     let id = over_scope!(scope, group => query_scalar!(
         []
@@ -225,9 +213,6 @@ pub async fn update(db: impl PgExecutor<'_>, scope: Scope, id: i64, extern_uid: 
 }
 
 /// Removes an identity, and nothing else of its user's.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, id: i64) -> Result<()> {
     over_scope!(scope, group => query!(
         []

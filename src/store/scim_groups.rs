@@ -56,9 +56,6 @@ const LINKS_LOCK: i64 = 0x7361_6d6c_6c69_6e6b;
 
 /// Has providers' changes of groups wait until the transaction ends. Taken before any link is made, changed or removed,
 /// and before other rows are written, so that nobody works from the links of before.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn lock_links(db: impl PgExecutor<'_>) -> Result<()> {
     sqlx::query!(r#"select pg_advisory_xact_lock($1)::text as "void""#, LINKS_LOCK).fetch_all(db).await?;
     Ok(())
@@ -71,9 +68,6 @@ async fn share_links(db: impl PgExecutor<'_>) -> Result<()> {
 
 /// Ties the links of a name to a group of the provider: to the given one, else to the one they are tied to, else to a new
 /// one. Members stay where the provider calls the group something else than before.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn link(conn: &mut PgConnection, name: &str, uid: Option<Uuid>) -> Result<Linked> {
     share_links(&mut *conn).await?;
     if let Some(uid) = uid {
@@ -168,9 +162,6 @@ pub async fn link(conn: &mut PgConnection, name: &str, uid: Option<Uuid>) -> Res
 }
 
 /// The group of that id, its links locked until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn hold(conn: &mut PgConnection, uid: Uuid) -> Result<Option<GroupRow>> {
     share_links(&mut *conn).await?;
     let group = sqlx::query_as!(
@@ -197,9 +188,6 @@ pub async fn hold(conn: &mut PgConnection, uid: Uuid) -> Result<Option<GroupRow>
 }
 
 /// The group of that id.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, uid: Uuid) -> Result<Option<GroupRow>> {
     let group = sqlx::query_as!(
         GroupRow,
@@ -219,9 +207,6 @@ pub async fn find(db: impl PgExecutor<'_>, uid: Uuid) -> Result<Option<GroupRow>
 }
 
 /// A page of the groups, all or those of a name, and how many there are.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(
     db: impl PgExecutor<'_>,
     name: Option<&str>,
@@ -280,9 +265,6 @@ pub async fn list(
 }
 
 /// The members of groups, as many as `limit`, group by group and in the order in which they came.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_members(db: impl PgExecutor<'_>, groups: &[Uuid], limit: i64) -> Result<Vec<MemberRow>> {
     let members = sqlx::query_as!(
         MemberRow,
@@ -310,9 +292,6 @@ pub async fn list_members(db: impl PgExecutor<'_>, groups: &[Uuid], limit: i64) 
 
 /// Changes who is in a group that is held. Ids of nobody are passed over. Looked at afterwards is who goes, and whoever is
 /// to be in, so that a provider can mend by saying it again; who was never in the group keeps what they have.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn change_members(conn: &mut PgConnection, uid: Uuid, change: &MemberChange) -> Result<()> {
     if change.is_empty() {
         return Ok(());
@@ -398,9 +377,6 @@ async fn enqueue(conn: &mut PgConnection, mut groups: Vec<i64>) -> Result<()> {
 }
 
 /// Unties a group of the provider from its links. Nobody is in it any more; what its members have, they keep.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn unlink(conn: &mut PgConnection, uid: Uuid) -> Result<()> {
     sqlx::query!(
         "
@@ -423,9 +399,6 @@ async fn delete_memberships(db: impl PgExecutor<'_>, uid: Uuid) -> Result<()> {
 
 /// Takes a user out of all groups of the provider, who does not know the user any more. The linked groups in which the
 /// user's membership is to be brought in line are handed out.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete_member(db: impl PgExecutor<'_>, user: UserId) -> Result<Vec<NamespaceId>> {
     let groups = sqlx::query_scalar!(
         "
@@ -453,9 +426,6 @@ pub async fn delete_member(db: impl PgExecutor<'_>, user: UserId) -> Result<Vec<
 /// Members get the highest level of the links that hold for them, and keep a higher one, unless they went out of a group
 /// of the provider: those are left with that level, or with none, there and below. A group keeps an owner; who is left one
 /// for that reason alone is looked at again when others come or go.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn sync(conn: &mut PgConnection, group: NamespaceId, today: NaiveDate) -> Result<usize> {
     // One after the other: each must see what the one before it did.
     let held = sqlx::query_scalar!("select id from namespaces where id = $1 for no key update", group.0);
@@ -723,9 +693,6 @@ pub struct LinkRow {
 }
 
 /// The link of a group by the name that the provider has for its own.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_link(db: impl PgExecutor<'_>, group: NamespaceId, name: &str) -> Result<Option<LinkRow>> {
     let link = sqlx::query_as!(
         LinkRow,
@@ -742,9 +709,6 @@ pub async fn find_link(db: impl PgExecutor<'_>, group: NamespaceId, name: &str) 
 }
 
 /// A new link, tied to the provider's group that links of the same name are tied to, and given to its members.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn insert_link(db: impl PgExecutor<'_>, group: NamespaceId, name: &str, level: i32) -> Result<()> {
     sqlx::query!(
         "
@@ -773,9 +737,6 @@ pub async fn insert_link(db: impl PgExecutor<'_>, group: NamespaceId, name: &str
 }
 
 /// Changes what a link gives, to its members too. Who has more than it gave before keeps that.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update_link(db: impl PgExecutor<'_>, id: i64, level: i32) -> Result<()> {
     sqlx::query!(
         "
@@ -813,9 +774,6 @@ pub async fn update_link(db: impl PgExecutor<'_>, id: i64, level: i32) -> Result
 }
 
 /// Removes a link. Members keep what they have; a group of the provider that has no link left is forgotten.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete_link(conn: &mut PgConnection, id: i64) -> Result<()> {
     let uid = sqlx::query_scalar!("delete from saml_group_links where id = $1 returning scim_group_uid", id)
         .fetch_optional(&mut *conn)
@@ -824,9 +782,6 @@ pub async fn delete_link(conn: &mut PgConnection, id: i64) -> Result<()> {
 }
 
 /// Removes all links of a group, as [`delete_link`] does.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete_links(conn: &mut PgConnection, group: NamespaceId) -> Result<()> {
     let uids =
         sqlx::query_scalar!("delete from saml_group_links where group_id = $1 returning scim_group_uid", group.0)

@@ -98,9 +98,6 @@ pub async fn provision(
 
 /// Writes down that a provider was refused an account whose address is not shown to be the same person's. Called once the
 /// transaction that found the account is over, for it wrote nothing.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn note_refused(db: impl PgExecutor<'_>, tenant: &Tenant, email: &str, now: DateTime<Utc>) -> Result<Event> {
     // The address, and neither id nor name: who reads the tenant's events may not know the account.
     let message = format!("Another account has the address {email} and was not joined: the address is not confirmed");

@@ -53,9 +53,6 @@ pub struct FoundUser {
 }
 
 /// The page of the identities in a scope that meet a condition.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: Order, page: Page) -> Result<Found> {
     let search = Search { scope, condition, order };
     super::settled(db, || list_once(db, &search, page)).await

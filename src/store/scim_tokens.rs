@@ -23,9 +23,6 @@ pub struct ScimGroup {
 }
 
 /// Whose users the token of that digest opens.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_scope(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<Scope>> {
     let row = sqlx::query!(
         r#"
@@ -84,9 +81,6 @@ pub async fn replace(db: impl PgExecutor<'_>, scope: Scope, digest: &[u8; 32]) -
 }
 
 /// The group of that path in any letter case, or of that id where it is digits.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<ScimGroup>> {
     let id = path.bytes().all(|byte| byte.is_ascii_digit()).then(|| path.parse::<i64>().unwrap_or(0));
     let row = sqlx::query!(
@@ -134,9 +128,6 @@ pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Sc
 }
 
 /// The SHA-256 of the scope's token.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_token(db: impl PgExecutor<'_>, scope: Scope) -> Result<Option<Vec<u8>>> {
     let digest = match scope {
         Scope::Group(group) => {

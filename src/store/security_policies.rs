@@ -34,9 +34,6 @@ pub struct PolicyFile {
 }
 
 /// The files that apply to a project: its own, then those of the groups that it is in, the nearest first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_applicable(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Vec<PolicyFile>> {
     let rows = sqlx::query_as!(
         PolicyFile,
@@ -58,9 +55,6 @@ pub async fn list_applicable(db: impl PgExecutor<'_>, project: ProjectId) -> Res
 }
 
 /// The owner's own file.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<PolicyFile>> {
     let (project, group) = owner.columns();
     let row = sqlx::query_as!(
@@ -77,9 +71,6 @@ pub async fn find(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<Policy
 }
 
 /// Makes the owner's file this one.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn upsert(db: impl PgExecutor<'_>, owner: Owner, file: &PolicyFile) -> Result<()> {
     let (project, group) = owner.columns();
     sqlx::query!(
@@ -106,9 +97,6 @@ pub async fn upsert(db: impl PgExecutor<'_>, owner: Owner, file: &PolicyFile) ->
 }
 
 /// Removes the owner's file, and says whether there was one.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(db: impl PgExecutor<'_>, owner: Owner) -> Result<bool> {
     let (project, group) = owner.columns();
     let gone = sqlx::query!(

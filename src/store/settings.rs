@@ -93,9 +93,6 @@ pub async fn find(db: impl PgExecutor<'_>) -> Result<SettingsRow> {
 }
 
 /// Writes the settings of the instance.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
     sqlx::query!(
         "
@@ -143,9 +140,6 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
 }
 
 /// What clone URLs over HTTP start with, where that is not the address in the settings file.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_http_clone_root(db: impl PgExecutor<'_>) -> Result<Option<String>> {
     let root = sqlx::query_scalar!(
         r#"

@@ -20,9 +20,6 @@ pub struct SnippetRow {
 }
 
 /// The snippet of this id.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, id: SnippetId) -> Result<Option<SnippetRow>> {
     let row = sqlx::query_as!(
         SnippetRow,
@@ -35,9 +32,6 @@ pub async fn find(db: impl PgExecutor<'_>, id: SnippetId) -> Result<Option<Snipp
 }
 
 /// Makes a snippet of this id.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(db: impl PgExecutor<'_>, id: SnippetId, row: &SnippetRow) -> Result<()> {
     sqlx::query!(
         "insert into snippets (id, type, author_id, project_id, organization_id, visibility_level, repository_read_only)
@@ -62,9 +56,6 @@ pub async fn insert(db: impl PgExecutor<'_>, id: SnippetId, row: &SnippetRow) ->
 }
 
 /// Writes what may change of a snippet: not where it belongs.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update(db: impl PgExecutor<'_>, id: SnippetId, row: &SnippetRow) -> Result<()> {
     sqlx::query!(
         "update snippets
@@ -85,18 +76,12 @@ pub async fn update(db: impl PgExecutor<'_>, id: SnippetId, row: &SnippetRow) ->
 }
 
 /// Removes a snippet. False where there was none.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete(db: impl PgExecutor<'_>, id: SnippetId) -> Result<bool> {
     let deleted = sqlx::query!("delete from snippets where id = $1", id.0).execute(db).await?;
     Ok(deleted.rows_affected() > 0)
 }
 
 /// The storage that holds the snippet's repository; nothing where there is no repository.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: SnippetId) -> Result<Option<String>> {
     let name = sqlx::query_scalar!(
         "select shards.name
@@ -111,9 +96,6 @@ pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: SnippetId) -> 
 }
 
 /// Writes that the snippet's repository exists on that storage, where hashed storage keeps it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn upsert_repository(conn: &mut PgConnection, id: SnippetId, storage: &str) -> Result<()> {
     sqlx::query!("insert into shards (name) values ($1) on conflict (name) do nothing", storage)
         .execute(&mut *conn)
@@ -139,9 +121,6 @@ pub async fn upsert_repository(conn: &mut PgConnection, id: SnippetId, storage: 
 }
 
 /// Writes that the snippet has no repository.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_repository(db: impl PgExecutor<'_>, id: SnippetId) -> Result<()> {
     sqlx::query!("delete from snippet_repositories where snippet_id = $1", id.0).execute(db).await?;
     Ok(())

@@ -9,9 +9,6 @@ use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::{Author, Entry, Record};
 
 /// The namespace's exclusion, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Exclusion>> {
     let row = sqlx::query!(
         "
@@ -26,9 +23,6 @@ pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) ->
 }
 
 /// Whether the namespace is excluded.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn exists(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<bool> {
     let row =
         sqlx::query_scalar!("select id from namespaces_storage_limit_exclusions where namespace_id = $1", namespace.0);
@@ -36,9 +30,6 @@ pub async fn exists(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<b
 }
 
 /// Excludes the namespace, and writes it down in the ledger; nothing where it is excluded already.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
@@ -65,9 +56,6 @@ pub async fn create(
 }
 
 /// Gives an exclusion that is locked another reason, and writes down what it was and is.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn change(
     conn: &mut PgConnection,
     before: &Exclusion,
@@ -89,9 +77,6 @@ pub async fn change(
 }
 
 /// Limits the namespace again, and writes down why it was not; false where it is not excluded.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(
     conn: &mut PgConnection,
     namespace: NamespaceId,
@@ -110,9 +95,6 @@ pub async fn delete(
 }
 
 /// How many there are, counted no further than `most`.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn count(db: impl PgExecutor<'_>, most: i64) -> Result<i64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (select from namespaces_storage_limit_exclusions limit $1) as counted"#,
@@ -122,9 +104,6 @@ pub async fn count(db: impl PgExecutor<'_>, most: i64) -> Result<i64> {
 }
 
 /// Exclusions with the names of their namespaces, by their ids: `limit` of them after the first `offset`.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list(db: impl PgExecutor<'_>, limit: i64, offset: i64) -> Result<Vec<(Exclusion, String)>> {
     let rows = sqlx::query!(
         "

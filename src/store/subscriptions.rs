@@ -14,9 +14,6 @@ const UPDATED: i16 = 1;
 const DESTROYED: i16 = 2;
 
 /// The namespace's subscription.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Subscription>> {
     let row = sqlx::query_as!(
         Row,
@@ -51,9 +48,6 @@ pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Opt
 }
 
 /// The namespace's subscription, which nobody else changes until the transaction ends.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_for_update(conn: &mut PgConnection, namespace: NamespaceId) -> Result<Option<Subscription>> {
     let locked =
         sqlx::query_scalar!("select id from gitlab_subscriptions where namespace_id = $1 for update", namespace.0);
@@ -119,9 +113,6 @@ impl Row {
 }
 
 /// The plan of that name; null stands for the free one.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_plan(db: impl PgExecutor<'_>, name: Option<&str>) -> Result<Option<Plan>> {
     let name = name.unwrap_or(FREE_PLAN);
     let row = sqlx::query!(r#"select id, coalesce(title, '') as "title!" from plans where name = $1"#, name);
@@ -130,9 +121,6 @@ pub async fn find_plan(db: impl PgExecutor<'_>, name: Option<&str>) -> Result<Op
 }
 
 /// The name of the plan that a root namespace has subscribed to.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_plan_name(db: impl PgExecutor<'_>, root: NamespaceId) -> Result<Option<String>> {
     let name = sqlx::query_scalar!(
         "
@@ -147,9 +135,6 @@ pub async fn find_plan_name(db: impl PgExecutor<'_>, root: NamespaceId) -> Resul
 }
 
 /// Makes a subscription, and writes it down in the ledger; nothing where the namespace has one.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
@@ -197,9 +182,6 @@ pub async fn create(
 }
 
 /// Writes a change of a subscription that is locked, what was before to the history, and both to the ledger.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn change(conn: &mut PgConnection, change: &Change, author: &Author, now: DateTime<Utc>) -> Result<()> {
     let (before, after) = (&change.before, &change.after);
     let terms = &after.terms;
@@ -251,9 +233,6 @@ pub async fn change(conn: &mut PgConnection, change: &Change, author: &Author, n
 }
 
 /// Removes a subscription that is locked, and writes down what it was.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete(
     conn: &mut PgConnection,
     subscription: &Subscription,
@@ -317,9 +296,6 @@ async fn insert_history(
 
 /// Counts the seats of the paid subscription whose last count is the oldest and from before `due`; false where there is
 /// none left. Servers that call at once share the work, for each skips what another one holds.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn refresh_oldest(
     conn: &mut PgConnection,
     due: DateTime<Utc>,

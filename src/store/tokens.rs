@@ -28,9 +28,6 @@ pub struct TokenRow {
 }
 
 /// The user's token of that name. Of several, one that is not revoked goes first, then the newest.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, user: UserId, name: &str) -> Result<Option<TokenRow>> {
     let row = sqlx::query_as!(
         TokenRow,
@@ -52,9 +49,6 @@ pub async fn find(db: impl PgExecutor<'_>, user: UserId, name: &str) -> Result<O
 }
 
 /// The id of the token with that digest, whoever owns it.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_by_digest(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!("select id from personal_access_tokens where token_digest = $1", digest);
     Ok(id.fetch_optional(db).await?)
@@ -109,18 +103,12 @@ pub async fn update(db: impl PgExecutor<'_>, row: &TokenRow) -> Result<()> {
 }
 
 /// Removes a token.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from personal_access_tokens where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// What the instance says about tokens, and the group whose enterprise user it is about.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_policy(db: impl PgExecutor<'_>, user: Option<UserId>) -> Result<Policy> {
     let row = sqlx::query!(
         r#"
@@ -173,9 +161,6 @@ pub struct KnownToken {
 }
 
 /// The token with that digest, good or not. Where people may have none, theirs are not known.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<KnownToken>> {
     let row = sqlx::query!(
         r#"
@@ -250,9 +235,6 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
 }
 
 /// Takes a token back; false where that was done before.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn revoke(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
     let done = sqlx::query!(
         "update personal_access_tokens

@@ -10,9 +10,6 @@ use crate::domain::ids::UserId;
 use crate::domain::requester::{ATTEMPTS, LOCK};
 
 /// Sets up one-time passwords for a user: the secret in base32, sealed, and the switch that they are asked for.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update_otp_secret(db: impl PgExecutor<'_>, seal: &Seal, user: UserId, base32: &str) -> Result<()> {
     let sealed = seal.close(base32, &place(user));
     sqlx::query!(
@@ -34,9 +31,6 @@ pub async fn update_otp_secret(db: impl PgExecutor<'_>, seal: &Seal, user: UserI
 }
 
 /// Takes a user's one-time passwords away, and the recovery codes that stand in for them.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn delete_otp_secret(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
     sqlx::query!(
         "update users
@@ -54,9 +48,6 @@ pub async fn delete_otp_secret(db: impl PgExecutor<'_>, user: UserId) -> Result<
 }
 
 /// The user's secret in base32. `Closed` where it was written by GitLab, or under another `db_key_base`.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_otp_secret(
     db: impl PgExecutor<'_>,
     seal: &Seal,
@@ -82,9 +73,6 @@ pub async fn find_otp_secret(
 
 /// Uses up a time step, and with it all before it. False where it was used up, or the account is locked: of two requests
 /// with the same code, one gets true.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn consume_step(db: impl PgExecutor<'_>, user: UserId, step: i32, now: DateTime<Utc>) -> Result<bool> {
     let done = sqlx::query!(
         "update users
@@ -102,9 +90,6 @@ pub async fn consume_step(db: impl PgExecutor<'_>, user: UserId, step: i32, now:
 }
 
 /// Counts a wrong code, and locks the account at the tenth. False where it is locked already: then nothing counts.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn count_failure(db: impl PgExecutor<'_>, user: UserId, now: DateTime<Utc>) -> Result<bool> {
     // A lock that has ended begins the count anew.
     let done = sqlx::query!(
@@ -124,9 +109,6 @@ pub async fn count_failure(db: impl PgExecutor<'_>, user: UserId, now: DateTime<
 }
 
 /// Replaces the user's recovery codes; `hashes` are those of the new ones.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn update_backup_codes(db: impl PgExecutor<'_>, user: UserId, hashes: &[String]) -> Result<()> {
     let codes = serde_json::to_string(hashes).map_err(|error| Error::Query(sqlx::Error::Encode(error.into())))?;
     sqlx::query!("update users set otp_backup_codes = $2 where id = $1", user.0, codes).execute(db).await?;

@@ -37,18 +37,12 @@ pub struct UserRow {
 }
 
 /// The id of the user with that name, whatever its case.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_by_username(db: impl PgExecutor<'_>, username: &str) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!("select id from users where lower(username) = lower($1)", username);
     Ok(id.fetch_optional(db).await?.map(UserId))
 }
 
 /// The user's row.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserRow>> {
     let row = sqlx::query_as!(
         UserRow,
@@ -148,9 +142,6 @@ pub async fn update(db: impl PgExecutor<'_>, id: UserId, row: &UserRow) -> Resul
 }
 
 /// Removes a user and all that is theirs alone. Deploy keys that they made stay, without an owner.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
     sqlx::query!("delete from keys where user_id = $1 and type is distinct from 'DeployKey'", id.0)
         .execute(&mut *conn)
@@ -165,18 +156,12 @@ pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
 }
 
 /// The ghost user, to whom belongs what has no owner any more.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_ghost(db: impl PgExecutor<'_>) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!("select id from users where user_type = 5 order by id limit 1");
     Ok(id.fetch_optional(db).await?.map(UserId))
 }
 
 /// Whose address this is, be it the first or a further one.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!(
         r#"
@@ -192,9 +177,6 @@ pub async fn find_id_by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Op
 
 /// Takes the user's confirmed address for theirs on the operator's word, where it rested on that of a group's identity
 /// provider; whether it did.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn vouch_for_email(db: impl PgExecutor<'_>, id: UserId) -> Result<bool> {
     let vouched = sqlx::query!(
         "
@@ -209,18 +191,12 @@ pub async fn vouch_for_email(db: impl PgExecutor<'_>, id: UserId) -> Result<bool
 }
 
 /// The group that manages the user's account.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_enterprise_group(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<NamespaceId>> {
     let group = sqlx::query_scalar!("select enterprise_group_id from user_details where user_id = $1", id.0);
     Ok(group.fetch_optional(db).await?.flatten().map(NamespaceId))
 }
 
 /// Gives the user's account to a group to manage, or to none.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_enterprise_group(db: impl PgExecutor<'_>, id: UserId, group: Option<NamespaceId>) -> Result<()> {
     sqlx::query!(
         "
@@ -248,9 +224,6 @@ pub struct EmailRow {
 }
 
 /// The user's further address, whatever its case.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_email(db: impl PgExecutor<'_>, user: UserId, email: &str) -> Result<Option<EmailRow>> {
     let row = sqlx::query_as!(
         EmailRow,
@@ -287,9 +260,6 @@ pub async fn insert_email(
 }
 
 /// Confirms a further address, or takes that back.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_email(db: impl PgExecutor<'_>, id: i64, confirmed_at: Option<NaiveDateTime>) -> Result<()> {
     sqlx::query!(
         "update emails set confirmed_at = $2, updated_at = now() at time zone 'utc' where id = $1",
@@ -302,9 +272,6 @@ pub async fn update_email(db: impl PgExecutor<'_>, id: i64, confirmed_at: Option
 }
 
 /// Removes a further address.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_email(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from emails where id = $1", id).execute(db).await?;
     Ok(())
@@ -320,9 +287,6 @@ pub struct IdentityRow {
 }
 
 /// The user's identity at a provider of the instance. Those of a group's SAML provider are not looked at.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_identity(db: impl PgExecutor<'_>, user: UserId, provider: &str) -> Result<Option<IdentityRow>> {
     let row = sqlx::query_as!(
         IdentityRow,
@@ -342,9 +306,6 @@ pub async fn find_identity(db: impl PgExecutor<'_>, user: UserId, provider: &str
 }
 
 /// Who has that identity, whatever its case.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn find_id_by_identity(db: impl PgExecutor<'_>, provider: &str, extern_uid: &str) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!(
         r#"
@@ -363,9 +324,6 @@ pub async fn find_id_by_identity(db: impl PgExecutor<'_>, provider: &str, extern
 }
 
 /// A new identity.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn insert_identity(
     db: impl PgExecutor<'_>,
     id: Option<i64>,
@@ -388,9 +346,6 @@ pub async fn insert_identity(
 }
 
 /// Writes what the provider calls the user.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn update_identity(db: impl PgExecutor<'_>, id: i64, extern_uid: &str) -> Result<()> {
     sqlx::query!(
         "update identities set extern_uid = $2, updated_at = now() at time zone 'utc' where id = $1",
@@ -403,18 +358,12 @@ pub async fn update_identity(db: impl PgExecutor<'_>, id: i64, extern_uid: &str)
 }
 
 /// Removes an identity.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn delete_identity(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
     sqlx::query!("delete from identities where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// Whether the user has accepted the terms of service.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn has_accepted_terms(db: impl PgExecutor<'_>, id: UserId) -> Result<bool> {
     let accepted =
         sqlx::query_scalar!(r#"select accepted_term_id is not null as "accepted!" from users where id = $1"#, id.0);
@@ -422,9 +371,6 @@ pub async fn has_accepted_terms(db: impl PgExecutor<'_>, id: UserId) -> Result<b
 }
 
 /// Writes whether the user has accepted the terms of service. There is one edition of them, the first.
-///
-/// # Errors
-/// Where the database gives no answer.
 pub async fn set_accepted_terms(db: impl PgExecutor<'_>, id: UserId, accepted: bool) -> Result<()> {
     sqlx::query!(
         "

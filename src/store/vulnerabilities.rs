@@ -13,9 +13,6 @@ use crate::domain::vulnerability::{Finding, Identifier, REPORT_TYPE, Reporter, S
 const BATCH: i64 = 250;
 
 /// Who acts for an agent in its project: whoever made the agent. Nothing where the project is gone.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Option<Reporter>> {
     let row = sqlx::query!(
         r#"
@@ -51,9 +48,6 @@ pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Op
 }
 
 /// The state of the vulnerability that this finding makes.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find_state(db: impl PgExecutor<'_>, uuid: Uuid) -> Result<Option<State>> {
     let state = sqlx::query_scalar!(
         "select vulnerabilities.state
@@ -99,9 +93,6 @@ pub enum Inserted {
 
 /// Makes a vulnerability of a finding that was not known a moment ago. All in the caller's transaction; rows that others
 /// may write too are taken in the same order by everybody: scanner, identifiers, finding, then what the project sums up.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert(db: &mut PgConnection, report: &Report<'_>) -> Result<Inserted> {
     let Report { agent, project, author, uuid, finding, quota, now } = report;
     let scanner = find_or_insert_scanner(db, *project, &finding.scanner).await?;
@@ -292,9 +283,6 @@ async fn list_identifiers(db: &mut PgConnection, project: ProjectId, fingerprint
 }
 
 /// Brings a vulnerability that was resolved back, since it is reported again. False where it is not resolved, any more.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn reopen(db: impl PgExecutor<'_>, uuid: Uuid, author: UserId, now: DateTime<Utc>) -> Result<bool> {
     let reopened = sqlx::query!(
         "with reopened as (

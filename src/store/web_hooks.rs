@@ -221,9 +221,6 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
 }
 
 /// Removes a hook, with what waits to be delivered to it. False where there was none.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
     let deleted = sqlx::query!("delete from web_hooks where id = $1", id.0).execute(db).await?;
     Ok(deleted.rows_affected() > 0)
@@ -242,9 +239,6 @@ pub struct Subscriber {
 
 /// The hooks that hear of anything that happens to a project: its own, those of the groups above it, and the instance's.
 /// Hooks that are disabled for good hear nothing.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Subscriber>> {
     let rows = sqlx::query!(
         r#"
@@ -297,9 +291,6 @@ fn receiver(key: &ColumnKey, url: &str) -> String {
 }
 
 /// Keeps what a hook is to be told, and names it.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_delivery(
     db: impl PgExecutor<'_>,
     hook: WebHookId,
@@ -408,18 +399,12 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
 }
 
 /// Forgets what was delivered.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_delivery(db: impl PgExecutor<'_>, id: Uuid) -> Result<()> {
     sqlx::query!("delete from web_hook_deliveries where id = $1", id).execute(db).await?;
     Ok(())
 }
 
 /// Forgets what was made before `then` and has no job any more: those of a hook that pauses live for weeks.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn delete_deliveries(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> Result<u64> {
     // Not checked at build time: the queue's schema is its library's.
     let deleted = sqlx::query(
@@ -447,9 +432,6 @@ pub struct Answer {
 }
 
 /// Keeps an answer, and of each hook the last few.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, answer: &Answer) -> Result<()> {
     let status = answer.status.map_or_else(|| "internal error".to_owned(), |status| status.to_string());
     sqlx::query!(
@@ -489,9 +471,6 @@ pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, a
 
 /// How the receiver of a hook does, which nobody else changes before the caller's transaction ends; none where there is no
 /// such hook.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Option<Health>> {
     let row = sqlx::query!(
         r#"
@@ -508,9 +487,6 @@ pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Opt
 }
 
 /// Keeps how the receiver of a hook does.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn update_health(db: impl PgExecutor<'_>, hook: WebHookId, health: Health) -> Result<()> {
     sqlx::query!(
         "update web_hooks set recent_failures = $2, disabled_until = $3 where id = $1",
@@ -524,9 +500,6 @@ pub async fn update_health(db: impl PgExecutor<'_>, hook: WebHookId, health: Hea
 }
 
 /// Forgets the failures of these hooks. Answers with those that there are.
-///
-/// # Errors
-/// Where the database does not answer, or takes no writes.
 pub async fn enable(db: impl PgExecutor<'_>, hooks: &[i64]) -> Result<Vec<i64>> {
     let ids = sqlx::query_scalar!(
         "update web_hooks
@@ -556,9 +529,6 @@ pub struct FailingHook {
 }
 
 /// The hooks whose receivers have failed since their last success, the worst first.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn list_failing(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<FailingHook>> {
     let rows = sqlx::query!(
         r#"

@@ -34,9 +34,6 @@ pub struct AddOnPurchase {
 }
 
 /// Brings a purchase about, or removes it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &AddOnPurchase) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let id = namespace.id;
@@ -94,9 +91,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &AddOnPurchase) -> R
 
 /// Ends what the namespace has bought, where it has. Whatever removes a namespace does this first, so that the ledger knows
 /// how it ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     for add_on in AddOn::NUMBERED {

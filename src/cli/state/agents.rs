@@ -52,9 +52,6 @@ pub struct AgentToken {
 }
 
 /// Brings a project's agents about; `whose` is its path. The answer has their ids by name.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,
@@ -87,9 +84,6 @@ pub async fn bring(
 
 /// Opens agents to CI jobs, when all projects exist. Any project may be stated, also one that the agent's own
 /// configuration could not open.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_access(
     run: &mut Run<'_>,
     place: &Place,

@@ -36,9 +36,6 @@ pub struct BroadcastMessage {
 }
 
 /// Brings a message about, or removes it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, stated: &BroadcastMessage) -> Result<()> {
     let short: String = stated.message.chars().take(40).collect();
     let what = format!("broadcast message \"{short}\"");

@@ -39,9 +39,6 @@ pub struct DeployKey {
 }
 
 /// Brings a project's deploy keys about; `whose` is its path. The answer has their ids by title.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -145,9 +145,6 @@ impl Group {
 }
 
 /// Removes a group that should not exist.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()> {
     let Some(Holder::Group(id)) = namespaces::find_holder(&mut *run.conn, &group.path).await? else { return Ok(()) };
     if group.id.is_some_and(|stated| stated.0 != id.0) {
@@ -170,9 +167,6 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
 }
 
 /// Brings a group about, all but its shares.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()> {
     let Some((id, created)) = bring_row(run, place, group).await? else {
         run.unborn(&group.path);
@@ -219,9 +213,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
 }
 
 /// Brings a group's shares in line, when all groups exist.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_shares(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()> {
     let Some(Holder::Group(id)) = namespaces::find_holder(&mut *run.conn, &group.path).await? else { return Ok(()) };
     members::bring_shares(run, &place.key("shared_with"), Source::Group(id), &group.path, &group.shared_with).await

@@ -40,9 +40,6 @@ pub struct Hook {
 }
 
 /// Brings the hooks of an owner about. `of` names the owner to people.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, owner: Owner, of: &str, hooks: &[Hook]) -> Result<()> {
     for (index, hook) in hooks.iter().enumerate() {
         let place = place.item(index);

@@ -34,9 +34,6 @@ pub struct Key {
 }
 
 /// Removes the absent ones of a user's keys.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn remove(run: &mut Run<'_>, place: &Place, user: UserId, whose: &str, stated: &[Key]) -> Result<()> {
     for (index, key) in stated.iter().enumerate().filter(|(_, key)| key.ensure.is_absent()) {
         let place = place.item(index);
@@ -70,9 +67,6 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, user: UserId, whose: &str,
 }
 
 /// Brings a user's keys about. The answer has their ids by title.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -44,9 +44,6 @@ impl Membership {
 }
 
 /// Brings memberships in line; `whose` names the group or the project.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,
@@ -86,9 +83,6 @@ pub async fn bring(
 }
 
 /// Finds the mistakes of memberships and shares whose group or project could not be brought about.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn check(
     run: &mut Run<'_>,
     place: &Place,
@@ -109,9 +103,6 @@ pub async fn check(
 }
 
 /// Brings shares with groups in line; `whose` names the group or the project.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_shares(
     run: &mut Run<'_>,
     place: &Place,

@@ -42,9 +42,6 @@ pub struct MergeRequest {
 }
 
 /// Brings a project's merge requests in line, when all projects exist; `whose` is its path.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -31,9 +31,6 @@ pub struct MinutesPack {
 
 /// Brings a pack about, or removes it. One pack alone does not move: packs move from namespace to namespace all at once. A
 /// pack that was moved from the namespace that the document states stays where it is, and the report says so.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &MinutesPack) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let namespace = namespace.id;
@@ -111,9 +108,6 @@ async fn credit(run: &mut Run<'_>, place: &Place, namespace: NamespaceId, wanted
 
 /// Ends the packs that the namespace has. Whatever removes a namespace does this first, so that the ledger knows how they
 /// ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     for pack in minutes_packs::list_for_update(&mut *run.conn, namespace).await? {

@@ -74,9 +74,6 @@ pub struct Document {
 }
 
 /// Brings about what the document states, as far as it has no mistakes: `run` has collected those.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_about(run: &mut Run<'_>, document: &Document) -> Result<()> {
     distinct(run, document);
     match in_order(run, document).await {

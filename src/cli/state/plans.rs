@@ -23,9 +23,6 @@ pub struct Plan {
 }
 
 /// Brings a plan about, or removes it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, plan: &Plan) -> Result<()> {
     let what = format!("plan {}", plan.name);
     let existing = plans::find_by_name(&mut *run.conn, &plan.name).await?;

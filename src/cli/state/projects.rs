@@ -167,9 +167,6 @@ struct Home<'a> {
 }
 
 /// Removes a project that should not exist.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn remove(run: &mut Run<'_>, place: &Place, project: &Project) -> Result<()> {
     let Some(Holder::Project(id)) = namespaces::find_holder(&mut *run.conn, &project.path).await? else {
         return Ok(());
@@ -184,9 +181,6 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, project: &Project) -> Resu
 }
 
 /// Brings a project about.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Result<()> {
     let Some((home, created)) = bring_row(run, place, project).await? else {
         run.unborn(&project.path);
@@ -236,9 +230,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
 }
 
 /// Opens the project's agents to others, and brings its merge requests about, when all projects exist.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_access(run: &mut Run<'_>, place: &Place, project: &Project) -> Result<()> {
     let Some(Holder::Project(id)) = namespaces::find_holder(&mut *run.conn, &project.path).await? else {
         return Ok(());

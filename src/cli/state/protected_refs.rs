@@ -58,9 +58,6 @@ pub struct ProtectedTag {
 pub struct Principal(String);
 
 /// Brings a project's protected branches in line; `whose` is its path. The answer has their ids by name.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_branches(
     run: &mut Run<'_>,
     place: &Place,
@@ -127,9 +124,6 @@ pub async fn bring_branches(
 }
 
 /// Brings a project's protected tags in line; `whose` is its path. The answer has their ids by name.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_tags(
     run: &mut Run<'_>,
     place: &Place,

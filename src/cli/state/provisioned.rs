@@ -8,9 +8,6 @@ use crate::store::Result;
 use crate::store::provisioned_namespaces::{self, Namespace};
 
 /// The namespace of that path. Where there is none, nothing needs to be removed from it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn namespace(run: &mut Run<'_>, place: &Place, path: &str, ensure: Ensure) -> Result<Option<Namespace>> {
     let found = provisioned_namespaces::find_by_path(&mut *run.conn, path).await?;
     if found.is_none() && !ensure.is_absent() && !run.is_unborn(path) {
@@ -21,9 +18,6 @@ pub async fn namespace(run: &mut Run<'_>, place: &Place, path: &str, ensure: Ens
 
 /// Ends all that the namespace has bought beside its subscription. Whatever removes a namespace does this first, so that the
 /// ledger knows how it ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     add_on_purchases::end(run, namespace, path).await?;
     minutes_packs::end(run, namespace, path).await?;

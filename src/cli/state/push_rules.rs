@@ -43,9 +43,6 @@ pub struct PushRules {
 }
 
 /// Brings the owner's push rules in line; `whose` names the owner. An expression that is not RE2's is a mistake.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, owner: Owner, whose: &str, rules: &PushRules) -> Result<()> {
     rules.check(run, place);
     let what = format!("push rules of {whose}");

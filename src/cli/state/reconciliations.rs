@@ -25,9 +25,6 @@ pub struct Reconciliation {
 }
 
 /// Brings a reconciliation about, or removes it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &Reconciliation) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let namespace = namespace.id;
@@ -67,9 +64,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &Reconciliation) -> 
 
 /// Removes the namespace's reconciliation, where it has one. Whatever removes a namespace does this first, so that the ledger
 /// knows how it ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     if reconciliations::delete(run.conn, namespace, &author, now).await? {

@@ -227,9 +227,6 @@ impl<'a> Run<'a> {
 
     /// Turns a unique index that an entry ran into after all into a mistake of that entry. The error stays one, because the
     /// transaction is of no more use.
-    ///
-    /// # Errors
-    /// Whatever went wrong.
     pub fn caught(&mut self, place: &Place, answer: Result<()>) -> Result<()> {
         if let Err(store::Error::Duplicate(index)) = &answer {
             self.mistake(place, format!("collides with a row that exists already ({index})"));
@@ -257,9 +254,6 @@ impl<'a> Run<'a> {
 
     /// Makes an empty repository on its storage, or says why there is none; false where one was there already. A dry run
     /// only says that it would. A storage that gave no answer once is not asked again.
-    ///
-    /// # Errors
-    /// The reason, for people.
     pub async fn create_repository(
         &mut self,
         location: Location,
@@ -379,9 +373,6 @@ impl<'a> Run<'a> {
 
     /// Which row an entry means, by its natural key and by the id that it states. Where the two disagree there is a mistake
     /// and no answer.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn identify(
         &mut self,
         place: &Place,
@@ -403,9 +394,6 @@ impl<'a> Run<'a> {
     }
 
     /// Like [`Run::identify`], for rows that are not renamed: an id that another row has is a mistake.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn identify_fixed(
         &mut self,
         place: &Place,
@@ -443,9 +431,6 @@ impl<'a> Run<'a> {
     }
 
     /// The user of that name; if there is none, a mistake.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn user(&mut self, place: &Place, username: &str) -> Result<Option<UserId>> {
         if let Some(id) = self.users.get(&username.to_lowercase()) {
             return Ok(Some(*id));
@@ -463,18 +448,12 @@ impl<'a> Run<'a> {
     }
 
     /// What a mistake calls the user.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn name_of(&mut self, user: UserId) -> Result<String> {
         let row = users::find(&mut *self.conn, user).await?;
         Ok(row.map_or_else(|| format!("user {user}, who is gone"), |row| format!("user {}", row.username)))
     }
 
     /// The group of that path; if there is none, a mistake.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn group(&mut self, place: &Place, path: &str) -> Result<Option<NamespaceId>> {
         match namespaces::find_holder(&mut *self.conn, path).await? {
             Some(Holder::Group(id)) => return Ok(Some(id)),
@@ -497,9 +476,6 @@ impl<'a> Run<'a> {
     }
 
     /// Like [`Run::touch`], for those who reach the namespace now, before a change takes that from them.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn touch_before(&mut self, namespace: NamespaceId) -> Result<()> {
         let users = derived::users_reaching(&mut *self.conn, &[namespace]).await?;
         self.touched_users.extend(users);
@@ -517,9 +493,6 @@ impl<'a> Run<'a> {
     }
 
     /// What can only be done when everything else is: compare visibilities, and bring authorizations in line.
-    ///
-    /// # Errors
-    /// Where the database gives no answer.
     pub async fn settle(&mut self) -> Result<()> {
         let ids: Vec<i64> = self.visible.keys().map(|id| id.0).collect();
         for found in namespaces::list_too_visible(&mut *self.conn, &ids).await? {

@@ -23,9 +23,6 @@ pub struct SamlGroupLink {
 }
 
 /// Brings a group's links in line, and its members at the end of the run.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -30,9 +30,6 @@ pub struct ScimIdentity {
 }
 
 /// Makes the scope's token this one; the one before it is good no more.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &Given) -> Result<()> {
     let Some(text) = run.given(place, stated) else { return Ok(()) };
     let digest = token::sha256(&text);
@@ -55,9 +52,6 @@ pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: 
 }
 
 /// Brings a scope's identities about; `whose` is the group's path, or the instance.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &[ScimIdentity]) -> Result<()> {
     for (index, entry) in stated.iter().enumerate() {
         let place = place.item(index);

@@ -29,9 +29,6 @@ pub struct SecurityPolicies {
 }
 
 /// Makes the owner's policies those that are stated; `whose` is its path.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -149,9 +149,6 @@ impl KeyRestriction {
 }
 
 /// Brings the settings in line.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings) -> Result<()> {
     for (index, range) in settings.globally_allowed_ips.iter().flatten().enumerate() {
         super::groups::check_range(run, &place.key("globally_allowed_ips").item(index), range);

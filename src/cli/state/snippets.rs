@@ -38,9 +38,6 @@ pub struct Snippet {
 }
 
 /// Brings a snippet about.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, stated: &Snippet) -> Result<()> {
     let id = SnippetId(stated.id.0);
     let what = format!("snippet {id}");

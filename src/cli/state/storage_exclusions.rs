@@ -26,9 +26,6 @@ pub struct StorageExclusion {
 }
 
 /// Brings an exclusion about, or ends it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &StorageExclusion) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let id = namespace.id;
@@ -73,9 +70,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &StorageExclusion) -
 
 /// Ends the namespace's exclusion, where it has one. Whatever removes a namespace does this first, so that the ledger knows
 /// how it ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     if storage_exclusions::delete(run.conn, namespace, &author, now).await? {

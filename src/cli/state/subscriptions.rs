@@ -38,9 +38,6 @@ pub struct StatedSubscription {
 }
 
 /// Brings a subscription about, or ends it. What the document states is so afterwards: no rule of a new term counts seats.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &StatedSubscription) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     if entry.ensure.is_absent() {
@@ -89,9 +86,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, entry: &StatedSubscription)
 
 /// Ends the namespace's subscription, where it has one. Whatever removes a namespace does this first, so that the history and
 /// the ledger know how it ended.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     if let Some(subscription) = subscriptions::find_for_update(&mut *run.conn, namespace).await? {
         let (author, now) = (run.author(), run.now);
@@ -102,9 +96,6 @@ pub async fn end(run: &mut Run<'_>, namespace: NamespaceId, path: &str) -> Resul
 }
 
 /// The namespace of that path. Where there is none, nothing needs to be removed from it.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn namespace(run: &mut Run<'_>, place: &Place, path: &str, ensure: Ensure) -> Result<Option<NamespaceId>> {
     let found = provisioned_namespaces::find_by_path(&mut *run.conn, path).await?;
     if found.is_none() && !ensure.is_absent() && !run.is_unborn(path) {

@@ -44,9 +44,6 @@ pub struct PersonalAccessToken {
 pub struct Scope(String);
 
 /// Removes the absent ones of a user's tokens.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn remove(run: &mut Run<'_>, user: UserId, whose: &str, stated: &[PersonalAccessToken]) -> Result<()> {
     for entry in stated.iter().filter(|token| token.ensure.is_absent()) {
         if let Some(row) = tokens::find(&mut *run.conn, user, &entry.name).await? {
@@ -58,9 +55,6 @@ pub async fn remove(run: &mut Run<'_>, user: UserId, whose: &str, stated: &[Pers
 }
 
 /// Brings a user's tokens about. The answer has their ids by name, and those that were made.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(
     run: &mut Run<'_>,
     place: &Place,

@@ -138,9 +138,6 @@ pub struct Identity {
 }
 
 /// Removes an absent user, or of a present one what is absent: names, addresses and keys become free for others.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn remove(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
     let mut found = users::find_id_by_username(&mut *run.conn, &user.username).await?;
     if let (None, Some(id)) = (found, user.id) {
@@ -189,9 +186,6 @@ async fn remove_user(run: &mut Run<'_>, place: &Place, user: &User, id: UserId) 
 }
 
 /// Brings a user about.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
     let Some(id) = bring_row(run, place, user).await? else {
         run.unborn(&user.username);
@@ -227,9 +221,6 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> 
 }
 
 /// Brings about which group manages a user's account, when all groups exist.
-///
-/// # Errors
-/// Where the database fails.
 pub async fn bring_enterprise_group(run: &mut Run<'_>, place: &Place, user: &User) -> Result<()> {
     let Some(stated) = &user.enterprise_group else { return Ok(()) };
     let place = place.key("enterprise_group");

@@ -145,9 +145,6 @@ impl Newcomer {
 }
 
 /// Whether an identity can have this id.
-///
-/// # Errors
-/// Where it cannot.
 pub fn check_extern_uid(text: &str) -> Result<(), Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::Blank("Extern uid"));

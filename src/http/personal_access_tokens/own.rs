@@ -48,9 +48,6 @@ pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
 }
 
 /// Ends the token that the request came with, at once.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Result<StatusCode, ApiError> {
     let token = caller.token();
     let owner = &token.presented.owner;

@@ -96,9 +96,6 @@ async fn include(state: &ProvisioningState, namespace: NamespaceId, author: &Aut
 }
 
 /// Refuses where namespaces have no limits.
-///
-/// # Errors
-/// 403
 pub fn only_with_limits(state: &ProvisioningState) -> Result<(), ApiError> {
     if state.check_namespace_plan { Ok(()) } else { Err(ApiError::Forbidden("this API is for GitLab.com only")) }
 }

@@ -101,9 +101,6 @@ async fn gate(State(state): State<ProvisioningState>, request: Request, next: Ne
 
 /// The answer of a transaction, which is tried again where the database ended it because it and another one waited for
 /// each other, or its connection was lost before anything came of it.
-///
-/// # Errors
-/// Those of the last attempt.
 pub async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, ApiError>>,

@@ -23,9 +23,6 @@ impl NamespaceName {
 }
 
 /// The namespace of that id or full path; nothing where there is none, or it is a project's.
-///
-/// # Errors
-/// Where the database does not answer.
 pub async fn find(db: &Db, name: &str) -> Result<Option<Namespace>, ApiError> {
     Ok(provisioned_namespaces::find(db.pool(), name).await?)
 }

@@ -19,9 +19,6 @@ const LIST: &str = "upcoming_reconciliations";
 const MOST: usize = 10_000;
 
 /// Refuses where namespaces have no plans.
-///
-/// # Errors
-/// 403
 pub fn only_with_plans(state: &ProvisioningState) -> Result<(), ApiError> {
     if state.check_namespace_plan { Ok(()) } else { Err(ApiError::Forbidden("This API is gitlab.com only!")) }
 }

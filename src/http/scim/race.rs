@@ -27,9 +27,6 @@ impl From<ScimError> for Lost {
 }
 
 /// What comes of a change that is all made or not at all, tried again as long as others are faster.
-///
-/// # Errors
-/// What it is refused for; 503 where it lost every race.
 pub async fn retry<T, F>(once: impl Fn() -> F) -> Result<T, ScimError>
 where
     F: Future<Output = Result<T, Lost>>,

@@ -20,9 +20,6 @@ pub struct DiscoverResponse {
 }
 
 /// The user, or `null` where nobody is meant: gitlab-shell then greets "Anonymous", and a 404 would make it fail.
-///
-/// # Errors
-/// Where a parameter cannot be read, or the database does not answer.
 pub async fn discover(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

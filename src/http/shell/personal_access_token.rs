@@ -39,9 +39,6 @@ struct PersonalAccessTokenResponse<'a> {
 }
 
 /// A new token, or why there is none; 200 in both cases.
-///
-/// # Errors
-/// Where a parameter cannot be read, or the database does not answer.
 pub async fn create(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -86,9 +86,6 @@ pub struct Answer(SecretString);
 
 impl Answer {
     /// What was asked for, with `success` in it.
-    ///
-    /// # Errors
-    /// Never, for what serializes.
     pub fn of(value: &impl Serialize) -> Result<Self, ApiError> {
         let text = serde_json::to_string(value).map_err(|error| ApiError::Internal(error.into()))?;
         Ok(Self(text.into()))
@@ -138,9 +135,6 @@ impl Replays {
     }
 
     /// The answer that was given to this request, for handlers that would otherwise work hard before [`Self::begin`].
-    ///
-    /// # Errors
-    /// Where the database does not answer.
     pub async fn find(&self, key: RequestKey, now: DateTime<Utc>) -> Result<Option<Answer>, ApiError> {
         let RequestKey(Some(key)) = key else { return Ok(None) };
         let kept = idempotent_responses::find(self.db.pool(), &key, now).await?;
@@ -149,9 +143,6 @@ impl Replays {
 
     /// A transaction in which the request takes effect, or the answer that it got. Waits for a request that is the same
     /// and under way.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
     pub async fn begin(&self, key: RequestKey, now: DateTime<Utc>) -> Result<Turn, ApiError> {
         let mut transaction = self.db.begin().await?;
         if let RequestKey(Some(key)) = key

@@ -13,9 +13,6 @@ use crate::http::extract::Params;
 use crate::store::requesters;
 
 /// Whether it does; `success` is false where the installation asks nobody (shell.md 2.10).
-///
-/// # Errors
-/// Where a parameter cannot be read, or the database does not answer.
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -30,9 +30,6 @@ pub struct OtpCheckRequest {
 }
 
 /// Whether git is open now for the key, or why not (shell.md 2.8); 200 in both cases.
-///
-/// # Errors
-/// Where a parameter cannot be read, or the database does not answer.
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -27,9 +27,6 @@ struct RecoveryCodesResponse {
 }
 
 /// New codes, or why there are none; 200 in both cases.
-///
-/// # Errors
-/// Where a parameter cannot be read, or the database does not answer.
 pub async fn replace(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -57,9 +57,6 @@ impl Creation {
 /// decided before the first effect, one push to a namespace after the other; then its repository comes first, under an id
 /// that no project gets again, and its rows second, so that no row is locked while Gitaly works, and whoever fails or dies
 /// on the way leaves no project.
-///
-/// # Errors
-/// 503 where the database does not answer.
 pub async fn create(
     shell: &ShellState,
     facts: &Facts,

@@ -24,9 +24,6 @@ pub enum Repository {
 }
 
 /// Makes the repository that the attempt pushes to, where it would be allowed if the repository were there.
-///
-/// # Errors
-/// 503 where the database does not answer.
 pub async fn make(
     shell: &ShellState,
     facts: &mut Facts,
