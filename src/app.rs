@@ -17,12 +17,12 @@ use crate::crypto::seal::Seal;
 use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
 use crate::gitaly::Gitaly;
-use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDot;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::kas::{self, KasAuth};
+use crate::http::auth::personal_access_token::TokenAuth;
 use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
@@ -165,7 +165,7 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: 
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), Repositories::new(gitaly))
 }
 
-/// The secret of kas was looked at when it was loaded; what makes an application of other secrets hears of it here.
+/// The secret of kas was looked at when it was loaded; an application that is made of other secrets fails here.
 fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Problem>> {
     kas::key(&secrets.kas).map_err(|error| vec![Problem::new("gitlab_kas.secret_file", error.to_string())])
 }

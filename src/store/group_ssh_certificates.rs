@@ -1,4 +1,4 @@
-//! The certificate authorities of groups, and whom they may vouch for.
+//! The certificate authorities of groups, and the users that they may vouch for.
 
 use chrono::NaiveDate;
 use sqlx::PgExecutor;

@@ -226,7 +226,7 @@ pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
     Ok(deleted.rows_affected() > 0)
 }
 
-/// A hook that hears of what happens to a project.
+/// A hook that subscribes to what happens to a project.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     /// The hook.
@@ -237,8 +237,8 @@ pub struct Subscriber {
     pub receiver: String,
 }
 
-/// The hooks that hear of anything that happens to a project: its own, those of the groups above it, and the instance's.
-/// Hooks that are disabled for good hear nothing.
+/// The hooks that subscribe to anything that happens to a project: its own, those of the groups above it, and the instance's.
+/// Hooks that are disabled for good are left out.
 pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Subscriber>> {
     let rows = sqlx::query!(
         r#"

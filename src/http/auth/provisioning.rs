@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::admin::{Refusal, TokenAuth};
 use super::customers_dot::CustomersDot;
+use super::personal_access_token::{Refusal, TokenAuth};
 use crate::domain::ids::UserId;
 use crate::domain::ledger::{Actor, Author};
 use crate::domain::presented_token::Need;

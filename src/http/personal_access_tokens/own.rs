@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::TokensState;
 use crate::http::audit;
-use crate::http::auth::admin::TokenCaller;
+use crate::http::auth::personal_access_token::TokenCaller;
 use crate::http::error::ApiError;
 use crate::services::revoke_token;
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
@@ -25,10 +25,6 @@ use crate::store::{self, Db};
 #[derive(Debug, Clone)]
 pub struct TokenCaller(KnownToken);
 
-/// Shows that an administrator called, with a token whose scopes suffice for the request's method.
-#[derive(Debug, Clone)]
-pub struct Admin(KnownToken);
-
 impl TokenCaller {
     /// The token.
     #[must_use]
@@ -37,23 +33,7 @@ impl TokenCaller {
     }
 }
 
-impl Admin {
-    /// The token that they called with.
-    #[must_use]
-    pub fn token(&self) -> &KnownToken {
-        &self.0
-    }
-}
-
 impl<S: Sync> FromRequestParts<S> for TokenCaller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -136,17 +116,6 @@ impl TokenAuth {
 pub async fn require_token(State(auth): State<TokenAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
     let (mut request, token) = auth.admit(request, Need::Any).await?;
     request.extensions_mut().insert(TokenCaller(token));
-    Ok(next.run(request).await)
-}
-
-/// The layer of endpoints for administrators: leaves an [`Admin`] on the request, or refuses it.
-///
-/// # Errors
-/// 401 without a good token, 403 where its scopes or its owner do not suffice.
-pub async fn require_admin(State(auth): State<TokenAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (mut request, token) = auth.admit(request, if reads { Need::AdminReads } else { Need::AdminWrites }).await?;
-    request.extensions_mut().insert(Admin(token));
     Ok(next.run(request).await)
 }
 
