@@ -1,9 +1,9 @@
 //! `gatehouse agent token`: tokens of agents, made and taken back by hand.
 
 use anyhow::{Context, bail};
-use chrono::Utc;
 use clap::{Args, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::{self, token_salt};
 use crate::domain::agent::{self, Agent, MOST_TOKENS};
@@ -99,7 +99,7 @@ async fn new(
         revoked: false,
     };
     let id = agent_tokens::insert(&mut *transaction, agent.project, &row).await?;
-    let now = Utc::now();
+    let now = Clock::system().now();
     agent_tokens::insert_activity(&mut transaction, &agent, Activity::TokenCreated, Some(id), now).await?;
     let event = event(EventName::AgentTokenIssued, whose, &agent, id, &row.name);
     audit_events::insert(&mut *transaction, &event, now).await?;
@@ -111,7 +111,7 @@ async fn new(
 
 async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()> {
     let agent = find(db, whose).await?;
-    let now = Utc::now();
+    let now = Clock::system().now();
     let mut transaction = db.begin().await?;
     let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
     for (id, name) in &revoked {
