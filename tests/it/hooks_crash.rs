@@ -121,7 +121,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
             })
         })
         .collect();
-    let kills = kill_until(end, &mut servers, || Duration::from_millis(1100)).await;
+    let kills = kill_until(end, &mut servers, || Duration::from_millis(900)).await;
     for pusher in pushers {
         pusher.await.unwrap();
     }
