@@ -90,7 +90,7 @@ impl Apply {
         }
         let mut attempt = 1;
         let report = loop {
-            match apply(&mut conn, &text, &sources, &secrets.db_key_base, Utc::now(), self.dry_run).await {
+            match apply(&mut conn, &text, &sources, &secrets.db_key_base, Clock::system().now(), self.dry_run).await {
                 // The database ended it for the sake of another writer, and nothing was changed.
                 Err(Failure::Store(error)) if error.is_passing() && attempt < ATTEMPTS => attempt += 1,
                 ended => break ended?,

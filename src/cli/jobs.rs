@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use sqlx::PgConnection;
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::web_hook::Readiness;
 use crate::store::jobs::{self, JobRow};
@@ -90,7 +91,7 @@ impl Jobs {
             Self::List(List { state, limit }) => {
                 let state = state.map(State::word);
                 let jobs = jobs::list(&mut *connection, state, limit.into()).await.map_err(explain)?;
-                print!("{}", table(&jobs, Utc::now()));
+                print!("{}", table(&jobs, Clock::system().now()));
             }
             Self::Retry(Ids { ids }) => {
                 let done = jobs::retry(&mut connection, &ids).await.map_err(explain)?;
@@ -102,7 +103,7 @@ impl Jobs {
             }
             Self::Hooks(Hooks { limit }) => {
                 let hooks = web_hooks::list_failing(&mut *connection, limit.into()).await.map_err(explain)?;
-                print!("{}", hook_table(&hooks, Utc::now()));
+                print!("{}", hook_table(&hooks, Clock::system().now()));
             }
             Self::Enable(HookIds { ids }) => {
                 let done = enable(&mut connection, &ids).await.map_err(explain)?;

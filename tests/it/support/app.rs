@@ -241,6 +241,12 @@ pub async fn read_only(pool: &PgPool) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
 }
 
+/// Makes the database as it is before the first migration: `bin/test` makes each a copy of one that has them all.
+pub async fn unmigrate(pool: &PgPool) {
+    let all = "drop schema public cascade; create schema public; drop schema if exists graphile_worker cascade";
+    sqlx::raw_sql(all).execute(pool).await.unwrap();
+}
+
 /// A database that nobody answers for.
 pub fn dead() -> PgPool {
     let options = PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(3));
