@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
-use crate::background::repositories::Repositories;
+use crate::background::repositories::PushedRepositories;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::seal::Seal;
 use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::http::auth::admin::TokenAuth;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDot;
@@ -32,7 +32,7 @@ use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
-use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
+use crate::http::shell::{self, AttemptLimiter, CodeHasher, IdempotencyGuard, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
 use crate::http::tasks::Tasks;
 use crate::store::Budgets;
@@ -44,7 +44,7 @@ pub struct App {
     /// Every route, under the installation's root.
     pub router: Router,
     /// The storages, for the jobs.
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     /// The requests that are under way.
     pub tasks: Tasks,
     /// Ends once the router is gone and everything that it left to write is written.
@@ -56,7 +56,7 @@ pub struct App {
 /// # Errors
 /// Every address of a Gitaly that cannot be dialled.
 pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Problem>> {
-    let gitaly = Gitaly::new(settings, clock)?;
+    let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
@@ -65,11 +65,11 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
             pushes: budgets.pushes.clone(),
             access: AccessFactsBatcher::over(budgets.access.clone(), &settings.gatehouse.database, settings),
             last_used: last_used.clone(),
-            replays: Replays::new(budgets.lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
+            replays: IdempotencyGuard::new(budgets.lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
             otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
-            hashing: Hashing::default(),
+            hashing: CodeHasher::default(),
             gitaly: gitaly.clone(),
-            limits: Limits::default(),
+            limits: AttemptLimiter::default(),
             clock: clock.clone(),
             settings: Arc::new(shell_settings(settings, secrets)),
         },
@@ -152,7 +152,12 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
 ///
 /// # Errors
 /// Where the database's URL cannot be read, or no HTTP client can be made.
-pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: &Clock) -> anyhow::Result<JobState> {
+pub fn job_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    gitaly: GitalyClient,
+    clock: &Clock,
+) -> anyhow::Result<JobState> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let ours = JobSettings {
         url: settings.gitlab.url(),
@@ -162,7 +167,7 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: 
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
     };
-    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Repositories::new(gitaly))
+    JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }
 
 /// The secret of kas was looked at when it was loaded; what makes an application of other secrets hears of it here.

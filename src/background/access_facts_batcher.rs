@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::batcher::{BatchedQuery, Batcher};
 use crate::config::{Database, Settings};
-use crate::domain::access::{Attempt, Facts};
+use crate::domain::access::{AccessFacts, Attempt};
 use crate::store::access_facts::{self, AccessSettings};
 use crate::store::{Db, Result};
 
@@ -33,7 +33,7 @@ impl AccessFactsBatcher {
     ///
     /// # Errors
     /// Where the database does not answer in time.
-    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
+    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<AccessFacts> {
         self.0.load((attempt, now)).await
     }
 
@@ -41,7 +41,12 @@ impl AccessFactsBatcher {
     ///
     /// # Errors
     /// Where the database does not answer in time.
-    pub async fn load_within(&self, attempt: Arc<Attempt>, now: DateTime<Utc>, patience: Duration) -> Result<Facts> {
+    pub async fn load_within(
+        &self,
+        attempt: Arc<Attempt>,
+        now: DateTime<Utc>,
+        patience: Duration,
+    ) -> Result<AccessFacts> {
         self.0.load_within((attempt, now), patience).await
     }
 }
@@ -51,10 +56,10 @@ struct AccessFactsQuery(AccessSettings);
 
 impl BatchedQuery for AccessFactsQuery {
     type Request = (Arc<Attempt>, DateTime<Utc>);
-    type Response = Facts;
+    type Response = AccessFacts;
     const NAME: &'static str = "access_facts";
 
-    async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<Facts>> {
+    async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<AccessFacts>> {
         access_facts::list(connection, attempts, &self.0).await
     }
 }

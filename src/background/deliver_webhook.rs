@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::outbound::Unsent;
 use super::{Failure, JobState, attempt};
-use crate::domain::web_hook::Readiness;
+use crate::domain::web_hook::HookReadiness;
 use crate::store::web_hooks::{self, Answer, Delivery};
 use crate::store::{self, jobs};
 
@@ -37,9 +37,9 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
         return Err(Failure::lasting("the instance is in silent mode"));
     }
     match delivery.health.readiness(state.clock.now()) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
-        Readiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
+        HookReadiness::Ready => {}
+        HookReadiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
+        HookReadiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
     }
     let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
     let verdict = judge(&posted);
@@ -106,12 +106,12 @@ async fn note_health(
     }
     web_hooks::update_health(&mut *db, hook, after).await?;
     match after.readiness(now) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => {
+        HookReadiness::Ready => {}
+        HookReadiness::PausedUntil(until) => {
             tracing::warn!(hook.id = hook.0, failures = after.recent_failures, %until, "a web hook pauses");
             jobs::pause_deliveries(&mut *db, hook, until).await?;
         }
-        Readiness::Disabled => {
+        HookReadiness::Disabled => {
             tracing::warn!(hook.id = hook.0, failures = after.recent_failures, "a web hook is disabled");
         }
     }

@@ -5,9 +5,9 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, JobState, attempt};
-use crate::domain::default_branch::Head;
+use crate::domain::default_branch::RepositoryHead;
 use crate::domain::ids::ProjectId;
-use crate::gitaly::{self, Repository};
+use crate::gitaly::{self, RepositoryClient};
 use crate::store::default_branches::{self, DefaultBranch};
 use crate::store::repositories::ProjectRepositories;
 use crate::store::{jobs, project_statistics, repositories};
@@ -27,8 +27,8 @@ impl TaskHandler for RefreshRepository {
 }
 
 /// What Gitaly answered.
-struct Looked {
-    head: Head,
+struct RepositoryFacts {
+    head: RepositoryHead,
     repository: u64,
     wiki: Option<u64>,
 }
@@ -40,7 +40,7 @@ async fn refresh(state: &JobState, project: ProjectId) -> Result<(), Failure> {
     let asked_at = state.clock.now();
     let looked = match look(state, &places, settled.as_ref()).await {
         Ok(looked) => looked,
-        Err(gitaly::Error::NotFound(status)) => {
+        Err(gitaly::GitalyError::NotFound(status)) => {
             tracing::warn!(%status, project.id = project.0, "a repository that was pushed to is gone");
             return Ok(());
         }
@@ -65,7 +65,7 @@ async fn look(
     state: &JobState,
     places: &ProjectRepositories,
     settled: Option<&DefaultBranch>,
-) -> gitaly::Result<Looked> {
+) -> gitaly::GitalyResult<RepositoryFacts> {
     let code = state.repositories.at(places.code(), jobs::REFRESH_REPOSITORY)?;
     let head = follow(&code, settled).await?;
     let repository = code.objects_size().await?;
@@ -74,24 +74,27 @@ async fn look(
     } else {
         None
     };
-    Ok(Looked { head, repository, wiki })
+    Ok(RepositoryFacts { head, repository, wiki })
 }
 
 /// What the wiki takes; nothing where its repository is gone.
-async fn measured(wiki: &Repository) -> gitaly::Result<Option<u64>> {
+async fn measured(wiki: &RepositoryClient) -> gitaly::GitalyResult<Option<u64>> {
     let size = async {
         follow(wiki, None).await?;
         wiki.objects_size().await
     };
     match size.await {
-        Err(gitaly::Error::NotFound(_)) => Ok(None),
+        Err(gitaly::GitalyError::NotFound(_)) => Ok(None),
         size => size.map(Some),
     }
 }
 
 /// Lets a HEAD that names no branch name one, so that a clone checks something out: the default branch that the first push
 /// has settled, or else the one that Gitaly takes in its place.
-async fn follow(repository: &Repository, settled: Option<&DefaultBranch>) -> gitaly::Result<Head> {
+async fn follow(
+    repository: &RepositoryClient,
+    settled: Option<&DefaultBranch>,
+) -> gitaly::GitalyResult<RepositoryHead> {
     let head = repository.head().await?;
     // What is not UTF-8 cannot be kept or told, and is left to whoever named it.
     let telling = |branch: &&str| !head.is_born() && !branch.contains(char::REPLACEMENT_CHARACTER);
@@ -103,5 +106,5 @@ async fn follow(repository: &Repository, settled: Option<&DefaultBranch>) -> git
         _ => branch.to_owned(),
     };
     repository.write_head(&target).await?;
-    Ok(Head { named: Some(target.clone()), branch: Some(target) })
+    Ok(RepositoryHead { named: Some(target.clone()), branch: Some(target) })
 }

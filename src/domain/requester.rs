@@ -32,7 +32,7 @@ pub struct Requester {
     /// The key, where it may authenticate.
     pub key: Option<RequesterKey>,
     /// The user, or the key's owner.
-    pub account: Option<Account>,
+    pub account: Option<RequesterAccount>,
 }
 
 /// The key behind which somebody asks.
@@ -48,7 +48,7 @@ pub struct RequesterKey {
 
 /// The user who asks.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct RequesterAccount {
     /// Their id.
     pub id: UserId,
     /// Their name on this installation.
@@ -63,7 +63,7 @@ pub struct Account {
 
 /// Why there is no account to speak of. `Display` is what users see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownRequester {
     /// No user has that id.
     User,
     /// No key was named, or none has that id.
@@ -83,16 +83,18 @@ impl Requester {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn account(&self) -> Result<&Account, Unknown> {
+    pub fn account(&self) -> Result<&RequesterAccount, UnknownRequester> {
         match (self.name, &self.key) {
-            (RequesterName::User(_) | RequesterName::NoSuchUser, _) => self.account.as_ref().ok_or(Unknown::User),
-            (RequesterName::Key(_), Some(_)) => self.account.as_ref().ok_or(Unknown::KeyOwner),
-            (RequesterName::Key(_), None) | (RequesterName::Nobody, _) => Err(Unknown::Key),
+            (RequesterName::User(_) | RequesterName::NoSuchUser, _) => {
+                self.account.as_ref().ok_or(UnknownRequester::User)
+            }
+            (RequesterName::Key(_), Some(_)) => self.account.as_ref().ok_or(UnknownRequester::KeyOwner),
+            (RequesterName::Key(_), None) | (RequesterName::Nobody, _) => Err(UnknownRequester::Key),
         }
     }
 }
 
-impl Account {
+impl RequesterAccount {
     /// Whether they may log in now.
     #[must_use]
     pub fn may_log_in(&self, now: DateTime<Utc>) -> bool {
@@ -100,7 +102,7 @@ impl Account {
     }
 }
 
-impl fmt::Display for Unknown {
+impl fmt::Display for UnknownRequester {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::User => "Could not find the given user",

@@ -5,8 +5,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use super::protected_refs::{self, Allowed, BranchRow};
-use crate::domain::access::refs::Pattern;
+use super::protected_refs::{self, ProtectedBranchRow, ProtectedRefAccess};
+use crate::domain::access::refs::RefPattern;
 use crate::domain::default_branch::{DefaultProtection, USUAL};
 use crate::domain::ids::ProjectId;
 use crate::domain::level::AccessLevel;
@@ -184,12 +184,12 @@ async fn protect(conn: &mut PgConnection, project: ProjectId, name: &str) -> Res
     let Some(row) = row else { return Ok(()) };
     let protection =
         protection(row.group_defaults.as_ref(), row.group_level, row.instance_defaults.as_ref(), row.instance_level);
-    if !protection.protects || row.patterns.into_iter().any(|pattern| Pattern::new(pattern).matches(name)) {
+    if !protection.protects || row.patterns.into_iter().any(|pattern| RefPattern::new(pattern).matches(name)) {
         return Ok(());
     }
-    let branch = BranchRow { allow_force_push: protection.allow_force_push, ..BranchRow::default() };
+    let branch = ProtectedBranchRow { allow_force_push: protection.allow_force_push, ..ProtectedBranchRow::default() };
     let id = protected_refs::insert_branch(&mut *conn, project, name, &branch).await?;
-    let allowed = |level: AccessLevel| [Allowed::Role(level.0)];
+    let allowed = |level: AccessLevel| [ProtectedRefAccess::Role(level.0)];
     protected_refs::replace_push_access(conn, id, &allowed(protection.push)).await?;
     protected_refs::replace_merge_access(conn, id, &allowed(protection.merge)).await
 }

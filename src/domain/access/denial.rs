@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::facts::Protocol;
+use super::facts::AccessProtocol;
 use crate::domain::ssh_key::KeyKind;
 
 /// Why an attempt was refused. `Display` is the sentence that users see.
@@ -19,7 +19,7 @@ pub enum Denial {
     /// C2, and snippets that the actor may not know of
     NoSuchSnippet,
     /// D1
-    ProtocolClosed(Protocol),
+    ProtocolClosed(AccessProtocol),
     /// D2a
     KeyTooShort(u32),
     /// D2a, with the types that are open
@@ -33,7 +33,7 @@ pub enum Denial {
     /// D2c
     SnippetsNeedAUser,
     /// D3
-    MayNotUseGit(Account),
+    MayNotUseGit(AccountDenial),
     /// D4
     HttpDownloadClosed,
     /// D5
@@ -51,9 +51,9 @@ pub enum Denial {
     /// D9b, D10 of a wiki
     NoSuchWiki,
     /// D12
-    NoRepository(Holder),
+    NoRepository(RepositoryKind),
     /// 2.3
-    MayNotDownload(Holder),
+    MayNotDownload(RepositoryKind),
     /// P1
     RepositoryReadOnly,
     /// P2
@@ -188,7 +188,7 @@ pub enum Denial {
 
 /// What a repository holds, where the sentence depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
+pub enum RepositoryKind {
     /// A project's code, or its designs.
     Project,
     /// A wiki.
@@ -199,7 +199,7 @@ pub enum Holder {
 
 /// Why an account may not use git, with what its sentence needs (2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Account {
+pub enum AccountDenial {
     /// Made by the installation itself.
     Internal,
     /// Waits for an administrator.
@@ -218,7 +218,7 @@ pub enum Account {
 
 /// How a refusal is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum DenialAnswer {
     /// 401
     Forbidden,
     /// 404
@@ -228,13 +228,13 @@ pub enum Answer {
 impl Denial {
     /// How the refusal is answered.
     #[must_use]
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> DenialAnswer {
         match self {
             Self::NoSuchSnippet
             | Self::NoSuchNamespace
             | Self::NoSuchProject
             | Self::NoSuchWiki
-            | Self::NoRepository(_) => Answer::NotFound,
+            | Self::NoRepository(_) => DenialAnswer::NotFound,
             Self::MaintenanceMode
             | Self::OtpRequired(_)
             | Self::DesignsAreWebOnly
@@ -302,7 +302,7 @@ impl Denial {
             | Self::FileNameRule { .. }
             | Self::FileTooLarge { .. }
             | Self::InvalidRegex { .. }
-            | Self::SnippetBranch => Answer::Forbidden,
+            | Self::SnippetBranch => DenialAnswer::Forbidden,
         }
     }
 
@@ -310,10 +310,10 @@ impl Denial {
     #[must_use]
     pub fn sentence(&self, url: &str) -> String {
         match self {
-            Self::MayNotUseGit(Account::TermsNotAccepted(_)) => format!("{self} at {url}."),
-            Self::MayNotUseGit(Account::Deactivated) => format!("{self} at {url}"),
+            Self::MayNotUseGit(AccountDenial::TermsNotAccepted(_)) => format!("{self} at {url}."),
+            Self::MayNotUseGit(AccountDenial::Deactivated) => format!("{self} at {url}"),
             Self::NoDefaultBranch { project, .. } => format!("{self}{url}/{project}/-/project_members\n\n"),
-            Self::MayNotUseGit(Account::Unconfirmed) => format!("{self} {url}/users/confirmation/new"),
+            Self::MayNotUseGit(AccountDenial::Unconfirmed) => format!("{self} {url}/users/confirmation/new"),
             other => other.to_string(),
         }
     }
@@ -363,12 +363,14 @@ impl fmt::Display for Denial {
                 "The project you were looking for could not be found or you don't have permission to view it."
             }
             Self::NoSuchWiki => "The wiki you were looking for could not be found.",
-            Self::NoRepository(Holder::Project) => "A repository for this project does not exist yet.",
-            Self::NoRepository(Holder::Wiki) => "A repository for this wiki does not exist yet.",
-            Self::NoRepository(Holder::Snippet) => "The snippet repository you were looking for could not be found.",
-            Self::MayNotDownload(Holder::Project) => "You are not allowed to download code from this project.",
-            Self::MayNotDownload(Holder::Wiki) => "You are not allowed to download files from this wiki.",
-            Self::MayNotDownload(Holder::Snippet) => "You are not allowed to read this snippet.",
+            Self::NoRepository(RepositoryKind::Project) => "A repository for this project does not exist yet.",
+            Self::NoRepository(RepositoryKind::Wiki) => "A repository for this wiki does not exist yet.",
+            Self::NoRepository(RepositoryKind::Snippet) => {
+                "The snippet repository you were looking for could not be found."
+            }
+            Self::MayNotDownload(RepositoryKind::Project) => "You are not allowed to download code from this project.",
+            Self::MayNotDownload(RepositoryKind::Wiki) => "You are not allowed to download files from this wiki.",
+            Self::MayNotDownload(RepositoryKind::Snippet) => "You are not allowed to read this snippet.",
             Self::RepositoryReadOnly => "The repository is temporarily read-only. Please try again later.",
             Self::Archived => "You can't push code to an archived project.",
             Self::DeployKeyMayNotPush => "This deploy key does not have write access to this project.",
@@ -478,7 +480,7 @@ impl fmt::Display for Denial {
 }
 
 /// The part of the sentence that no setting changes; [`Denial::sentence`] adds the installation's URL where there is one.
-impl fmt::Display for Account {
+impl fmt::Display for AccountDenial {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
             Self::Internal => "This action cannot be performed by internal users",

@@ -14,15 +14,15 @@ use crate::domain::ssh_key::KeyKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The git command.
-    pub action: Action,
+    pub action: GitCommand,
     /// How the user reached git.
-    pub protocol: Protocol,
+    pub protocol: AccessProtocol,
     /// On whose behalf git acts, as the request names them.
     pub actor: ActorName,
     /// Which repository, as the request names it.
-    pub target: Target,
+    pub target: AccessTarget,
     /// What a push changes.
-    pub changes: Changes,
+    pub changes: PushChanges,
     /// The client's address, where the request tells it.
     pub client_ip: Option<ClientIp>,
     /// The group whose certificate authority signed the login's certificate.
@@ -31,7 +31,7 @@ pub struct Attempt {
 
 /// The git command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum GitCommand {
     /// `git-upload-pack` or `git-upload-archive`
     Download,
     /// `git-receive-pack`
@@ -42,7 +42,7 @@ pub enum Action {
 
 /// How the user reached git.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Protocol {
+pub enum AccessProtocol {
     /// git over SSH
     Ssh,
     /// git over HTTP
@@ -53,7 +53,7 @@ pub enum Protocol {
     Other(String),
 }
 
-impl Protocol {
+impl AccessProtocol {
     /// The word that clients send.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -66,7 +66,7 @@ impl Protocol {
     }
 }
 
-impl From<&str> for Protocol {
+impl From<&str> for AccessProtocol {
     fn from(word: &str) -> Self {
         match word {
             "ssh" => Self::Ssh,
@@ -94,7 +94,7 @@ pub enum ActorName {
 
 /// Which repository, as a request names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum AccessTarget {
     /// `gl_repository`
     Repository(GlRepository),
     /// `project`
@@ -103,7 +103,7 @@ pub enum Target {
 
 /// What a push changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changes {
+pub enum PushChanges {
     /// A download.
     None,
     /// `_any`: gitlab-shell asks whether the user may push at all.
@@ -136,25 +136,25 @@ impl ClientIp {
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct AccessFacts {
     /// The time of the attempt.
     pub now: DateTime<Utc>,
     /// The installation's settings.
-    pub instance: Instance,
+    pub instance: InstanceFacts,
     /// The key of the attempt, where it names one that may authenticate.
-    pub key: Option<Key>,
+    pub key: Option<AccessKey>,
     /// The user who acts: the one named, the key's owner, or the deploy key's creator.
-    pub user: Option<User>,
+    pub user: Option<AccessUser>,
     /// The project that the repository belongs to.
-    pub project: Option<Project>,
+    pub project: Option<AccessProject>,
     /// The repository, where it is known.
-    pub container: Option<Container>,
+    pub container: Option<RepositoryContainer>,
 }
 
 /// The installation's settings that rules read.
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
-pub struct Instance {
+pub struct InstanceFacts {
     /// The one git protocol that is open; none where all are.
     pub git_protocol: Option<String>,
     /// What each type of key must have; types that are not listed are open.
@@ -217,7 +217,7 @@ pub enum KeyStrength {
 
 /// An SSH key that may authenticate.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AccessKey {
     /// Its id.
     pub id: KeyId,
     /// A deploy key belongs to projects, not to a user.
@@ -237,7 +237,7 @@ pub struct Key {
 /// The user who acts.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
-pub struct User {
+pub struct AccessUser {
     /// Their id.
     pub id: UserId,
     /// Their name on this installation.
@@ -304,7 +304,7 @@ impl From<&str> for UserState {
 /// The project that a repository belongs to, and what the actor is to it.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub struct Project {
+pub struct AccessProject {
     /// Its id.
     pub id: ProjectId,
     /// Its full path, as it is written now.
@@ -330,19 +330,19 @@ pub struct Project {
     /// Whether its path on disk is the hash of its id.
     pub hashed_storage: bool,
     /// The top-level namespace above it.
-    pub root: Root,
+    pub root: RootNamespace,
     /// What the user is to it.
     pub level: AccessLevel,
     /// Whether the deploy key is enabled here, and may push.
     pub deploy_key_can_push: Option<bool>,
     /// The merge requests that open a branch of the project to the user; looked at only for a push.
-    pub collaborations: Vec<Collaboration>,
+    pub collaborations: Vec<BranchCollaboration>,
 }
 
 /// An open merge request from a branch here into another project, whose author lets those push to the branch who may merge
 /// it. The user is a developer of that project at least, and its code is there to be pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collaboration {
+pub struct BranchCollaboration {
     /// The branch here.
     pub branch: String,
     /// The other project.
@@ -355,11 +355,11 @@ pub struct Collaboration {
 
 /// The top-level namespace, whose settings hold for everything below it.
 #[derive(Debug, Clone)]
-pub struct Root {
+pub struct RootNamespace {
     /// Its id.
     pub id: NamespaceId,
     /// The one protocol that it opens; none where all are.
-    pub git_protocol: Option<Protocol>,
+    pub git_protocol: Option<AccessProtocol>,
     /// SSH logins of users must use a certificate of the group's.
     pub enforce_ssh_certificates: bool,
     /// Addresses that may come in; everybody where there are none.
@@ -370,7 +370,7 @@ pub struct Root {
 
 /// The repository.
 #[derive(Debug, Clone)]
-pub struct Container {
+pub struct RepositoryContainer {
     /// Its canonical name.
     pub repository: GlRepository,
     /// Whether its storage holds it, as far as our own tables know.
@@ -378,12 +378,12 @@ pub struct Container {
     /// The path that the request used, where the project has moved from it.
     pub moved_from: Option<String>,
     /// The snippet, where it is one.
-    pub snippet: Option<Snippet>,
+    pub snippet: Option<AccessSnippet>,
 }
 
 /// A snippet.
 #[derive(Debug, Clone)]
-pub struct Snippet {
+pub struct AccessSnippet {
     /// Its id.
     pub id: SnippetId,
     /// Whose it is.
@@ -398,23 +398,23 @@ pub struct Snippet {
 
 /// Who acts, as rules tell them apart.
 #[derive(Debug, Clone, Copy)]
-pub enum Actor<'a> {
+pub enum AccessActor<'a> {
     /// A user, by themselves or through a key of theirs.
-    User(&'a User),
+    User(&'a AccessUser),
     /// A deploy key.
-    DeployKey(&'a Key),
+    DeployKey(&'a AccessKey),
     /// Nobody that we know.
     Nobody,
 }
 
-impl Facts {
+impl AccessFacts {
     /// Who acts.
     #[must_use]
-    pub fn actor(&self) -> Actor<'_> {
+    pub fn actor(&self) -> AccessActor<'_> {
         match (&self.key, &self.user) {
-            (Some(key), _) if key.deploy => Actor::DeployKey(key),
-            (_, Some(user)) => Actor::User(user),
-            (_, None) => Actor::Nobody,
+            (Some(key), _) if key.deploy => AccessActor::DeployKey(key),
+            (_, Some(user)) => AccessActor::User(user),
+            (_, None) => AccessActor::Nobody,
         }
     }
 }

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use crate::domain::access::{Action, Actor, Attempt, Changes, ClientIp, Facts, Protocol, Target as Repository};
+use crate::domain::access::{
+    AccessActor, AccessFacts, AccessProtocol, AccessTarget, Attempt, ClientIp, GitCommand, PushChanges,
+};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
@@ -57,9 +59,9 @@ pub async fn create(
     request.changes.ok_or(ApiError::Missing("changes"))?;
     let stats = request.packfile_stats.unwrap_or_default();
     let (kind, verb) = match action.0.as_str() {
-        "git-receive-pack" => (Action::Push, "push"),
-        "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (Action::Download, "clone"),
-        "git-upload-pack" => (Action::Download, "pull"),
+        "git-receive-pack" => (GitCommand::Push, "push"),
+        "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (GitCommand::Download, "clone"),
+        "git-upload-pack" => (GitCommand::Download, "pull"),
         _ => {
             let body = json!({ "status": false, "message": "No valid action specified" });
             return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
@@ -71,10 +73,10 @@ pub async fn create(
     let now = shell.clock.now();
     let attempt = Attempt {
         action: kind,
-        protocol: Protocol::from(protocol.0.as_str()),
+        protocol: AccessProtocol::from(protocol.0.as_str()),
         actor: request.actor.into(),
-        target: Repository::Repository(repository),
-        changes: Changes::Any,
+        target: AccessTarget::Repository(repository),
+        changes: PushChanges::Any,
         client_ip: None,
         certified_by: None,
     };
@@ -98,12 +100,12 @@ fn not_needed() -> Response {
 }
 
 /// The event, where both who acted and on what are known.
-fn event(facts: &Facts, message: String, check_ip: Option<Text>) -> Option<Event> {
+fn event(facts: &AccessFacts, message: String, check_ip: Option<Text>) -> Option<Event> {
     let project = facts.project.as_ref()?;
     let author = match facts.actor() {
-        Actor::User(user) => Author::User(user.id, user.username.clone()),
-        Actor::DeployKey(key) => Author::DeployKey(key.id),
-        Actor::Nobody => return None,
+        AccessActor::User(user) => Author::User(user.id, user.username.clone()),
+        AccessActor::DeployKey(key) => Author::DeployKey(key.id),
+        AccessActor::Nobody => return None,
     };
     Some(Event {
         name: EventName::GitOperation,

@@ -10,11 +10,11 @@ use super::ShellState;
 use super::actor::ActorRequest;
 use super::allowed::{http_clone_url, target};
 use crate::background::last_used::LastUse;
-use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
+use crate::domain::access::{AccessActor, AccessProtocol, Attempt, GitCommand, PushChanges};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
-use crate::http::auth::lfs_token::{self, Bearer};
+use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -51,11 +51,11 @@ pub async fn authenticate(
 ) -> Result<Json<LfsAuthenticateResponse>, ApiError> {
     let now = shell.clock.now();
     let attempt = Attempt {
-        action: Action::Download,
-        protocol: Protocol::Ssh,
+        action: GitCommand::Download,
+        protocol: AccessProtocol::Ssh,
         actor: request.actor.into(),
         target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
-        changes: Changes::None,
+        changes: PushChanges::None,
         client_ip: None,
         certified_by: None,
     };
@@ -78,21 +78,21 @@ pub async fn authenticate(
         shell.last_used.note(LastUse::key(key, now));
     }
     let bearer = match facts.actor() {
-        Actor::User(user) => Bearer::User(user.id, &user.username),
-        Actor::DeployKey(key) => Bearer::DeployKey(key.id),
-        Actor::Nobody => return Err(ApiError::NoSuchRecord),
+        AccessActor::User(user) => LfsBearer::User(user.id, &user.username),
+        AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
+        AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
     };
     let tail = match bearer {
-        Bearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
-        Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
+        LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
+        LfsBearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
     let repository_http_path = http_clone_url(&shell, &format!("{}{suffix}", project.full_path)).await?;
     let event = Event {
         name: EventName::LfsTokenIssued,
         author: match bearer {
-            Bearer::User(id, username) => Author::User(id, username.to_owned()),
-            Bearer::DeployKey(id) => Author::DeployKey(id),
+            LfsBearer::User(id, username) => Author::User(id, username.to_owned()),
+            LfsBearer::DeployKey(id) => Author::DeployKey(id),
         },
         entity: Entity::Project(project.id, project.full_path.clone()),
         target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),

@@ -22,9 +22,9 @@ mod two_factor_manual_otp_check;
 mod two_factor_push_otp_check;
 mod two_factor_recovery_codes;
 
-pub use allowed::Limits;
-pub use replay::Replays;
-pub use two_factor_recovery_codes::Hashing;
+pub use allowed::AttemptLimiter;
+pub use replay::IdempotencyGuard;
+pub use two_factor_recovery_codes::CodeHasher;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
 use crate::crypto::seal::Seal;
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::store::Db;
 
 /// What the area's handlers hold.
@@ -56,17 +56,17 @@ pub struct ShellState {
     /// The facts of `/allowed`.
     pub access: AccessFactsBatcher,
     /// What the rules of a push ask about its repository.
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     /// How often one actor asks about one project.
-    pub limits: Limits,
+    pub limits: AttemptLimiter,
     /// Notes of who was seen, written behind the answers.
     pub last_used: LastUsedWriter,
     /// Answers that are kept for retries.
-    pub replays: Replays,
+    pub replays: IdempotencyGuard,
     /// The seal of users' OTP secrets.
     pub otp_secrets: Seal,
     /// Where recovery codes are hashed.
-    pub hashing: Hashing,
+    pub hashing: CodeHasher,
     /// The clock.
     pub clock: Clock,
     /// The area's settings.

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::replay::{Answer, Replayable, Turn};
+use super::replay::{CallTurn, RepeatableRequest, ShellAnswer};
 use crate::background::last_used::LastUse;
 use crate::crypto::secrets::token_salt;
 use crate::domain::audit::{Event, EventName};
-use crate::domain::personal_access_token::{self, Wish};
+use crate::domain::personal_access_token::{self, WantedToken};
 use crate::domain::token;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
@@ -42,13 +42,13 @@ struct PersonalAccessTokenResponse<'a> {
 pub async fn create(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Replayable { request, key }: Replayable<PersonalAccessTokenRequest>,
-) -> Result<Answer, ApiError> {
+    RepeatableRequest { request, key }: RepeatableRequest<PersonalAccessTokenRequest>,
+) -> Result<ShellAnswer, ApiError> {
     let now = shell.clock.now();
     let requester = requesters::find(shell.db.pool(), request.actor.requester()).await?;
     shell.last_used.note(LastUse::requester(&requester, now));
     let policy = tokens::find_policy(shell.db.pool(), requester.account.as_ref().map(|account| account.id)).await?;
-    let wish = Wish {
+    let wish = WantedToken {
         name: request.name.as_ref().map_or("", |name| &name.0),
         scopes: &request.scopes.0,
         expires_at: request.expires_at.as_ref().map_or("", |date| &date.0),
@@ -56,14 +56,14 @@ pub async fn create(
     let decision = personal_access_token::decide(&requester, wish, &policy, now.date_naive());
 
     let mut once = match shell.replays.begin(key, now).await? {
-        Turn::First(once) => once,
-        Turn::Again(answer) => return Ok(answer),
+        CallTurn::First(once) => once,
+        CallTurn::Again(answer) => return Ok(answer),
     };
     let grant = match decision {
         Ok(grant) => grant,
         Err(refusal) => {
             let event = Event::of(&requester, EventName::TokenRefused, refusal.to_string());
-            return once.settle(Answer::refusal(refusal), &event).await;
+            return once.settle(ShellAnswer::refusal(refusal), &event).await;
         }
     };
     let text = SecretString::from(token::mint(&policy.prefix, rand::random()));
@@ -76,7 +76,7 @@ pub async fn create(
         revoked: false,
     };
     let id = tokens::insert(once.connection(), grant.user, &row).await?;
-    let answer = Answer::of(&PersonalAccessTokenResponse {
+    let answer = ShellAnswer::of(&PersonalAccessTokenResponse {
         success: true,
         token: text.expose_secret(),
         scopes: &grant.scopes,

@@ -16,10 +16,10 @@ use super::context::readable_context;
 use crate::domain::access::ActorName;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::push::{self, RefChange, is_zero};
-use crate::domain::push_messages::{self, Facts, Kind, Message};
+use crate::domain::push_messages::{self, MessageFacts, MessageKind, PushMessage};
 use crate::domain::push_options::{OptionValue, PushOptions};
 use crate::domain::repository::GlRepository;
-use crate::gitaly::Context;
+use crate::gitaly::CallContext;
 use crate::http::auth::shell::{ShellCaller, TOKEN_HEADER, lenient_base64};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -134,7 +134,7 @@ async fn first_push(
         known => known.map(|branch| branch.name),
     };
     let Some(places) = repositories::find(db, project).await? else { return Ok(None) };
-    let context = Context::new("post_receive", Instant::now() + PATIENCE);
+    let context = CallContext::new("post_receive", Instant::now() + PATIENCE);
     let asked = async { shell.gitaly.repository(places.code(), context)?.head().await };
     match asked.await {
         Ok(head) => {
@@ -196,14 +196,15 @@ async fn facts(
     repository: GlRepository,
     user: Option<UserId>,
     stored: Vec<String>,
-) -> Facts {
+) -> MessageFacts {
     let db = shell.pushes.pool();
     let project = or_nothing(push_message_facts::find_project(db, repository, user).await);
     let (project_id, project) = project.unzip();
     let banners = or_nothing(push_message_facts::list_banners(db, push.received_at).await);
     let url = shell.settings.url.clone();
     let links = shell.settings.mr_links;
-    let mut facts = Facts { url, links, repository, user, project, banners, merge_requests: BTreeMap::new(), stored };
+    let mut facts =
+        MessageFacts { url, links, repository, user, project, banners, merge_requests: BTreeMap::new(), stored };
     let branches = push_messages::linked_branches(&facts, &push.changes);
     if let Some(project) = project_id.filter(|_| !branches.is_empty()) {
         // A link to make a merge request would contradict one that is there, so without an answer there is none.
@@ -273,11 +274,11 @@ fn known(options: &PushOptions) -> Value {
     Value::Object(namespaces.collect())
 }
 
-impl From<Message> for MessageResponse {
-    fn from(message: Message) -> Self {
+impl From<PushMessage> for MessageResponse {
+    fn from(message: PushMessage) -> Self {
         let kind = match message.kind {
-            Kind::Basic => "basic",
-            Kind::Alert => "alert",
+            MessageKind::Basic => "basic",
+            MessageKind::Alert => "alert",
         };
         Self { message: message.text, kind }
     }

@@ -39,14 +39,14 @@ pub struct RequestKey(Option<[u8; 32]>);
 
 /// A request that may be one that was answered already.
 #[derive(Debug)]
-pub struct Replayable<T> {
+pub struct RepeatableRequest<T> {
     /// Its parameters.
     pub request: T,
     /// What it is recognized by.
     pub key: RequestKey,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Replayable<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for RepeatableRequest<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -82,9 +82,9 @@ impl RequestKey {
 
 /// The body of a 200: JSON, also of what was refused, as gitlab-shell expects it.
 #[derive(Debug, Clone)]
-pub struct Answer(SecretString);
+pub struct ShellAnswer(SecretString);
 
-impl Answer {
+impl ShellAnswer {
     /// What was asked for, with `success` in it.
     pub fn of(value: &impl Serialize) -> Result<Self, ApiError> {
         let text = serde_json::to_string(value).map_err(|error| ApiError::Internal(error.into()))?;
@@ -98,7 +98,7 @@ impl Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ShellAnswer {
     fn into_response(self) -> Response {
         ([(CONTENT_TYPE, "application/json")], self.0.expose_secret().to_owned()).into_response()
     }
@@ -106,28 +106,28 @@ impl IntoResponse for Answer {
 
 /// Where answers are kept.
 #[derive(Debug, Clone)]
-pub struct Replays {
+pub struct IdempotencyGuard {
     db: Db,
     seal: Seal,
 }
 
 /// Whose turn it is.
-pub enum Turn {
+pub enum CallTurn {
     /// This request's: nobody has answered it.
-    First(Once),
+    First(GuardedCall),
     /// Nobody's: this was answered.
-    Again(Answer),
+    Again(ShellAnswer),
 }
 
 /// A request that takes effect now: a transaction, and the key under which it keeps its answer.
-pub struct Once {
+pub struct GuardedCall {
     transaction: Transaction,
     key: Option<[u8; 32]>,
     seal: Seal,
     now: DateTime<Utc>,
 }
 
-impl Replays {
+impl IdempotencyGuard {
     /// Answers kept in a database, sealed.
     #[must_use]
     pub fn new(db: Db, seal: Seal) -> Self {
@@ -135,7 +135,7 @@ impl Replays {
     }
 
     /// The answer that was given to this request, for handlers that would otherwise work hard before [`Self::begin`].
-    pub async fn find(&self, key: RequestKey, now: DateTime<Utc>) -> Result<Option<Answer>, ApiError> {
+    pub async fn find(&self, key: RequestKey, now: DateTime<Utc>) -> Result<Option<ShellAnswer>, ApiError> {
         let RequestKey(Some(key)) = key else { return Ok(None) };
         let kept = idempotent_responses::find(self.db.pool(), &key, now).await?;
         kept.map(|kept| open(&self.seal, &kept, &key)).transpose()
@@ -143,20 +143,20 @@ impl Replays {
 
     /// A transaction in which the request takes effect, or the answer that it got. Waits for a request that is the same
     /// and under way.
-    pub async fn begin(&self, key: RequestKey, now: DateTime<Utc>) -> Result<Turn, ApiError> {
+    pub async fn begin(&self, key: RequestKey, now: DateTime<Utc>) -> Result<CallTurn, ApiError> {
         let mut transaction = self.db.begin().await?;
         if let RequestKey(Some(key)) = key
             && !idempotent_responses::claim(&mut transaction, &key, now + WINDOW, now).await?
         {
             let kept = idempotent_responses::find(&mut *transaction, &key, now).await?;
             let kept = kept.ok_or_else(|| ApiError::Internal("an answer is gone before its time".into()))?;
-            return open(&self.seal, &kept, &key).map(Turn::Again);
+            return open(&self.seal, &kept, &key).map(CallTurn::Again);
         }
-        Ok(Turn::First(Once { transaction, key: key.0, seal: self.seal.clone(), now }))
+        Ok(CallTurn::First(GuardedCall { transaction, key: key.0, seal: self.seal.clone(), now }))
     }
 }
 
-impl Once {
+impl GuardedCall {
     /// The transaction.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
@@ -166,7 +166,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the database does not answer; then nothing has happened.
-    pub async fn settle(mut self, answer: Answer, event: &Event) -> Result<Answer, ApiError> {
+    pub async fn settle(mut self, answer: ShellAnswer, event: &Event) -> Result<ShellAnswer, ApiError> {
         audit_events::insert(&mut *self.transaction, event, self.now).await?;
         if let Some(key) = &self.key {
             let sealed = self.seal.close(answer.0.expose_secret(), &RequestKey::place(key));
@@ -178,6 +178,6 @@ impl Once {
     }
 }
 
-fn open(seal: &Seal, kept: &Sealed, key: &[u8; 32]) -> Result<Answer, ApiError> {
-    seal.open(kept, &RequestKey::place(key)).map(Answer).map_err(|closed| ApiError::Internal(closed.into()))
+fn open(seal: &Seal, kept: &Sealed, key: &[u8; 32]) -> Result<ShellAnswer, ApiError> {
+    seal.open(kept, &RequestKey::place(key)).map(ShellAnswer).map_err(|closed| ApiError::Internal(closed.into()))
 }

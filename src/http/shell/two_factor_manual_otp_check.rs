@@ -10,12 +10,12 @@ use sqlx::PgConnection;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::replay::{Answer, Replayable, Turn};
+use super::replay::{CallTurn, RepeatableRequest, ShellAnswer};
 use crate::background::last_used::LastUse;
 use crate::domain::audit::{Event, EventName};
 use crate::domain::ids::UserId;
 use crate::domain::requester::Requester;
-use crate::domain::two_factor::{self, Refusal};
+use crate::domain::two_factor::{self, TwoFactorRefusal};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::wire::Text;
@@ -34,23 +34,23 @@ pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     headers: HeaderMap,
-    Replayable { request, key }: Replayable<OtpCheckRequest>,
-) -> Result<Answer, ApiError> {
+    RepeatableRequest { request, key }: RepeatableRequest<OtpCheckRequest>,
+) -> Result<ShellAnswer, ApiError> {
     if !shell.settings.two_factor_for_git {
-        return Ok(Answer::refusal(Refusal::NotAvailable));
+        return Ok(ShellAnswer::refusal(TwoFactorRefusal::NotAvailable));
     }
     let now = shell.clock.now();
     let requester = requesters::find(shell.db.pool(), request.actor.requester()).await?;
     shell.last_used.note(LastUse::requester(&requester, now));
     let mut once = match shell.replays.begin(key, now).await? {
-        Turn::First(once) => once,
-        Turn::Again(answer) => return Ok(answer),
+        CallTurn::First(once) => once,
+        CallTurn::Again(answer) => return Ok(answer),
     };
     let attempt = request.otp_attempt.as_ref().map_or("", |attempt| &attempt.0);
     match verify(&shell, once.connection(), &requester, attempt, now).await? {
         Ok(()) => {
             let event = Event::of(&requester, EventName::OtpSessionOpened, "");
-            once.settle(Answer::of(&json!({ "success": true }))?, &event).await
+            once.settle(ShellAnswer::of(&json!({ "success": true }))?, &event).await
         }
         Err(refusal) => {
             // gitlab-sshd behind a proxy tells where the user is; nothing but this line relies on it.
@@ -58,7 +58,7 @@ pub async fn check(
             let user = requester.account.as_ref().map(|account| account.id.0);
             tracing::warn!(user.id = user, forwarded_for, reason = %refusal, "a one-time password was refused");
             let event = Event::of(&requester, EventName::OtpRefused, refusal.to_string());
-            once.settle(Answer::refusal(refusal), &event).await
+            once.settle(ShellAnswer::refusal(refusal), &event).await
         }
     }
 }
@@ -70,7 +70,7 @@ async fn verify(
     requester: &Requester,
     attempt: &str,
     now: DateTime<Utc>,
-) -> Result<Result<(), Refusal>, ApiError> {
+) -> Result<Result<(), TwoFactorRefusal>, ApiError> {
     let (key, account) = match two_factor::verifier(requester, now) {
         Ok(verifier) => verifier,
         Err(refusal) => return Ok(Err(refusal)),
@@ -81,7 +81,7 @@ async fn verify(
         Err(closed) => {
             // Nobody can be right here, so nobody is locked out for being wrong.
             tracing::error!(user.id = account.id.0, %closed, "the OTP secret of a user cannot be read");
-            return Ok(Err(Refusal::InvalidOtp));
+            return Ok(Err(TwoFactorRefusal::InvalidOtp));
         }
     };
     let step = secret.and_then(|secret| two_factor::matching_step(secret.expose_secret(), attempt, now));
@@ -98,7 +98,7 @@ async fn verify(
 }
 
 /// A wrong password counts, unless the account was locked by another request meanwhile.
-async fn wrong(connection: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<Refusal, ApiError> {
+async fn wrong(connection: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<TwoFactorRefusal, ApiError> {
     let counted = store::two_factor::count_failure(connection, user, now).await?;
-    Ok(if counted { Refusal::InvalidOtp } else { Refusal::Locked })
+    Ok(if counted { TwoFactorRefusal::InvalidOtp } else { TwoFactorRefusal::Locked })
 }

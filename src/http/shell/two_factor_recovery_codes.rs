@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::replay::{Answer, Replayable, Turn};
+use super::replay::{CallTurn, RepeatableRequest, ShellAnswer};
 use crate::background::last_used::LastUse;
 use crate::domain::audit::{Event, EventName};
 use crate::domain::two_factor::{self, RECOVERY_CODES, recovery_code};
@@ -30,8 +30,8 @@ struct RecoveryCodesResponse {
 pub async fn replace(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Replayable { request, key }: Replayable<ActorRequest>,
-) -> Result<Answer, ApiError> {
+    RepeatableRequest { request, key }: RepeatableRequest<ActorRequest>,
+) -> Result<ShellAnswer, ApiError> {
     let now = shell.clock.now();
     if let Some(answer) = shell.replays.find(key, now).await? {
         return Ok(answer);
@@ -44,18 +44,18 @@ pub async fn replace(
     let hashes = if decision.is_ok() { shell.hashing.hash(&codes).await? } else { Vec::new() };
 
     let mut once = match shell.replays.begin(key, now).await? {
-        Turn::First(once) => once,
-        Turn::Again(answer) => return Ok(answer),
+        CallTurn::First(once) => once,
+        CallTurn::Again(answer) => return Ok(answer),
     };
     match decision {
         Ok(account) => {
             store::update_backup_codes(once.connection(), account.id, &hashes).await?;
-            let answer = Answer::of(&RecoveryCodesResponse { success: true, recovery_codes: codes })?;
+            let answer = ShellAnswer::of(&RecoveryCodesResponse { success: true, recovery_codes: codes })?;
             once.settle(answer, &Event::of(&requester, EventName::RecoveryCodesIssued, "")).await
         }
         Err(refusal) => {
             let event = Event::of(&requester, EventName::RecoveryCodesRefused, refusal.to_string());
-            once.settle(Answer::refusal(refusal), &event).await
+            once.settle(ShellAnswer::refusal(refusal), &event).await
         }
     }
 }
@@ -63,16 +63,16 @@ pub async fn replace(
 /// Hashes slowly, on threads beside those that answer requests, and on half of the processors at most: a burst of such
 /// requests queues here while all others go on.
 #[derive(Debug, Clone)]
-pub struct Hashing(Arc<Semaphore>);
+pub struct CodeHasher(Arc<Semaphore>);
 
-impl Default for Hashing {
+impl Default for CodeHasher {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Semaphore::new((processors / 2).max(1))))
     }
 }
 
-impl Hashing {
+impl CodeHasher {
     /// The bcrypt hashes of the texts.
     async fn hash(&self, texts: &[String]) -> Result<Vec<String>, ApiError> {
         let _turn = self.0.acquire().await.map_err(|closed| ApiError::Internal(closed.into()))?;

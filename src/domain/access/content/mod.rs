@@ -7,15 +7,15 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::refs::{Change, ObjectId, RefName};
-use super::{Denial, Protocol};
+use super::refs::{ObjectId, RefName, RefUpdate};
+use super::{AccessProtocol, Denial};
 use crate::domain::re2::{Anchors, Regex};
 
 const MEBIBYTE: u64 = 1 << 20;
 
 /// What the project, and what is above it, ask of a push.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct ContentRules {
     /// The push rule that holds for the project.
     pub push_rule: Option<PushRule>,
     /// Whether LFS objects must be there before their pointers.
@@ -82,7 +82,7 @@ pub struct SizeLimit {
 
 impl SizeLimit {
     /// What it has in all.
-    fn used(self, content: &Content) -> u64 {
+    fn used(self, content: &PushContent) -> u64 {
         self.repository.unwrap_or(content.repository_size).saturating_add(self.lfs)
     }
 }
@@ -90,7 +90,7 @@ impl SizeLimit {
 /// What must be asked about the new objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub struct Questions {
+pub struct ContentQuestions {
     /// The commits.
     pub commits: bool,
     /// The files that the commits add.
@@ -109,9 +109,9 @@ pub struct Questions {
 
 /// What was answered.
 #[derive(Debug, Clone, Default)]
-pub struct Content {
+pub struct PushContent {
     /// The new commits, by id.
-    pub commits: HashMap<ObjectId, Commit>,
+    pub commits: HashMap<ObjectId, PushedCommit>,
     /// The files that the new commits add.
     pub added_files: Vec<String>,
     /// The new files that are too large, by path, or by id where no path is known.
@@ -128,7 +128,7 @@ pub struct Content {
 
 /// A commit, as far as rules look at it.
 #[derive(Debug, Clone, Default)]
-pub struct Commit {
+pub struct PushedCommit {
     /// The whole message.
     pub message: String,
     /// The name of who wrote it.
@@ -143,7 +143,7 @@ pub struct Commit {
     pub signed: bool,
 }
 
-impl Rules {
+impl ContentRules {
     /// Whether a rule makes an exception for the default branch.
     #[must_use]
     pub fn needs_default_branch(&self) -> bool {
@@ -162,14 +162,14 @@ impl PushRule {
 
 /// What the rules will look at for these changes.
 #[must_use]
-pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
+pub fn questions(rules: &ContentRules, changes: &[RefUpdate]) -> ContentQuestions {
     // What only goes away brings nothing along.
     if !adds(changes) {
-        return Questions::default();
+        return ContentQuestions::default();
     }
     let rule = rules.push_rule.as_ref();
     let added_files = rule.is_some_and(|rule| rule.file_name.is_some() || rule.prevent_secrets);
-    Questions {
+    ContentQuestions {
         commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
         added_files,
         files_above: rule.map(|rule| rule.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0),
@@ -182,29 +182,29 @@ pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
 
 /// Whether the repository is full before anything is added to it.
 #[must_use]
-pub fn is_full(rules: &Rules, changes: &[Change], content: &Content) -> bool {
+pub fn is_full(rules: &ContentRules, changes: &[RefUpdate], content: &PushContent) -> bool {
     adds(changes) && rules.size.is_some_and(|size| size.used(content) > size.limit)
 }
 
 /// What only takes branches and tags away may always go on.
-fn adds(changes: &[Change]) -> bool {
+fn adds(changes: &[RefUpdate]) -> bool {
     changes.iter().any(|change| !change.is_deletion())
 }
 
 /// Why the push may not bring along what it does.
 #[must_use]
 pub fn denial(
-    protocol: &Protocol,
-    rules: &Rules,
-    changes: &[Change],
+    protocol: &AccessProtocol,
+    rules: &ContentRules,
+    changes: &[RefUpdate],
     default_branch: Option<&str>,
-    content: &Content,
+    content: &PushContent,
 ) -> Option<Denial> {
     lfs_denial(rules, content)
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
-            let web = *protocol == Protocol::Web;
-            let all = Compiled::new(rule, &rules.pusher, web, default_branch, content)
+            let web = *protocol == AccessProtocol::Web;
+            let all = CompiledPushRule::new(rule, &rules.pusher, web, default_branch, content)
                 .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
             all.err()
         })
@@ -212,53 +212,53 @@ pub fn denial(
 }
 
 /// K3
-fn lfs_denial(rules: &Rules, content: &Content) -> Option<Denial> {
+fn lfs_denial(rules: &ContentRules, content: &PushContent) -> Option<Denial> {
     (rules.lfs && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
 }
 
 /// K6, after
-fn size_denial(rules: &Rules, changes: &[Change], content: &Content) -> Option<Denial> {
+fn size_denial(rules: &ContentRules, changes: &[RefUpdate], content: &PushContent) -> Option<Denial> {
     let size = rules.size.filter(|_| adds(changes))?;
     (size.used(content).saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
 }
 
 /// A push rule whose expressions are ready, and what it is held against.
-struct Compiled<'a> {
+struct CompiledPushRule<'a> {
     rule: &'a PushRule,
     pusher: &'a Pusher,
-    branch_name: Option<Expression<'a>>,
-    commit_message: Option<Expression<'a>>,
-    commit_message_negative: Option<Expression<'a>>,
-    author_email: Option<Expression<'a>>,
-    file_name: Option<Expression<'a>>,
+    branch_name: Option<RuleExpression<'a>>,
+    commit_message: Option<RuleExpression<'a>>,
+    commit_message_negative: Option<RuleExpression<'a>>,
+    author_email: Option<RuleExpression<'a>>,
+    file_name: Option<RuleExpression<'a>>,
     web: bool,
     default_branch: Option<&'a str>,
-    content: &'a Content,
+    content: &'a PushContent,
 }
 
-impl<'a> Compiled<'a> {
+impl<'a> CompiledPushRule<'a> {
     fn new(
         rule: &'a PushRule,
         pusher: &'a Pusher,
         web: bool,
         default_branch: Option<&'a str>,
-        content: &'a Content,
+        content: &'a PushContent,
     ) -> Result<Self, Denial> {
         Ok(Self {
             rule,
             pusher,
-            branch_name: Expression::new(rule.branch_name.as_deref(), Anchors::Text)?,
-            commit_message: Expression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
-            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
-            author_email: Expression::new(rule.author_email.as_deref(), Anchors::Text)?,
-            file_name: Expression::new(rule.file_name.as_deref(), Anchors::Text)?,
+            branch_name: RuleExpression::new(rule.branch_name.as_deref(), Anchors::Text)?,
+            commit_message: RuleExpression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
+            commit_message_negative: RuleExpression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
+            author_email: RuleExpression::new(rule.author_email.as_deref(), Anchors::Text)?,
+            file_name: RuleExpression::new(rule.file_name.as_deref(), Anchors::Text)?,
             web,
             default_branch,
             content,
         })
     }
 
-    fn check_change(&self, change: &Change) -> Result<(), Denial> {
+    fn check_change(&self, change: &RefUpdate) -> Result<(), Denial> {
         match &change.name {
             RefName::Branch(name) if !change.is_deletion() && self.default_branch != Some(name) => {
                 must_match(self.branch_name.as_ref(), name, Denial::BranchNameRule)?;
@@ -283,7 +283,7 @@ impl<'a> Compiled<'a> {
     }
 
     /// The new commits that the change's ref gains, from its tip back.
-    fn commits_of(&self, change: &Change) -> Vec<&Commit> {
+    fn commits_of(&self, change: &RefUpdate) -> Vec<&PushedCommit> {
         let mut seen = HashSet::new();
         let mut waiting: Vec<&ObjectId> = change.new.iter().collect();
         let mut commits = Vec::new();
@@ -298,8 +298,8 @@ impl<'a> Compiled<'a> {
     }
 
     /// In GitLab's order.
-    fn check_commit(&self, commit: &Commit) -> Result<(), Denial> {
-        let Commit { message, author_email, committer_email, .. } = commit;
+    fn check_commit(&self, commit: &PushedCommit) -> Result<(), Denial> {
+        let PushedCommit { message, author_email, committer_email, .. } = commit;
         must_match(self.commit_message.as_ref(), message, Denial::CommitMessageRule)?;
         must_not_match(self.commit_message_negative.as_ref(), message, Denial::CommitMessageNegativeRule)?;
         let email = self.author_email.as_ref();
@@ -328,8 +328,8 @@ impl<'a> Compiled<'a> {
         Ok(())
     }
 
-    fn check_committer(&self, commit: &Commit) -> Result<(), Denial> {
-        let Commit { author_name, author_email, committer_email, .. } = commit;
+    fn check_committer(&self, commit: &PushedCommit) -> Result<(), Denial> {
+        let PushedCommit { author_name, author_email, committer_email, .. } = commit;
         let email = committer_email.to_lowercase();
         if self.rule.committer_check && !self.pusher.confirmed_emails.contains(&email) {
             let own = self.pusher.unconfirmed_emails.contains(&email);
@@ -356,12 +356,12 @@ impl<'a> Compiled<'a> {
 }
 
 /// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
-struct Expression<'a> {
+struct RuleExpression<'a> {
     text: &'a str,
     regex: Regex,
 }
 
-impl<'a> Expression<'a> {
+impl<'a> RuleExpression<'a> {
     fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
         // A blank expression is none to GitLab.
         let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
@@ -382,7 +382,11 @@ pub(super) fn without_line_end(text: &str) -> &str {
     ["\r\n", "\n", "\r"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text)
 }
 
-fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {
+fn must_match(
+    rule: Option<&RuleExpression<'_>>,
+    text: &str,
+    refusal: impl FnOnce(String) -> Denial,
+) -> Result<(), Denial> {
     match rule {
         Some(rule) if !rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
@@ -390,7 +394,7 @@ fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(St
 }
 
 fn must_not_match(
-    rule: Option<&Expression<'_>>,
+    rule: Option<&RuleExpression<'_>>,
     text: &str,
     refusal: impl FnOnce(String) -> Denial,
 ) -> Result<(), Denial> {

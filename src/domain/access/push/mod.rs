@@ -6,9 +6,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::content::{self, Content};
-use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
-use super::{Actor, Denial, Facts, Project, Protocol, account_denial, may_push_code, sees};
+use super::content::{self, PushContent};
+use super::refs::{ObjectId, RefName, RefPattern, RefUpdate, is_valid_name, looks_like_object_id};
+use super::{AccessActor, AccessFacts, AccessProject, AccessProtocol, Denial, account_denial, may_push_code, sees};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel};
@@ -25,7 +25,7 @@ pub struct PushFacts {
     /// The name of the first branch, where none exists yet.
     pub default_branch_name: String,
     /// Push rules, LFS and sizes.
-    pub content: content::Rules,
+    pub content: content::ContentRules,
     /// The merges that are running and end with an object of the push.
     pub merges: Vec<RunningMerge>,
     /// Rules of security policies that keep branches from being pushed to.
@@ -49,7 +49,7 @@ pub struct PolicyRule {
     /// Which of the protected branches.
     pub branches: PolicyBranches,
     /// Branches that no rule is about.
-    pub exceptions: Vec<Pattern>,
+    pub exceptions: Vec<RefPattern>,
 }
 
 /// Which protected branches a rule of a security policy is about.
@@ -60,34 +60,34 @@ pub enum PolicyBranches {
     /// The default branch.
     Default,
     /// Those of these names.
-    Named(Vec<Pattern>),
+    Named(Vec<RefPattern>),
 }
 
 /// A pattern that protects branches.
 #[derive(Debug, Clone)]
 pub struct BranchProtection {
     /// Which branches.
-    pub pattern: Pattern,
+    pub pattern: RefPattern,
     /// Whether those who may push may also force-push.
     pub allow_force_push: bool,
     /// Who may push.
-    pub push: Vec<Admission>,
+    pub push: Vec<RefAdmission>,
     /// Who may merge.
-    pub merge: Vec<Admission>,
+    pub merge: Vec<RefAdmission>,
 }
 
 /// A pattern that protects tags.
 #[derive(Debug, Clone)]
 pub struct TagProtection {
     /// Which tags.
-    pub pattern: Pattern,
+    pub pattern: RefPattern,
     /// Who may create them.
-    pub create: Vec<Admission>,
+    pub create: Vec<RefAdmission>,
 }
 
 /// Whom one row of a protection admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum RefAdmission {
     /// Everybody who may push code and has this level at least; 0 is nobody, 60 administrators.
     Role(AccessLevel),
     /// This user.
@@ -100,7 +100,7 @@ pub enum Admission {
 
 /// What must be asked about a repository before the rules can be applied: no more than they will look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Questions {
+pub struct PushQuestions {
     /// Whether the repository has a branch.
     pub empty: bool,
     /// Which branch is the default one.
@@ -110,10 +110,10 @@ pub struct Questions {
     /// Which branches contain these commits.
     pub containing: BTreeSet<ObjectId>,
     /// What the push brings along.
-    pub content: content::Questions,
+    pub content: content::ContentQuestions,
 }
 
-impl Questions {
+impl PushQuestions {
     /// Whether nothing must be asked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -123,7 +123,7 @@ impl Questions {
 
 /// What the repository answered.
 #[derive(Debug, Clone, Default)]
-pub struct Answers {
+pub struct PushAnswers {
     /// The repository has no branch.
     pub empty: bool,
     /// The default branch, without `refs/heads/`; none in an empty repository.
@@ -133,14 +133,15 @@ pub struct Answers {
     /// The branches that contain a commit.
     pub containing: HashMap<ObjectId, Vec<String>>,
     /// What the push brings along.
-    pub content: Content,
+    pub content: PushContent,
 }
 
 /// What the rules will look at for these changes.
 #[must_use]
-pub fn questions(facts: &Facts, push: &PushFacts, changes: &[Change]) -> Questions {
-    let mut questions = Questions { content: content::questions(&push.content, changes), ..Questions::default() };
-    let rights = Rights::new(facts);
+pub fn questions(facts: &AccessFacts, push: &PushFacts, changes: &[RefUpdate]) -> PushQuestions {
+    let mut questions =
+        PushQuestions { content: content::questions(&push.content, changes), ..PushQuestions::default() };
+    let rights = RefRights::new(facts);
     for change in changes {
         match &change.name {
             RefName::Branch(name) => {
@@ -173,13 +174,13 @@ pub fn questions(facts: &Facts, push: &PushFacts, changes: &[Change]) -> Questio
 /// Why the changes may not go in, if so: the first rule that refuses the first change that it refuses.
 #[must_use]
 pub fn denial(
-    facts: &Facts,
-    protocol: &Protocol,
+    facts: &AccessFacts,
+    protocol: &AccessProtocol,
     push: &PushFacts,
-    changes: &[Change],
-    answers: &Answers,
+    changes: &[RefUpdate],
+    answers: &PushAnswers,
 ) -> Option<Denial> {
-    let rules = RefRules { facts, protocol, push, answers, rights: Rights::new(facts) };
+    let rules = RefRules { facts, protocol, push, answers, rights: RefRights::new(facts) };
     let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
     // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
     let nothing = changes.is_empty() && rules.may_not_push(project, None);
@@ -198,10 +199,10 @@ pub fn denial(
 /// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what the
 /// projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
 #[must_use]
-pub fn collaborations(facts: &Facts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
+pub fn collaborations(facts: &AccessFacts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
     let open = super::collaborations(facts).iter().filter(|collaboration| {
         let Some(target) = targets.get(&collaboration.target) else { return false };
-        let rights = Rights { push_code: true, level: collaboration.level, ..Rights::new(facts) };
+        let rights = RefRights { push_code: true, level: collaboration.level, ..RefRights::new(facts) };
         let protections = target.protecting(&collaboration.target_branch);
         protections.is_empty() || rights.push(&protections) || rights.merge(&protections)
     });
@@ -210,8 +211,8 @@ pub fn collaborations(facts: &Facts, targets: &BTreeMap<ProjectId, PushFacts>) -
 
 /// The projects whose protections decide which of the changed branches the user may push to as a collaborator.
 #[must_use]
-pub fn collaboration_targets(facts: &Facts, changes: &[Change]) -> BTreeSet<ProjectId> {
-    if Rights::new(facts).push_code {
+pub fn collaboration_targets(facts: &AccessFacts, changes: &[RefUpdate]) -> BTreeSet<ProjectId> {
+    if RefRights::new(facts).push_code {
         return BTreeSet::new();
     }
     let branches: BTreeSet<&str> = changes.iter().map(|change| change.name.short()).collect();
@@ -221,9 +222,10 @@ pub fn collaboration_targets(facts: &Facts, changes: &[Change]) -> BTreeSet<Proj
 
 /// Whether the changes are refused whatever the repository answers: nobody who may not push at all makes us ask.
 #[must_use]
-pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change]) -> bool {
-    let answers = Answers::default();
-    let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
+pub fn denial_without_answers(facts: &AccessFacts, push: &PushFacts, changes: &[RefUpdate]) -> bool {
+    let answers = PushAnswers::default();
+    let rules =
+        RefRules { facts, protocol: &AccessProtocol::Web, push, answers: &answers, rights: RefRights::new(facts) };
     let first = changes.first().map(|change| &change.name);
     let full = content::is_full(&push.content, changes, &answers.content);
     full || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
@@ -237,8 +239,8 @@ impl PushFacts {
 }
 
 /// What the acting user may do to refs of the project.
-struct Rights<'a> {
-    facts: &'a Facts,
+struct RefRights<'a> {
+    facts: &'a AccessFacts,
     /// The ability *push code*.
     push_code: bool,
     admin: bool,
@@ -246,8 +248,8 @@ struct Rights<'a> {
     user: Option<UserId>,
 }
 
-impl<'a> Rights<'a> {
-    fn new(facts: &'a Facts) -> Self {
+impl<'a> RefRights<'a> {
+    fn new(facts: &'a AccessFacts) -> Self {
         let project = facts.project.as_ref();
         let user = facts.user.as_ref();
         Self {
@@ -267,21 +269,21 @@ impl<'a> Rights<'a> {
         protections.iter().flat_map(|protection| &protection.merge).any(|row| self.admitted_by(row))
     }
 
-    fn admitted_by(&self, row: &Admission) -> bool {
+    fn admitted_by(&self, row: &RefAdmission) -> bool {
         match *row {
-            Admission::Role(AccessLevel::NO_ACCESS) => false,
-            Admission::Role(AccessLevel::ADMIN) => self.admin,
+            RefAdmission::Role(AccessLevel::NO_ACCESS) => false,
+            RefAdmission::Role(AccessLevel::ADMIN) => self.admin,
             // Administrators pass role rows by their role in the project alone.
-            Admission::Role(least) => self.push_code && self.level >= least,
-            Admission::User(user) => self.push_code && self.user == Some(user),
-            Admission::Group(member) => self.push_code && member,
-            Admission::DeployKey(creator) => creator.is_some() && creator == self.user,
+            RefAdmission::Role(least) => self.push_code && self.level >= least,
+            RefAdmission::User(user) => self.push_code && self.user == Some(user),
+            RefAdmission::Group(member) => self.push_code && member,
+            RefAdmission::DeployKey(creator) => creator.is_some() && creator == self.user,
         }
     }
 
     /// Whether the deploy key that acts may push here at all: it is enabled with that right, and its creator may still
     /// use git and read the project.
-    fn deploy_key_may_push(&self, project: &Project) -> bool {
+    fn deploy_key_may_push(&self, project: &AccessProject) -> bool {
         let creator = self.facts.user.as_ref().is_some_and(|creator| {
             let reads = creator.admin || project.level >= AccessLevel::GUEST || sees(creator, project.visibility);
             reads && account_denial(self.facts, creator).is_none()
@@ -291,17 +293,17 @@ impl<'a> Rights<'a> {
 }
 
 struct RefRules<'a> {
-    facts: &'a Facts,
-    protocol: &'a Protocol,
+    facts: &'a AccessFacts,
+    protocol: &'a AccessProtocol,
     push: &'a PushFacts,
-    answers: &'a Answers,
-    rights: Rights<'a>,
+    answers: &'a PushAnswers,
+    rights: RefRights<'a>,
 }
 
 impl RefRules<'_> {
-    fn change_denial(&self, project: &Project, change: &Change) -> Option<Denial> {
+    fn change_denial(&self, project: &AccessProject, change: &RefUpdate) -> Option<Denial> {
         // Nobody collaborates on an empty repository.
-        let collaborator = matches!(self.facts.actor(), Actor::User(_)) && !self.rights.push_code;
+        let collaborator = matches!(self.facts.actor(), AccessActor::User(_)) && !self.rights.push_code;
         let first = self.answers.empty && change.is_creation();
         if self.may_not_push(project, Some(&change.name)) || (collaborator && first) {
             return Some(Denial::MayNotPush);
@@ -316,9 +318,9 @@ impl RefRules<'_> {
     }
 
     /// R1
-    fn may_not_push(&self, project: &Project, name: Option<&RefName>) -> bool {
+    fn may_not_push(&self, project: &AccessProject, name: Option<&RefName>) -> bool {
         match self.facts.actor() {
-            Actor::User(_) => {
+            AccessActor::User(_) => {
                 let collaborates = match name {
                     Some(RefName::Branch(name)) => self.push.collaborations.contains(name),
                     Some(RefName::Tag(_) | RefName::Other(_)) | None => false,
@@ -326,18 +328,18 @@ impl RefRules<'_> {
                 !self.rights.push_code && !collaborates
             }
             // For deploy keys GitLab holds the full ref against the patterns of branches, so that a bare `*` matches.
-            Actor::DeployKey(_) => {
+            AccessActor::DeployKey(_) => {
                 let full = name.map(RefName::to_string).unwrap_or_default();
                 let protections = self.push.protecting(&full);
                 let shut_out = !full.is_empty() && !protections.is_empty() && !self.rights.push(&protections);
                 shut_out || !self.rights.deploy_key_may_push(project)
             }
-            Actor::Nobody => true,
+            AccessActor::Nobody => true,
         }
     }
 
     /// R2 to R13, the end of a merge among them
-    fn branch_denial(&self, project: &Project, name: &str, change: &Change) -> Option<Denial> {
+    fn branch_denial(&self, project: &AccessProject, name: &str, change: &RefUpdate) -> Option<Denial> {
         if change.is_deletion() {
             if self.answers.default_branch.as_deref() == Some(name) {
                 return Some(Denial::DefaultBranchDeleted);
@@ -357,11 +359,11 @@ impl RefRules<'_> {
 
     fn protected_branch_denial(
         &self,
-        project: &Project,
+        project: &AccessProject,
         name: &str,
         protections: &[&BranchProtection],
         empty: bool,
-        change: &Change,
+        change: &RefUpdate,
     ) -> Option<Denial> {
         let may_force = protections.iter().any(|protection| protection.allow_force_push);
         if self.is_forced(change) && !may_force {
@@ -377,7 +379,7 @@ impl RefRules<'_> {
         if change.is_creation() {
             return if push { None } else { self.protected_creation_denial(protections, change) };
         }
-        let web = *self.protocol == Protocol::Web;
+        let web = *self.protocol == AccessProtocol::Web;
         if change.is_deletion() {
             let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
             return match (maintains, web) {
@@ -396,13 +398,13 @@ impl RefRules<'_> {
     }
 
     /// Whether the change is the end of a merge that is running.
-    fn is_merge(&self, branch: &str, change: &Change) -> bool {
+    fn is_merge(&self, branch: &str, change: &RefUpdate) -> bool {
         let ends = |merge: &RunningMerge| change.new.as_ref() == Some(&merge.commit) && merge.branch == branch;
         self.push.merges.iter().any(ends)
     }
 
     /// R14: a policy says that branches change by merge requests alone, whoever may push to them
-    fn policy_denial(&self, name: &str, change: &Change) -> Option<Denial> {
+    fn policy_denial(&self, name: &str, change: &RefUpdate) -> Option<Denial> {
         if !self.is_under_policy(name, change) {
             return None;
         }
@@ -414,9 +416,9 @@ impl RefRules<'_> {
 
     /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they are
     /// about none.
-    fn is_under_policy(&self, name: &str, change: &Change) -> bool {
+    fn is_under_policy(&self, name: &str, change: &RefUpdate) -> bool {
         let protections = self.push.protecting(name);
-        let named = protections.iter().any(|protection| protection.pattern == Pattern::new(name));
+        let named = protections.iter().any(|protection| protection.pattern == RefPattern::new(name));
         if protections.is_empty() || (change.is_creation() && (self.answers.empty || !named)) {
             return false;
         }
@@ -431,7 +433,7 @@ impl RefRules<'_> {
     }
 
     /// R7 to R9, for those who may not push there
-    fn protected_creation_denial(&self, protections: &[&BranchProtection], change: &Change) -> Option<Denial> {
+    fn protected_creation_denial(&self, protections: &[&BranchProtection], change: &RefUpdate) -> Option<Denial> {
         if !self.rights.merge(protections) {
             return Some(Denial::MayNotCreateProtectedBranch);
         }
@@ -440,10 +442,10 @@ impl RefRules<'_> {
         if !branches.is_some_and(|branches| branches.iter().any(protected)) {
             return Some(Denial::ProtectedBranchFromUnknownCommit);
         }
-        (*self.protocol != Protocol::Web).then_some(Denial::CreateProtectedBranchOnWeb)
+        (*self.protocol != AccessProtocol::Web).then_some(Denial::CreateProtectedBranchOnWeb)
     }
 
-    fn is_forced(&self, change: &Change) -> bool {
+    fn is_forced(&self, change: &RefUpdate) -> bool {
         let pair = change.update().map(|(old, new)| (old.clone(), new.clone()));
         pair.is_some_and(|pair| self.answers.diverged.contains(&pair))
     }
@@ -456,7 +458,7 @@ impl RefRules<'_> {
     }
 
     /// T1 to T9
-    fn tag_denial(&self, name: &str, change: &Change) -> Option<Denial> {
+    fn tag_denial(&self, name: &str, change: &RefUpdate) -> Option<Denial> {
         if change.old.is_some() && !self.rights.push_code {
             return Some(Denial::MayNotChangeTag);
         }
@@ -480,7 +482,7 @@ impl RefRules<'_> {
         }
         if change.is_deletion() {
             let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
-            return match (maintains, *self.protocol == Protocol::Web) {
+            return match (maintains, *self.protocol == AccessProtocol::Web) {
                 (false, _) => Some(Denial::MayNotDeleteProtectedTag),
                 (true, false) => Some(Denial::DeleteProtectedTagOnWeb),
                 (true, true) => None,
@@ -490,7 +492,7 @@ impl RefRules<'_> {
             return Some(Denial::ProtectedTagUpdated);
         }
         // A deploy key that may push may create any protected tag.
-        let deploy_key = matches!(self.facts.actor(), Actor::DeployKey(_));
+        let deploy_key = matches!(self.facts.actor(), AccessActor::DeployKey(_));
         let created = protections.iter().flat_map(|tag| &tag.create).any(|row| self.rights.admitted_by(row));
         (!deploy_key && !created).then_some(Denial::MayNotCreateProtectedTag)
     }

@@ -8,12 +8,14 @@ use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
 use super::NO_GITALY;
-use crate::domain::access::{Action, Actor, Attempt, Changes, Denial, Facts, Protocol, Target};
+use crate::domain::access::{
+    AccessActor, AccessFacts, AccessProtocol, AccessTarget, Attempt, Denial, GitCommand, PushChanges,
+};
 use crate::domain::default_branch::USUAL;
 use crate::domain::ids::ProjectId;
-use crate::domain::project_creation::{self, Home, Refusal};
-use crate::domain::repository::{GlRepository, Suffixed, hashed_path};
-use crate::gitaly::{self, Context, Location};
+use crate::domain::project_creation::{self, CreationRefusal, ParentNamespace};
+use crate::domain::repository::{GlRepository, SuffixedPath, hashed_path};
+use crate::gitaly::{self, CallContext, RepositoryLocation};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
 use crate::store::{self, Error, post_push_messages, project_creation as rows};
@@ -44,11 +46,11 @@ impl Creation {
         Self::Impossible(format!("Could not create project: {reason}"))
     }
 
-    fn refused(refusal: Refusal) -> Self {
+    fn refused(refusal: CreationRefusal) -> Self {
         match refusal {
-            Refusal::NotPermitted => Self::No,
-            Refusal::Denied(denial) => Self::Denied(denial),
-            Refusal::BadName(error) => Self::impossible(format!("Path {error}")),
+            CreationRefusal::NotPermitted => Self::No,
+            CreationRefusal::Denied(denial) => Self::Denied(denial),
+            CreationRefusal::BadName(error) => Self::impossible(format!("Path {error}")),
         }
     }
 }
@@ -59,12 +61,12 @@ impl Creation {
 /// on the way leaves no project.
 pub async fn create(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     attempt: &Attempt,
     correlation_id: &str,
 ) -> Result<Creation, ApiError> {
     let Some((namespace, name)) = wished(facts, attempt) else { return Ok(Creation::No) };
-    let Actor::User(user) = facts.actor() else { return Ok(Creation::No) };
+    let AccessActor::User(user) = facts.actor() else { return Ok(Creation::No) };
     let today = facts.now.date_naive();
     // Whoever may not is told so without waiting for others.
     let Some(home) = rows::find_home(shell.pushes.pool(), namespace, user.id, today).await? else {
@@ -125,11 +127,11 @@ pub async fn create(
 }
 
 /// The namespace and the name of the project that gitlab-shell's call before a push wishes for.
-fn wished<'a>(facts: &Facts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)> {
-    let Target::Path(path) = &attempt.target else { return None };
+fn wished<'a>(facts: &AccessFacts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)> {
+    let AccessTarget::Path(path) = &attempt.target else { return None };
     let absent = facts.container.is_none() && facts.project.is_none();
-    let snippet = matches!(path.suffixed(), Some(Suffixed::Snippet(..)));
-    let push = attempt.action == Action::Push && attempt.changes == Changes::Any;
+    let snippet = matches!(path.suffixed(), Some(SuffixedPath::Snippet(..)));
+    let push = attempt.action == GitCommand::Push && attempt.changes == PushChanges::Any;
     let (namespace, name) = path.in_namespace()?;
     let below_snippets = namespace.split('/').nth(1) == Some("snippets");
     (absent && push && !snippet && !below_snippets).then_some((namespace, name))
@@ -138,19 +140,19 @@ fn wished<'a>(facts: &Facts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)>
 /// False where something lies there already: after the database was restored, its ids may have been others' before.
 async fn create_repository(
     shell: &ShellState,
-    home: &Home,
+    home: &ParentNamespace,
     name: &str,
     id: ProjectId,
     storage: &str,
     correlation_id: &str,
-) -> gitaly::Result<bool> {
-    let location = Location {
+) -> gitaly::GitalyResult<bool> {
+    let location = RepositoryLocation {
         storage: storage.to_owned(),
         relative_path: format!("{}.git", hashed_path("@hashed", id.0)),
         gl_repository: GlRepository::Project(id).to_string(),
         gl_project_path: format!("{}/{name}", home.full_path),
     };
-    let context = Context::new(correlation_id, Instant::now() + BUDGET);
+    let context = CallContext::new(correlation_id, Instant::now() + BUDGET);
     let head = home.default_branch.as_deref().unwrap_or(USUAL);
     let repository = shell.gitaly.repository(location, context)?;
     Ok(repository.create(head).await? || !repository.has_branches().await?)
@@ -166,7 +168,7 @@ async fn storage(shell: &ShellState) -> Result<Option<String>, ApiError> {
     Ok(chosen.or_else(|| first().cloned()))
 }
 
-async fn message(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
+async fn message(shell: &ShellState, protocol: &AccessProtocol, path: &str) -> store::Result<String> {
     let remote = super::clone_url(shell, protocol, path).await?;
     let page = format!("{}/{path}", shell.settings.url);
     Ok(format!(

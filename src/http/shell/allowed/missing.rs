@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::access::{self, Action, Attempt, Decision, Denial, Facts, Holder};
+use crate::domain::access::{self, AccessFacts, Attempt, Decision, Denial, GitCommand, RepositoryKind};
 use crate::domain::repository::GlRepository;
-use crate::gitaly::{self, Context};
+use crate::gitaly::{self, CallContext};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
 use crate::store::{default_branches, projects, repositories};
@@ -26,11 +26,11 @@ pub enum Repository {
 /// Makes the repository that the attempt pushes to, where it would be allowed if the repository were there.
 pub async fn make(
     shell: &ShellState,
-    facts: &mut Facts,
+    facts: &mut AccessFacts,
     attempt: &Attempt,
     correlation_id: &str,
 ) -> Result<Repository, ApiError> {
-    let Some(container) = facts.container.as_mut().filter(|_| attempt.action == Action::Push) else {
+    let Some(container) = facts.container.as_mut().filter(|_| attempt.action == GitCommand::Push) else {
         return Ok(Repository::Missing);
     };
     let repository = container.repository;
@@ -45,7 +45,7 @@ pub async fn make(
 
 async fn create(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     repository: GlRepository,
     correlation_id: &str,
 ) -> Result<Repository, ApiError> {
@@ -68,12 +68,12 @@ async fn create(
         }
     };
     let location = if wiki { places.wiki() } else { places.code() };
-    let context = Context::new(correlation_id, Instant::now() + BUDGET);
+    let context = CallContext::new(correlation_id, Instant::now() + BUDGET);
     let asked = async { shell.gitaly.repository(location, context)?.create(&head).await };
     let new: bool = match asked.await {
         Ok(new) => new,
         Err(error) => {
-            let error: gitaly::Error = error;
+            let error: gitaly::GitalyError = error;
             tracing::warn!(%error, gl_repository = %repository, "a push could not make a repository");
             return Ok(Repository::Impossible);
         }
@@ -92,5 +92,5 @@ async fn create(
 
 /// Whether the attempt was refused for want of a repository that a push may make.
 pub fn is_missing(decision: &Decision) -> bool {
-    matches!(decision, Decision::Deny(Denial::NoRepository(Holder::Project | Holder::Wiki)))
+    matches!(decision, Decision::Deny(Denial::NoRepository(RepositoryKind::Project | RepositoryKind::Wiki)))
 }

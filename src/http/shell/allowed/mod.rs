@@ -16,17 +16,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::create::Creation;
-pub use self::limit::Limits;
-use self::push::Hook;
+pub use self::limit::AttemptLimiter;
+use self::push::PreReceiveHook;
 use super::actor::ActorRequest;
 use super::context::readable_context;
 use super::{ShellSettings, ShellState};
 use crate::background::last_used::LastUse;
 use crate::domain::access::{
-    self, Action, Answer, Attempt, Changes, ClientIp, Container, Decision, Denial, Facts, Project, Protocol, Target,
+    self, AccessFacts, AccessProject, AccessProtocol, AccessTarget, Attempt, ClientIp, Decision, Denial, DenialAnswer,
+    GitCommand, PushChanges, RepositoryContainer,
 };
 use crate::domain::repository::{GlRepository, RepositoryPath, hashed_path};
-use crate::gitaly::Quarantine;
+use crate::gitaly::ObjectQuarantine;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::{ApiError, report};
 use crate::http::extract::Params;
@@ -65,7 +66,7 @@ pub struct AllowedResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     gl_username: Option<&'a str>,
     git_config_options: Vec<String>,
-    gitaly: GitalyResponse<'a>,
+    gitaly: AllowedGitalyResponse<'a>,
     gl_console_messages: Vec<&'static str>,
     need_audit: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,15 +76,15 @@ pub struct AllowedResponse<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct GitalyResponse<'a> {
-    repository: RepositoryResponse<'a>,
+struct AllowedGitalyResponse<'a> {
+    repository: AllowedRepositoryResponse<'a>,
     address: &'a str,
     token: Option<&'a str>,
-    features: Features,
+    features: AllowedFeaturesResponse,
 }
 
 #[derive(Debug, Serialize)]
-struct RepositoryResponse<'a> {
+struct AllowedRepositoryResponse<'a> {
     storage_name: &'a str,
     relative_path: String,
     git_object_directory: &'a str,
@@ -93,7 +94,7 @@ struct RepositoryResponse<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Features {}
+struct AllowedFeaturesResponse {}
 
 /// The decision, and for an attempt that may go on everything that the client needs next.
 ///
@@ -105,7 +106,7 @@ pub async fn check(
     Extension(CorrelationId(correlation_id)): Extension<CorrelationId>,
     Params(request): Params<AllowedRequest>,
 ) -> Result<Response, ApiError> {
-    let hook = Hook {
+    let hook = PreReceiveHook {
         quarantine: push::quarantine(request.env.as_ref()),
         relative_path: request.relative_path.as_ref().map(|path| path.0.clone()).filter(|path| !path.is_empty()),
         correlation_id,
@@ -114,7 +115,7 @@ pub async fn check(
     match answer(&shell, &attempt, &hook).await {
         // Gitaly asks once and shows its user whatever message there is; gitlab-shell tries again and shows none.
         Err(ApiError::Unavailable(source))
-            if source.is::<store::Error>() && matches!(attempt.changes, Changes::Lines(_)) =>
+            if source.is::<store::Error>() && matches!(attempt.changes, PushChanges::Lines(_)) =>
         {
             report(&ApiError::Unavailable(source));
             Ok(say(StatusCode::SERVICE_UNAVAILABLE, NO_ANSWER))
@@ -129,13 +130,13 @@ const NO_GITALY: &str = "The git server, Gitaly, is not available at this time. 
 const NO_ANSWER: &str =
     "Your push cannot be checked, because the database is not available at this time. Please try again.";
 
-async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Result<Response, ApiError> {
+async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &PreReceiveHook) -> Result<Response, ApiError> {
     let mut facts = match attempt.changes {
-        Changes::Lines(_) => {
+        PushChanges::Lines(_) => {
             let patience = shell.settings.push_check_timeout;
             shell.access.load_within(Arc::clone(attempt), shell.clock.now(), patience).await?
         }
-        Changes::Any | Changes::None => shell.access.load(Arc::clone(attempt), shell.clock.now()).await?,
+        PushChanges::Any | PushChanges::None => shell.access.load(Arc::clone(attempt), shell.clock.now()).await?,
     };
     if let Some(key) = &facts.key {
         // A4: whatever the verdict, the key was used.
@@ -167,7 +168,7 @@ async fn answer(shell: &ShellState, attempt: &Arc<Attempt>, hook: &Hook) -> Resu
     if let Decision::Deny(denial) = decision {
         return Ok(refuse(&denial, &shell.settings.url));
     }
-    if let Changes::Lines(lines) = &attempt.changes {
+    if let PushChanges::Lines(lines) = &attempt.changes {
         return push::check(shell, &facts, attempt, lines, hook).await;
     }
     let answer = render(&facts, &shell.settings, None)?;
@@ -181,19 +182,19 @@ impl TryFrom<AllowedRequest> for Attempt {
     fn try_from(request: AllowedRequest) -> Result<Self, ApiError> {
         readable_context(request.gitaly_client_context_bin.as_ref())?;
         let action = match request.action.as_ref().map(AsRef::as_ref) {
-            Some("git-upload-pack" | "git-upload-archive") => Action::Download,
-            Some("git-receive-pack") => Action::Push,
-            _ => Action::Unknown,
+            Some("git-upload-pack" | "git-upload-archive") => GitCommand::Download,
+            Some("git-receive-pack") => GitCommand::Push,
+            _ => GitCommand::Unknown,
         };
         let changes = match (action, request.changes) {
-            (Action::Push, None) => return Err(ApiError::Missing("changes")),
-            (Action::Push, Some(changes)) if changes.0 == "_any" => Changes::Any,
-            (Action::Push, Some(changes)) => Changes::Lines(changes.0),
-            (Action::Download | Action::Unknown, _) => Changes::None,
+            (GitCommand::Push, None) => return Err(ApiError::Missing("changes")),
+            (GitCommand::Push, Some(changes)) if changes.0 == "_any" => PushChanges::Any,
+            (GitCommand::Push, Some(changes)) => PushChanges::Lines(changes.0),
+            (GitCommand::Download | GitCommand::Unknown, _) => PushChanges::None,
         };
         Ok(Self {
             action,
-            protocol: Protocol::from(request.protocol.ok_or(ApiError::Missing("protocol"))?.as_ref()),
+            protocol: AccessProtocol::from(request.protocol.ok_or(ApiError::Missing("protocol"))?.as_ref()),
             target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
             actor: request.actor.into(),
             changes,
@@ -207,12 +208,12 @@ impl TryFrom<AllowedRequest> for Attempt {
 ///
 /// # Errors
 /// 400 where there is neither, or the `gl_repository` has no form that we know.
-pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<Target, ApiError> {
+pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<AccessTarget, ApiError> {
     match (gl_repository.filter(|name| !name.0.is_empty()), project) {
         (Some(name), _) => GlRepository::parse(&name.0)
-            .map(Target::Repository)
+            .map(AccessTarget::Repository)
             .map_err(|_| ApiError::BadRequest("gl_repository is invalid".to_owned())),
-        (None, Some(path)) => Ok(Target::Path(RepositoryPath::new(&path.0))),
+        (None, Some(path)) => Ok(AccessTarget::Path(RepositoryPath::new(&path.0))),
         (None, None) => Err(ApiError::Missing("project")),
     }
 }
@@ -220,8 +221,8 @@ pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<Ta
 fn refuse(denial: &Denial, url: &str) -> Response {
     let status = match denial.answer() {
         // GitLab's word for it, although the caller is known: clients show the message of any 4xx.
-        Answer::Forbidden => StatusCode::UNAUTHORIZED,
-        Answer::NotFound => StatusCode::NOT_FOUND,
+        DenialAnswer::Forbidden => StatusCode::UNAUTHORIZED,
+        DenialAnswer::NotFound => StatusCode::NOT_FOUND,
     };
     say(status, &denial.sentence(url))
 }
@@ -237,9 +238,9 @@ fn say(status: StatusCode, message: &str) -> Response {
 }
 
 fn render<'a>(
-    facts: &'a Facts,
+    facts: &'a AccessFacts,
     settings: &'a ShellSettings,
-    quarantine: Option<&'a Quarantine>,
+    quarantine: Option<&'a ObjectQuarantine>,
 ) -> Result<AllowedResponse<'a>, ApiError> {
     let container =
         facts.container.as_ref().ok_or_else(|| ApiError::Internal("allowed without a repository".into()))?;
@@ -260,8 +261,8 @@ fn render<'a>(
         gl_id: facts.user.as_ref().map_or_else(String::new, |user| format!("user-{}", user.id)),
         gl_username: facts.user.as_ref().map(|user| user.username.as_str()),
         git_config_options,
-        gitaly: GitalyResponse {
-            repository: RepositoryResponse {
+        gitaly: AllowedGitalyResponse {
+            repository: AllowedRepositoryResponse {
                 storage_name: place.storage,
                 relative_path: place.on_disk,
                 git_object_directory: quarantine.map_or("", |quarantine| &quarantine.object_directory),
@@ -271,7 +272,7 @@ fn render<'a>(
             },
             address: &gitaly.address,
             token: gitaly.token.as_ref().map(ExposeSecret::expose_secret),
-            features: Features {},
+            features: AllowedFeaturesResponse {},
         },
         gl_console_messages: if access::key_expires_soon(facts) {
             vec!["INFO: Your SSH key expires soon. Please generate a new key."]
@@ -291,7 +292,7 @@ struct Place<'a> {
     on_disk: String,
 }
 
-fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<Place<'a>, ApiError> {
+fn place<'a>(container: &'a RepositoryContainer, project: Option<&'a AccessProject>) -> Result<Place<'a>, ApiError> {
     if let Some(snippet) = &container.snippet {
         let of = project.map_or_else(String::new, |project| format!("{}/", project.full_path));
         let on_disk = format!("{}.git", hashed_path("@snippets", snippet.id.0));
@@ -309,9 +310,9 @@ fn place<'a>(container: &'a Container, project: Option<&'a Project>) -> Result<P
 }
 
 /// What is written down once access is given: that the user was active, and that the repository has moved.
-async fn note(shell: &ShellState, facts: &Facts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
+async fn note(shell: &ShellState, facts: &AccessFacts, attempt: &Attempt, answer: &AllowedResponse<'_>) {
     let Some(user) = &facts.user else { return };
-    if attempt.action == Action::Download {
+    if attempt.action == GitCommand::Download {
         shell.last_used.note(LastUse::user(user, facts.now));
     }
     let Some(old) = facts.container.as_ref().and_then(|container| container.moved_from.as_deref()) else { return };
@@ -346,10 +347,10 @@ async fn moved_message(
 }
 
 /// The URL that a repository is cloned from by this protocol.
-async fn clone_url(shell: &ShellState, protocol: &Protocol, path: &str) -> store::Result<String> {
+async fn clone_url(shell: &ShellState, protocol: &AccessProtocol, path: &str) -> store::Result<String> {
     match protocol {
-        Protocol::Ssh => Ok(format!("{}{path}.git", shell.settings.ssh_prefix)),
-        Protocol::Http | Protocol::Web | Protocol::Other(_) => http_clone_url(shell, path).await,
+        AccessProtocol::Ssh => Ok(format!("{}{path}.git", shell.settings.ssh_prefix)),
+        AccessProtocol::Http | AccessProtocol::Web | AccessProtocol::Other(_) => http_clone_url(shell, path).await,
     }
 }
 

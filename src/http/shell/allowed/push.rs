@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{NO_GITALY, Place, place, refuse, render};
-use crate::domain::access::push::{self, Answers, PushFacts};
-use crate::domain::access::refs::{Change, ObjectId, RefName};
-use crate::domain::access::{Attempt, Denial, Facts};
+use crate::domain::access::push::{self, PushAnswers, PushFacts};
+use crate::domain::access::refs::{ObjectId, RefName, RefUpdate};
+use crate::domain::access::{AccessFacts, Attempt, Denial};
 use crate::domain::repository::GlRepository;
-use crate::gitaly::{self, Context, Location, Quarantine, Repository, Steps};
+use crate::gitaly::{self, CallContext, CheckSteps, ObjectQuarantine, RepositoryClient, RepositoryLocation};
 use crate::http::error::ApiError;
 use crate::http::shell::ShellState;
 use crate::store::push_facts;
 
 /// What Gitaly sends with the ref updates, for every question that is asked back.
 #[derive(Debug, Default)]
-pub struct Hook {
+pub struct PreReceiveHook {
     /// Where the new objects wait.
-    pub quarantine: Option<Quarantine>,
+    pub quarantine: Option<ObjectQuarantine>,
     /// The repository's path inside a transaction of Gitaly's.
     pub relative_path: Option<String>,
     /// The request's correlation id.
@@ -38,21 +38,21 @@ pub struct Hook {
 /// 400 where a line is none of git's; 503 where the database does not answer.
 pub async fn check(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     attempt: &Attempt,
     lines: &str,
-    hook: &Hook,
+    hook: &PreReceiveHook,
 ) -> Result<Response, ApiError> {
-    let changes = Change::list(lines).map_err(|bad| ApiError::BadRequest(format!("changes {bad}")))?;
-    let mut steps = Steps::default();
+    let changes = RefUpdate::list(lines).map_err(|bad| ApiError::BadRequest(format!("changes {bad}")))?;
+    let mut steps = CheckSteps::default();
     for change in changes.iter().take(NAMED) {
         steps.note(format!("Running checks for ref: {}", change.name.short()));
     }
     let denied = match denial(shell, facts, attempt, &changes, hook, &mut steps).await {
         Ok(denied) => denied,
-        Err(Unanswered::Database(error)) => return Err(error.into()),
-        Err(Unanswered::Gitaly(error)) => return Ok(no_answer(&error, &steps)),
-        Err(Unanswered::Api(error)) => return Err(error),
+        Err(UnansweredPush::Database(error)) => return Err(error.into()),
+        Err(UnansweredPush::Gitaly(error)) => return Ok(no_answer(&error, &steps)),
+        Err(UnansweredPush::Api(error)) => return Err(error),
     };
     match denied {
         Some(denial) => Ok(refuse(&denial, &shell.settings.url)),
@@ -63,32 +63,32 @@ pub async fn check(
 /// Refs that a message about lost time names at most.
 const NAMED: usize = 20;
 
-enum Unanswered {
+enum UnansweredPush {
     Database(crate::store::Error),
-    Gitaly(gitaly::Error),
+    Gitaly(gitaly::GitalyError),
     Api(ApiError),
 }
 
-impl From<crate::store::Error> for Unanswered {
+impl From<crate::store::Error> for UnansweredPush {
     fn from(error: crate::store::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<gitaly::Error> for Unanswered {
-    fn from(error: gitaly::Error) -> Self {
+impl From<gitaly::GitalyError> for UnansweredPush {
+    fn from(error: gitaly::GitalyError) -> Self {
         Self::Gitaly(error)
     }
 }
 
 async fn denial(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     attempt: &Attempt,
-    changes: &[Change],
-    hook: &Hook,
-    steps: &mut Steps,
-) -> Result<Option<Denial>, Unanswered> {
+    changes: &[RefUpdate],
+    hook: &PreReceiveHook,
+    steps: &mut CheckSteps,
+) -> Result<Option<Denial>, UnansweredPush> {
     let repository = match facts.container.as_ref().map(|container| container.repository) {
         Some(GlRepository::Project(project)) => project,
         Some(GlRepository::Snippet(_)) => return snippet_denial(shell, facts, changes, hook, steps).await,
@@ -99,7 +99,7 @@ async fn denial(
     let (db, today) = (shell.pushes.pool(), facts.now.date_naive());
     let new_ids: Vec<&str> = changes.iter().filter_map(|change| change.new.as_ref()).map(ObjectId::as_str).collect();
     let found = push_facts::find(db, repository, user, today, &new_ids).await?;
-    let mut push = found.ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
+    let mut push = found.ok_or(UnansweredPush::Api(ApiError::NoSuchRecord))?;
     let mut targets = BTreeMap::new();
     for target in push::collaboration_targets(facts, changes) {
         if let Some(found) = push_facts::find(db, target, user, today, &[]).await? {
@@ -115,17 +115,17 @@ async fn denial(
 /// What the rules ask of Gitaly, and what the database knows of Gitaly's answers.
 async fn answers(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     push: &PushFacts,
-    changes: &[Change],
-    hook: &Hook,
-    steps: &mut Steps,
-) -> Result<Answers, Unanswered> {
+    changes: &[RefUpdate],
+    hook: &PreReceiveHook,
+    steps: &mut CheckSteps,
+) -> Result<PushAnswers, UnansweredPush> {
     let questions = push::questions(facts, push, changes);
     // What the rules refuse without an answer is not worth a question.
     let refused = push::denial_without_answers(facts, push, changes);
     if questions.is_empty() || refused {
-        return Ok(Answers::default());
+        return Ok(PushAnswers::default());
     }
     let new_ids: Vec<ObjectId> = changes.iter().filter_map(|change| change.new.clone()).collect();
     let (mut answers, oids) = open(shell, facts, hook)?.answer(&questions, &new_ids, steps).await?;
@@ -151,33 +151,33 @@ async fn answers(
 /// Branches of snippets come and go with the snippet; only the very first one is pushed.
 async fn snippet_denial(
     shell: &ShellState,
-    facts: &Facts,
-    changes: &[Change],
-    hook: &Hook,
-    steps: &mut Steps,
-) -> Result<Option<Denial>, Unanswered> {
+    facts: &AccessFacts,
+    changes: &[RefUpdate],
+    hook: &PreReceiveHook,
+    steps: &mut CheckSteps,
+) -> Result<Option<Denial>, UnansweredPush> {
     let branches = || changes.iter().filter(|change| matches!(change.name, RefName::Branch(_)));
-    if branches().any(Change::is_deletion) {
+    if branches().any(RefUpdate::is_deletion) {
         return Ok(Some(Denial::SnippetBranch));
     }
-    if !branches().any(Change::is_creation) {
+    if !branches().any(RefUpdate::is_creation) {
         return Ok(None);
     }
-    let questions = push::Questions { empty: true, ..push::Questions::default() };
+    let questions = push::PushQuestions { empty: true, ..push::PushQuestions::default() };
     let (answers, _) = open(shell, facts, hook)?.answer(&questions, &[], steps).await?;
     Ok((!answers.empty || branches().count() > 1).then_some(Denial::SnippetBranch))
 }
 
-fn open(shell: &ShellState, facts: &Facts, hook: &Hook) -> Result<Repository, Unanswered> {
-    let container = facts.container.as_ref().ok_or(Unanswered::Api(ApiError::NoSuchRecord))?;
-    let Place { path, storage, on_disk } = place(container, facts.project.as_ref()).map_err(Unanswered::Api)?;
-    let location = Location {
+fn open(shell: &ShellState, facts: &AccessFacts, hook: &PreReceiveHook) -> Result<RepositoryClient, UnansweredPush> {
+    let container = facts.container.as_ref().ok_or(UnansweredPush::Api(ApiError::NoSuchRecord))?;
+    let Place { path, storage, on_disk } = place(container, facts.project.as_ref()).map_err(UnansweredPush::Api)?;
+    let location = RepositoryLocation {
         storage: storage.to_owned(),
         relative_path: on_disk,
         gl_repository: container.repository.to_string(),
         gl_project_path: path,
     };
-    let context = Context {
+    let context = CallContext {
         quarantine: hook.quarantine.clone(),
         transaction_path: hook.relative_path.clone(),
         correlation_id: hook.correlation_id.clone(),
@@ -188,47 +188,47 @@ fn open(shell: &ShellState, facts: &Facts, hook: &Hook) -> Result<Repository, Un
 }
 
 /// Nothing is let through unasked. Gitaly shows the message to the user, whatever the status.
-fn no_answer(error: &gitaly::Error, steps: &Steps) -> Response {
+fn no_answer(error: &gitaly::GitalyError, steps: &CheckSteps) -> Response {
     tracing::warn!(%error, "Gitaly gave no answer about a push");
     let say = |status: StatusCode, message: String| (status, Json(json!({ "status": false, "message": message })));
     let busy = StatusCode::SERVICE_UNAVAILABLE;
     match error {
-        gitaly::Error::Deadline => {
+        gitaly::GitalyError::Deadline => {
             let heading = "Push operation timed out\n\nTiming information for debugging purposes:\n";
             say(busy, format!("{heading}{steps}")).into_response()
         }
-        gitaly::Error::Exhausted { retry_after, .. } => {
+        gitaly::GitalyError::Exhausted { retry_after, .. } => {
             let seconds = retry_after.unwrap_or(Duration::from_secs(1)).as_secs().max(1);
             let message = "Upstream Gitaly has been exhausted. Try again later".to_owned();
             ([(RETRY_AFTER, seconds.to_string())], say(busy, message)).into_response()
         }
-        gitaly::Error::TooMany { limit } => {
+        gitaly::GitalyError::TooMany { limit } => {
             let message = format!("Your push brings more than {limit} objects that must be checked. Push it in parts.");
             say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
         }
-        gitaly::Error::TooLarge { limit } => {
+        gitaly::GitalyError::TooLarge { limit } => {
             let message = format!("Your push brings more than {limit} bytes that must be checked. Push it in parts.");
             say(StatusCode::UNPROCESSABLE_ENTITY, message).into_response()
         }
-        gitaly::Error::Unavailable(_)
-        | gitaly::Error::UnknownStorage(_)
-        | gitaly::Error::NotFound(_)
-        | gitaly::Error::Failed(_) => say(busy, NO_GITALY.to_owned()).into_response(),
+        gitaly::GitalyError::Unavailable(_)
+        | gitaly::GitalyError::UnknownStorage(_)
+        | gitaly::GitalyError::NotFound(_)
+        | gitaly::GitalyError::Failed(_) => say(busy, NO_GITALY.to_owned()).into_response(),
     }
 }
 
 /// The `env` of a request: a JSON object in a text, of which two names count. What cannot be read says nothing.
-pub fn quarantine(env: Option<&Value>) -> Option<Quarantine> {
+pub fn quarantine(env: Option<&Value>) -> Option<ObjectQuarantine> {
     #[derive(Deserialize)]
-    struct Env {
+    struct QuarantineEnv {
         #[serde(rename = "GIT_OBJECT_DIRECTORY_RELATIVE")]
         object_directory: Option<String>,
         #[serde(rename = "GIT_ALTERNATE_OBJECT_DIRECTORIES_RELATIVE")]
         alternates: Option<Vec<String>>,
     }
-    let env: Env = serde_json::from_str(env?.as_str()?).ok()?;
+    let env: QuarantineEnv = serde_json::from_str(env?.as_str()?).ok()?;
     let object_directory = env.object_directory.unwrap_or_default();
     let alternates = env.alternates.unwrap_or_default();
     let said = !object_directory.is_empty() || !alternates.is_empty();
-    said.then_some(Quarantine { object_directory, alternates })
+    said.then_some(ObjectQuarantine { object_directory, alternates })
 }
