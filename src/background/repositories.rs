@@ -100,12 +100,10 @@ impl PushedRepositories {
         answered(asked.await, project)
     }
 
-    /// The handle of a repository, for the length of a job.
-    ///
-    /// # Errors
-    /// Where the settings do not name its storage.
-    pub fn at(&self, location: RepositoryLocation, job: &'static str) -> gitaly::GitalyResult<RepositoryClient> {
-        self.0.repository(location, CallContext::new(job, Instant::now() + BUDGET))
+    /// The client that asks.
+    #[must_use]
+    pub fn gitaly(&self) -> &GitalyClient {
+        &self.0
     }
 
     fn open(&self, project: &PushedProject) -> gitaly::GitalyResult<RepositoryClient> {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::access::UserState;
+use super::access::{AccountDenial, UserState};
 use super::ids::UserId;
 
 /// A token that is known, and whose it is.
@@ -36,20 +36,14 @@ pub struct TokenOwner {
 }
 
 /// Why a token does not let its bearer in. Each is answered in its own way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenRejection {
     /// Its last day is over.
     Expired,
     /// It was taken back.
     Revoked,
-    /// Its owner is blocked or banned.
-    Blocked,
-    /// Its owner sleeps.
-    Deactivated,
-    /// Its owner waits for an administrator.
-    PendingApproval,
-    /// Its owner is no person who acts.
-    Internal,
+    /// Its owner's account may not act.
+    Account(AccountDenial),
     /// It may do other things, but not this, for which it would need one of these scopes.
     Scope(&'static str),
     /// Its owner is no administrator.
@@ -72,6 +66,18 @@ pub enum TokenNeed {
     AdminWrites,
 }
 
+impl TokenOwner {
+    /// Why the account may not act, in the order of the contract.
+    fn denial(&self) -> Option<AccountDenial> {
+        match self.state {
+            UserState::Blocked | UserState::Banned => Some(AccountDenial::Blocked),
+            UserState::Deactivated => Some(AccountDenial::Deactivated),
+            UserState::BlockedPendingApproval => Some(AccountDenial::PendingApproval),
+            UserState::Active => self.internal.then_some(AccountDenial::Internal),
+        }
+    }
+}
+
 impl PresentedToken {
     /// Whether its bearer may do what is needed. The reasons against it stand in the order of the contract.
     pub fn judge(&self, need: TokenNeed, today: NaiveDate) -> Result<(), TokenRejection> {
@@ -81,14 +87,8 @@ impl PresentedToken {
         if self.revoked {
             return Err(TokenRejection::Revoked);
         }
-        match self.owner.state {
-            UserState::Active => {}
-            UserState::Blocked | UserState::Banned => return Err(TokenRejection::Blocked),
-            UserState::Deactivated => return Err(TokenRejection::Deactivated),
-            UserState::BlockedPendingApproval => return Err(TokenRejection::PendingApproval),
-        }
-        if self.owner.internal {
-            return Err(TokenRejection::Internal);
+        if let Some(denial) = self.owner.denial() {
+            return Err(TokenRejection::Account(denial));
         }
         let may = |scope: &str| self.scopes.iter().any(|held| held == scope);
         let in_scope = match need {
@@ -149,8 +149,14 @@ mod tests {
         );
         assert_eq!(judge(|token| token.expires_at = NaiveDate::from_ymd_opt(2026, 11, 22), TokenNeed::Any), Ok(()));
         assert_eq!(judge(|token| token.revoked = true, TokenNeed::Any), Err(TokenRejection::Revoked));
-        assert_eq!(judge(|token| token.owner.state = UserState::Banned, TokenNeed::Any), Err(TokenRejection::Blocked));
-        assert_eq!(judge(|token| token.owner.internal = true, TokenNeed::Any), Err(TokenRejection::Internal));
+        assert_eq!(
+            judge(|token| token.owner.state = UserState::Banned, TokenNeed::Any),
+            Err(TokenRejection::Account(AccountDenial::Blocked))
+        );
+        assert_eq!(
+            judge(|token| token.owner.internal = true, TokenNeed::Any),
+            Err(TokenRejection::Account(AccountDenial::Internal))
+        );
         let read_api = |token: &mut PresentedToken| token.scopes = vec!["read_api".to_owned()];
         assert_eq!(judge(read_api, TokenNeed::AdminReads), Ok(()));
         assert_eq!(judge(read_api, TokenNeed::AdminWrites), Err(TokenRejection::Scope(API_SCOPES)));

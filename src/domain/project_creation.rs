@@ -1,12 +1,13 @@
 //! May this user make a project in this namespace, as a push to a path without one asks (allowed.md 2.5)?
 
 use super::access::{
-    self, AccessActor, AccessFacts, AccessProject, Attempt, Decision, Denial, RepositoryContainer, RootNamespace,
+    self, AccessActor, AccessFacts, AccessProject, AccessTarget, Attempt, Decision, Denial, GitCommand, PushChanges,
+    RepositoryContainer, RootNamespace,
 };
 use super::full_path::{BadName, Position, check_name};
 use super::ids::{NamespaceId, ProjectId, UserId};
 use super::level::{AccessLevel, FeatureLevel, Visibility};
-use super::repository::GlRepository;
+use super::repository::{GlRepository, SuffixedPath};
 
 /// The namespace that the project would be in, and what the user is to it.
 #[derive(Debug, Clone)]
@@ -89,44 +90,57 @@ pub enum CreationRefusal {
 pub fn decide(
     facts: &AccessFacts,
     attempt: &Attempt,
-    home: &ParentNamespace,
+    parent: &ParentNamespace,
     name: &str,
 ) -> Result<(), CreationRefusal> {
     let AccessActor::User(user) = facts.actor() else { return Err(CreationRefusal::NotPermitted) };
     let maker = ProjectCreator { id: user.id, admin: user.admin, external: user.external };
-    if !is_permitted(home, maker) {
+    if !is_permitted(parent, maker) {
         return Err(CreationRefusal::NotPermitted);
     }
-    if let Decision::Deny(denial) = access::decide(&with_project(facts, home, name, maker), attempt) {
+    if let Decision::Deny(denial) = access::decide(&with_project(facts, parent, name, maker), attempt) {
         return Err(CreationRefusal::Denied(denial));
     }
     check_name(name, Position::Project).map_err(CreationRefusal::BadName)
 }
 
-fn is_permitted(home: &ParentNamespace, maker: ProjectCreator) -> bool {
-    let least = match home.creation_level {
+/// The namespace and the name of the project that an attempt asks for: gitlab-shell's call before a push to a path that has
+/// no project.
+#[must_use]
+pub fn wanted_path<'a>(facts: &AccessFacts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)> {
+    let AccessTarget::Path(path) = &attempt.target else { return None };
+    let absent = facts.container.is_none() && facts.project.is_none();
+    let snippet = matches!(path.suffixed(), Some(SuffixedPath::Snippet(..)));
+    let push = attempt.command == GitCommand::Push && attempt.changes == PushChanges::Any;
+    let (namespace, name) = path.in_namespace()?;
+    let below_snippets = namespace.split('/').nth(1) == Some("snippets");
+    (absent && push && !snippet && !below_snippets).then_some((namespace, name))
+}
+
+fn is_permitted(parent: &ParentNamespace, maker: ProjectCreator) -> bool {
+    let least = match parent.creation_level {
         CreationLevel::Nobody | CreationLevel::Administrators => None,
         CreationLevel::Maintainers => Some(AccessLevel::MAINTAINER),
         CreationLevel::Developers => Some(AccessLevel::DEVELOPER),
         CreationLevel::Owners => Some(AccessLevel::OWNER),
     };
-    match home.owner {
+    match parent.owner {
         _ if maker.admin => true,
         _ if maker.external => false,
-        Some(owner) => owner == maker.id && home.projects < home.projects_limit,
-        None => least.is_some_and(|least| home.level >= least),
+        Some(owner) => owner == maker.id && parent.projects < parent.projects_limit,
+        None => least.is_some_and(|least| parent.level >= least),
     }
 }
 
 /// The facts as they would be with the project: private, and with its repository.
-fn with_project(facts: &AccessFacts, home: &ParentNamespace, name: &str, maker: ProjectCreator) -> AccessFacts {
+fn with_project(facts: &AccessFacts, parent: &ParentNamespace, name: &str, maker: ProjectCreator) -> AccessFacts {
     let id = ProjectId(0);
     let project = AccessProject {
         id,
-        full_path: format!("{}/{name}", home.full_path),
+        full_path: format!("{}/{name}", parent.full_path),
         visibility: Visibility::Private,
         hidden: false,
-        archived: home.archived,
+        archived: parent.archived,
         pending_deletion: false,
         repository_read_only: false,
         repository_level: FeatureLevel::Enabled,
@@ -134,8 +148,8 @@ fn with_project(facts: &AccessFacts, home: &ParentNamespace, name: &str, maker: 
         snippets_level: FeatureLevel::Enabled,
         storage: String::new(),
         hashed_storage: true,
-        root: home.root.clone(),
-        level: if home.owner == Some(maker.id) { AccessLevel::OWNER } else { home.level },
+        root: parent.root.clone(),
+        level: if parent.owner == Some(maker.id) { AccessLevel::OWNER } else { parent.level },
         deploy_key_can_push: None,
         collaborations: Vec::new(),
     };

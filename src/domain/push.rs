@@ -125,12 +125,17 @@ impl ProtectedRefs {
     /// Whether the ref that changed is protected.
     #[must_use]
     pub fn cover(&self, change: &RefChange<'_>) -> bool {
-        let covered = |patterns: &[String], name| patterns.iter().any(|pattern| glob::matches(pattern, name));
         match change.short_name() {
-            Some((RefType::Branch, name)) => covered(&self.branches, name),
-            Some((RefType::Tag, name)) => covered(&self.tags, name),
+            Some((RefType::Branch, name)) => self.cover_branch(name),
+            Some((RefType::Tag, name)) => self.tags.iter().any(|pattern| glob::matches(pattern, name)),
             None => false,
         }
+    }
+
+    /// Whether some pattern protects the branch of this name.
+    #[must_use]
+    pub fn cover_branch(&self, name: &str) -> bool {
+        self.branches.iter().any(|pattern| glob::matches(pattern, name))
     }
 }
 

@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
+use super::account_lock::is_locked;
 use super::ids::{KeyId, UserId};
-
-/// Wrong one-time passwords in a row that lock an account.
-pub const ATTEMPTS: i32 = 10;
-/// How long it stays locked.
-pub const LOCK: TimeDelta = TimeDelta::minutes(10);
 
 /// How a request names who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +94,7 @@ impl RequesterAccount {
     /// Whether they may log in now.
     #[must_use]
     pub fn may_log_in(&self, now: DateTime<Utc>) -> bool {
-        self.active && self.locked_at.is_none_or(|at| at + LOCK <= now)
+        self.active && !self.locked_at.is_some_and(|at| is_locked(at, now))
     }
 }
 

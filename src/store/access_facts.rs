@@ -8,50 +8,46 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::Result;
+use super::{Error, Result};
 use crate::domain::access::{
-    AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSnippet, AccessTarget, AccessUser, ActorName, Attempt,
-    BranchCollaboration, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit, KeyStrength, RepositoryContainer,
-    RootNamespace, UserState,
+    AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
+    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit, KeyStrength,
+    RepositoryContainer, RootNamespace, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
 
-/// What the settings say, which the rules look at beside the rows.
-#[derive(Debug, Clone)]
-pub struct AccessSettings {
-    /// Whether git may fetch over HTTP.
-    pub http_download: bool,
-    /// Whether git may push over HTTP.
-    pub http_push: bool,
-    /// Where one logs in for git by a second factor; None where git needs none.
-    pub otp_login: Option<String>,
-}
-
 /// The facts about each of these attempts, in their order, in one statement.
 pub async fn list(
     connection: &mut PgConnection,
-    attempts: &[(Arc<Attempt>, DateTime<Utc>)],
-    settings: &AccessSettings,
+    attempts: &[(AccessSubject, DateTime<Utc>)],
+    settings: &Arc<AccessSettings>,
 ) -> Result<Vec<AccessFacts>> {
     let two_factor = settings.otp_login.is_some();
-    let rows = list_rows(connection, attempts.iter().map(|(attempt, _)| &**attempt), two_factor).await?;
-    let facts = attempts.iter().zip(rows).map(|((attempt, now), row)| AccessFacts {
+    let rows = list_rows(connection, attempts.iter().map(|(subject, _)| subject), two_factor).await?;
+    let facts = attempts.iter().zip(rows).map(|((subject, now), row)| AccessFacts {
         now: *now,
-        instance: InstanceFacts {
-            http_download: settings.http_download,
-            http_push: settings.http_push,
-            otp_login: settings.otp_login.clone(),
-            ..row.instance()
-        },
+        settings: Arc::clone(settings),
+        instance: row.instance(),
         key: row.key(),
         user: row.user(),
-        container: row.container(attempt),
+        container: row.container(&subject.target),
         project: row.project(),
     });
     Ok(facts.collect())
+}
+
+/// The facts about one attempt.
+pub async fn find(
+    connection: &mut PgConnection,
+    subject: AccessSubject,
+    now: DateTime<Utc>,
+    settings: &Arc<AccessSettings>,
+) -> Result<AccessFacts> {
+    let mut facts = list(connection, &[(subject, now)], settings).await?;
+    facts.pop().ok_or(Error::Query(sqlx::Error::RowNotFound))
 }
 
 /// The columns of the attempts, as the statement takes them.
@@ -70,9 +66,9 @@ struct AttemptColumns<'a> {
 }
 
 impl<'a> AttemptColumns<'a> {
-    fn push(&mut self, attempt: &'a Attempt) {
+    fn push(&mut self, subject: &'a AccessSubject) {
         let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
-        match &attempt.actor {
+        match &subject.actor {
             ActorName::Key(id) => key = Some(id.0),
             ActorName::User(id) => user = Some(id.0),
             ActorName::Username(name) => username = Some(name.as_str()),
@@ -85,7 +81,7 @@ impl<'a> AttemptColumns<'a> {
         self.kerberos.push(kerberos);
 
         let (mut project, mut snippet, mut path, mut stem, mut wiki) = (None, None, None, None, false);
-        match &attempt.target {
+        match &subject.target {
             AccessTarget::Repository(GlRepository::Project(id)) => project = Some(id.0),
             AccessTarget::Repository(GlRepository::Wiki(id)) => (project, wiki) = (Some(id.0), true),
             AccessTarget::Repository(GlRepository::Snippet(id)) => snippet = Some(id.0),
@@ -102,17 +98,17 @@ impl<'a> AttemptColumns<'a> {
         self.path.push(path);
         self.stem.push(stem);
         self.wiki.push(wiki);
-        self.push.push(attempt.action == GitCommand::Push);
+        self.push.push(subject.command == GitCommand::Push);
     }
 }
 
 async fn list_rows(
     connection: &mut PgConnection,
-    attempts: impl Iterator<Item = &Attempt>,
+    subjects: impl Iterator<Item = &AccessSubject>,
     two_factor: bool,
 ) -> Result<Vec<AccessFactsRow>> {
     let mut columns = AttemptColumns::default();
-    attempts.for_each(|attempt| columns.push(attempt));
+    subjects.for_each(|subject| columns.push(subject));
     let mut rows = sqlx::query_file_as!(
         AccessFactsRow,
         "src/store/access_facts.sql",
@@ -243,10 +239,7 @@ impl AccessFactsRow {
                 _ => EmailConfirmation::Off,
             },
             enforce_terms: self.enforce_terms.unwrap_or_default(),
-            otp_login: None,
             globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
-            http_download: true,
-            http_push: true,
         }
     }
 
@@ -317,9 +310,9 @@ impl AccessFactsRow {
         })
     }
 
-    fn container(&self, attempt: &Attempt) -> Option<RepositoryContainer> {
+    fn container(&self, target: &AccessTarget) -> Option<RepositoryContainer> {
         let project = || self.project_id.filter(|_| self.full_path.is_some()).map(ProjectId);
-        let repository = match &attempt.target {
+        let repository = match target {
             AccessTarget::Repository(GlRepository::Project(_)) => GlRepository::Project(project()?),
             AccessTarget::Repository(GlRepository::Wiki(_)) => GlRepository::Wiki(project()?),
             AccessTarget::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
@@ -340,12 +333,12 @@ impl AccessFactsRow {
         };
         let snippet = self.snippet();
         let exists = if snippet.is_some() { self.snippet_storage.is_some() } else { self.repository_exists };
-        Some(RepositoryContainer { repository, exists, moved_from: self.moved_from(attempt), snippet })
+        Some(RepositoryContainer { repository, exists, moved_from: self.moved_from(target), snippet })
     }
 
     /// The path that was asked for, where it is not the project's path of today.
-    fn moved_from(&self, attempt: &Attempt) -> Option<String> {
-        let AccessTarget::Path(path) = &attempt.target else { return None };
+    fn moved_from(&self, target: &AccessTarget) -> Option<String> {
+        let AccessTarget::Path(path) = target else { return None };
         let asked = match path.suffixed() {
             Some(SuffixedPath::Wiki(of) | SuffixedPath::Design(of)) if !self.named => of,
             Some(SuffixedPath::Snippet(..)) if !self.named => return None,

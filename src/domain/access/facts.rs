@@ -1,145 +1,24 @@
-//! What the access rules look at: an attempt, and the facts about everyone and everything in it.
+//! What the access rules look at: the facts about everyone and everything in an attempt.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ipnet::IpNet;
 
+use super::attempt::AccessProtocol;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
-use crate::domain::repository::{GlRepository, RepositoryPath};
+use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 use crate::domain::ssh_key::KeyKind;
-
-/// What somebody tries to do to a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// The git command.
-    pub action: GitCommand,
-    /// How the user reached git.
-    pub protocol: AccessProtocol,
-    /// On whose behalf git acts, as the request names them.
-    pub actor: ActorName,
-    /// Which repository, as the request names it.
-    pub target: AccessTarget,
-    /// What a push changes.
-    pub changes: PushChanges,
-    /// The client's address, where the request tells it.
-    pub client_ip: Option<ClientIp>,
-    /// The group whose certificate authority signed the login's certificate.
-    pub certified_by: Option<String>,
-}
-
-/// The git command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum GitCommand {
-    /// `git-upload-pack` or `git-upload-archive`
-    Download,
-    /// `git-receive-pack`
-    Push,
-    /// Anything else, which nobody may run.
-    Unknown,
-}
-
-/// How the user reached git.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum AccessProtocol {
-    /// git over SSH
-    Ssh,
-    /// git over HTTP
-    Http,
-    /// a page or an API of the web application
-    Web,
-    /// a word we do not know
-    Other(String),
-}
-
-impl AccessProtocol {
-    /// The word that clients send.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Ssh => "ssh",
-            Self::Http => "http",
-            Self::Web => "web",
-            Self::Other(word) => word,
-        }
-    }
-}
-
-impl From<&str> for AccessProtocol {
-    fn from(word: &str) -> Self {
-        match word {
-            "ssh" => Self::Ssh,
-            "http" => Self::Http,
-            "web" => Self::Web,
-            word => Self::Other(word.to_owned()),
-        }
-    }
-}
-
-/// On whose behalf git acts, as a request names them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ActorName {
-    /// `key_id`, a user's key or a deploy key
-    Key(KeyId),
-    /// `user_id`
-    User(UserId),
-    /// `username`, without regard to case
-    Username(String),
-    /// `krb5principal`
-    Kerberos(String),
-    /// No parameter, or one that cannot name anybody.
-    Nobody,
-}
-
-/// Which repository, as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum AccessTarget {
-    /// `gl_repository`
-    Repository(GlRepository),
-    /// `project`
-    Path(RepositoryPath),
-}
-
-/// What a push changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PushChanges {
-    /// A download.
-    None,
-    /// `_any`: gitlab-shell asks whether the user may push at all.
-    Any,
-    /// The ref updates, a line each.
-    Lines(String),
-}
-
-/// The address that the client connected from, or text that is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientIp {
-    /// An address.
-    Known(IpAddr),
-    /// The client passes on what it was given, whatever that was.
-    Garbage,
-}
-
-impl ClientIp {
-    /// The address that a client passes on. Ranges know neither of the zone through which it is reached, `fe80::1%eth0`, nor
-    /// of IPv4 in the clothes of IPv6, `::ffff:10.0.0.1`.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let (address, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));
-        match address.parse::<IpAddr>() {
-            Ok(address) if !(zone && address.is_ipv4()) => Self::Known(address.to_canonical()),
-            Ok(_) | Err(_) => Self::Garbage,
-        }
-    }
-}
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
 pub struct AccessFacts {
     /// The time of the attempt.
     pub now: DateTime<Utc>,
-    /// The installation's settings.
+    /// What the settings file says.
+    pub settings: Arc<AccessSettings>,
+    /// What the installation's own rows say.
     pub instance: InstanceFacts,
     /// The key of the attempt, where it names one that may authenticate.
     pub key: Option<AccessKey>,
@@ -151,9 +30,21 @@ pub struct AccessFacts {
     pub container: Option<RepositoryContainer>,
 }
 
-/// The installation's settings that rules read.
+/// The settings file's part of the facts: the same for every attempt.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+pub struct AccessSettings {
+    /// Whether git may fetch over HTTP.
+    pub http_download: bool,
+    /// Whether git may push over HTTP.
+    pub http_push: bool,
+    /// The login under which SSH users show a one-time password, `git@host -p 2222`; none where git asks for none.
+    pub otp_login: Option<String>,
+    /// Whether LFS is offered at all.
+    pub lfs: bool,
+}
+
+/// What `application_settings` and the rows beside it say of the installation.
+#[derive(Debug, Clone, Default)]
 pub struct InstanceFacts {
     /// The one git protocol that is open; none where all are.
     pub git_protocol: Option<String>,
@@ -173,14 +64,8 @@ pub struct InstanceFacts {
     pub email_confirmation: EmailConfirmation,
     /// Whether the terms of service must have been accepted.
     pub enforce_terms: bool,
-    /// Whom SSH users log in as to show a one-time password, `git@host -p 2222`, where git asks them for one.
-    pub otp_login: Option<String>,
     /// Addresses that every allow-list lets in.
     pub globally_allowed_ips: Vec<IpNet>,
-    /// Git over HTTP, by direction, as the settings file has it.
-    pub http_download: bool,
-    /// Git over HTTP, by direction, as the settings file has it.
-    pub http_push: bool,
 }
 
 /// What a key type must have.
@@ -416,5 +301,50 @@ impl AccessFacts {
             (_, Some(user)) => AccessActor::User(user),
             (_, None) => AccessActor::Nobody,
         }
+    }
+
+    /// The facts as they are once the repository has been made.
+    #[must_use]
+    pub fn with_repository(&self) -> Self {
+        let container = self.container.clone().map(|container| RepositoryContainer { exists: true, ..container });
+        Self { container, ..self.clone() }
+    }
+
+    /// Where the repository is, for people and on its Gitaly; none where it is not known.
+    #[must_use]
+    pub fn location(&self) -> Option<RepositoryLocation> {
+        let container = self.container.as_ref()?;
+        let gl_repository = container.repository.to_string();
+        if let Some(snippet) = &container.snippet {
+            let of = self.project.as_ref().map_or_else(String::new, |project| format!("{}/", project.full_path));
+            return Some(RepositoryLocation {
+                storage: snippet.storage.clone(),
+                relative_path: format!("{}.git", hashed_path("@snippets", snippet.id.0)),
+                gl_repository,
+                gl_project_path: format!("{of}snippets/{}", snippet.id),
+            });
+        }
+        let project = self.project.as_ref()?;
+        let suffix = match container.repository {
+            GlRepository::Wiki(_) => ".wiki",
+            GlRepository::Design(_) => ".design",
+            GlRepository::Project(_) | GlRepository::GroupWiki(_) | GlRepository::Snippet(_) => "",
+        };
+        let hashed = || hashed_path("@hashed", project.id.0);
+        let stem = if project.hashed_storage { hashed() } else { project.full_path.clone() };
+        Some(RepositoryLocation {
+            storage: project.storage.clone(),
+            relative_path: format!("{stem}{suffix}.git"),
+            gl_repository,
+            gl_project_path: format!("{}{suffix}", project.full_path),
+        })
+    }
+}
+
+impl AccessProject {
+    /// The path of the top-level namespace: the first segment of the project's own.
+    #[must_use]
+    pub fn root_path(&self) -> &str {
+        self.full_path.split('/').next().unwrap_or_default()
     }
 }

@@ -1,26 +1,31 @@
 //! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
 
+mod accounts;
+mod attempt;
 pub mod content;
 mod denial;
 mod facts;
-mod identifier;
+mod keys;
 pub mod push;
 pub mod refs;
+mod sentences;
+mod snippets;
 #[cfg(test)]
 mod tests;
 
-use chrono::TimeDelta;
-
+pub use attempt::{AccessProtocol, AccessSubject, AccessTarget, ActorName, Attempt, ClientIp, GitCommand, PushChanges};
 pub use denial::{AccountDenial, Denial, DenialAnswer, RepositoryKind};
 pub use facts::{
-    AccessActor, AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSnippet, AccessTarget, AccessUser,
-    ActorName, Attempt, BranchCollaboration, ClientIp, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit,
-    KeyStrength, PushChanges, RepositoryContainer, RootNamespace, UserState,
+    AccessActor, AccessFacts, AccessKey, AccessProject, AccessSettings, AccessSnippet, AccessUser, BranchCollaboration,
+    EmailConfirmation, InstanceFacts, KeyLimit, KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
+pub use keys::key_expires_soon;
 
+use self::accounts::account_denial;
+use self::keys::unfit_key;
+use self::snippets::{may_read_snippet, snippet_push_denial};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
 use crate::domain::repository::{GlRepository, SuffixedPath};
-use crate::domain::ssh_key::KeyKind;
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,19 +36,27 @@ pub enum Decision {
     Deny(Denial),
 }
 
+impl From<Option<Denial>> for Decision {
+    fn from(denial: Option<Denial>) -> Self {
+        denial.map_or(Self::Allow, Self::Deny)
+    }
+}
+
 /// Whether the attempt may go on. The rules stand in the order of the contract, and the first denial wins.
 #[must_use]
 pub fn decide(facts: &AccessFacts, attempt: &Attempt) -> Decision {
     let design = matches!(repository(facts, attempt), Some(GlRepository::Design(_)));
     let denial = if design { design_denial(facts, attempt) } else { git_denial(facts, attempt) };
-    denial.map_or(Decision::Allow, Decision::Deny)
+    denial.into()
 }
 
-/// Whether the key stops working within a week, of which its user is told.
+/// Whether the push that was decided so makes the repository that it misses: it would be let in if that were there.
 #[must_use]
-pub fn key_expires_soon(facts: &AccessFacts) -> bool {
-    let soon = facts.now + TimeDelta::days(7);
-    facts.key.as_ref().and_then(|key| key.expires_at).is_some_and(|at| at > facts.now && at <= soon)
+pub fn may_make_repository(facts: &AccessFacts, attempt: &Attempt, decision: &Decision) -> bool {
+    let missing =
+        matches!(decision, Decision::Deny(Denial::NoRepository(RepositoryKind::Project | RepositoryKind::Wiki)));
+    let push = attempt.command == GitCommand::Push;
+    missing && push && decide(&facts.with_repository(), attempt) == Decision::Allow
 }
 
 fn git_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
@@ -61,7 +74,7 @@ fn git_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
         .or_else(|| unknown_repository(facts, attempt))
         .or_else(|| invisible_project(facts, attempt))
         .or_else(|| missing_repository(facts, attempt))
-        .or_else(|| match attempt.action {
+        .or_else(|| match attempt.command {
             GitCommand::Download => download_denial(facts, attempt),
             GitCommand::Push | GitCommand::Unknown => push_denial(facts, attempt),
         })
@@ -76,7 +89,7 @@ fn repository(facts: &AccessFacts, attempt: &Attempt) -> Option<GlRepository> {
 }
 
 /// What the request asks for, found or not. A path that names nothing names a project.
-fn holder(facts: &AccessFacts, attempt: &Attempt) -> RepositoryKind {
+fn repository_kind(facts: &AccessFacts, attempt: &Attempt) -> RepositoryKind {
     match repository(facts, attempt) {
         Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_)) => RepositoryKind::Wiki,
         Some(GlRepository::Snippet(_)) => RepositoryKind::Snippet,
@@ -100,18 +113,18 @@ fn design_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
 
 /// C2
 fn unknown_snippet(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    let unknown = holder(facts, attempt) == RepositoryKind::Snippet && facts.container.is_none();
+    let unknown = repository_kind(facts, attempt) == RepositoryKind::Snippet && facts.container.is_none();
     unknown.then_some(Denial::NoSuchSnippet)
 }
 
 /// B1
 fn maintenance_mode(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    (attempt.action == GitCommand::Push && facts.instance.maintenance_mode).then_some(Denial::MaintenanceMode)
+    (attempt.command == GitCommand::Push && facts.instance.maintenance_mode).then_some(Denial::MaintenanceMode)
 }
 
 /// B4: a one-time password opens git for one key, and deploy keys have nobody who could show one
 fn missing_otp(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    let login = facts.instance.otp_login.as_ref()?;
+    let login = facts.settings.otp_login.as_ref()?;
     let (key, user) = (facts.key.as_ref()?, facts.user.as_ref()?);
     let asked = attempt.protocol == AccessProtocol::Ssh && !key.deploy && user.two_factor;
     let open = key.otp_session_until.is_some_and(|until| until > facts.now);
@@ -128,41 +141,10 @@ fn closed_protocol(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     (!open).then(|| Denial::ProtocolClosed(protocol.clone()))
 }
 
-/// D2a, D2b: user keys and deploy keys alike
-fn unfit_key(facts: &AccessFacts) -> Option<Denial> {
-    let key = facts.key.as_ref()?;
-    let limits = &facts.instance.key_limits;
-    let forbidden = || {
-        let forbidden = |kind| limits.contains(&(kind, KeyLimit::Forbidden));
-        let open = KeyKind::ALL.into_iter().filter(|kind| !forbidden(*kind));
-        Some(Denial::KeyTypeForbidden(open.collect()))
-    };
-    let limit = match key.strength {
-        KeyStrength::NotLookedAt => None,
-        // Of no type, and so of none that is open.
-        KeyStrength::Unreadable => forbidden(),
-        KeyStrength::Known(kind, bits) => match limits.iter().find(|(limited, _)| *limited == kind) {
-            Some((_, KeyLimit::Forbidden)) => forbidden(),
-            Some((_, KeyLimit::AtLeast(least))) => (bits < *least).then_some(Denial::KeyTooShort(*least)),
-            None => None,
-        },
-    };
-    let expired = key.expires_at.is_some_and(|at| at <= facts.now);
-    limit.or(expired.then_some(Denial::KeyExpired)).or_else(|| too_long_lived(facts, key))
-}
-
-/// D2a: a key that ends later than the instance allows is refused from the first day on, and so is one without an end
-fn too_long_lived(facts: &AccessFacts, key: &AccessKey) -> Option<Denial> {
-    let longest = facts.instance.longest_key_life?;
-    let Some(expires_at) = key.expires_at else { return Some(Denial::KeyNeverExpires) };
-    let last = key.created_at.unwrap_or(facts.now).checked_add_signed(longest)?;
-    (expires_at > last).then_some(Denial::KeyLivesTooLong)
-}
-
 /// D2c
 fn snippet_without_user(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     let user = matches!(facts.actor(), AccessActor::User(_));
-    (holder(facts, attempt) == RepositoryKind::Snippet && !user).then_some(Denial::SnippetsNeedAUser)
+    (repository_kind(facts, attempt) == RepositoryKind::Snippet && !user).then_some(Denial::SnippetsNeedAUser)
 }
 
 /// D3: a deploy key's creator is not looked at here
@@ -171,57 +153,25 @@ fn unfit_account(facts: &AccessFacts) -> Option<Denial> {
     account_denial(facts, user).map(Denial::MayNotUseGit)
 }
 
-fn account_denial(facts: &AccessFacts, user: &AccessUser) -> Option<AccountDenial> {
-    let old_enough = |at: chrono::DateTime<chrono::Utc>, age: TimeDelta| at + age <= facts.now;
-    let unconfirmed = !user.confirmed
-        && match facts.instance.email_confirmation {
-            EmailConfirmation::Off => false,
-            EmailConfirmation::Soft => user.created_at.is_none_or(|at| old_enough(at, TimeDelta::days(3))),
-            EmailConfirmation::Hard => true,
-        };
-    let password_expired = user.password_expires_at.is_some_and(|at| at <= facts.now)
-        && !(user.bot || user.password_automatically_set || user.ldap);
-    let locked = user.locked_at.is_some_and(|at| !old_enough(at, TimeDelta::minutes(10)));
-    if user.internal {
-        Some(AccountDenial::Internal)
-    } else if user.state == UserState::BlockedPendingApproval {
-        Some(AccountDenial::PendingApproval)
-    } else if facts.instance.enforce_terms && !user.terms_accepted && !user.bot {
-        Some(AccountDenial::TermsNotAccepted(user.username.clone()))
-    } else if user.state == UserState::Deactivated {
-        Some(AccountDenial::Deactivated)
-    } else if unconfirmed {
-        Some(AccountDenial::Unconfirmed)
-    } else if matches!(user.state, UserState::Blocked | UserState::Banned) {
-        Some(AccountDenial::Blocked)
-    } else if password_expired {
-        Some(AccountDenial::PasswordExpired)
-    } else if locked {
-        Some(AccountDenial::Blocked)
-    } else {
-        None
-    }
-}
-
 /// D4, D5
 fn closed_http(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    match (&attempt.protocol, attempt.action) {
-        (AccessProtocol::Http, GitCommand::Download) if !facts.instance.http_download => {
+    match (&attempt.protocol, attempt.command) {
+        (AccessProtocol::Http, GitCommand::Download) if !facts.settings.http_download => {
             Some(Denial::HttpDownloadClosed)
         }
-        (AccessProtocol::Http, GitCommand::Push) if !facts.instance.http_push => Some(Denial::HttpPushClosed),
+        (AccessProtocol::Http, GitCommand::Push) if !facts.settings.http_push => Some(Denial::HttpPushClosed),
         _ => None,
     }
 }
 
 /// D6
 fn unknown_command(attempt: &Attempt) -> Option<Denial> {
-    (attempt.action == GitCommand::Unknown).then_some(Denial::UnknownCommand)
+    (attempt.command == GitCommand::Unknown).then_some(Denial::UnknownCommand)
 }
 
 /// D7b
 fn read_only_database(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    (attempt.action == GitCommand::Push && facts.instance.read_only).then_some(Denial::ReadOnlyDatabase)
+    (attempt.command == GitCommand::Push && facts.instance.read_only).then_some(Denial::ReadOnlyDatabase)
 }
 
 /// D8: certificates are known in gitlab-shell's call alone, and only projects are bound to them
@@ -249,18 +199,18 @@ fn unknown_repository(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> 
             _ => Denial::NoSuchProject,
         },
         AccessTarget::Path(_) | AccessTarget::Repository(GlRepository::Project(_)) => Denial::NoSuchNamespace,
-        AccessTarget::Repository(_) => not_found(holder(facts, attempt)),
+        AccessTarget::Repository(_) => not_found(repository_kind(facts, attempt)),
     })
 }
 
 /// D10
 fn invisible_project(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     let project = facts.project.as_ref()?;
-    (!may_read(facts, attempt, project)).then(|| not_found(holder(facts, attempt)))
+    (!may_read(facts, attempt, project)).then(|| not_found(repository_kind(facts, attempt)))
 }
 
-fn not_found(holder: RepositoryKind) -> Denial {
-    match holder {
+fn not_found(kind: RepositoryKind) -> Denial {
+    match kind {
         RepositoryKind::Project => Denial::NoSuchProject,
         RepositoryKind::Wiki => Denial::NoSuchWiki,
         RepositoryKind::Snippet => Denial::NoSuchSnippet,
@@ -308,19 +258,19 @@ fn address_is_welcome(facts: &AccessFacts, attempt: &Attempt, root: &RootNamespa
 /// D12
 fn missing_repository(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     let exists = facts.container.as_ref().is_some_and(|container| container.exists);
-    (!exists).then(|| Denial::NoRepository(holder(facts, attempt)))
+    (!exists).then(|| Denial::NoRepository(repository_kind(facts, attempt)))
 }
 
 /// 2.3
 fn download_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    let holder = holder(facts, attempt);
-    let may = match (holder, &facts.project) {
+    let kind = repository_kind(facts, attempt);
+    let may = match (kind, &facts.project) {
         (RepositoryKind::Snippet, _) => may_read_snippet(facts),
         (RepositoryKind::Project, Some(project)) => may_download(facts, project, project.repository_level),
         (RepositoryKind::Wiki, Some(project)) => may_download(facts, project, project.wiki_level),
         (RepositoryKind::Project | RepositoryKind::Wiki, None) => false,
     };
-    (!may).then_some(Denial::MayNotDownload(holder))
+    (!may).then_some(Denial::MayNotDownload(kind))
 }
 
 /// 2.3.1, for the code and the wiki alike
@@ -341,34 +291,9 @@ fn may_download(facts: &AccessFacts, project: &AccessProject, feature: FeatureLe
     }
 }
 
-fn may_read_snippet(facts: &AccessFacts) -> bool {
-    let Some((snippet, user)) = snippet_and_user(facts) else { return false };
-    let member = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::GUEST);
-    let seen = user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility);
-    seen && may_use_snippets(facts, user)
-}
-
-/// Whether the project lets the user see any of its snippets; of a personal one there is nobody to ask.
-fn may_use_snippets(facts: &AccessFacts, user: &AccessUser) -> bool {
-    let Some(project) = &facts.project else { return true };
-    match project.snippets_level {
-        FeatureLevel::Disabled => false,
-        FeatureLevel::Private => user.admin || user.auditor || project.level >= AccessLevel::GUEST,
-        FeatureLevel::Enabled => true,
-    }
-}
-
-fn snippet_and_user(facts: &AccessFacts) -> Option<(&AccessSnippet, &AccessUser)> {
-    let snippet = facts.container.as_ref()?.snippet.as_ref()?;
-    match facts.actor() {
-        AccessActor::User(user) => Some((snippet, user)),
-        AccessActor::DeployKey(_) | AccessActor::Nobody => None,
-    }
-}
-
 /// 2.4, in order
 fn push_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    match (holder(facts, attempt), &facts.project) {
+    match (repository_kind(facts, attempt), &facts.project) {
         (RepositoryKind::Snippet, _) => snippet_push_denial(facts),
         (RepositoryKind::Project | RepositoryKind::Wiki, None) => Some(Denial::NoSuchProject),
         // With the ref updates at hand, P5 gives way to the rules of `push`, which ask the same of each ref.
@@ -430,23 +355,4 @@ fn may_write_wiki(facts: &AccessFacts, project: &AccessProject) -> bool {
     let writes = level >= AccessLevel::DEVELOPER || level == AccessLevel::PLANNER;
     let may = facts.user.as_ref().is_some_and(|user| user.admin || writes);
     may && project.wiki_level != FeatureLevel::Disabled
-}
-
-/// P1 and P8 with the snippet's own columns
-fn snippet_push_denial(facts: &AccessFacts) -> Option<Denial> {
-    let Some((snippet, user)) = snippet_and_user(facts) else { return Some(Denial::MayNotUpdateSnippet) };
-    if snippet.repository_read_only {
-        return Some(Denial::RepositoryReadOnly);
-    }
-    let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
-    let may = user.admin || maintains || snippet.author == user.id;
-    (!(may && may_use_snippets(facts, user))).then_some(Denial::MayNotUpdateSnippet)
-}
-
-impl AccessProject {
-    /// The path of the top-level namespace: the first segment of the project's own.
-    #[must_use]
-    pub fn root_path(&self) -> &str {
-        self.full_path.split('/').next().unwrap_or_default()
-    }
 }

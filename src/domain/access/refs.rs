@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::glob;
 use crate::domain::push::{self, BadLine, RefChange};
 
 /// One line of a push: a ref goes from one object to another.
@@ -125,7 +126,7 @@ impl RefUpdate {
 
     /// The old and new object of a ref that stays.
     #[must_use]
-    pub fn update(&self) -> Option<(&ObjectId, &ObjectId)> {
+    pub fn moved(&self) -> Option<(&ObjectId, &ObjectId)> {
         self.old.as_ref().zip(self.new.as_ref())
     }
 }
@@ -172,16 +173,7 @@ impl RefPattern {
     /// Whether the whole name matches, case and all.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let Some((start, rest)) = self.0.split_once('*') else { return self.0 == name };
-        let Some(mut name) = name.strip_prefix(start) else { return false };
-        let mut parts: Vec<&str> = rest.split('*').collect();
-        let end = parts.pop().unwrap_or_default();
-        // Between two stars the first place that fits is as good as any later one.
-        for part in parts {
-            let Some(at) = name.find(part) else { return false };
-            name = &name[at + part.len()..];
-        }
-        name.ends_with(end)
+        glob::matches(&self.0, name)
     }
 }
 

@@ -1,10 +1,13 @@
 //! The access rules as values: the policy as tables, and each rule's place in the order of the contract.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::repository::RepositoryPath;
+use crate::domain::ssh_key::KeyKind;
 
 const URL: &str = "https://git.example.com";
 
@@ -52,7 +55,8 @@ fn key(deploy: bool) -> AccessKey {
 pub(super) fn facts() -> AccessFacts {
     AccessFacts {
         now: now(),
-        instance: InstanceFacts { http_download: true, http_push: true, ..InstanceFacts::default() },
+        settings: Arc::new(AccessSettings { http_download: true, http_push: true, otp_login: None, lfs: true }),
+        instance: InstanceFacts::default(),
         key: Some(key(false)),
         user: Some(user()),
         project: Some(AccessProject {
@@ -83,17 +87,21 @@ pub(super) fn facts() -> AccessFacts {
     }
 }
 
+fn settings(facts: &mut AccessFacts) -> &mut AccessSettings {
+    Arc::make_mut(&mut facts.settings)
+}
+
 fn container(repository: GlRepository) -> RepositoryContainer {
     RepositoryContainer { repository, exists: true, moved_from: None, snippet: None }
 }
 
-fn attempt(action: GitCommand) -> Attempt {
+fn attempt(command: GitCommand) -> Attempt {
     Attempt {
-        action,
+        command,
         protocol: AccessProtocol::Ssh,
         actor: ActorName::Key(KeyId(11)),
         target: AccessTarget::Path(RepositoryPath::new("g/s/p.git")),
-        changes: if action == GitCommand::Push { PushChanges::Any } else { PushChanges::None },
+        changes: if command == GitCommand::Push { PushChanges::Any } else { PushChanges::None },
         client_ip: None,
         certified_by: None,
     }
@@ -383,7 +391,7 @@ fn assert_order(action: GitCommand, ground: fn(&mut AccessFacts, &mut Attempt), 
 
 const MAINTENANCE: Breach = (Denial::MaintenanceMode, |facts, _| facts.instance.maintenance_mode = true);
 const OTP: Breach = (Denial::OtpRequired(String::new()), |facts, _| {
-    facts.instance.otp_login = Some(String::new());
+    settings(facts).otp_login = Some(String::new());
     account(facts).two_factor = true;
 });
 const PROTOCOL: Breach =
@@ -394,7 +402,7 @@ const SHORT_KEY: Breach = (Denial::KeyTooShort(4096), |facts, _| {
 const EXPIRED_KEY: Breach = (Denial::KeyExpired, |facts, _| facts.key.as_mut().unwrap().expires_at = Some(now()));
 const ACCOUNT: Breach =
     (Denial::MayNotUseGit(AccountDenial::Blocked), |facts, _| account(facts).state = UserState::Banned);
-const COMMAND: Breach = (Denial::UnknownCommand, |_, attempt| attempt.action = GitCommand::Unknown);
+const COMMAND: Breach = (Denial::UnknownCommand, |_, attempt| attempt.command = GitCommand::Unknown);
 const READ_ONLY: Breach = (Denial::ReadOnlyDatabase, |facts, _| facts.instance.read_only = true);
 const CERTIFICATE: Breach =
     (Denial::CertificateOfAnotherNamespace, |_, attempt| attempt.certified_by = Some("other".to_owned()));
@@ -459,12 +467,13 @@ fn a_download_is_refused_for_the_first_reason() {
 
 #[test]
 fn git_over_http_is_closed_by_direction_after_the_account() {
-    let download: Breach = (Denial::HttpDownloadClosed, |facts, _| facts.instance.http_download = false);
+    let download: Breach = (Denial::HttpDownloadClosed, |facts, _| settings(facts).http_download = false);
     assert_order(GitCommand::Download, by_http, &[ACCOUNT, download, INVISIBLE]);
-    let push: Breach = (Denial::HttpPushClosed, |facts, _| facts.instance.http_push = false);
+    let push: Breach = (Denial::HttpPushClosed, |facts, _| settings(facts).http_push = false);
     assert_order(GitCommand::Push, by_http, &[ACCOUNT, push, READ_ONLY, INVISIBLE]);
-    let open_by_ssh =
-        changed(GitCommand::Push, |facts, _| (facts.instance.http_download, facts.instance.http_push) = (false, false));
+    let open_by_ssh = changed(GitCommand::Push, |facts, _| {
+        (settings(facts).http_download, settings(facts).http_push) = (false, false)
+    });
     assert_eq!(open_by_ssh, Decision::Allow);
 }
 
@@ -513,7 +522,7 @@ fn a_one_time_password_is_asked_of_users_with_one_who_come_by_ssh_with_a_key() {
     type Change = fn(&mut AccessFacts, &mut Attempt);
     let with = |change: Change| {
         changed(GitCommand::Download, |facts, attempt| {
-            facts.instance.otp_login = Some("git@host -p 2222".to_owned());
+            settings(facts).otp_login = Some("git@host -p 2222".to_owned());
             account(facts).two_factor = true;
             change(facts, attempt);
         })

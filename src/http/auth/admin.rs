@@ -165,31 +165,22 @@ impl Refusal {
     #[must_use]
     pub fn of(rejection: TokenRejection, url: &str) -> Self {
         let invalid = |description| Self::OAuth(StatusCode::UNAUTHORIZED, "invalid_token", description, None);
-        let forbidden = |reason| Self::Plain(ApiError::Forbidden(reason));
         match rejection {
             TokenRejection::Expired => {
                 invalid("Token is expired. You can either do re-authorization or token refresh.")
             }
             TokenRejection::Revoked => invalid("Token was revoked. You have to re-authorize from the user."),
-            TokenRejection::Blocked => forbidden("Your account has been blocked."),
-            TokenRejection::Deactivated => Self::Plain(ApiError::Refused(
-                StatusCode::FORBIDDEN,
-                format!(
-                    "403 Forbidden - Your account has been deactivated by your administrator. Please log back in from \
-                     a web browser to reactivate your account at {url}"
-                ),
-            )),
-            TokenRejection::PendingApproval => {
-                forbidden("Your account is pending approval from your administrator and hence blocked.")
+            TokenRejection::Account(denial) => {
+                let message = format!("403 Forbidden - {}", denial.sentence(url));
+                Self::Plain(ApiError::Refused(StatusCode::FORBIDDEN, message))
             }
-            TokenRejection::Internal => forbidden("This action cannot be performed by internal users"),
             TokenRejection::Scope(wanted) => Self::OAuth(
                 StatusCode::FORBIDDEN,
                 "insufficient_scope",
                 "The request requires higher privileges than provided by the access token.",
                 Some(wanted),
             ),
-            TokenRejection::NotAnAdmin => forbidden(""),
+            TokenRejection::NotAnAdmin => Self::Plain(ApiError::Forbidden("")),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `POST /shellhorse/git_audit_event`: somebody has cloned, pulled or pushed.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,9 +9,7 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use crate::domain::access::{
-    AccessActor, AccessFacts, AccessProtocol, AccessTarget, Attempt, ClientIp, GitCommand, PushChanges,
-};
+use crate::domain::access::{AccessActor, AccessFacts, AccessSubject, AccessTarget, ClientIp, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
@@ -58,7 +54,7 @@ pub async fn create(
     let repository = request.gl_repository.ok_or(ApiError::Missing("gl_repository"))?;
     request.changes.ok_or(ApiError::Missing("changes"))?;
     let stats = request.packfile_stats.unwrap_or_default();
-    let (kind, verb) = match action.0.as_str() {
+    let (command, verb) = match action.0.as_str() {
         "git-receive-pack" => (GitCommand::Push, "push"),
         "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (GitCommand::Download, "clone"),
         "git-upload-pack" => (GitCommand::Download, "pull"),
@@ -71,16 +67,8 @@ pub async fn create(
         return Ok(not_needed());
     };
     let now = shell.clock.now();
-    let attempt = Attempt {
-        action: kind,
-        protocol: AccessProtocol::from(protocol.0.as_str()),
-        actor: request.actor.into(),
-        target: AccessTarget::Repository(repository),
-        changes: PushChanges::Any,
-        client_ip: None,
-        certified_by: None,
-    };
-    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let subject = AccessSubject { command, actor: request.actor.into(), target: AccessTarget::Repository(repository) };
+    let facts = shell.access.load(subject, now).await?;
     let message = format!("{} ({} over {})", action.0, verb, protocol.0);
     let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
     audit_events::insert(shell.db.pool(), &event, now).await?;

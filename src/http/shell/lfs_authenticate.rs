@@ -1,16 +1,14 @@
 //! `POST /lfs_authenticate`: how does this git-lfs reach the LFS server, and with which token?
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::allowed::{http_clone_url, target};
+use super::allowed::target;
 use crate::background::last_used::LastUse;
-use crate::domain::access::{AccessActor, AccessProtocol, Attempt, GitCommand, PushChanges};
+use crate::domain::access::{AccessActor, AccessSubject, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
@@ -50,16 +48,12 @@ pub async fn authenticate(
     Params(request): Params<LfsAuthenticateRequest>,
 ) -> Result<Json<LfsAuthenticateResponse>, ApiError> {
     let now = shell.clock.now();
-    let attempt = Attempt {
-        action: GitCommand::Download,
-        protocol: AccessProtocol::Ssh,
+    let subject = AccessSubject {
+        command: GitCommand::Download,
         actor: request.actor.into(),
         target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
-        changes: PushChanges::None,
-        client_ip: None,
-        certified_by: None,
     };
-    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let facts = shell.access.load(subject, now).await?;
     let (Some(project), Some(container)) = (&facts.project, &facts.container) else { return Err(ApiError::NotFound) };
     let suffix = match container.repository {
         GlRepository::Project(_) => "",
@@ -87,7 +81,8 @@ pub async fn authenticate(
         LfsBearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
-    let repository_http_path = http_clone_url(&shell, &format!("{}{suffix}", project.full_path)).await?;
+    let clone_urls = &shell.checker.clone_urls;
+    let repository_http_path = clone_urls.find_http(&shell.db, &format!("{}{suffix}", project.full_path)).await?;
     let event = Event {
         name: EventName::LfsTokenIssued,
         author: match bearer {

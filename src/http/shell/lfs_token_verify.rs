@@ -1,7 +1,5 @@
 //! `POST /lfs_token/verify`, ours: is this token that an LFS client shows good, and for what?
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -69,18 +67,18 @@ pub async fn verify(
     };
 
     let Some(actor) = actor(&shell, &login).await? else { return refuse(LfsTokenRefusal::NotGood) };
-    let ask = |action| Attempt {
-        action,
+    let ask = |command| Attempt {
+        command,
         // LFS is neither git over SSH nor git over HTTP: what closes one of these does not close it.
         protocol: AccessProtocol::Web,
         actor: actor.clone(),
         target: repository.clone(),
-        changes: if action == GitCommand::Push { PushChanges::Any } else { PushChanges::None },
+        changes: if command == GitCommand::Push { PushChanges::Any } else { PushChanges::None },
         client_ip: None,
         certified_by: None,
     };
     let download = ask(GitCommand::Download);
-    let facts = shell.access.load(Arc::new(download.clone()), now).await?;
+    let facts = shell.access.load(download.subject(), now).await?;
     let expires_at = match judge(&shell, &facts, &token, now).await? {
         Ok(expires_at) => expires_at,
         Err(verdict) => return refuse(verdict),
@@ -96,7 +94,7 @@ pub async fn verify(
         return refuse(LfsTokenRefusal::NoRepository);
     }
     let upload = ask(GitCommand::Push);
-    let may_push = access::decide(&shell.access.load(Arc::new(upload.clone()), now).await?, &upload);
+    let may_push = access::decide(&shell.access.load(upload.subject(), now).await?, &upload);
     let (username, gl_id) = match facts.actor() {
         AccessActor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
         AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),

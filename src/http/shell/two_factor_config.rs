@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::replay::ShellAnswer;
+use super::repeatable::ShellAnswer;
 use crate::domain::two_factor;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
@@ -19,11 +19,11 @@ pub async fn show(
     Params(request): Params<ActorRequest>,
 ) -> Result<ShellAnswer, ApiError> {
     if !shell.settings.two_factor_for_git {
-        return ShellAnswer::of(&json!({ "success": false }));
+        return Ok(ShellAnswer::of(&json!({ "success": false })));
     }
     let requester = requesters::find(shell.db.pool(), request.requester()).await?;
-    match two_factor::is_required(&requester) {
+    Ok(match two_factor::is_required(&requester) {
         Ok(required) => ShellAnswer::of(&json!({ "success": true, "two_factor_required": required })),
-        Err(refusal) => Ok(ShellAnswer::refusal(refusal)),
-    }
+        Err(refusal) => ShellAnswer::refusal(refusal),
+    })
 }

@@ -3,7 +3,7 @@
 use crate::domain::two_factor::TwoFactorRefusal;
 use crate::http::auth::shell::ShellCaller;
 
-use super::replay::ShellAnswer;
+use super::repeatable::ShellAnswer;
 
 /// At once that there is no such thing: gitlab-shell asks while it waits for the one-time password (shell.md 2.9).
 pub async fn check(_caller: ShellCaller) -> ShellAnswer {

@@ -7,8 +7,9 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use super::push::PushAnswers;
 use super::refs::{ObjectId, RefName, RefUpdate};
-use super::{AccessProtocol, Denial};
+use super::{AccessFacts, AccessProtocol, AccessSettings, Denial};
 use crate::domain::re2::{Anchors, Regex};
 
 const MEBIBYTE: u64 = 1 << 20;
@@ -81,6 +82,10 @@ pub struct SizeLimit {
 }
 
 impl SizeLimit {
+    fn needs_repository_size(self) -> bool {
+        self.repository.is_none()
+    }
+
     /// What it has in all.
     fn used(self, content: &PushContent) -> u64 {
         self.repository.unwrap_or(content.repository_size).saturating_add(self.lfs)
@@ -152,7 +157,16 @@ impl ContentRules {
 }
 
 impl PushRule {
-    fn looks_at_commits(&self) -> bool {
+    fn needs_added_files(&self) -> bool {
+        self.file_name.is_some() || self.prevent_secrets
+    }
+
+    /// The size that files must not have, in bytes.
+    fn needs_files_above(&self) -> Option<u64> {
+        Some(self.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0)
+    }
+
+    fn needs_commits(&self) -> bool {
         let expressions = [&self.commit_message, &self.commit_message_negative, &self.author_email];
         let committer = self.committer_check || self.committer_name_check;
         let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check, committer];
@@ -160,65 +174,70 @@ impl PushRule {
     }
 }
 
-/// What the rules will look at for these changes.
+/// What the rules will look at for these updates.
 #[must_use]
-pub fn questions(rules: &ContentRules, changes: &[RefUpdate]) -> ContentQuestions {
+pub fn questions(settings: &AccessSettings, rules: &ContentRules, updates: &[RefUpdate]) -> ContentQuestions {
     // What only goes away brings nothing along.
-    if !adds(changes) {
+    if !adds(updates) {
         return ContentQuestions::default();
     }
     let rule = rules.push_rule.as_ref();
-    let added_files = rule.is_some_and(|rule| rule.file_name.is_some() || rule.prevent_secrets);
     ContentQuestions {
-        commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
-        added_files,
-        files_above: rule.map(|rule| rule.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0),
-        lfs_pointers: rules.lfs,
+        commits: rule.is_some_and(|rule| rule.needs_added_files() || rule.needs_commits()),
+        added_files: rule.is_some_and(PushRule::needs_added_files),
+        files_above: rule.and_then(PushRule::needs_files_above),
+        lfs_pointers: needs_lfs_pointers(settings, rules),
         size: rules.size.is_some(),
-        repository_size: rules.size.is_some_and(|size| size.repository.is_none()),
+        repository_size: rules.size.is_some_and(SizeLimit::needs_repository_size),
         users: rule.is_some_and(|rule| rule.member_check),
     }
 }
 
+/// Both the installation and the project must have LFS.
+fn needs_lfs_pointers(settings: &AccessSettings, rules: &ContentRules) -> bool {
+    settings.lfs && rules.lfs
+}
+
 /// Whether the repository is full before anything is added to it.
 #[must_use]
-pub fn is_full(rules: &ContentRules, changes: &[RefUpdate], content: &PushContent) -> bool {
-    adds(changes) && rules.size.is_some_and(|size| size.used(content) > size.limit)
+pub fn is_full(rules: &ContentRules, updates: &[RefUpdate], content: &PushContent) -> bool {
+    adds(updates) && rules.size.is_some_and(|size| size.used(content) > size.limit)
 }
 
 /// What only takes branches and tags away may always go on.
-fn adds(changes: &[RefUpdate]) -> bool {
-    changes.iter().any(|change| !change.is_deletion())
+fn adds(updates: &[RefUpdate]) -> bool {
+    updates.iter().any(|update| !update.is_deletion())
 }
 
 /// Why the push may not bring along what it does.
 #[must_use]
 pub fn denial(
+    facts: &AccessFacts,
     protocol: &AccessProtocol,
     rules: &ContentRules,
-    changes: &[RefUpdate],
-    default_branch: Option<&str>,
-    content: &PushContent,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
 ) -> Option<Denial> {
-    lfs_denial(rules, content)
+    let content = &answers.content;
+    lfs_denial(&facts.settings, rules, content)
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
             let web = *protocol == AccessProtocol::Web;
-            let all = CompiledPushRule::new(rule, &rules.pusher, web, default_branch, content)
-                .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
+            let all = CompiledPushRule::new(rule, &rules.pusher, web, answers)
+                .and_then(|rule| updates.iter().try_for_each(|update| rule.check_update(update)));
             all.err()
         })
-        .or_else(|| size_denial(rules, changes, content))
+        .or_else(|| size_denial(rules, updates, content))
 }
 
 /// K3
-fn lfs_denial(rules: &ContentRules, content: &PushContent) -> Option<Denial> {
-    (rules.lfs && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
+fn lfs_denial(settings: &AccessSettings, rules: &ContentRules, content: &PushContent) -> Option<Denial> {
+    (needs_lfs_pointers(settings, rules) && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
 }
 
 /// K6, after
-fn size_denial(rules: &ContentRules, changes: &[RefUpdate], content: &PushContent) -> Option<Denial> {
-    let size = rules.size.filter(|_| adds(changes))?;
+fn size_denial(rules: &ContentRules, updates: &[RefUpdate], content: &PushContent) -> Option<Denial> {
+    let size = rules.size.filter(|_| adds(updates))?;
     (size.used(content).saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
 }
 
@@ -237,13 +256,7 @@ struct CompiledPushRule<'a> {
 }
 
 impl<'a> CompiledPushRule<'a> {
-    fn new(
-        rule: &'a PushRule,
-        pusher: &'a Pusher,
-        web: bool,
-        default_branch: Option<&'a str>,
-        content: &'a PushContent,
-    ) -> Result<Self, Denial> {
+    fn new(rule: &'a PushRule, pusher: &'a Pusher, web: bool, answers: &'a PushAnswers) -> Result<Self, Denial> {
         Ok(Self {
             rule,
             pusher,
@@ -253,39 +266,39 @@ impl<'a> CompiledPushRule<'a> {
             author_email: RuleExpression::new(rule.author_email.as_deref(), Anchors::Text)?,
             file_name: RuleExpression::new(rule.file_name.as_deref(), Anchors::Text)?,
             web,
-            default_branch,
-            content,
+            default_branch: answers.default_branch.as_deref(),
+            content: &answers.content,
         })
     }
 
-    fn check_change(&self, change: &RefUpdate) -> Result<(), Denial> {
-        match &change.name {
-            RefName::Branch(name) if !change.is_deletion() && self.default_branch != Some(name) => {
+    fn check_update(&self, update: &RefUpdate) -> Result<(), Denial> {
+        match &update.name {
+            RefName::Branch(name) if !update.is_deletion() && self.default_branch != Some(name) => {
                 must_match(self.branch_name.as_ref(), name, Denial::BranchNameRule)?;
             }
-            RefName::Tag(_) if change.is_deletion() && self.rule.deny_delete_tag && !self.web => {
+            RefName::Tag(_) if update.is_deletion() && self.rule.deny_delete_tag && !self.web => {
                 return Err(Denial::TagDeletionDenied);
             }
             // A ref of any name brings its commits into the repository, and a branch may name them later.
             RefName::Branch(_) | RefName::Tag(_) | RefName::Other(_) => {}
         }
-        let commits = self.commits_of(change);
+        let commits = self.commits_of(update);
         commits.iter().try_for_each(|commit| self.check_commit(commit))?;
-        if !change.is_deletion() {
+        if !update.is_deletion() {
             self.check_file_names()?;
         }
         match self.content.large_files.first() {
-            Some(path) if self.rule.max_file_size > 0 && !change.is_deletion() => {
+            Some(path) if self.rule.max_file_size > 0 && !update.is_deletion() => {
                 Err(Denial::FileTooLarge { path: path.clone(), mebibytes: self.rule.max_file_size })
             }
             _ => Ok(()),
         }
     }
 
-    /// The new commits that the change's ref gains, from its tip back.
-    fn commits_of(&self, change: &RefUpdate) -> Vec<&PushedCommit> {
+    /// The new commits that the update's ref gains, from its tip back.
+    fn commits_of(&self, update: &RefUpdate) -> Vec<&PushedCommit> {
         let mut seen = HashSet::new();
-        let mut waiting: Vec<&ObjectId> = change.new.iter().collect();
+        let mut waiting: Vec<&ObjectId> = update.new.iter().collect();
         let mut commits = Vec::new();
         while let Some(id) = waiting.pop() {
             let Some((id, commit)) = self.content.commits.get_key_value(id) else { continue };

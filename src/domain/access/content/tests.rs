@@ -1,6 +1,24 @@
 //! Push rules, LFS and sizes as values.
 
 use super::*;
+use crate::domain::access::tests::facts;
+
+/// What the rules say over answers that know this default branch and this content.
+fn denial(
+    protocol: &AccessProtocol,
+    rules: &ContentRules,
+    updates: &[RefUpdate],
+    default_branch: Option<&str>,
+    content: &PushContent,
+) -> Option<Denial> {
+    let default_branch = default_branch.map(str::to_owned);
+    let answers = PushAnswers { default_branch, content: content.clone(), ..PushAnswers::default() };
+    super::denial(&facts(), protocol, rules, updates, &answers)
+}
+
+fn questions(rules: &ContentRules, updates: &[RefUpdate]) -> ContentQuestions {
+    super::questions(&facts().settings, rules, updates)
+}
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";

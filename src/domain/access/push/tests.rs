@@ -1,9 +1,11 @@
 //! The rules of ref updates as values: the policy as a table, and each case of the contract.
 
+use super::questions::project_questions;
 use super::*;
 use crate::domain::access::tests::{account, facts, project};
 use crate::domain::access::{AccessKey, BranchCollaboration, UserState};
 use crate::domain::ids::KeyId;
+use crate::domain::level::FeatureLevel;
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
@@ -47,7 +49,7 @@ fn at(level: AccessLevel) -> AccessFacts {
 }
 
 fn ssh(facts: &AccessFacts, push: &PushFacts, lines: &[(&str, &str, &str)], answers: &PushAnswers) -> Option<Denial> {
-    denial(facts, &AccessProtocol::Ssh, push, &changes(lines), answers)
+    project_denial(facts, &AccessProtocol::Ssh, push, &changes(lines), answers)
 }
 
 #[test]
@@ -192,7 +194,7 @@ fn who_may_merge_alone_makes_protected_branches_on_the_web_from_protected_commit
     let new = ObjectId::parse(NEW).unwrap();
     let known = PushAnswers { containing: HashMap::from([(new, vec!["release/1".to_owned()])]), ..answers() };
     assert_eq!(ssh(&developer, &push, &create, &known), Some(Denial::CreateProtectedBranchOnWeb));
-    assert_eq!(denial(&developer, &AccessProtocol::Web, &push, &changes(&create), &known), None);
+    assert_eq!(project_denial(&developer, &AccessProtocol::Web, &push, &changes(&create), &known), None);
     let neither = protecting(vec![branch("release/*", Vec::new(), Vec::new())]);
     assert_eq!(ssh(&developer, &neither, &create, &known), Some(Denial::MayNotCreateProtectedBranch));
 }
@@ -254,7 +256,7 @@ fn tags_change_with_the_right_to_push_and_protected_ones_never() {
     assert_eq!(ssh(&maintainer, &push, &update, &answers()), Some(Denial::ProtectedTagUpdated));
     let delete = [(OLD, ZERO, "refs/tags/v1")];
     assert_eq!(ssh(&maintainer, &push, &delete, &answers()), Some(Denial::DeleteProtectedTagOnWeb));
-    assert_eq!(denial(&maintainer, &AccessProtocol::Web, &push, &changes(&delete), &answers()), None);
+    assert_eq!(project_denial(&maintainer, &AccessProtocol::Web, &push, &changes(&delete), &answers()), None);
     assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &delete, &answers()), Some(Denial::MayNotDeleteProtectedTag));
 }
 
@@ -313,7 +315,7 @@ fn rows_admit_users_and_groups_by_name() {
 #[test]
 fn no_more_is_asked_than_the_rules_look_at() {
     let developer = at(AccessLevel::DEVELOPER);
-    let ask = |push: &PushFacts, line| questions(&developer, push, &changes(&[line]));
+    let ask = |push: &PushFacts, line| project_questions(&developer, push, &changes(&[line]));
     let free = protecting(Vec::new());
     assert!(ask(&free, (OLD, NEW, "refs/heads/free")).is_empty(), "a fast-forward of a free branch costs no call");
     assert!(ask(&free, (OLD, ZERO, "refs/tags/v1")).is_empty());
@@ -401,7 +403,7 @@ fn a_security_policy_leaves_protected_branches_to_merge_requests() {
     let free = [(OLD, NEW, "refs/heads/free")];
     assert_eq!(ssh(&maintainer, &all, &free, &answers()), None, "it is about protected branches alone");
     let delete = [(OLD, ZERO, "refs/heads/ma-1")];
-    assert_eq!(denial(&maintainer, &AccessProtocol::Web, &all, &changes(&delete), &answers()), blocked);
+    assert_eq!(project_denial(&maintainer, &AccessProtocol::Web, &all, &changes(&delete), &answers()), blocked);
     let excepted = PolicyRule { branches: named("x"), exceptions: vec![RefPattern::new("main")] };
     let one_excepts = with(vec![rule(PolicyBranches::Protected), excepted]);
     assert_eq!(ssh(&maintainer, &one_excepts, &update, &answers()), None);
@@ -409,9 +411,11 @@ fn a_security_policy_leaves_protected_branches_to_merge_requests() {
     let mut forcing = all.clone();
     forcing.branches[0].allow_force_push = true;
     assert_eq!(ssh(&maintainer, &forcing, &update, &diverged()), Some(Denial::PolicyBlocksForcePush));
-    let asked = questions(&maintainer, &forcing, &changes(&update));
+    let asked = project_questions(&maintainer, &forcing, &changes(&update));
     assert_eq!(asked.ancestry.len(), 1, "whether it is forced must be known");
-    assert!(questions(&maintainer, &with(vec![rule(PolicyBranches::Default)]), &changes(&update)).default_branch);
+    assert!(
+        project_questions(&maintainer, &with(vec![rule(PolicyBranches::Default)]), &changes(&update)).default_branch
+    );
 
     let merges = vec![RunningMerge { commit: ObjectId::parse(NEW).unwrap(), branch: "main".to_owned() }];
     assert_eq!(ssh(&maintainer, &PushFacts { merges, ..all.clone() }, &update, &answers()), None);

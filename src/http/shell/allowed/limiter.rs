@@ -72,7 +72,7 @@ impl AttemptLimiter {
         }
         // A number in place of the texts: two attempts that share one by chance share their allowance, and no more.
         let key = self.0.hasher.hash_one((
-            attempt.action,
+            attempt.command,
             LimitedRepository::of(attempt, facts),
             LimitedActor::of(attempt, facts),
         ));
