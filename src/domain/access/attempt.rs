@@ -164,3 +164,42 @@ fn positive(text: &str) -> Option<i64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|id| digits && *id > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_names_a_user_or_a_key() {
+        assert_eq!(ActorName::identified("user-7"), ActorName::User(UserId(7)));
+        assert_eq!(ActorName::identified("key-11"), ActorName::Key(KeyId(11)));
+        for other in ["deploy-token-5", "user-", "user-0", "key-0", "user-x", "user-+7", "user--7", "", "-7", "key-x"] {
+            assert_eq!(ActorName::identified(other), ActorName::Nobody, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_as_ranges_know_it() {
+        for (text, address) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            assert_eq!(ClientIp::parse(text), ClientIp::Known(address.parse().unwrap()), "{text}");
+        }
+        for garbage in ["10.0.0.1%eth0", "", "10.0.0.1:22", "nonsense"] {
+            assert_eq!(ClientIp::parse(garbage), ClientIp::Garbage, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_the_words_that_clients_send() {
+        for word in ["ssh", "http", "web", "carrier pigeon"] {
+            assert_eq!(AccessProtocol::from(word).as_str(), word);
+        }
+        assert_eq!(AccessProtocol::from("web"), AccessProtocol::Web);
+        assert_eq!(AccessProtocol::from("ssh"), AccessProtocol::Ssh);
+        assert_eq!(AccessProtocol::from("http"), AccessProtocol::Http);
+    }
+}

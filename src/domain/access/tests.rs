@@ -312,61 +312,23 @@ fn the_policy_of_private_snippets() {
     ");
 }
 
+/// What a wider visibility changes: users who are no members begin to see the snippet, and nothing else does.
 #[test]
-fn the_policy_of_internal_snippets() {
-    insta::assert_snapshot!(table_of_snippets(Visibility::Internal), @"
-                            | private      | internal     | public
-                            | all mem off  | all mem off  | all mem off
-    nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, not enabled | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, reading     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, writing     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    external, no member     | ??  ??  ??   | ??  ??  ??   | ..  ..  ..
-    external, guest         | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    external, developer     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
+fn the_policy_of_snippets_that_others_see() {
+    let private = table_of_snippets(Visibility::Private);
+    let wider = |visibility| {
+        let table = table_of_snippets(visibility);
+        let rows: Vec<&str> = table.lines().filter(|row| !private.lines().any(|before| before == *row)).collect();
+        rows.join("\n")
+    };
+    insta::assert_snapshot!(wider(Visibility::Internal), @"
     no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
     minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
-    guest                   | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    developer               | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    external author, none   | ??  ??  ??   | ??  ??  ??   | yy  ..  ..
-    external author, guest  | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    author, no member       | ??  ??  ??   | yy  ..  ..   | yy  ..  ..
-    author, guest           | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
     ");
-}
-
-#[test]
-fn the_policy_of_public_snippets() {
-    insta::assert_snapshot!(table_of_snippets(Visibility::Public), @"
-                            | private      | internal     | public
-                            | all mem off  | all mem off  | all mem off
-    nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, not enabled | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, reading     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
-    deploy key, writing     | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
+    insta::assert_snapshot!(wider(Visibility::Public), @"
     external, no member     | ??  ??  ??   | ??  ??  ??   | y.  ..  ..
-    external, guest         | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    external, developer     | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
     no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
     minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
-    guest                   | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    planner                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    reporter                | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    developer               | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    maintainer              | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    owner                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    auditor                 | y.  y.  ..   | y.  y.  ..   | y.  y.  ..
-    admin                   | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    external author, none   | ??  ??  ??   | ??  ??  ??   | yy  ..  ..
-    external author, guest  | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
-    author, no member       | ??  ??  ??   | yy  ..  ..   | yy  ..  ..
-    author, guest           | yy  yy  ..   | yy  yy  ..   | yy  yy  ..
     ");
 }
 
@@ -1020,4 +982,71 @@ fn a_merge_request_lets_a_stranger_begin_a_push() {
     assert_eq!(collaborates(|facts| project(facts).archived = true), Decision::Deny(Denial::Archived));
     let unseen = collaborates(|facts| project(facts).visibility = Visibility::Private);
     assert_eq!(unseen, Decision::Deny(Denial::NoSuchProject), "who does not see the project does not push to it");
+}
+
+#[test]
+fn a_push_makes_the_repository_that_it_misses_where_it_would_be_let_in() {
+    let made = |command, change: fn(&mut AccessFacts, &mut Attempt)| {
+        let (mut facts, mut attempt) = (facts(), attempt(command));
+        facts.container.as_mut().unwrap().exists = false;
+        change(&mut facts, &mut attempt);
+        let decision = decide(&facts, &attempt);
+        may_make_repository(&facts, &attempt, &decision)
+    };
+    let wiki = |facts: &mut AccessFacts, _: &mut Attempt| {
+        facts.container.as_mut().unwrap().repository = GlRepository::Wiki(ProjectId(7));
+    };
+    assert!(made(GitCommand::Push, as_it_is) && made(GitCommand::Push, wiki));
+    assert!(!made(GitCommand::Download, as_it_is), "a download makes nothing");
+    assert!(!made(GitCommand::Push, |facts, _| project(facts).level = AccessLevel::REPORTER), "they may not push");
+    assert!(!made(GitCommand::Push, |facts, _| facts.instance.maintenance_mode = true), "refused before");
+    assert!(!made(GitCommand::Push, |facts, _| facts.container.as_mut().unwrap().exists = true), "it is there");
+    let snippet = |facts: &mut AccessFacts, _: &mut Attempt| {
+        of_snippet(facts);
+        facts.container.as_mut().unwrap().exists = false;
+        account(facts).admin = true;
+    };
+    assert!(!made(GitCommand::Push, snippet), "snippets come with their repository");
+}
+
+#[test]
+fn a_repository_is_where_its_kind_and_its_storage_say() {
+    let at = |change: fn(&mut AccessFacts)| {
+        let mut facts = facts();
+        change(&mut facts);
+        facts
+            .location()
+            .map(|at| format!("{} {} {} {}", at.storage, at.relative_path, at.gl_repository, at.gl_project_path))
+    };
+    fn of(facts: &mut AccessFacts, repository: GlRepository) {
+        project(facts).hashed_storage = false;
+        facts.container = Some(container(repository));
+    }
+    let code = "79/02/7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451.git";
+    assert_eq!(at(|_| {}).unwrap(), format!("default @hashed/{code} project-7 g/s/p"));
+    let rows = [
+        at(|facts| of(facts, GlRepository::Project(ProjectId(7)))).unwrap(),
+        at(|facts| of(facts, GlRepository::Wiki(ProjectId(7)))).unwrap(),
+        at(|facts| of(facts, GlRepository::Design(7))).unwrap(),
+    ];
+    insta::assert_snapshot!(rows.join("\n"), @"
+    default g/s/p.git project-7 g/s/p
+    default g/s/p.wiki.git wiki-7 g/s/p.wiki
+    default g/s/p.design.git design-7 g/s/p.design
+    ");
+    let of_project = at(of_snippet).unwrap();
+    assert!(of_project.starts_with("default @snippets/") && of_project.ends_with(" snippet-3 g/s/p/snippets/3"));
+    let personal = at(|facts| {
+        of_snippet(facts);
+        facts.project = None;
+    });
+    assert!(personal.unwrap().ends_with(" snippet-3 snippets/3"));
+    assert_eq!((at(|facts| facts.container = None), at(|facts| facts.project = None)), (None, None));
+}
+
+#[test]
+fn the_facts_are_looked_up_by_who_does_what_to_which_repository() {
+    let attempt = attempt(GitCommand::Push);
+    let AccessSubject { command, actor, target } = attempt.subject();
+    assert_eq!((command, actor, target), (GitCommand::Push, attempt.actor, attempt.target));
 }

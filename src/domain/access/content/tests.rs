@@ -215,6 +215,12 @@ fn pointers_need_their_objects_where_lfs_is_on() {
         |lfs| denial(&AccessProtocol::Ssh, &ContentRules { lfs, ..ContentRules::default() }, &changes, None, &content);
     assert_eq!(with(true), Some(Denial::LfsObjectsMissing));
     assert_eq!(with(false), None);
+    let rules = |lfs| ContentRules { lfs, ..ContentRules::default() };
+    let asked = |here, lfs| {
+        let settings = AccessSettings { lfs: here, ..AccessSettings::default() };
+        super::questions(&settings, &rules(lfs), &changes).lfs_pointers
+    };
+    assert!(asked(true, true) && !asked(true, false) && !asked(false, true), "the installation and the project");
 }
 
 #[test]

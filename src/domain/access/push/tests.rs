@@ -3,9 +3,12 @@
 use super::questions::project_questions;
 use super::*;
 use crate::domain::access::tests::{account, facts, project};
-use crate::domain::access::{AccessKey, BranchCollaboration, UserState};
-use crate::domain::ids::KeyId;
+use crate::domain::access::{
+    AccessKey, AccessTarget, ActorName, BranchCollaboration, GitCommand, PushChanges, UserState,
+};
+use crate::domain::ids::{KeyId, SnippetId};
 use crate::domain::level::FeatureLevel;
+use crate::domain::repository::GlRepository;
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
@@ -491,4 +494,87 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
         BTreeSet::from([target])
     );
     assert_eq!(collaboration_targets(&developer, &changes(&[(OLD, NEW, "refs/heads/main")])), BTreeSet::new());
+}
+
+/// Branches of snippets come and go with the snippet; only the very first one is pushed.
+#[test]
+fn a_snippet_gains_its_first_branch_and_no_other() {
+    let attempt = |protocol| Attempt {
+        command: GitCommand::Push,
+        protocol,
+        actor: ActorName::Nobody,
+        target: AccessTarget::Repository(GlRepository::Snippet(SnippetId(9))),
+        changes: PushChanges::Any,
+        client_ip: None,
+        certified_by: None,
+    };
+    let said = |lines: &[(&str, &str, &str)], empty| {
+        let answers = PushAnswers { empty, ..PushAnswers::default() };
+        let asked = questions(&facts(), &PushedRepository::Snippet, &changes(lines)).empty;
+        let ssh = attempt(AccessProtocol::Ssh);
+        let decision = decide(&facts(), &ssh, &PushedRepository::Snippet, &changes(lines), &answers);
+        (asked, decision == Decision::Allow)
+    };
+    let first = (ZERO, NEW, "refs/heads/main");
+    assert_eq!(said(&[first], true), (true, true));
+    assert_eq!(said(&[first], false), (true, false));
+    assert_eq!(said(&[first, (ZERO, NEW, "refs/heads/other")], true), (true, false));
+    assert_eq!(said(&[first, (OLD, NEW, "refs/heads/other")], true), (true, false));
+    assert_eq!(said(&[first, (ZERO, NEW, "refs/tags/v1")], true), (true, true));
+    assert_eq!(said(&[(OLD, NEW, "refs/heads/main"), (OLD, NEW, "refs/heads/x")], false), (false, true));
+    assert_eq!(said(&[(OLD, ZERO, "refs/heads/main")], false), (false, false));
+    assert_eq!(said(&[(OLD, ZERO, "refs/heads/main"), first], true), (false, false));
+    assert_eq!(said(&[(ZERO, NEW, "refs/tags/v1"), (OLD, ZERO, "refs/tags/v2")], false), (false, true));
+    let refused = decide(
+        &facts(),
+        &attempt(AccessProtocol::Ssh),
+        &PushedRepository::Snippet,
+        &changes(&[(OLD, ZERO, "refs/heads/main")]),
+        &answers(),
+    );
+    assert_eq!(refused, Decision::Deny(Denial::SnippetBranch));
+}
+
+#[test]
+fn each_kind_of_repository_has_its_own_rules() {
+    let attempt = |protocol| Attempt {
+        command: GitCommand::Push,
+        protocol,
+        actor: ActorName::Nobody,
+        target: AccessTarget::Repository(GlRepository::Project(ProjectId(7))),
+        changes: PushChanges::Any,
+        client_ip: None,
+        certified_by: None,
+    };
+    let update = changes(&[(OLD, ZERO, "refs/heads/feature")]);
+    let maintainer = at(AccessLevel::MAINTAINER);
+    let project = PushedRepository::Project(Box::new(maintainers_push("feature")));
+    let decided = |protocol, repository: &PushedRepository| {
+        decide(&maintainer, &attempt(protocol), repository, &update, &answers())
+    };
+    let over_ssh = decided(AccessProtocol::Ssh, &project);
+    assert_eq!(over_ssh, Decision::Deny(Denial::DeleteProtectedBranchOnWeb));
+    assert_eq!(decided(AccessProtocol::Web, &project), Decision::Allow);
+    assert!(questions(&maintainer, &project, &update).default_branch);
+    assert_eq!(decided(AccessProtocol::Ssh, &PushedRepository::Other), Decision::Allow);
+    assert!(questions(&maintainer, &PushedRepository::Other, &update).is_empty());
+}
+
+#[test]
+fn what_is_refused_whatever_the_repository_answers_is_not_asked() {
+    let create = changes(&[(ZERO, NEW, "refs/heads/x")]);
+    let asks = |facts: &AccessFacts, push: &PushFacts| !project_questions(facts, push, &create).is_empty();
+    let free = protecting(Vec::new());
+    assert!(asks(&at(AccessLevel::DEVELOPER), &free));
+    assert!(!asks(&at(AccessLevel::REPORTER), &free), "who may not push");
+    let size = content::SizeLimit { limit: 1, repository: Some(2), lfs: 0 };
+    let full = PushFacts {
+        content: content::ContentRules { size: Some(size), ..content::ContentRules::default() },
+        ..free.clone()
+    };
+    assert!(!asks(&at(AccessLevel::DEVELOPER), &full), "where nothing fits");
+    let nowhere = AccessFacts { project: None, ..at(AccessLevel::DEVELOPER) };
+    assert!(!asks(&nowhere, &free));
+    let refused = project_denial(&nowhere, &AccessProtocol::Ssh, &free, &create, &answers());
+    assert_eq!(refused, Some(Denial::NoSuchProject));
 }
