@@ -10,7 +10,7 @@ use crate::background::last_used::LastUse;
 use crate::crypto::secrets::token_salt;
 use crate::domain::ids::AgentId;
 use crate::domain::level::AccessLevel;
-use crate::domain::presented_token::{Need, Rejection};
+use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
 use crate::http::auth::kas::KasCaller;
 use crate::http::auth::personal_access_token::Refusal;
@@ -92,10 +92,10 @@ async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken,
     let now = state.clock.now();
     known
         .presented
-        .judge(Need::Any, now.date_naive())
+        .judge(TokenNeed::Any, now.date_naive())
         .and_then(|()| {
             let made_for_this = known.presented.scopes.iter().any(|scope| scope == SCOPE);
-            if made_for_this { Ok(()) } else { Err(Rejection::Scope(SCOPE)) }
+            if made_for_this { Ok(()) } else { Err(TokenRejection::Scope(SCOPE)) }
         })
         .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
     state.last_used.note(LastUse::token(&known, now));
