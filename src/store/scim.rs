@@ -5,14 +5,14 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{NamespaceId, UserId};
-use crate::domain::scim::Scope;
+use crate::domain::scim::ScimScope;
 
 /// The same statement over the table of a scope. `TABLE` stands for it, and `IN_SCOPE` for the condition that the row
 /// `identity` is of the scope, whose group is the statement's first parameter.
 macro_rules! over_scope {
     ($scope:expr, $group:ident => $macro:ident!([$($row:ident)?] $head:literal, TABLE, $middle:literal, IN_SCOPE, $tail:literal $(, $arg:expr)*) $($then:tt)*) => {
         match $scope {
-            Scope::Group(NamespaceId(id)) => {
+            ScimScope::Group(NamespaceId(id)) => {
                 let $group = Some(id);
                 sqlx::$macro!(
                     $($row,)?
@@ -21,7 +21,7 @@ macro_rules! over_scope {
                     $(, $arg)*
                 ) $($then)*
             }
-            Scope::Instance => {
+            ScimScope::Instance => {
                 let $group: Option<i64> = None;
                 sqlx::$macro!(
                     $($row,)?
@@ -58,7 +58,7 @@ pub struct HeldIdentity {
 }
 
 /// The identity that the scope's provider calls so, locked until the transaction ends.
-pub async fn hold(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<HeldIdentity>> {
+pub async fn hold(db: impl PgExecutor<'_>, scope: ScimScope, extern_uid: &str) -> Result<Option<HeldIdentity>> {
     let row = over_scope!(scope, group => query_as!(
         [HeldRow]
         r#"
@@ -114,7 +114,7 @@ pub struct IdentityRow {
 }
 
 /// The user's identity in the scope.
-pub async fn find_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<IdentityRow>> {
+pub async fn find_by_user(db: impl PgExecutor<'_>, scope: ScimScope, user: UserId) -> Result<Option<IdentityRow>> {
     let row = over_scope!(scope, group => query_as!(
         [IdentityRow]
         r#"select identity.id, identity.extern_uid, coalesce(identity.active, true) as "active!" from "#,
@@ -128,7 +128,7 @@ pub async fn find_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -
 }
 
 /// The id of the user's identity in the scope.
-pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId) -> Result<Option<i64>> {
+pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: ScimScope, user: UserId) -> Result<Option<i64>> {
     let id = over_scope!(scope, group => query_scalar!(
         []
         "select identity.id from ", TABLE, " as identity where ", IN_SCOPE, " and identity.user_id = $2",
@@ -138,7 +138,7 @@ pub async fn find_id_by_user(db: impl PgExecutor<'_>, scope: Scope, user: UserId
 }
 
 /// The user whom the scope's provider calls so.
-pub async fn find_user_id(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &str) -> Result<Option<UserId>> {
+pub async fn find_user_id(db: impl PgExecutor<'_>, scope: ScimScope, extern_uid: &str) -> Result<Option<UserId>> {
     let id = over_scope!(scope, group => query_scalar!(
         []
         "select identity.user_id from ", TABLE, " as identity where ", IN_SCOPE, " and lower(identity.extern_uid) = lower($2)",
@@ -153,14 +153,14 @@ pub async fn find_user_id(db: impl PgExecutor<'_>, scope: Scope, extern_uid: &st
 /// [`super::Error::Duplicate`] where the user has one in the scope, or another user this one.
 pub async fn insert(
     db: impl PgExecutor<'_>,
-    scope: Scope,
+    scope: ScimScope,
     id: Option<i64>,
     user: UserId,
     extern_uid: &str,
     active: bool,
 ) -> Result<i64> {
     let id = match scope {
-        Scope::Group(group) => {
+        ScimScope::Group(group) => {
             sqlx::query_scalar!(
                 "
                 insert into group_scim_identities (id, group_id, user_id, extern_uid, active)
@@ -176,7 +176,7 @@ pub async fn insert(
             .fetch_one(db)
             .await?
         }
-        Scope::Instance => {
+        ScimScope::Instance => {
             sqlx::query_scalar!(
                 "
                 insert into scim_identities (id, user_id, extern_uid, active)
@@ -199,7 +199,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where another identity of the scope has the `extern_uid`.
-pub async fn update(db: impl PgExecutor<'_>, scope: Scope, id: i64, extern_uid: &str, active: bool) -> Result<()> {
+pub async fn update(db: impl PgExecutor<'_>, scope: ScimScope, id: i64, extern_uid: &str, active: bool) -> Result<()> {
     over_scope!(scope, group => query!(
         []
         "update ", TABLE, " as identity
@@ -213,7 +213,7 @@ pub async fn update(db: impl PgExecutor<'_>, scope: Scope, id: i64, extern_uid: 
 }
 
 /// Removes an identity, and nothing else of its user's.
-pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, id: i64) -> Result<()> {
+pub async fn delete(db: impl PgExecutor<'_>, scope: ScimScope, id: i64) -> Result<()> {
     over_scope!(scope, group => query!(
         []
         "delete from ", TABLE, " as identity where ", IN_SCOPE, " and identity.id = $2",

@@ -10,7 +10,7 @@ use super::scim_search::Page;
 use super::{Result, derived, jobs};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::scim::group::{GroupOrder, MemberChange};
+use crate::domain::scim::group::{ScimGroupOrder, ScimMemberChange};
 
 /// Users of a group whose memberships are brought in line in one transaction.
 const USERS_AT_ONCE: i64 = 500;
@@ -210,7 +210,7 @@ pub async fn find(db: impl PgExecutor<'_>, uid: Uuid) -> Result<Option<GroupRow>
 pub async fn list(
     db: impl PgExecutor<'_>,
     name: Option<&str>,
-    order: GroupOrder,
+    order: ScimGroupOrder,
     page: Page,
 ) -> Result<(Vec<GroupRow>, i64)> {
     let rows = sqlx::query!(
@@ -292,7 +292,7 @@ pub async fn list_members(db: impl PgExecutor<'_>, groups: &[Uuid], limit: i64) 
 
 /// Changes who is in a group that is held. Ids of nobody are passed over. Looked at afterwards is who goes, and whoever is
 /// to be in, so that a provider can mend by saying it again; who was never in the group keeps what they have.
-pub async fn change_members(conn: &mut PgConnection, uid: Uuid, change: &MemberChange) -> Result<()> {
+pub async fn change_members(conn: &mut PgConnection, uid: Uuid, change: &ScimMemberChange) -> Result<()> {
     if change.is_empty() {
         return Ok(());
     }

@@ -12,11 +12,11 @@ use super::{Result, audit_events, derived, namespaces};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::scim::Scope;
-use crate::domain::scim::holder::{Holder, KnownTo};
-use crate::domain::scim::newcomer::{Newcomer, check_extern_uid};
-use crate::domain::scim::refusal::Refusal;
-use crate::domain::scim::tenant::{Group, Tenant};
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::email_owner::{AccountKnownTo, EmailOwner};
+use crate::domain::scim::new_user::{NewScimUser, check_extern_uid};
+use crate::domain::scim::refusal::ScimRefusal;
+use crate::domain::scim::tenant::{SamlGroup, ScimTenant};
 use crate::domain::scim::username;
 
 /// How it went.
@@ -25,7 +25,7 @@ pub enum Outcome {
     /// All is written, these events too. The caller commits, and logs them.
     Done(Vec<Event>),
     /// A rule stands against it. The caller rolls back.
-    Refused(Refusal),
+    Refused(ScimRefusal),
 }
 
 /// What should be different about an identity; `None` is left as it is.
@@ -51,8 +51,8 @@ struct Person {
 /// Where the database does not answer, or another writer was faster.
 pub async fn provision(
     conn: &mut PgConnection,
-    tenant: &Tenant,
-    newcomer: &Newcomer,
+    tenant: &ScimTenant,
+    newcomer: &NewScimUser,
     now: DateTime<Utc>,
 ) -> Result<Outcome> {
     let scope = tenant.scope();
@@ -69,10 +69,10 @@ pub async fn provision(
     }
     let (person, is_new) = match find_holder(&mut *conn, scope, newcomer.email()).await? {
         Some(holder) if scim::find_id_by_user(&mut *conn, scope, holder.id).await?.is_some() => {
-            return Ok(Outcome::Refused(Refusal::UserTaken));
+            return Ok(Outcome::Refused(ScimRefusal::UserTaken));
         }
-        Some(holder) if !holder.may_be_joined() => return Ok(Outcome::Refused(Refusal::EmailTaken)),
-        Some(Holder { id, username, email, is_bot, .. }) => (Person { id, username, email, is_bot }, false),
+        Some(holder) if !holder.may_be_joined() => return Ok(Outcome::Refused(ScimRefusal::EmailTaken)),
+        Some(EmailOwner { id, username, email, is_bot, .. }) => (Person { id, username, email, is_bot }, false),
         None => match insert_user(conn, tenant, newcomer, now).await? {
             Ok(person) => (person, true),
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -81,8 +81,8 @@ pub async fn provision(
     scim::insert(&mut *conn, scope, None, person.id, newcomer.extern_uid(), newcomer.active()).await?;
     let done = if newcomer.active() {
         match tenant {
-            Tenant::Group(group) => join(conn, group, &person, now.date_naive()).await?,
-            Tenant::Instance => Ok(()),
+            ScimTenant::Group(group) => join(conn, group, &person, now.date_naive()).await?,
+            ScimTenant::Instance => Ok(()),
         }
     } else {
         take_off(conn, tenant, person.id, now.date_naive()).await?.map(|_| ())
@@ -98,7 +98,12 @@ pub async fn provision(
 
 /// Writes down that a provider was refused an account whose address is not shown to be the same person's. Called once the
 /// transaction that found the account is over, for it wrote nothing.
-pub async fn note_refused(db: impl PgExecutor<'_>, tenant: &Tenant, email: &str, now: DateTime<Utc>) -> Result<Event> {
+pub async fn note_refused(
+    db: impl PgExecutor<'_>,
+    tenant: &ScimTenant,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<Event> {
     // The address, and neither id nor name: who reads the tenant's events may not know the account.
     let message = format!("Another account has the address {email} and was not joined: the address is not confirmed");
     let event = event(tenant, EventName::UserProvisioningRefused, None, &message);
@@ -112,7 +117,7 @@ pub async fn note_refused(db: impl PgExecutor<'_>, tenant: &Tenant, email: &str,
 /// Where the database does not answer, or another writer was faster.
 pub async fn change(
     conn: &mut PgConnection,
-    tenant: &Tenant,
+    tenant: &ScimTenant,
     held: &HeldIdentity,
     change: &Change,
     now: DateTime<Utc>,
@@ -124,7 +129,7 @@ pub async fn change(
         }
         let other = scim::find_user_id(&mut *conn, tenant.scope(), extern_uid).await?;
         if other.is_some_and(|other| other != held.user) {
-            return Ok(Outcome::Refused(Refusal::ExternUidTaken));
+            return Ok(Outcome::Refused(ScimRefusal::ExternUidTaken));
         }
     }
     finish(conn, tenant, held, extern_uid, change.active, now, false).await
@@ -133,7 +138,7 @@ pub async fn change(
 /// Writes an identity, and takes its user on or off. With `rejoin` an active one is taken on where that came undone.
 async fn finish(
     conn: &mut PgConnection,
-    tenant: &Tenant,
+    tenant: &ScimTenant,
     held: &HeldIdentity,
     extern_uid: &str,
     active: Option<bool>,
@@ -146,9 +151,9 @@ async fn finish(
     let name = match active {
         Some(true) if !held.active || rejoin => {
             let done = match tenant {
-                Tenant::Group(group) => join(conn, group, &person, today).await?,
-                Tenant::Instance if held.active => Ok(()),
-                Tenant::Instance => {
+                ScimTenant::Group(group) => join(conn, group, &person, today).await?,
+                ScimTenant::Instance if held.active => Ok(()),
+                ScimTenant::Instance => {
                     unblock(&mut *conn, person.id).await?;
                     Ok(())
                 }
@@ -184,18 +189,18 @@ async fn finish(
 /// Makes a member of somebody who is none, with the group's default role.
 async fn join(
     conn: &mut PgConnection,
-    group: &Group,
+    group: &SamlGroup,
     person: &Person,
     today: NaiveDate,
-) -> Result<std::result::Result<(), Refusal>> {
+) -> Result<std::result::Result<(), ScimRefusal>> {
     if is_member(&mut *conn, group.id, person.id, today).await? {
         return Ok(Ok(()));
     }
     if !admits_email(&mut *conn, group.id, &person.email).await? {
-        return Ok(Err(Refusal::EmailDomain));
+        return Ok(Err(ScimRefusal::EmailDomain));
     }
     if group.provider.enforced_sso && !person.is_bot && !is_linked(&mut *conn, group.provider.id, person.id).await? {
-        return Ok(Err(Refusal::NotLinked));
+        return Ok(Err(ScimRefusal::NotLinked));
     }
     sqlx::query!(
         "
@@ -228,15 +233,15 @@ async fn join(
 /// Ends what the tenant gives somebody; whether there was anything to end.
 async fn take_off(
     conn: &mut PgConnection,
-    tenant: &Tenant,
+    tenant: &ScimTenant,
     user: UserId,
     today: NaiveDate,
-) -> Result<std::result::Result<bool, Refusal>> {
+) -> Result<std::result::Result<bool, ScimRefusal>> {
     match tenant {
-        Tenant::Group(group) => {
+        ScimTenant::Group(group) => {
             let owners = hold_owners(&mut *conn, group.id, today).await?;
             if matches!(&owners[..], [owner] if owner.user == user) {
-                return Ok(Err(Refusal::LastOwner));
+                return Ok(Err(ScimRefusal::LastOwner));
             }
             let changed = delete_memberships(&mut *conn, group.id, user).await? > 0;
             if changed {
@@ -244,7 +249,7 @@ async fn take_off(
             }
             Ok(Ok(changed))
         }
-        Tenant::Instance => {
+        ScimTenant::Instance => {
             let changed = block(&mut *conn, user).await? > 0;
             delete_sessions(&mut *conn, user).await?;
             Ok(Ok(changed))
@@ -254,10 +259,10 @@ async fn take_off(
 
 /// Whoever asks for this identity, this address or this user name waits until the transaction ends. One order for
 /// everybody, so that no two wait for each other.
-async fn lock(conn: &mut PgConnection, scope: Scope, newcomer: &Newcomer) -> Result<()> {
+async fn lock(conn: &mut PgConnection, scope: ScimScope, newcomer: &NewScimUser) -> Result<()> {
     let scope = match scope {
-        Scope::Group(group) => group.to_string(),
-        Scope::Instance => "instance".to_owned(),
+        ScimScope::Group(group) => group.to_string(),
+        ScimScope::Instance => "instance".to_owned(),
     };
     let name = username::candidates(newcomer.user_name(), 0).next().unwrap_or_default();
     let keys = [
@@ -284,18 +289,18 @@ async fn lock(conn: &mut PgConnection, scope: Scope, newcomer: &Newcomer) -> Res
 /// A new user with a personal namespace, and for a group with an account at its SAML provider.
 async fn insert_user(
     conn: &mut PgConnection,
-    tenant: &Tenant,
-    newcomer: &Newcomer,
+    tenant: &ScimTenant,
+    newcomer: &NewScimUser,
     now: DateTime<Utc>,
-) -> Result<std::result::Result<Person, Refusal>> {
+) -> Result<std::result::Result<Person, ScimRefusal>> {
     let name = match newcomer.new_name() {
         Ok(name) => name,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if let Tenant::Group(group) = tenant
+    if let ScimTenant::Group(group) = tenant
         && has_account(&mut *conn, group.provider.id, newcomer.extern_uid()).await?
     {
-        return Ok(Err(Refusal::ExternUidTaken));
+        return Ok(Err(ScimRefusal::ExternUidTaken));
     }
     let mut free = None;
     for candidate in username::candidates(newcomer.user_name(), now.timestamp()) {
@@ -304,7 +309,7 @@ async fn insert_user(
             break;
         }
     }
-    let Some(username) = free else { return Ok(Err(Refusal::NoFreeUsername)) };
+    let Some(username) = free else { return Ok(Err(ScimRefusal::NoFreeUsername)) };
     let confirmed_at = (!confirms_addresses(&mut *conn).await?).then(|| now.naive_utc());
     let row = UserRow {
         username: username.clone(),
@@ -337,7 +342,7 @@ async fn insert_user(
     )
     .execute(&mut *conn)
     .await?;
-    if let Tenant::Group(group) = tenant {
+    if let ScimTenant::Group(group) = tenant {
         // The group manages the account that its provider made: it may vouch for it by SSH certificates.
         sqlx::query!(
         "
@@ -376,10 +381,10 @@ async fn insert_user(
 /// Who has this address, be it the first or a further one, and first of all who has it confirmed. A further one must be:
 /// anybody can add an address. Where an installation asks nobody to confirm, what a group's SCIM makes is confirmed as all
 /// else is, but not to other groups: it is the word of one of them.
-async fn find_holder(db: impl PgExecutor<'_>, scope: Scope, email: &str) -> Result<Option<Holder>> {
+async fn find_holder(db: impl PgExecutor<'_>, scope: ScimScope, email: &str) -> Result<Option<EmailOwner>> {
     let group = match scope {
-        Scope::Group(group) => Some(group.0),
-        Scope::Instance => None,
+        ScimScope::Group(group) => Some(group.0),
+        ScimScope::Instance => None,
     };
     let row = sqlx::query!(
         r#"
@@ -437,16 +442,16 @@ async fn find_holder(db: impl PgExecutor<'_>, scope: Scope, email: &str) -> Resu
         email
     );
     let row = row.fetch_optional(db).await?;
-    Ok(row.map(|row| Holder {
+    Ok(row.map(|row| EmailOwner {
         id: UserId(row.id),
         username: row.username,
         email: row.email,
         is_bot: row.is_bot,
         is_confirmed: row.is_confirmed,
         known: match (row.is_known_here, row.is_known_elsewhere) {
-            (_, true) => KnownTo::Others,
-            (true, false) => KnownTo::AskerAlone,
-            (false, false) => KnownTo::Nobody,
+            (_, true) => AccountKnownTo::Others,
+            (true, false) => AccountKnownTo::RequesterAlone,
+            (false, false) => AccountKnownTo::Nobody,
         },
     }))
 }
@@ -629,10 +634,10 @@ async fn delete_sessions(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-fn event(tenant: &Tenant, name: EventName, target: Option<&Person>, message: &str) -> Event {
+fn event(tenant: &ScimTenant, name: EventName, target: Option<&Person>, message: &str) -> Event {
     let entity = match tenant {
-        Tenant::Group(group) => Entity::Group(group.id, group.full_path.clone()),
-        Tenant::Instance => Entity::Instance,
+        ScimTenant::Group(group) => Entity::Group(group.id, group.full_path.clone()),
+        ScimTenant::Instance => Entity::Instance,
     };
     Event {
         name,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domain::scim::Scope;
+use crate::domain::scim::ScimScope;
 use crate::store::web_hooks::Owner;
 use crate::store::{Error, Result, ids, locks, scim_groups};
 
@@ -148,7 +148,7 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         run.caught(&place, answer)?;
     }
     let identities = &document.scim_identities;
-    scim::bring(run, &root("scim_identities"), Scope::Instance, "the instance", identities).await?;
+    scim::bring(run, &root("scim_identities"), ScimScope::Instance, "the instance", identities).await?;
     hooks::bring(run, &root("hooks"), Owner::Instance, "the instance", &document.hooks).await?;
     for (index, message) in document.broadcast_messages.iter().enumerate() {
         let place = root("broadcast_messages").item(index);

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::run::{Changes, Place, Run};
 use super::words::{Ensure, Given, Id};
-use crate::domain::scim::Scope;
-use crate::domain::scim::newcomer::check_extern_uid;
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::new_user::check_extern_uid;
 use crate::domain::token;
 use crate::store::{Result, scim, scim_groups, scim_tokens};
 
@@ -30,7 +30,13 @@ pub struct ScimIdentity {
 }
 
 /// Makes the scope's token this one; the one before it is good no more.
-pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &Given) -> Result<()> {
+pub async fn bring_token(
+    run: &mut Run<'_>,
+    place: &Place,
+    scope: ScimScope,
+    whose: &str,
+    stated: &Given,
+) -> Result<()> {
     let Some(text) = run.given(place, stated) else { return Ok(()) };
     let digest = token::sha256(&text);
     let known = scim_tokens::find_token(&mut *run.conn, scope).await?;
@@ -52,7 +58,13 @@ pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: 
 }
 
 /// Brings a scope's identities about; `whose` is the group's path, or the instance.
-pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &[ScimIdentity]) -> Result<()> {
+pub async fn bring(
+    run: &mut Run<'_>,
+    place: &Place,
+    scope: ScimScope,
+    whose: &str,
+    stated: &[ScimIdentity],
+) -> Result<()> {
     for (index, entry) in stated.iter().enumerate() {
         let place = place.item(index);
         let Some(user) = run.user(&place.key("user"), &entry.user).await? else { continue };
@@ -61,7 +73,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, 
         if entry.ensure.is_absent() {
             if let Some(row) = existing {
                 scim::delete(&mut *run.conn, scope, row.id).await?;
-                if scope == Scope::Instance {
+                if scope == ScimScope::Instance {
                     let groups = scim_groups::delete_member(&mut *run.conn, user).await?;
                     for group in groups {
                         run.link(group);

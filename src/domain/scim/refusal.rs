@@ -2,7 +2,7 @@
 
 /// A rule that stands against what a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ScimRefusal {
     /// Parameters that must be there, in Ruby's way of writing a list of names.
     #[error("Missing params: [{}]", symbols(.0))]
     Missing(Vec<&'static str>),
@@ -48,6 +48,9 @@ mod tests {
 
     #[test]
     fn missing_parameters_are_listed_as_ruby_symbols() {
-        assert_eq!(Refusal::Missing(vec!["extern_uid", "email"]).to_string(), "Missing params: [:extern_uid, :email]");
+        assert_eq!(
+            ScimRefusal::Missing(vec!["extern_uid", "email"]).to_string(),
+            "Missing params: [:extern_uid, :email]"
+        );
     }
 }

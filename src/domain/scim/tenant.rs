@@ -1,20 +1,20 @@
 //! Whose users a client provisions, and the rules that hold there.
 
-use super::Scope;
+use super::ScimScope;
 use crate::domain::ids::NamespaceId;
 
 /// The group or the installation that a client's token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tenant {
+pub enum ScimTenant {
     /// A top-level group with single sign-on.
-    Group(Group),
+    Group(SamlGroup),
     /// The installation.
     Instance,
 }
 
 /// A top-level group with single sign-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct SamlGroup {
     /// Its id.
     pub id: NamespaceId,
     /// The name that people read.
@@ -22,12 +22,12 @@ pub struct Group {
     /// Its path.
     pub full_path: String,
     /// Its SAML provider.
-    pub provider: Provider,
+    pub provider: SamlProvider,
 }
 
 /// A group's SAML provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Provider {
+pub struct SamlProvider {
     /// `saml_providers.id`
     pub id: i64,
     /// Switched off, the group's users are not listed.
@@ -40,13 +40,13 @@ pub struct Provider {
     pub member_role: Option<i64>,
 }
 
-impl Tenant {
+impl ScimTenant {
     /// Where its identities are.
     #[must_use]
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&self) -> ScimScope {
         match self {
-            Self::Group(group) => Scope::Group(group.id),
-            Self::Instance => Scope::Instance,
+            Self::Group(group) => ScimScope::Group(group.id),
+            Self::Instance => ScimScope::Instance,
         }
     }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use uuid::Uuid;
 
 use super::{members, require, resource, uuid};
-use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
+use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
@@ -35,8 +35,8 @@ pub async fn create(
             Some(id.ok_or_else(|| refused("Invalid UUID for scim_group_uid"))?)
         }
     };
-    let mut change = MemberChange::default();
-    change.add(members::coming(body::member(&fields, "members").unwrap_or_default())?);
+    let mut change = ScimMemberChange::default();
+    change.add(members::parse_known_ids(body::member(&fields, "members").unwrap_or_default())?);
     let uid = match retry(|| once(&scim, &name, wanted, &change)).await? {
         Linked::Done(uid) => uid,
         Linked::NoSuchName => return Err(refused(&format!("No matching SAML group found with name: {name}"))),
@@ -46,7 +46,7 @@ pub async fn create(
     resource::answer(&scim, &caller, uid, &projection, StatusCode::CREATED).await
 }
 
-async fn once(scim: &ScimState, name: &str, wanted: Option<Uuid>, change: &MemberChange) -> Result<Linked, Lost> {
+async fn once(scim: &ScimState, name: &str, wanted: Option<Uuid>, change: &ScimMemberChange) -> Result<Linked, Lost> {
     let mut transaction = scim.db.begin().await?;
     let linked = scim_groups::link(&mut transaction, name, wanted).await?;
     if let Linked::Done(uid) = linked {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::error::ScimError;
 use super::race::{Lost, retry};
 use super::{ScimState, body, version};
-use crate::domain::scim::group::MemberChange;
+use crate::domain::scim::group::ScimMemberChange;
 use crate::store::scim_groups;
 
 /// A UUID as it is usually written; GitLab knows no other form.
@@ -39,11 +39,11 @@ fn require(fields: &Map<String, Value>, names: &[&str]) -> Result<(), ScimError>
 }
 
 /// Changes who is in a group, where it is of the version that the client means.
-async fn change(scim: &ScimState, id: &str, headers: &HeaderMap, change: &MemberChange) -> Result<Uuid, ScimError> {
+async fn change(scim: &ScimState, id: &str, headers: &HeaderMap, change: &ScimMemberChange) -> Result<Uuid, ScimError> {
     retry(|| once(scim, id, headers, change)).await
 }
 
-async fn once(scim: &ScimState, id: &str, headers: &HeaderMap, change: &MemberChange) -> Result<Uuid, Lost> {
+async fn once(scim: &ScimState, id: &str, headers: &HeaderMap, change: &ScimMemberChange) -> Result<Uuid, Lost> {
     let mut transaction = scim.db.begin().await?;
     let uid = hold(&mut transaction, id, headers).await?;
     scim_groups::change_members(&mut transaction, uid, change).await?;

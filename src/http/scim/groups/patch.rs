@@ -6,12 +6,12 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::{change, members, require, resource};
-use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
-use crate::domain::scim::path;
+use crate::domain::scim::attribute_path::PatchPath;
+use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::ScimBody;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::operations::{self, Operation};
+use crate::http::scim::patch_operation::{self, PatchOperation};
 use crate::http::scim::{ScimState, no_content, projection_of};
 
 /// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of the
@@ -36,35 +36,41 @@ pub async fn patch(
     resource::answer(&scim, &caller, uid, &projection, StatusCode::OK).await
 }
 
-fn wanted(fields: &Map<String, Value>) -> Result<MemberChange, ScimError> {
+fn wanted(fields: &Map<String, Value>) -> Result<ScimMemberChange, ScimError> {
     require(fields, &["schemas", "Operations"])?;
-    let mut wanted = MemberChange::default();
-    let all = operations::of(fields).unwrap_or_default();
-    for (place, Operation { op, path, value }) in operations::each(&all)?.into_iter().enumerate() {
+    let mut wanted = ScimMemberChange::default();
+    let all = patch_operation::find(fields).unwrap_or_default();
+    for (place, PatchOperation { op, path, value }) in patch_operation::parse_all(&all)?.into_iter().enumerate() {
         if !matches!(op.as_str(), "add" | "remove" | "replace") {
             return Err(ScimError::InvalidValue(format!("Operations[{place}][op] does not have a valid value")));
         }
         match path {
             Some(path) if !path.eq_ignore_ascii_case(GROUP_SCHEMA) => put(&mut wanted, &op, path, value)?,
             _ if op == "remove" => return Err(ScimError::NoTarget),
-            _ => operations::all_of(value)?.iter().try_for_each(|(path, value)| put(&mut wanted, &op, path, value))?,
+            _ => patch_operation::parse_values(value)?
+                .iter()
+                .try_for_each(|(path, value)| put(&mut wanted, &op, path, value))?,
         }
     }
     Ok(wanted)
 }
 
-fn put(wanted: &mut MemberChange, op: &str, path: &str, value: &Value) -> Result<(), ScimError> {
-    let Ok(path) = path::Path::parse(path) else {
+fn put(wanted: &mut ScimMemberChange, op: &str, path: &str, value: &Value) -> Result<(), ScimError> {
+    let Ok(path) = PatchPath::parse(path) else {
         // To pass over it could leave a leaver with access.
-        return if operations::is_about(path, GROUP_SCHEMA, "members") { Err(members::unreadable()) } else { Ok(()) };
+        return if patch_operation::is_about(path, GROUP_SCHEMA, "members") {
+            Err(members::unreadable())
+        } else {
+            Ok(())
+        };
     };
     let Some(("members", part)) = path.attribute.of(GROUP_SCHEMA) else { return Ok(()) };
     match (op, part.or(path.sub.as_deref()), &path.filter) {
-        ("add", None, None) => wanted.add(members::coming(value)?),
-        ("replace", None, None) if !value.is_null() => wanted.replace(members::all(value)?),
+        ("add", None, None) => wanted.add(members::parse_known_ids(value)?),
+        ("replace", None, None) if !value.is_null() => wanted.replace(members::parse_ids(value)?),
         ("remove", None, None) if value.is_null() => wanted.replace([]),
-        ("remove", None, None) => wanted.remove(members::all(value)?),
-        ("remove", None, Some(filter)) => wanted.remove(members::ids_in(filter)?),
+        ("remove", None, None) => wanted.remove(members::parse_ids(value)?),
+        ("remove", None, Some(filter)) => wanted.remove(members::parse_filter_ids(filter)?),
         _ => return Err(members::unreadable()),
     }
     Ok(())
@@ -76,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn read(operations: &Value) -> Result<MemberChange, String> {
+    fn read(operations: &Value) -> Result<ScimMemberChange, String> {
         let body = json!({ "schemas": [], "Operations": operations });
         wanted(body.as_object().unwrap()).map_err(|error| error.to_string())
     }

@@ -10,16 +10,16 @@ use uuid::Uuid;
 use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::projection::Projection;
-use crate::http::scim::target::encoded;
+use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::url::encoded;
 use crate::http::scim::{ScimState, moment, resource_answer, version};
 use crate::store::scim_groups::{self, GroupRow, MemberRow};
 
-/// Members in one answer at most.
+/// MembersByGroup in one answer at most.
 const MAX_MEMBERS: usize = 100_000;
 
 /// Who is in which group.
-pub type Members = HashMap<Uuid, Vec<MemberRow>>;
+pub type MembersByGroup = HashMap<Uuid, Vec<MemberRow>>;
 
 /// The members of groups, as far as they are shown. Groups whose members no answer has room for any more are taken off the
 /// end of the list.
@@ -29,9 +29,9 @@ pub type Members = HashMap<Uuid, Vec<MemberRow>>;
 pub async fn members(
     scim: &ScimState,
     groups: &mut Vec<GroupRow>,
-    projection: &Projection,
-) -> Result<Members, ScimError> {
-    let mut members = Members::new();
+    projection: &AttributeProjection,
+) -> Result<MembersByGroup, ScimError> {
+    let mut members = MembersByGroup::new();
     if groups.is_empty() || !projection.shows("members") {
         return Ok(members);
     }
@@ -53,7 +53,12 @@ pub async fn members(
 
 /// The resource, with what the client asked to see of it.
 #[must_use]
-pub fn render(caller: &ScimCaller, group: &GroupRow, members: &Members, projection: &Projection) -> Map<String, Value> {
+pub fn render(
+    caller: &ScimCaller,
+    group: &GroupRow,
+    members: &MembersByGroup,
+    projection: &AttributeProjection,
+) -> Map<String, Value> {
     let member = |row: &MemberRow| {
         let place = format!("{}/Users/{}", caller.base_url(), encoded(&row.extern_uid));
         json!({ "value": row.extern_uid, "$ref": place, "display": row.name, "type": "User" })
@@ -86,14 +91,14 @@ pub async fn answer(
     scim: &ScimState,
     caller: &ScimCaller,
     uid: Uuid,
-    projection: &Projection,
+    projection: &AttributeProjection,
     status: StatusCode,
 ) -> Result<Response, ScimError> {
     let group = scim_groups::find(scim.db.pool(), uid).await?;
     let group = group.ok_or_else(|| ScimError::NoSuchGroup(uid.to_string()))?;
     match answer_with(scim, caller, group.clone(), projection, status).await {
         Err(ScimError::TooMany) => {
-            let without = Projection::new(GROUP_SCHEMA, [], ["members"]);
+            let without = AttributeProjection::new(GROUP_SCHEMA, [], ["members"]);
             answer_with(scim, caller, group, &without, status).await
         }
         answered => answered,
@@ -108,7 +113,7 @@ pub async fn answer_with(
     scim: &ScimState,
     caller: &ScimCaller,
     group: GroupRow,
-    projection: &Projection,
+    projection: &AttributeProjection,
     status: StatusCode,
 ) -> Result<Response, ScimError> {
     let (updated_at, location) = (group.updated_at, location(caller, &group));

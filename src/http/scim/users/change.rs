@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::race::{Lost, retry};
@@ -19,7 +19,7 @@ pub struct Wanted<'a> {
     /// The request's headers.
     pub headers: &'a HeaderMap,
     /// The error for a rule that stands against it.
-    pub refused: &'a (dyn Fn(&HeldIdentity, Refusal) -> ScimError + Sync),
+    pub refused: &'a (dyn Fn(&HeldIdentity, ScimRefusal) -> ScimError + Sync),
 }
 
 /// Makes a change, all of it or nothing, and hands out what the user is called afterwards.

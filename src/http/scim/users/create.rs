@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::one::find;
 use super::resource;
-use crate::domain::scim::newcomer::{Newcomer, Said, SaidName};
-use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::new_user::{NewScimUser, ScimNameAttributes, ScimUserAttributes};
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
@@ -30,8 +30,8 @@ pub async fn create(
     let projection = projection_of(USER_SCHEMA, query.as_deref());
     let said = said(&fields)?;
     let fields = Value::Object(fields);
-    let refused = |refusal: Refusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
-    let newcomer = Newcomer::new(said).map_err(refused)?;
+    let refused = |refusal: ScimRefusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
+    let newcomer = NewScimUser::new(said).map_err(refused)?;
     if let Some(refusal) = retry(|| once(&scim, &caller, &newcomer)).await? {
         return Err(refused(refusal));
     }
@@ -39,12 +39,12 @@ pub async fn create(
     Ok(resource::answer(&caller, &found, &projection, StatusCode::CREATED))
 }
 
-async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {
+async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &NewScimUser) -> Result<Option<ScimRefusal>, Lost> {
     let mut transaction = scim.db.begin().await?;
     match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
         Outcome::Refused(refusal) => {
             drop(transaction);
-            if refusal == Refusal::EmailTaken {
+            if refusal == ScimRefusal::EmailTaken {
                 let (tenant, now) = (caller.tenant(), scim.clock.now());
                 let email = newcomer.email();
                 let event = scim_provisioning::note_refused(scim.db.pool(), tenant, email, now).await?;
@@ -60,10 +60,10 @@ async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Res
     }
 }
 
-fn said(fields: &Map<String, Value>) -> Result<Said, ScimError> {
+fn said(fields: &Map<String, Value>) -> Result<ScimUserAttributes, ScimError> {
     let text = |name: &str| body::member(fields, name).and_then(body::text);
     let active = body::member(fields, "active").map(body::active).transpose()?.flatten();
-    Ok(Said {
+    Ok(ScimUserAttributes {
         extern_uid: text("externalId").or_else(|| text("id")),
         user_name: text("userName"),
         email: email(fields),
@@ -97,14 +97,14 @@ fn email(fields: &Map<String, Value>) -> Option<String> {
 }
 
 /// What somebody is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
-fn name(fields: &Map<String, Value>) -> SaidName {
+fn name(fields: &Map<String, Value>) -> ScimNameAttributes {
     let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {
         name.as_ref().and_then(Value::as_object).and_then(|name| body::member(name, part)).and_then(body::text)
     };
     let flat = |name: &str| body::member(fields, name).and_then(body::text);
     let formatted = part("formatted").filter(|text| !text.trim().is_empty());
-    SaidName {
+    ScimNameAttributes {
         formatted: formatted.or_else(|| flat("name.formatted")),
         display: flat("displayName"),
         given: part("givenName"),
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &Value) -> Said {
+    fn read(body: &Value) -> ScimUserAttributes {
         said(body.as_object().unwrap()).unwrap()
     }
 
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_sent() {
         let texts = |body: Value| {
-            let SaidName { formatted, display, given, family } = read(&body).name;
+            let ScimNameAttributes { formatted, display, given, family } = read(&body).name;
             [formatted, display, given, family].map(|text| text.unwrap_or_else(|| "-".to_owned())).join("|")
         };
         let parts = json!({"formatted": " ", "givenName": "Mary Jane", "familyName": " van der Berg"});
@@ -163,7 +163,7 @@ mod tests {
         assert!(said_of(&json!({"active": "perhaps"})).is_err());
     }
 
-    fn said_of(body: &Value) -> Result<Said, ScimError> {
+    fn said_of(body: &Value) -> Result<ScimUserAttributes, ScimError> {
         said(body.as_object().unwrap())
     }
 }

@@ -5,8 +5,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::change::{Wanted, apply};
-use crate::domain::scim::refusal::Refusal;
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::refusal::ScimRefusal;
+use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::{ScimState, no_content};
@@ -24,8 +24,10 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
     let change = Change { active: Some(false), extern_uid: None };
-    let refused = |held: &HeldIdentity, refusal: Refusal| match (refusal, caller.tenant()) {
-        (Refusal::LastOwner, Tenant::Group(group)) => ScimError::LastOwner(held.name.clone(), group.name.clone()),
+    let refused = |held: &HeldIdentity, refusal: ScimRefusal| match (refusal, caller.tenant()) {
+        (ScimRefusal::LastOwner, ScimTenant::Group(group)) => {
+            ScimError::LastOwner(held.name.clone(), group.name.clone())
+        }
         (refusal, _) => ScimError::of_rule(&format!("Error removing {}", held.name), &refusal, false),
     };
     apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;

@@ -8,7 +8,7 @@ use crate::domain::scim::search::{USER_SCHEMA, condition};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::list_request::{ListRequest, Listed};
+use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
 use crate::store::scim_search::{self, Found, Page};
 
 /// The page that is asked for.
@@ -18,7 +18,7 @@ use crate::store::scim_search::{self, Found, Page};
 pub async fn list(
     State(scim): State<ScimState>,
     caller: ScimCaller,
-    request: ListRequest,
+    request: ScimListRequest,
 ) -> Result<Response, ScimError> {
     let page = request.page();
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
@@ -31,9 +31,9 @@ pub async fn list(
 pub async fn find(
     scim: &ScimState,
     caller: &ScimCaller,
-    request: &ListRequest,
+    request: &ScimListRequest,
     page: Page,
-) -> Result<Listed, ScimError> {
+) -> Result<ScimListPage, ScimError> {
     let filter = request.filter()?;
     let condition = filter.as_ref().map(condition).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
     // While a group's SAML is switched off, GitLab shows nobody.
@@ -44,5 +44,5 @@ pub async fn find(
     };
     let projection = request.projection(USER_SCHEMA);
     let resources = found.users.iter().map(|found| resource::render(caller, found, &projection)).collect();
-    Ok(Listed { resources, total: found.total, limit: page.limit })
+    Ok(ScimListPage { resources, total: found.total, limit: page.limit })
 }

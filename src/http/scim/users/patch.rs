@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::change::{Wanted, apply};
 use super::one::find;
 use super::resource;
-use crate::domain::scim::path;
-use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::attribute_path::PatchPath;
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::operations::{self, Operation};
+use crate::http::scim::patch_operation::{self, PatchOperation};
 use crate::http::scim::{ScimState, no_content, projection_of};
 use crate::store::scim::HeldIdentity;
 use crate::store::scim_provisioning::Change;
@@ -34,7 +34,7 @@ pub async fn patch(
     let projection = projection_of(USER_SCHEMA, query.as_deref());
     let change = change(&fields)?;
     let said = Value::Object(fields);
-    let refused = |held: &HeldIdentity, refusal: Refusal| {
+    let refused = |held: &HeldIdentity, refusal: ScimRefusal| {
         ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, false)
     };
     let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
@@ -46,8 +46,8 @@ pub async fn patch(
 
 fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
     let mut change = Change::default();
-    let Some(all) = operations::of(fields) else { return Ok(change) };
-    for Operation { op, path, value } in operations::each(&all)? {
+    let Some(all) = patch_operation::find(fields) else { return Ok(change) };
+    for PatchOperation { op, path, value } in patch_operation::parse_all(&all)? {
         match (op.as_str(), path) {
             // GitLab's documentation prints `Update`.
             ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
@@ -62,7 +62,7 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
 
 /// Every value of a resource into the change. Each key is a path of its own.
 fn put_all(change: &mut Change, value: &Value) -> Result<(), ScimError> {
-    operations::all_of(value)?.iter().try_for_each(|(path, value)| put(change, path, value))
+    patch_operation::parse_values(value)?.iter().try_for_each(|(path, value)| put(change, path, value))
 }
 
 /// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
@@ -71,9 +71,9 @@ fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> 
     if path.trim().eq_ignore_ascii_case(USER_SCHEMA) {
         return put_all(change, value);
     }
-    let Ok(path) = path::Path::parse(path) else {
+    let Ok(path) = PatchPath::parse(path) else {
         // To pass over it could leave a leaver with access.
-        let active = operations::is_about(path, USER_SCHEMA, "active");
+        let active = patch_operation::is_about(path, USER_SCHEMA, "active");
         return if active { Err(invalid("the path about active cannot be read")) } else { Ok(()) };
     };
     let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };

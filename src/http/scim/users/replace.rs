@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::change::{Wanted, apply};
 use super::one::find;
 use super::resource;
-use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
@@ -34,7 +34,7 @@ pub async fn replace(
     let extern_uid = body::member(&fields, "externalId").and_then(body::text).filter(|text| !text.trim().is_empty());
     let change = Change { active, extern_uid };
     let said = Value::Object(fields);
-    let refused = |held: &HeldIdentity, refusal: Refusal| {
+    let refused = |held: &HeldIdentity, refusal: ScimRefusal| {
         ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, true)
     };
     let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;

@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
-use crate::http::scim::projection::Projection;
-use crate::http::scim::target::encoded;
+use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::url::encoded;
 use crate::http::scim::{moment, resource_answer, version};
 use crate::store::scim_search::FoundUser;
 
 /// The resource, with what the client asked to see of it.
 #[must_use]
-pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) -> Map<String, Value> {
+pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &AttributeProjection) -> Map<String, Value> {
     let Value::Object(resource) = json!({
         "schemas": [USER_SCHEMA],
         "id": user.extern_uid,
@@ -38,7 +38,7 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
 }
 
 /// An answer that is the resource, with its version, and where it is new with its place.
-pub fn answer(caller: &ScimCaller, user: &FoundUser, projection: &Projection, status: StatusCode) -> Response {
+pub fn answer(caller: &ScimCaller, user: &FoundUser, projection: &AttributeProjection, status: StatusCode) -> Response {
     resource_answer(status, render(caller, user, projection), user.updated_at, &location(caller, user))
 }
 
