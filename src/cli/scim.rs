@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::domain::scim::ScimScope;
 use crate::domain::scim::search::ScimUserOrder;
 use crate::domain::token;
-use crate::store::scim_search::{self, Page};
+use crate::store::scim_search::{self, ScimPage};
 use crate::store::{Db, scim_tokens};
 
 /// Identities that are asked for at once.
@@ -73,7 +73,7 @@ async fn list(db: &Db, whose: &ScimScopeArgs, as_json: bool) -> anyhow::Result<(
     let (scope, _) = scope(db, whose).await?;
     let mut offset = 0;
     loop {
-        let page = Page { offset, limit: PAGE };
+        let page = ScimPage { offset, limit: PAGE };
         let found = scim_search::list(db, scope, None, ScimUserOrder::default(), page).await?;
         for user in &found.users {
             if as_json {

@@ -17,6 +17,7 @@ use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
 use crate::domain::repository::{GlRepository, Suffixed};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
+use crate::domain::user_type::UserType;
 
 /// What the settings say, which the rules look at beside the rows.
 #[derive(Debug, Clone)]
@@ -266,14 +267,13 @@ impl AccessFactsRow {
     }
 
     fn user(&self) -> Option<User> {
-        // Humans, service users, project bots and service accounts use git; everything else is the installation's own.
-        let user_type = self.user_type.unwrap_or_default();
+        let user_type = UserType::from_number(self.user_type.unwrap_or_default());
         Some(User {
             id: UserId(self.user_id?),
             username: self.username.clone().unwrap_or_default(),
             state: UserState::from(self.state.as_deref().unwrap_or_default()),
-            internal: !matches!(user_type, 0 | 4 | 6 | 8 | 13),
-            bot: user_type != 0,
+            internal: !user_type.may_use_git(),
+            bot: !user_type.is_human(),
             admin: self.admin.unwrap_or_default(),
             auditor: self.auditor.unwrap_or_default(),
             external: self.external.unwrap_or_default(),

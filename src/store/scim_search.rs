@@ -13,7 +13,7 @@ use crate::domain::scim::search::{ScimUserOrder, UserCondition, UserSortField, U
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct ScimPage {
     /// How many come before it.
     pub offset: i64,
     /// The most that it holds.
@@ -22,16 +22,16 @@ pub struct Page {
 
 /// A page, and how many there are in all.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundScimUsers {
     /// The page, in the order that was asked for.
-    pub users: Vec<FoundUser>,
+    pub users: Vec<ScimUserRow>,
     /// How many meet the condition on all pages.
     pub total: i64,
 }
 
 /// An identity with what is shown of its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundUser {
+pub struct ScimUserRow {
     /// `extern_uid`, in the letter case that it was given in.
     pub extern_uid: String,
     /// The identity's flag.
@@ -58,16 +58,16 @@ pub async fn list(
     scope: ScimScope,
     condition: Option<&UserCondition>,
     order: ScimUserOrder,
-    page: Page,
-) -> Result<Found> {
-    let search = Search { scope, condition, order };
+    page: ScimPage,
+) -> Result<FoundScimUsers> {
+    let search = UserSearch { scope, condition, order };
     super::settled(db, || list_once(db, &search, page)).await
 }
 
-async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
+async fn list_once(db: &Db, search: &UserSearch<'_>, page: ScimPage) -> Result<FoundScimUsers> {
     if page.limit == 0 {
         let mut connection = db.acquire().await?;
-        return Ok(Found { users: Vec::new(), total: search.count(&mut connection).await? });
+        return Ok(FoundScimUsers { users: Vec::new(), total: search.count(&mut connection).await? });
     }
     if page.offset == 0 {
         let mut connection = db.acquire().await?;
@@ -75,7 +75,7 @@ async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
         let shown = i64::try_from(users.len()).unwrap_or(i64::MAX);
         // A look-up of one user needs no second statement to know how many there are.
         let total = if shown < page.limit { shown } else { search.count(&mut connection).await? };
-        return Ok(Found { users, total });
+        return Ok(FoundScimUsers { users, total });
     }
     // One snapshot: the distance from the end must be of the same list.
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
@@ -84,32 +84,32 @@ async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
     let users = if limit <= 0 {
         Vec::new()
     } else if page.offset <= total / 2 {
-        search.page(&mut transaction, Page { limit, ..page }, false).await?
+        search.page(&mut transaction, ScimPage { limit, ..page }, false).await?
     } else {
         // Rows before a page are walked over, so the walk starts at the nearer end.
         let mut users =
-            search.page(&mut transaction, Page { offset: total - page.offset - limit, limit }, true).await?;
+            search.page(&mut transaction, ScimPage { offset: total - page.offset - limit, limit }, true).await?;
         users.reverse();
         users
     };
     transaction.commit().await?;
-    Ok(Found { users, total })
+    Ok(FoundScimUsers { users, total })
 }
 
-struct Search<'a> {
+struct UserSearch<'a> {
     scope: ScimScope,
     condition: Option<&'a UserCondition>,
     order: ScimUserOrder,
 }
 
-impl Search<'_> {
+impl UserSearch<'_> {
     async fn count(&self, connection: &mut PgConnection) -> Result<i64> {
         let mut sql = QueryBuilder::new("select count(*) from ");
         self.push_from(&mut sql, self.condition.is_some_and(looks_at_users));
         Ok(sql.build_query_scalar().persistent(self.is_usual()).fetch_one(connection).await?)
     }
 
-    async fn page(&self, connection: &mut PgConnection, page: Page, backwards: bool) -> Result<Vec<FoundUser>> {
+    async fn page(&self, connection: &mut PgConnection, page: ScimPage, backwards: bool) -> Result<Vec<ScimUserRow>> {
         // The page is found by identities alone where that is possible; only then are their users looked up.
         let users = self.condition.is_some_and(looks_at_users) || self.order.by.is_some_and(sorts_by_users);
         let mut sql = QueryBuilder::new("with page as materialized (select identity.id from ");
@@ -339,7 +339,7 @@ fn is_leaf(condition: &UserCondition) -> bool {
     !matches!(condition, UserCondition::All(_) | UserCondition::Any(_) | UserCondition::Not(_))
 }
 
-impl FromRow<'_, PgRow> for FoundUser {
+impl FromRow<'_, PgRow> for ScimUserRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             extern_uid: row.try_get("extern_uid")?,

@@ -4,12 +4,13 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::NamespaceId;
+use crate::domain::level::AccessLevel;
 use crate::domain::scim::ScimScope;
 use crate::domain::scim::tenant::SamlProvider;
 
 /// A group, as far as provisioning asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScimGroup {
+pub struct SamlGroupRow {
     /// `namespaces.id`
     pub id: NamespaceId,
     /// `namespaces.name`
@@ -81,7 +82,7 @@ pub async fn replace(db: impl PgExecutor<'_>, scope: ScimScope, digest: &[u8; 32
 }
 
 /// The group of that path in any letter case, or of that id where it is digits.
-pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<ScimGroup>> {
+pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<SamlGroupRow>> {
     let id = path.bytes().all(|byte| byte.is_ascii_digit()).then(|| path.parse::<i64>().unwrap_or(0));
     let row = sqlx::query!(
         r#"
@@ -121,10 +122,16 @@ pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Sc
         id,
         enabled: row.enabled.unwrap_or(false),
         enforced_sso: row.enforced_sso.unwrap_or(false),
-        default_role: row.default_role.unwrap_or(10).into(),
+        default_role: row.default_role.map_or(AccessLevel::GUEST, |level| AccessLevel(level.into())),
         member_role: row.member_role,
     });
-    Ok(Some(ScimGroup { id: NamespaceId(row.id), name: row.name, path: row.path, root: NamespaceId(row.root), saml }))
+    Ok(Some(SamlGroupRow {
+        id: NamespaceId(row.id),
+        name: row.name,
+        path: row.path,
+        root: NamespaceId(row.root),
+        saml,
+    }))
 }
 
 /// The SHA-256 of the scope's token.

@@ -25,7 +25,7 @@ use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
 use crate::store::push_rules::Owner;
 use crate::store::security_policies as policy_files;
-use crate::store::{Result, derived, keys, scim_groups, web_hooks};
+use crate::store::{self, Result, derived, keys, web_hooks};
 
 /// A group, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -160,7 +160,7 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
     run.touch_before(id).await?;
     provisioned::end(run, id, &group.path).await?;
     subscriptions::end(run, id, &group.path).await?;
-    scim_groups::delete_links(&mut *run.conn, id).await?;
+    store::saml_group_links::delete_all(&mut *run.conn, id).await?;
     namespaces::delete_group(run.conn, id).await?;
     run.removed(&format!("group {}", group.path));
     Ok(())

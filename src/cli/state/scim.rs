@@ -8,7 +8,7 @@ use super::words::{Ensure, Given, Id};
 use crate::domain::scim::ScimScope;
 use crate::domain::scim::new_user::check_extern_uid;
 use crate::domain::token;
-use crate::store::{Result, scim, scim_groups, scim_tokens};
+use crate::store::{Result, scim_identities, scim_member_syncs, scim_tokens};
 
 /// A user as an identity provider knows them, found by the user. The user is neither made nor changed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -69,12 +69,12 @@ pub async fn bring(
         let place = place.item(index);
         let Some(user) = run.user(&place.key("user"), &entry.user).await? else { continue };
         let what = format!("SCIM identity of {} in {whose}", entry.user);
-        let existing = scim::find_by_user(&mut *run.conn, scope, user).await?;
+        let existing = scim_identities::find_by_user(&mut *run.conn, scope, user).await?;
         if entry.ensure.is_absent() {
             if let Some(row) = existing {
-                scim::delete(&mut *run.conn, scope, row.id).await?;
+                scim_identities::delete(&mut *run.conn, scope, row.id).await?;
                 if scope == ScimScope::Instance {
-                    let groups = scim_groups::delete_member(&mut *run.conn, user).await?;
+                    let groups = scim_member_syncs::delete_memberships_of(&mut *run.conn, user).await?;
                     for group in groups {
                         run.link(group);
                     }
@@ -94,7 +94,7 @@ pub async fn bring(
                 run.mistake(&place.key("extern_uid"), refusal.to_string());
                 continue;
             }
-            let holder = scim::find_user_id(&mut *run.conn, scope, extern_uid).await?;
+            let holder = scim_identities::find_user_id(&mut *run.conn, scope, extern_uid).await?;
             if holder.is_some_and(|holder| holder != user) {
                 run.mistake(&place.key("extern_uid"), "is that of another user");
                 continue;
@@ -104,7 +104,7 @@ pub async fn bring(
             (None, None) => run.mistake(&place, "extern_uid is missing, which a new identity needs"),
             (None, Some(extern_uid)) => {
                 let (id, active) = (entry.id.map(|id| id.0), entry.active.unwrap_or(true));
-                scim::insert(&mut *run.conn, scope, id, user, extern_uid, active).await?;
+                scim_identities::insert(&mut *run.conn, scope, id, user, extern_uid, active).await?;
                 run.added(&what);
             }
             (Some(mut row), _) => {
@@ -112,7 +112,7 @@ pub async fn bring(
                 changes.set("extern_uid", &mut row.extern_uid, entry.extern_uid.clone());
                 changes.set("active", &mut row.active, entry.active);
                 if !changes.is_empty() {
-                    scim::update(&mut *run.conn, scope, row.id, &row.extern_uid, row.active).await?;
+                    scim_identities::update(&mut *run.conn, scope, row.id, &row.extern_uid, row.active).await?;
                     run.updated(&what, &changes);
                 }
             }

@@ -9,10 +9,6 @@ pub struct EmailOwner {
     pub id: UserId,
     /// `users.username`
     pub username: String,
-    /// Their first address, whichever was sent.
-    pub email: String,
-    /// Not a person: a bot or a service account.
-    pub is_bot: bool,
     /// The address that was sent is confirmed. To a group, the word of another group's provider confirms nothing.
     pub is_confirmed: bool,
     /// Which tenants made the account or know it.
@@ -31,7 +27,7 @@ pub enum AccountKnownTo {
 }
 
 impl EmailOwner {
-    /// Whether the account may be taken on as the person whom the provider means. Otherwise whoever made an account with
+    /// Whether the account may be taken on as the person that the provider means. Otherwise whoever made an account with
     /// somebody else's address would get what that person's own provider gives.
     #[must_use]
     pub fn may_be_joined(&self) -> bool {
@@ -46,8 +42,7 @@ mod tests {
     #[test]
     fn an_address_is_no_proof_until_it_is_confirmed() {
         let joined = |is_confirmed: bool, known: AccountKnownTo| {
-            let (username, email) = ("rubi".to_owned(), "rubi@example.com".to_owned());
-            EmailOwner { id: UserId(5), username, email, is_bot: false, is_confirmed, known }.may_be_joined()
+            EmailOwner { id: UserId(5), username: "rubi".to_owned(), is_confirmed, known }.may_be_joined()
         };
         for known in [AccountKnownTo::Nobody, AccountKnownTo::RequesterAlone, AccountKnownTo::Others] {
             assert!(joined(true, known), "{known:?}");

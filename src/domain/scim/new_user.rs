@@ -132,7 +132,7 @@ impl NewScimUser {
     ///
     /// # Errors
     /// Where no user can be made of what is said.
-    pub fn new_name(&self) -> Result<FullName<'_>, ScimRefusal> {
+    pub fn full_name(&self) -> Result<FullName<'_>, ScimRefusal> {
         let ScimNameAttributes { given, family, .. } = &self.name;
         let (whole, first, last) = (self.name.whole(), given.as_deref(), family.as_deref());
         let whole = whole.ok_or(ScimRefusal::Blank("Name"))?;
@@ -222,7 +222,7 @@ mod tests {
             let (formatted, display, given, family) = (text(formatted), text(display), text(given), text(family));
             let name = ScimNameAttributes { formatted, display, given, family };
             let newcomer = NewScimUser::new(ScimUserAttributes { name, ..said("x", "a@b.c", "") }).unwrap();
-            newcomer.new_name().map_or_else(
+            newcomer.full_name().map_or_else(
                 |refusal| refusal.to_string(),
                 |name| format!("{} | {} | {}", name.whole, name.first.unwrap_or("-"), name.last.unwrap_or("-")),
             )

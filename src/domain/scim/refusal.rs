@@ -1,5 +1,7 @@
 //! Why somebody is not provisioned, or not taken off: in the words of GitLab's own records, which clients look for.
 
+use crate::domain::membership::JoinDenial;
+
 /// A rule that stands against what a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScimRefusal {
@@ -36,6 +38,15 @@ pub enum ScimRefusal {
     /// Others took every name that was tried.
     #[error("Username could not be made unique")]
     NoFreeUsername,
+}
+
+impl From<JoinDenial> for ScimRefusal {
+    fn from(denial: JoinDenial) -> Self {
+        match denial {
+            JoinDenial::EmailDomain => Self::EmailDomain,
+            JoinDenial::NotLinked => Self::NotLinked,
+        }
+    }
 }
 
 fn symbols(names: &[&str]) -> String {

@@ -2,6 +2,7 @@
 
 use super::ScimScope;
 use crate::domain::ids::NamespaceId;
+use crate::domain::level::AccessLevel;
 
 /// The group or the installation that a client's token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct SamlProvider {
     /// Members must be linked to an account at the provider.
     pub enforced_sso: bool,
     /// What new members get.
-    pub default_role: i32,
+    pub default_role: AccessLevel,
     /// The custom role of new members, of which `default_role` is the base.
     pub member_role: Option<i64>,
 }

@@ -166,11 +166,11 @@ impl ScimError {
 
 impl From<store::Error> for ScimError {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
-                Self::Unavailable(error.into())
-            }
-            store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
+        // Also where others were faster each time: the same request will find what they wrote.
+        if error.is_about_the_database() || error.is_lost_race() {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Internal(error.into())
         }
     }
 }
@@ -210,13 +210,13 @@ impl IntoResponse for ScimError {
 
 /// What was tried, for the detail of a refusal: `Error saving user with {…}`, with no secret in it.
 #[must_use]
-pub fn attempt(verb: &str, whom: &str, request: &Value) -> String {
+pub fn attempt(verb: &str, what: &str, request: &Value) -> String {
     let mut text = without_secrets(request).to_string();
     if text.len() > REPEATED_BYTES {
         text.truncate(text.floor_char_boundary(REPEATED_BYTES));
         text.push('…');
     }
-    format!("Error {verb} {whom} with {text}")
+    format!("Error {verb} {what} with {text}")
 }
 
 fn without_secrets(value: &Value) -> Value {

@@ -12,7 +12,7 @@ use super::projection::AttributeProjection;
 use crate::domain::scim::filter::ScimFilter;
 use crate::domain::scim::group::ScimGroupOrder;
 use crate::domain::scim::search::ScimUserOrder;
-use crate::store::scim_search::Page;
+use crate::store::scim_search::ScimPage;
 
 /// Resources on a page, where the client does not say.
 const COUNT: i64 = 20;
@@ -104,10 +104,10 @@ impl ScimListRequest {
     }
 
     /// The page: what cannot be read counts as not said, and what is out of bounds as the nearest bound.
-    pub fn page(&self) -> Page {
+    pub fn page(&self) -> ScimPage {
         let start_index = number(self.start_index.as_deref()).unwrap_or(1).max(1);
         let limit = number(self.count.as_deref()).unwrap_or(COUNT).clamp(0, MAX_COUNT);
-        Page { offset: start_index - 1, limit }
+        ScimPage { offset: start_index - 1, limit }
     }
 
     /// What is shown of each resource, which are of this schema.
@@ -130,7 +130,7 @@ pub struct ScimListPage {
 
 impl ScimListPage {
     /// The answer to who asked for this page.
-    pub fn answer(&self, page: Page) -> Response {
+    pub fn answer(&self, page: ScimPage) -> Response {
         let answer = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
             "totalResults": self.total,

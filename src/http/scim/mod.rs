@@ -11,7 +11,6 @@ mod groups;
 mod list_request;
 mod patch_operation;
 pub mod projection;
-mod race;
 mod search;
 pub mod url;
 mod users;
@@ -35,6 +34,7 @@ use super::auth::scim::ScimAuth;
 use super::layers::Route;
 use crate::clock::Clock;
 use crate::domain::scim::tenant::ScimTenant;
+use crate::domain::scim::version::version_of;
 use crate::store::Db;
 
 /// The type of every body.
@@ -179,7 +179,7 @@ fn resource_answer(
     location: &str,
 ) -> Response {
     let mut response = json_answer(status, &Value::Object(resource));
-    let headers = [(ETAG, version::version(updated_at)), (LOCATION, location.to_owned())];
+    let headers = [(ETAG, version_of(updated_at)), (LOCATION, location.to_owned())];
     for (name, value) in headers {
         let shown = name != LOCATION || status == StatusCode::CREATED;
         if let Some(value) = value.parse().ok().filter(|_| shown) {

@@ -17,7 +17,7 @@ pub struct AttributeProjection {
     excluding: bool,
 }
 
-/// AttributeNames in lower case, each whole or by its parts.
+/// Names in lower case, each whole or by its parts.
 #[derive(Debug, Clone, Default)]
 struct AttributeNames {
     whole: HashSet<String>,
@@ -33,7 +33,7 @@ impl AttributeProjection {
         Self { names: AttributeNames::default(), excluding: true }
     }
 
-    /// What two lists of names ask for, of resources of this schema. Where both are given, `attributes` wins. AttributeNames that
+    /// What two lists of names ask for, of resources of this schema. Where both are given, `attributes` wins. Names that
     /// are no attribute's count as names of nothing.
     pub fn new<'a>(
         schema: &str,

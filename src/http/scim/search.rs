@@ -8,7 +8,7 @@ use super::list_request::{ScimListPage, ScimListRequest};
 use super::{ScimState, groups, users};
 use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
-use crate::store::scim_search::Page;
+use crate::store::scim_search::ScimPage;
 
 /// The page that is asked for. A type that does not know what the filter asks for has nothing to show.
 ///
@@ -23,7 +23,7 @@ pub async fn search(
     let users = where_known(users::list::find(&scim, &caller, &request, page).await)?;
     let before = users.as_ref().map_or(0, |users| users.total);
     let shown = users.as_ref().map_or(0, |users| i64::try_from(users.resources.len()).unwrap_or(page.limit));
-    let rest = Page { offset: (page.offset - before).max(0), limit: page.limit - shown };
+    let rest = ScimPage { offset: (page.offset - before).max(0), limit: page.limit - shown };
     let groups = match caller.tenant() {
         ScimTenant::Group(_) => None,
         ScimTenant::Instance => where_known(groups::list::find(&scim, &caller, &request, rest).await)?,

@@ -5,7 +5,7 @@ use gatehouse::domain::scim::ScimScope;
 use gatehouse::domain::scim::filter::ScimFilter;
 use gatehouse::domain::scim::search::{ScimUserOrder, condition};
 use gatehouse::store::Db;
-use gatehouse::store::scim_search::{self, Found, Page};
+use gatehouse::store::scim_search::{self, FoundScimUsers, ScimPage};
 use sqlx::PgPool;
 
 use crate::support::TestApp;
@@ -57,13 +57,13 @@ impl Story {
         sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
     }
 
-    async fn list(&self, filter: &str, order: ScimUserOrder, offset: i64, limit: i64) -> Found {
+    async fn list(&self, filter: &str, order: ScimUserOrder, offset: i64, limit: i64) -> FoundScimUsers {
         let condition = (!filter.is_empty()).then(|| {
             let filter = ScimFilter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
             condition(&filter).unwrap_or_else(|error| panic!("{filter}: {error}"))
         });
         let db = Db::from(self.pool.clone());
-        scim_search::list(&db, self.scope, condition.as_ref(), order, Page { offset, limit }).await.unwrap()
+        scim_search::list(&db, self.scope, condition.as_ref(), order, ScimPage { offset, limit }).await.unwrap()
     }
 
     /// The ids that a filter finds.
@@ -78,7 +78,7 @@ impl Story {
     }
 }
 
-fn ids(found: &Found) -> String {
+fn ids(found: &FoundScimUsers) -> String {
     found.users.iter().map(|user| user.extern_uid.as_str()).collect::<Vec<_>>().join(" ")
 }
 

@@ -10,7 +10,7 @@ use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
 use crate::store::scim_groups;
-use crate::store::scim_search::Page;
+use crate::store::scim_search::ScimPage;
 
 /// The page that is asked for.
 ///
@@ -33,7 +33,7 @@ pub async fn find(
     scim: &ScimState,
     caller: &ScimCaller,
     request: &ScimListRequest,
-    page: Page,
+    page: ScimPage,
 ) -> Result<ScimListPage, ScimError> {
     let filter = request.filter()?;
     let name = filter.as_ref().map(display_name).transpose().map_err(|_| ScimError::UnsupportedFilter)?;

@@ -8,18 +8,19 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::scim::group::GROUP_SCHEMA;
+use crate::domain::scim::version::version_of;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::projection::AttributeProjection;
 use crate::http::scim::url::encoded;
-use crate::http::scim::{ScimState, moment, resource_answer, version};
-use crate::store::scim_groups::{self, GroupRow, MemberRow};
+use crate::http::scim::{ScimState, moment, resource_answer};
+use crate::store::scim_groups::{self, ScimGroupMemberRow, ScimGroupRow};
 
-/// MembersByGroup in one answer at most.
+/// Members in one answer at most.
 const MAX_MEMBERS: usize = 100_000;
 
 /// Who is in which group.
-pub type MembersByGroup = HashMap<Uuid, Vec<MemberRow>>;
+pub type MembersByGroup = HashMap<Uuid, Vec<ScimGroupMemberRow>>;
 
 /// The members of groups, as far as they are shown. Groups whose members no answer has room for any more are taken off the
 /// end of the list.
@@ -28,7 +29,7 @@ pub type MembersByGroup = HashMap<Uuid, Vec<MemberRow>>;
 /// 400 where not even the first one's fit.
 pub async fn members(
     scim: &ScimState,
-    groups: &mut Vec<GroupRow>,
+    groups: &mut Vec<ScimGroupRow>,
     projection: &AttributeProjection,
 ) -> Result<MembersByGroup, ScimError> {
     let mut members = MembersByGroup::new();
@@ -55,11 +56,11 @@ pub async fn members(
 #[must_use]
 pub fn render(
     caller: &ScimCaller,
-    group: &GroupRow,
+    group: &ScimGroupRow,
     members: &MembersByGroup,
     projection: &AttributeProjection,
 ) -> Map<String, Value> {
-    let member = |row: &MemberRow| {
+    let member = |row: &ScimGroupMemberRow| {
         let place = format!("{}/Users/{}", caller.base_url(), encoded(&row.extern_uid));
         json!({ "value": row.extern_uid, "$ref": place, "display": row.name, "type": "User" })
     };
@@ -75,7 +76,7 @@ pub fn render(
             "created": moment(group.created_at),
             "lastModified": moment(group.updated_at),
             "location": location(caller, group),
-            "version": version::version(group.updated_at),
+            "version": version_of(group.updated_at),
         },
     }) else {
         return Map::new();
@@ -112,7 +113,7 @@ pub async fn answer(
 pub async fn answer_with(
     scim: &ScimState,
     caller: &ScimCaller,
-    group: GroupRow,
+    group: ScimGroupRow,
     projection: &AttributeProjection,
     status: StatusCode,
 ) -> Result<Response, ScimError> {
@@ -123,6 +124,6 @@ pub async fn answer_with(
     Ok(resource_answer(status, resource, updated_at, &location))
 }
 
-fn location(caller: &ScimCaller, group: &GroupRow) -> String {
+fn location(caller: &ScimCaller, group: &ScimGroupRow) -> String {
     format!("{}/Groups/{}", caller.base_url(), group.uid)
 }

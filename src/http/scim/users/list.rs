@@ -9,7 +9,7 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
-use crate::store::scim_search::{self, Found, Page};
+use crate::store::scim_search::{self, FoundScimUsers, ScimPage};
 
 /// The page that is asked for.
 ///
@@ -32,7 +32,7 @@ pub async fn find(
     scim: &ScimState,
     caller: &ScimCaller,
     request: &ScimListRequest,
-    page: Page,
+    page: ScimPage,
 ) -> Result<ScimListPage, ScimError> {
     let filter = request.filter()?;
     let condition = filter.as_ref().map(condition).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
@@ -40,7 +40,7 @@ pub async fn find(
     let found = if caller.tenant().lists_users() {
         scim_search::list(&scim.db, caller.scope(), condition.as_ref(), request.order(), page).await?
     } else {
-        Found { users: Vec::new(), total: 0 }
+        FoundScimUsers { users: Vec::new(), total: 0 }
     };
     let projection = request.projection(USER_SCHEMA);
     let resources = found.users.iter().map(|found| resource::render(caller, found, &projection)).collect();
