@@ -18,6 +18,7 @@ use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
+use crate::domain::user_type::UserType;
 
 /// The facts about each of these attempts, in their order, in one statement.
 pub async fn list(
@@ -260,14 +261,13 @@ impl AccessFactsRow {
     }
 
     fn user(&self) -> Option<AccessUser> {
-        // Humans, service users, project bots and service accounts use git; everything else is the installation's own.
-        let user_type = self.user_type.unwrap_or_default();
+        let user_type = UserType::from_number(self.user_type.unwrap_or_default());
         Some(AccessUser {
             id: UserId(self.user_id?),
             username: self.username.clone().unwrap_or_default(),
             state: UserState::from(self.state.as_deref().unwrap_or_default()),
-            internal: !matches!(user_type, 0 | 4 | 6 | 8 | 13),
-            bot: user_type != 0,
+            internal: !user_type.may_use_git(),
+            bot: !user_type.is_human(),
             admin: self.admin.unwrap_or_default(),
             auditor: self.auditor.unwrap_or_default(),
             external: self.external.unwrap_or_default(),

@@ -9,6 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::personal_access_token::TokenPolicy;
 use crate::domain::presented_token::{PresentedToken, TokenOwner};
 use crate::domain::token::scopes_from_yaml;
+use crate::domain::user_type::UserType;
 
 /// What a token may do and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,8 +227,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
                 id: UserId(row.user_id),
                 username: row.username,
                 state: UserState::from(row.state.as_str()),
-                // Project bots and service accounts act through their tokens; the installation's own never do.
-                internal: !matches!(row.user_type, 0 | 4 | 6 | 13),
+                internal: UserType::from_number(row.user_type).is_internal(),
                 admin: row.admin,
             },
         },

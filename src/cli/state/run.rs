@@ -20,8 +20,9 @@ use crate::domain::ledger::{Actor, Author};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
 use crate::gitaly::{CallContext, GitalyClient, RepositoryLocation};
+use crate::services::sync_scim_members;
 use crate::store::namespaces::{self, Holder};
-use crate::store::{self, Result, derived, ids, scim_groups, users};
+use crate::store::{self, Result, derived, ids, users};
 
 /// A place in the document, as a person would write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -509,7 +510,7 @@ impl<'a> Run<'a> {
         let users: Vec<UserId> = self.touched_users.iter().copied().collect();
         derived::refresh_authorizations(&mut *self.conn, &users, self.now.date_naive()).await?;
         for group in &self.linked {
-            while scim_groups::sync(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
+            while sync_scim_members::sync_some(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
         }
         Ok(())
     }

@@ -2,20 +2,20 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::filter::{BadFilter, Filter};
+use super::filter::{FilterError, ScimFilter};
 
 /// The longest path that is read, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
 /// An attribute's name: `[schema:]name[.sub]`. Names are compared in any letter case and kept in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Attribute {
+pub struct AttributePath {
     schema: Option<String>,
     name: String,
     sub: Option<String>,
 }
 
-impl Attribute {
+impl AttributePath {
     /// The attribute that is named so; `None` where the text is no name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -59,7 +59,7 @@ impl Attribute {
     }
 }
 
-impl Display for Attribute {
+impl Display for AttributePath {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
             write!(f, "{schema}:")?;
@@ -71,41 +71,41 @@ impl Display for Attribute {
 
 /// What a PATCH operation is about: `attribute`, `attribute.sub`, `attribute[filter]` or `attribute[filter].sub`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
+pub struct PatchPath {
     /// The attribute.
-    pub attribute: Attribute,
+    pub attribute: AttributePath,
     /// Which of its values.
-    pub filter: Option<Filter>,
+    pub filter: Option<ScimFilter>,
     /// Which part of those, in lower case. Without a filter the part is in the attribute.
     pub sub: Option<String>,
 }
 
-impl Path {
+impl PatchPath {
     /// Reads a path. Blanks around it do not count.
     ///
     /// # Errors
     /// Where the text is no path, or its filter exceeds a limit.
-    pub fn parse(text: &str) -> Result<Self, BadFilter> {
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
         let text = text.trim();
         if text.len() > MAX_LENGTH {
-            return Err(BadFilter::TooLong);
+            return Err(FilterError::TooLong);
         }
-        let attribute = |text: &str| Attribute::parse(text).ok_or(BadFilter::Malformed);
+        let attribute = |text: &str| AttributePath::parse(text).ok_or(FilterError::Malformed);
         let Some((name, rest)) = text.split_once('[') else {
             return Ok(Self { attribute: attribute(text)?, filter: None, sub: None });
         };
         // A bracket may stand inside a string; no path has one after its filter.
-        let (filter, rest) = rest.rsplit_once(']').ok_or(BadFilter::Malformed)?;
+        let (filter, rest) = rest.rsplit_once(']').ok_or(FilterError::Malformed)?;
         let sub = match rest.strip_prefix('.') {
             Some(sub) if is_name(sub) => Some(sub.to_ascii_lowercase()),
             None if rest.is_empty() => None,
-            _ => return Err(BadFilter::Malformed),
+            _ => return Err(FilterError::Malformed),
         };
-        Ok(Self { attribute: attribute(name)?, filter: Some(Filter::parse_strictly(filter)?), sub })
+        Ok(Self { attribute: attribute(name)?, filter: Some(ScimFilter::parse_strictly(filter)?), sub })
     }
 }
 
-impl Display for Path {
+impl Display for PatchPath {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.attribute)?;
         self.filter.iter().try_for_each(|filter| write!(f, "[{filter}]"))?;
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_name_may_carry_its_schema_and_a_part() {
-        let attribute = |text: &str| Attribute::parse(text).unwrap();
+        let attribute = |text: &str| AttributePath::parse(text).unwrap();
         assert_eq!(attribute("userName").of(USER), Some(("username", None)));
         assert_eq!(attribute("name.familyName").of(USER), Some(("name", Some("familyname"))));
         let full = attribute("URN:ietf:params:scim:schemas:core:2.0:user:name.formatted");
@@ -143,13 +143,14 @@ mod tests {
         assert_eq!(attribute("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department").of(USER), None);
         assert_eq!(attribute("manager.$ref").sub(), Some("$ref"));
         for text in ["", ".", "a.", ".a", "a.b.c", "1a", "a b", "a:b", "urn:", ":a", "a\0", "ä", "a[b]", "-a", "a$"] {
-            assert_eq!(Attribute::parse(text), None, "{text:?}");
+            assert_eq!(AttributePath::parse(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn paths_of_patch_operations_are_read() {
-        let printed = |text: &str| Path::parse(text).map_or_else(|error| error.to_string(), |path| path.to_string());
+        let printed =
+            |text: &str| PatchPath::parse(text).map_or_else(|error| error.to_string(), |path| path.to_string());
         assert_eq!(printed(" Active "), "active");
         assert_eq!(printed("name.FamilyName"), "name.familyname");
         assert_eq!(printed(r#"members[value pr and display eq "]["]"#), r#"members[value pr and display eq "]["]"#);
@@ -161,23 +162,23 @@ mod tests {
         for text in
             ["", " ", "a[", "a]", "a[b pr]c", "a[b pr].", "a[b pr].c.d", "[b pr]", "a[]", "a[b pr]]", "a b", "a."]
         {
-            assert_eq!(Path::parse(text), Err(BadFilter::Malformed), "{text:?}");
+            assert_eq!(PatchPath::parse(text), Err(FilterError::Malformed), "{text:?}");
         }
-        assert_eq!(Path::parse(&"a".repeat(MAX_LENGTH + 1)), Err(BadFilter::TooLong));
-        assert_eq!(Path::parse(&format!("a[{}", "(".repeat(99) + "]")), Err(BadFilter::TooDeep));
+        assert_eq!(PatchPath::parse(&"a".repeat(MAX_LENGTH + 1)), Err(FilterError::TooLong));
+        assert_eq!(PatchPath::parse(&format!("a[{}", "(".repeat(99) + "]")), Err(FilterError::TooDeep));
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC*") {
-            let _ = Path::parse(&text);
-            let _ = Path::parse(&format!("a[{text}].b"));
+            let _ = PatchPath::parse(&text);
+            let _ = PatchPath::parse(&format!("a[{text}].b"));
         }
 
         #[test]
         fn what_is_printed_reads_back_the_same(text in "[a-z$][a-z]{0,4}(\\.[a-z]{1,4})?(\\[x eq \"\\PC{0,9}\"\\](\\.[a-z]{1,4})?)?") {
-            if let Ok(path) = Path::parse(&text) {
-                prop_assert_eq!(Path::parse(&path.to_string()), Ok(path));
+            if let Ok(path) = PatchPath::parse(&text) {
+                prop_assert_eq!(PatchPath::parse(&path.to_string()), Ok(path));
             }
         }
     }

@@ -4,38 +4,34 @@ use crate::domain::ids::UserId;
 
 /// The account that has an address which a provider sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct EmailOwner {
     /// The user.
     pub id: UserId,
     /// `users.username`
     pub username: String,
-    /// Their first address, whichever was sent.
-    pub email: String,
-    /// Not a person: a bot or a service account.
-    pub is_bot: bool,
     /// The address that was sent is confirmed. To a group, the word of another group's provider confirms nothing.
     pub is_confirmed: bool,
     /// Which tenants made the account or know it.
-    pub known: KnownTo,
+    pub known: AccountKnownTo,
 }
 
 /// Which tenants made an account, or know it at their own providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownTo {
+pub enum AccountKnownTo {
     /// None.
     Nobody,
     /// The one who asks, and no other.
-    AskerAlone,
+    RequesterAlone,
     /// Others, whoever else.
     Others,
 }
 
-impl Holder {
-    /// Whether the account may be taken on as the person whom the provider means. Otherwise whoever made an account with
+impl EmailOwner {
+    /// Whether the account may be taken on as the person that the provider means. Otherwise whoever made an account with
     /// somebody else's address would get what that person's own provider gives.
     #[must_use]
     pub fn may_be_joined(&self) -> bool {
-        self.is_confirmed || self.known == KnownTo::AskerAlone
+        self.is_confirmed || self.known == AccountKnownTo::RequesterAlone
     }
 }
 
@@ -45,13 +41,12 @@ mod tests {
 
     #[test]
     fn an_address_is_no_proof_until_it_is_confirmed() {
-        let joined = |is_confirmed: bool, known: KnownTo| {
-            let (username, email) = ("rubi".to_owned(), "rubi@example.com".to_owned());
-            Holder { id: UserId(5), username, email, is_bot: false, is_confirmed, known }.may_be_joined()
+        let joined = |is_confirmed: bool, known: AccountKnownTo| {
+            EmailOwner { id: UserId(5), username: "rubi".to_owned(), is_confirmed, known }.may_be_joined()
         };
-        for known in [KnownTo::Nobody, KnownTo::AskerAlone, KnownTo::Others] {
+        for known in [AccountKnownTo::Nobody, AccountKnownTo::RequesterAlone, AccountKnownTo::Others] {
             assert!(joined(true, known), "{known:?}");
-            assert_eq!(joined(false, known), known == KnownTo::AskerAlone, "{known:?}");
+            assert_eq!(joined(false, known), known == AccountKnownTo::RequesterAlone, "{known:?}");
         }
     }
 }

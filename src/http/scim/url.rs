@@ -4,16 +4,16 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct ScimUrl {
     /// Whose users.
-    pub base: Base,
+    pub base: ScimBase,
     /// The path below the base as the routes have it: one segment for an id, whatever it contains.
     pub path: String,
 }
 
 /// Whose users a URL is about, as the URL has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Base {
+pub enum ScimBase {
     /// A group, by its path or its id.
     Group(String),
     /// The installation.
@@ -26,13 +26,13 @@ const ID_CHARS: usize = 255;
 const RESOURCES: [&str; 8] =
     ["Users", "Groups", "Schemas", "ResourceTypes", "ServiceProviderConfig", "Bulk", "Me", ".search"];
 
-impl Target {
+impl ScimUrl {
     /// Reads the path behind `/api/scim/v2`, as it was sent. `None` where nothing can be there.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         let (mount, rest) = split(path);
         match mount {
-            "application" => Some(Self { base: Base::Instance, path: below(rest)? }),
+            "application" => Some(Self { base: ScimBase::Instance, path: below(rest)? }),
             "groups" => {
                 let (mut group, mut rest) = (Vec::new(), rest);
                 loop {
@@ -44,7 +44,7 @@ impl Target {
                     rest = after;
                 }
                 let group = percent_decode_str(&group.join("/")).decode_utf8().ok()?.into_owned();
-                (!group.is_empty()).then(|| Some(Self { base: Base::Group(group), path: below(rest)? }))?
+                (!group.is_empty()).then(|| Some(Self { base: ScimBase::Group(group), path: below(rest)? }))?
             }
             _ => None,
         }
@@ -87,9 +87,9 @@ mod tests {
     use super::*;
 
     fn read(path: &str) -> Option<(String, String)> {
-        Target::parse(path).map(|target| match target.base {
-            Base::Group(group) => (group, target.path),
-            Base::Instance => ("-".to_owned(), target.path),
+        ScimUrl::parse(path).map(|target| match target.base {
+            ScimBase::Group(group) => (group, target.path),
+            ScimBase::Instance => ("-".to_owned(), target.path),
         })
     }
 
@@ -126,7 +126,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_path_is_read_or_refused(path in "(/groups/|/application/)?\\PC*") {
-            let _ = Target::parse(&path);
+            let _ = ScimUrl::parse(&path);
         }
     }
 }

@@ -10,7 +10,7 @@ const MAX_OPERATIONS: usize = 1000;
 
 /// One operation; what it is about is for the resource to say.
 #[derive(Debug)]
-pub struct Operation<'a> {
+pub struct PatchOperation<'a> {
     /// What to do, in lower case.
     pub op: String,
     /// What with; a blank path is none.
@@ -23,20 +23,20 @@ pub struct Operation<'a> {
 ///
 /// # Errors
 /// 400 for what is no list of operations, 413 for too many of them.
-pub fn each(operations: &Value) -> Result<Vec<Operation<'_>>, ScimError> {
+pub fn parse_all(operations: &Value) -> Result<Vec<PatchOperation<'_>>, ScimError> {
     let Value::Array(operations) = operations else { return Err(syntax("Operations must be an array")) };
     if operations.len() > MAX_OPERATIONS {
         return Err(ScimError::TooLarge(format!("there are {MAX_OPERATIONS} operations at most")));
     }
-    operations.iter().map(one).collect()
+    operations.iter().map(parse).collect()
 }
 
 /// `Operations` of a body, also where it is a string that holds them.
-pub fn of(fields: &Map<String, Value>) -> Option<Value> {
+pub fn find(fields: &Map<String, Value>) -> Option<Value> {
     body::member(fields, "Operations").map(body::unwrapped)
 }
 
-fn one(operation: &Value) -> Result<Operation<'_>, ScimError> {
+fn parse(operation: &Value) -> Result<PatchOperation<'_>, ScimError> {
     let Value::Object(operation) = operation else { return Err(syntax("An operation must be an object")) };
     let Some(Value::String(op)) = body::member(operation, "op") else { return Err(syntax("op must be a string")) };
     let path = match body::member(operation, "path") {
@@ -45,14 +45,14 @@ fn one(operation: &Value) -> Result<Operation<'_>, ScimError> {
         Some(_) => return Err(syntax("path must be a string")),
     };
     let value = body::member(operation, "value").unwrap_or(&Value::Null);
-    Ok(Operation { op: op.trim().to_ascii_lowercase(), path, value })
+    Ok(PatchOperation { op: op.trim().to_ascii_lowercase(), path, value })
 }
 
 /// What a value without a path sets: each key is a path of its own.
 ///
 /// # Errors
 /// 400 for what is no object.
-pub fn all_of(value: &Value) -> Result<Map<String, Value>, ScimError> {
+pub fn parse_values(value: &Value) -> Result<Map<String, Value>, ScimError> {
     match body::unwrapped(value) {
         Value::Object(values) => Ok(values),
         _ => Err(syntax("The value of an operation without a path must be an object")),

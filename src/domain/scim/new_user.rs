@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::refusal::Refusal;
+use super::refusal::ScimRefusal;
 
 /// The longest of each text, in characters.
 const MAX_LENGTH: usize = 255;
@@ -11,7 +11,7 @@ const MAX_PART_LENGTH: usize = 127;
 
 /// What a client says; `None` is what it leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct ScimUserAttributes {
     /// `externalId`
     pub extern_uid: Option<String>,
     /// `userName`
@@ -19,14 +19,14 @@ pub struct Said {
     /// The address that counts.
     pub email: Option<String>,
     /// What people read.
-    pub name: SaidName,
+    pub name: ScimNameAttributes,
     /// `active`
     pub active: bool,
 }
 
 /// What a client calls somebody; `None` is what it leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SaidName {
+pub struct ScimNameAttributes {
     /// `name.formatted`
     pub formatted: Option<String>,
     /// `displayName`
@@ -37,7 +37,7 @@ pub struct SaidName {
     pub family: Option<String>,
 }
 
-impl SaidName {
+impl ScimNameAttributes {
     /// The whole name: the first of the texts that says something, else its parts, joined.
     fn whole(&self) -> Option<Cow<'_, str>> {
         let [formatted, display, given, family] = [&self.formatted, &self.display, &self.given, &self.family]
@@ -53,7 +53,7 @@ impl SaidName {
 
 /// The names of a new user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewName<'a> {
+pub struct FullName<'a> {
     /// `users.name`
     pub whole: Cow<'a, str>,
     /// `users.first_name`, as it was sent.
@@ -64,20 +64,20 @@ pub struct NewName<'a> {
 
 /// Somebody with an id, a user name and an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newcomer {
+pub struct NewScimUser {
     extern_uid: String,
     user_name: String,
     email: String,
-    name: SaidName,
+    name: ScimNameAttributes,
     active: bool,
 }
 
-impl Newcomer {
+impl NewScimUser {
     /// Somebody of whom enough is said to look them up.
     ///
     /// # Errors
-    /// [`Refusal::Missing`] where it is not.
-    pub fn new(said: Said) -> Result<Self, Refusal> {
+    /// [`ScimRefusal::Missing`] where it is not.
+    pub fn new(said: ScimUserAttributes) -> Result<Self, ScimRefusal> {
         match (said.extern_uid, said.email, said.user_name) {
             (Some(extern_uid), Some(email), Some(user_name)) => {
                 Ok(Self { extern_uid, user_name, email, name: said.name, active: said.active })
@@ -88,7 +88,7 @@ impl Newcomer {
                     ("email", email.is_none()),
                     ("username", user_name.is_none()),
                 ];
-                Err(Refusal::Missing(
+                Err(ScimRefusal::Missing(
                     missing.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect(),
                 ))
             }
@@ -123,7 +123,7 @@ impl Newcomer {
     ///
     /// # Errors
     /// What stands against it.
-    pub fn check_identity(&self) -> Result<(), Refusal> {
+    pub fn check_identity(&self) -> Result<(), ScimRefusal> {
         check_extern_uid(&self.extern_uid)?;
         check_email(&self.email)
     }
@@ -132,60 +132,66 @@ impl Newcomer {
     ///
     /// # Errors
     /// Where no user can be made of what is said.
-    pub fn new_name(&self) -> Result<NewName<'_>, Refusal> {
-        let SaidName { given, family, .. } = &self.name;
+    pub fn full_name(&self) -> Result<FullName<'_>, ScimRefusal> {
+        let ScimNameAttributes { given, family, .. } = &self.name;
         let (whole, first, last) = (self.name.whole(), given.as_deref(), family.as_deref());
-        let whole = whole.ok_or(Refusal::Blank("Name"))?;
+        let whole = whole.ok_or(ScimRefusal::Blank("Name"))?;
         at_most("Name", &whole, MAX_LENGTH)?;
         at_most("First name", first.unwrap_or_default(), MAX_PART_LENGTH)?;
         at_most("Last name", last.unwrap_or_default(), MAX_PART_LENGTH)?;
         at_most("Username", &self.user_name, MAX_LENGTH)?;
-        Ok(NewName { whole, first, last })
+        Ok(FullName { whole, first, last })
     }
 }
 
 /// Whether an identity can have this id.
-pub fn check_extern_uid(text: &str) -> Result<(), Refusal> {
+pub fn check_extern_uid(text: &str) -> Result<(), ScimRefusal> {
     if text.trim().is_empty() {
-        return Err(Refusal::Blank("Extern uid"));
+        return Err(ScimRefusal::Blank("Extern uid"));
     }
     at_most("Extern uid", text, MAX_LENGTH)
 }
 
-fn check_email(text: &str) -> Result<(), Refusal> {
+fn check_email(text: &str) -> Result<(), ScimRefusal> {
     if text.is_empty() {
-        return Err(Refusal::Blank("Email"));
+        return Err(ScimRefusal::Blank("Email"));
     }
     let good = text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.')
     });
     let odd = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '<' | '>' | ',' | ';');
     if !good || text.contains(odd) || text.chars().count() > 254 {
-        return Err(Refusal::BadEmail);
+        return Err(ScimRefusal::BadEmail);
     }
     Ok(())
 }
 
-fn at_most(what: &'static str, text: &str, length: usize) -> Result<(), Refusal> {
-    if text.chars().count() > length { Err(Refusal::TooLong(what, length)) } else { Ok(()) }
+fn at_most(what: &'static str, text: &str, length: usize) -> Result<(), ScimRefusal> {
+    if text.chars().count() > length { Err(ScimRefusal::TooLong(what, length)) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn said(extern_uid: &str, email: &str, name: &str) -> Said {
+    fn said(extern_uid: &str, email: &str, name: &str) -> ScimUserAttributes {
         let text = |text: &str| Some(text.to_owned());
-        let name = SaidName { formatted: text(name), ..SaidName::default() };
-        Said { extern_uid: text(extern_uid), user_name: text("u"), email: text(email), name, active: true }
+        let name = ScimNameAttributes { formatted: text(name), ..ScimNameAttributes::default() };
+        ScimUserAttributes {
+            extern_uid: text(extern_uid),
+            user_name: text("u"),
+            email: text(email),
+            name,
+            active: true,
+        }
     }
 
     /// scim-46
     #[test]
     fn what_is_missing_is_named_in_gitlabs_order() {
-        let all = Newcomer::new(Said::default()).unwrap_err();
+        let all = NewScimUser::new(ScimUserAttributes::default()).unwrap_err();
         assert_eq!(all.to_string(), "Missing params: [:extern_uid, :email, :username]");
-        let some = Newcomer::new(Said { user_name: None, ..said("x", "a@b.c", "N") }).unwrap_err();
+        let some = NewScimUser::new(ScimUserAttributes { user_name: None, ..said("x", "a@b.c", "N") }).unwrap_err();
         assert_eq!(some.to_string(), "Missing params: [:username]");
     }
 
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn values_have_a_shape() {
         let refusal = |extern_uid: &str, email: &str| {
-            let newcomer = Newcomer::new(said(extern_uid, email, "N")).unwrap();
+            let newcomer = NewScimUser::new(said(extern_uid, email, "N")).unwrap();
             newcomer.check_identity().map_or_else(|refusal| refusal.to_string(), |()| "good".to_owned())
         };
         assert_eq!(refusal("x", "a@b.c"), "good");
@@ -214,9 +220,9 @@ mod tests {
         let names = |[formatted, display, given, family]: [&str; 4]| {
             let text = |text: &str| (text != "-").then(|| text.to_owned());
             let (formatted, display, given, family) = (text(formatted), text(display), text(given), text(family));
-            let name = SaidName { formatted, display, given, family };
-            let newcomer = Newcomer::new(Said { name, ..said("x", "a@b.c", "") }).unwrap();
-            newcomer.new_name().map_or_else(
+            let name = ScimNameAttributes { formatted, display, given, family };
+            let newcomer = NewScimUser::new(ScimUserAttributes { name, ..said("x", "a@b.c", "") }).unwrap();
+            newcomer.full_name().map_or_else(
                 |refusal| refusal.to_string(),
                 |name| format!("{} | {} | {}", name.whole, name.first.unwrap_or("-"), name.last.unwrap_or("-")),
             )
