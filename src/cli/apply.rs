@@ -1,34 +1,36 @@
 //! `gatehouse apply`: makes the database agree with a state document, or changes nothing.
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
 use clap::Args;
-use secrecy::SecretString;
-use sqlx::{Connection, PgConnection};
 
-use super::state::run::{Report, Run, Sources};
-use super::state::{self, Document};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
-use crate::document::{self, Problem};
+use crate::document::progress::ApplyProgress;
+use crate::document::reconcile::{ApplyFailure, apply};
+use crate::document::sources::ApplySources;
 use crate::gitaly::GitalyClient;
-use crate::store::{self, Db};
+use crate::store::Db;
 
 /// Bytes of a document, at most.
 const LARGEST_DOCUMENT: u64 = 64 << 20;
+/// How often the progress line changes.
+const BETWEEN_LINES: Duration = Duration::from_millis(100);
+/// What brings a terminal's cursor back to the start of an empty line.
+const ERASE_LINE: &str = "\r\x1b[K";
 /// How often a document is tried.
 const ATTEMPTS: u32 = 4;
 
 /// Make the database agree with a state document.
 ///
 /// Whatever the document states is created or updated; what it does not mention stays as it is; an entry with
-/// `ensure: absent` is removed. Either everything is applied or, if there is any mistake, nothing. A line per change goes to
+/// `ensure: absent` is removed. Either everything is applied or, if there is any problem, nothing. A line per change goes to
 /// standard error, and one JSON object with the ids of all that was named and the secrets that were made to standard output.
 #[derive(Debug, Clone, Args)]
 pub struct Apply {
@@ -40,62 +42,35 @@ pub struct Apply {
     pub dry_run: bool,
 }
 
-/// Why a document was not applied. Nothing was changed.
-#[derive(Debug)]
-pub enum Failure {
-    /// Everything that is wrong with the document, sorted by place.
-    Problems(Vec<Problem>),
-    /// The database failed.
-    Store(store::Error),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Problems(mistakes) => {
-                write!(out, "nothing was changed, for the document has ")?;
-                match mistakes.len() {
-                    1 => write!(out, "a mistake:")?,
-                    count => write!(out, "{count} mistakes:")?,
-                }
-                mistakes.iter().try_for_each(|mistake| write!(out, "\n  {mistake}"))
-            }
-            Self::Store(error) => write!(out, "nothing was changed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
 impl Apply {
     /// Applies the file: lines for people to `log`, the JSON object to `out`.
     ///
     /// # Errors
-    /// Where the file cannot be read, the document has mistakes, or the database fails.
+    /// Where the file cannot be read, the document has problems, or the database fails.
     pub async fn run(self, settings: &Settings, out: &mut impl Write, log: &mut impl Write) -> anyhow::Result<()> {
         let (text, folder) = self.read()?;
         let secrets = Secrets::load_or_create(settings)?;
         let db = Db::new(&settings.gatehouse.database)?;
         let mut conn = db.acquire().await.context("cannot reach the database")?;
-        let mut sources = Sources::of_process(folder);
+        let mut sources = ApplySources::of_process(folder);
         match GitalyClient::new(settings, &Clock::system()) {
             Ok(gitaly) => sources = sources.with_gitaly(gitaly),
-            Err(mistakes) => mistakes.iter().try_for_each(|mistake| writeln!(log, "! {mistake}"))?,
+            Err(problems) => problems.iter().try_for_each(|problem| writeln!(log, "! {problem}"))?,
+        }
+        if io::stderr().is_terminal() {
+            sources = sources.with_progress(progress_line());
         }
         let mut attempt = 1;
         let report = loop {
             match apply(&mut conn, &text, &sources, &secrets.db_key_base, Clock::system().now(), self.dry_run).await {
                 // The database ended it for the sake of another writer, and nothing was changed.
-                Err(Failure::Store(error)) if error.is_passing() && attempt < ATTEMPTS => attempt += 1,
+                Err(ApplyFailure::Store(error)) if error.is_passing() && attempt < ATTEMPTS => attempt += 1,
                 ended => break ended?,
             }
         };
+        if io::stderr().is_terminal() {
+            write!(log, "{ERASE_LINE}")?;
+        }
         for line in report.lines() {
             writeln!(log, "{line}")?;
         }
@@ -123,33 +98,15 @@ impl Apply {
     }
 }
 
-/// Makes the database agree with the document, in a transaction of its own that a dry run rolls back.
-///
-/// # Errors
-/// Every mistake of the document at once, or that the database failed. Nothing is changed then.
-pub async fn apply(
-    conn: &mut PgConnection,
-    document: &str,
-    sources: &Sources,
-    db_key_base: &SecretString,
-    now: DateTime<Utc>,
-    dry_run: bool,
-) -> Result<Report, Failure> {
-    let mut value = document::read(document).map_err(|mistake| Failure::Problems(vec![mistake]))?;
-    let mut mistakes = document::take_refused(&mut value, state::refused::REFUSED);
-    let document: Document = match document::check(&value) {
-        Ok(document) if mistakes.is_empty() => document,
-        checked => {
-            mistakes.extend(checked.err().into_iter().flatten());
-            mistakes.sort();
-            return Err(Failure::Problems(mistakes));
+/// One line on the terminal, which the next one replaces.
+fn progress_line() -> ApplyProgress {
+    let last = Mutex::new(None::<Instant>);
+    ApplyProgress::to(move |step| {
+        let Ok(mut last) = last.lock() else { return };
+        if last.is_some_and(|at| at.elapsed() < BETWEEN_LINES) {
+            return;
         }
-    };
-    let mut transaction = conn.begin().await.map_err(store::Error::from)?;
-    let mut run = Run::new(&mut transaction, sources, db_key_base, now, dry_run);
-    state::bring_about(&mut run, &document).await?;
-    let report = run.finish().map_err(Failure::Problems)?;
-    let end = if dry_run { transaction.rollback().await } else { transaction.commit().await };
-    end.map_err(store::Error::from)?;
-    Ok(report)
+        *last = Some(Instant::now());
+        eprint!("{ERASE_LINE}{}: {} of {}", step.noun, step.done, step.all);
+    })
 }

@@ -4,13 +4,13 @@ pub mod agent;
 pub mod apply;
 mod audit;
 mod check;
+mod export;
 mod jobs;
 mod ledger;
 mod migrate;
 mod schema;
 mod scim;
 mod serve;
-pub mod state;
 mod token;
 mod usage;
 
@@ -56,6 +56,8 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Make the database agree with a state document
     Apply(apply::Apply),
+    /// Print the state document of what is there
+    Export(export::Export),
     /// Print the JSON Schema of a document, for editors
     Schema(schema::Schema),
     /// Print a token that is good for a minute, to call the API by hand
@@ -91,6 +93,7 @@ impl Cli {
             Command::Apply(apply) => {
                 runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
             }
+            Command::Export(export) => runtime()?.block_on(export.run(&settings, &mut io::stdout().lock())),
             Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
             Command::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
             Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),

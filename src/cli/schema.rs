@@ -4,20 +4,20 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use super::state::Document;
 use crate::document;
+use crate::document::state::StateDocument;
 
 /// Print the JSON Schema of a document, so that editors complete and check it.
 #[derive(Debug, Clone, Args)]
 pub struct Schema {
     /// Which document.
     #[arg(value_enum)]
-    pub document: Kind,
+    pub document: SchemaKind,
 }
 
 /// The documents that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum SchemaKind {
     /// What `gatehouse apply` reads.
     State,
 }
@@ -29,7 +29,7 @@ impl Schema {
     /// Where `out` takes nothing.
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let schema = match self.document {
-            Kind::State => document::schema_of::<Document>(),
+            SchemaKind::State => document::schema_of::<StateDocument>(),
         };
         writeln!(out, "{schema:#}")?;
         Ok(())

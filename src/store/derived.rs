@@ -12,7 +12,7 @@ use super::Result;
 use crate::domain::ids::{NamespaceId, UserId};
 
 /// How many users one statement recomputes: enough to make round trips cheap, few enough to keep its arrays small.
-const USERS_AT_ONCE: usize = 500;
+pub const USERS_AT_ONCE: usize = 500;
 
 /// How many expired rows one call of [`expire`] removes.
 const EXPIRED_AT_ONCE: i64 = 500;
@@ -23,27 +23,38 @@ const EXPIRED_AT_ONCE: i64 = 500;
 /// # Errors
 /// [`super::Error::Duplicate`] where another namespace has one of the new paths.
 pub async fn refresh_namespace(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
-    lock_root(conn, id).await?;
+    refresh_namespaces(conn, &[id]).await
+}
+
+/// Like [`refresh_namespace`], for many at once.
+///
+/// # Errors
+/// [`super::Error::Duplicate`] where another namespace has one of the new paths.
+pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) -> Result<()> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    lock_roots(conn, &ids).await?;
     let stale = sqlx::query!(
         r#"
         with recursive
         chain as (
-          select id, parent_id, path, name, 0 as height
+          select id as start, id, parent_id, path, name, 0 as height
           from namespaces
-          where id = $1
+          where id = any($1)
           union all
-          select parent.id, parent.parent_id, parent.path, parent.name, chain.height + 1
+          select chain.start, parent.id, parent.parent_id, parent.path, parent.name, chain.height + 1
           from chain
           join namespaces as parent on parent.id = chain.parent_id
         ),
+        -- Plain union: what is below two of the given namespaces is met twice, with the same values.
         tree as (
           select
-            $1::bigint as id,
+            start as id,
             array_agg(id order by height desc) as ids,
             string_agg(path, '/' order by height desc) as path,
             string_agg(name, ' / ' order by height desc) as name
           from chain
-          union all
+          group by start
+          union
           select child.id, tree.ids || child.id, tree.path || '/' || child.path, tree.name || ' / ' || child.name
           from tree
           join namespaces as child on child.parent_id = tree.id
@@ -79,7 +90,7 @@ pub async fn refresh_namespace(conn: &mut PgConnection, id: NamespaceId) -> Resu
         left join routes on routes.source_type = wanted.source_type and routes.source_id = wanted.source_id
         where (routes.path, routes.name, routes.namespace_id) is distinct from (wanted.path, wanted.name, wanted.id)
         "#,
-        id.0
+        &ids
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -160,25 +171,32 @@ impl Redirects {
 /// Locks the root of the namespace's tree until the transaction ends, so that nobody else moves anything in it. A writer
 /// that moves a namespace calls this before it changes the parent; [`refresh_namespace`] locks the new tree.
 pub async fn lock_root(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
-    let mut root = find_root(&mut *conn, id).await?;
-    while let Some(locked) = root {
-        sqlx::query!("select id from namespaces where id = $1 for no key update", locked.0)
-            .fetch_optional(&mut *conn)
+    lock_roots(conn, &[id.0]).await
+}
+
+async fn lock_roots(conn: &mut PgConnection, ids: &[i64]) -> Result<()> {
+    let mut roots = list_roots(&mut *conn, ids).await?;
+    while !roots.is_empty() {
+        // One order for everybody, so that two writers never wait for each other.
+        sqlx::query!("select id from namespaces where id = any($1) order by id for no key update", &roots)
+            .fetch_all(&mut *conn)
             .await?;
-        // The tree may have moved while the lock was waited for.
-        root = find_root(&mut *conn, id).await?.filter(|now| *now != locked);
+        // The trees may have moved while the locks were waited for.
+        let now = list_roots(&mut *conn, ids).await?;
+        roots = now.into_iter().filter(|root| roots.binary_search(root).is_err()).collect();
     }
     Ok(())
 }
 
-async fn find_root(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<NamespaceId>> {
-    let root = sqlx::query_scalar!(
+/// The roots of these namespaces' trees, in order.
+async fn list_roots(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
+    let roots = sqlx::query_scalar!(
         r#"
         with recursive chain as (
           select id, parent_id
           from namespaces
-          where id = $1
-          union all
+          where id = any($1)
+          union
           select parent.id, parent.parent_id
           from chain
           join namespaces as parent on parent.id = chain.parent_id
@@ -186,12 +204,11 @@ async fn find_root(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<Na
         select id as "id!"
         from chain
         where parent_id is null
+        order by id
         "#,
-        id.0
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(root.map(NamespaceId))
+        ids
+    );
+    Ok(roots.fetch_all(db).await?)
 }
 
 /// Everybody whose authorizations a change of these namespaces can touch, in order: owners of personal namespaces, members

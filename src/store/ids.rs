@@ -6,17 +6,30 @@ use super::Result;
 
 /// Makes the table's next id greater than `id`. Like all that is done to a sequence, this outlives a rollback.
 pub async fn move_past(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<()> {
+    // A sequence that is past it is left alone: a document that changes nothing writes nothing.
     sqlx::query!(
         "
-        select setval(sequence, greatest($2, coalesce(pg_sequence_last_value(sequence), 1)))
+        select setval(sequence, $2)
         from (select pg_get_serial_sequence($1, 'id')::regclass as sequence) as named
+        where coalesce(pg_sequence_last_value(sequence), 0) < $2
         ",
         table,
         id
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await?;
     Ok(())
+}
+
+/// The table's next ids, in order.
+pub async fn take(db: impl PgExecutor<'_>, table: &str, count: usize) -> Result<Vec<i64>> {
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    let ids = sqlx::query_scalar!(
+        r#"select nextval(pg_get_serial_sequence($1, 'id')::regclass) as "id!" from generate_series(1, $2)"#,
+        table,
+        count
+    );
+    Ok(ids.fetch_all(db).await?)
 }
 
 /// Whether a row of the table has that id.

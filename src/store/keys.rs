@@ -85,58 +85,6 @@ pub async fn list_deploy_keys_by_title(db: impl PgExecutor<'_>, project: Project
     Ok(ids.fetch_all(db).await?.into_iter().map(KeyId).collect())
 }
 
-/// A new key; `row.id` is looked at where it is not 0.
-///
-/// # Errors
-/// [`super::Error::Duplicate`] where the key is in the table already.
-pub async fn insert(db: impl PgExecutor<'_>, row: &KeyRow, key: &PublicKey) -> Result<KeyId> {
-    let fingerprint = key.sha256();
-    let id = sqlx::query_scalar!(
-        "
-        insert into keys (id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256)
-        values (coalesce(nullif($1::bigint, 0), nextval('keys_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9)
-        returning id
-        ",
-        row.id,
-        row.user_id,
-        row.title,
-        row.key,
-        row.kind,
-        row.public,
-        row.usage_type,
-        row.expires_at,
-        fingerprint.as_slice()
-    );
-    Ok(KeyId(id.fetch_one(db).await?))
-}
-
-/// Writes what may change about a key.
-pub async fn update(db: impl PgExecutor<'_>, row: &KeyRow) -> Result<()> {
-    sqlx::query!(
-        "
-        update keys
-        set user_id = $2,
-            title = $3,
-            key = $4,
-            public = $5,
-            usage_type = $6,
-            expires_at = $7,
-            updated_at = now() at time zone 'utc'
-        where id = $1
-        ",
-        row.id,
-        row.user_id,
-        row.title,
-        row.key,
-        row.public,
-        row.usage_type,
-        row.expires_at
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Removes a key.
 pub async fn delete(db: impl PgExecutor<'_>, id: KeyId) -> Result<()> {
     sqlx::query!("delete from keys where id = $1", id.0).execute(db).await?;
@@ -151,30 +99,6 @@ pub async fn find_deploy_key_push(db: impl PgExecutor<'_>, key: KeyId, project: 
         project.0
     );
     Ok(can_push.fetch_optional(db).await?)
-}
-
-/// Lets the project use the deploy key, or changes whether the key may push.
-pub async fn upsert_deploy_key_project(
-    db: impl PgExecutor<'_>,
-    key: KeyId,
-    project: ProjectId,
-    can_push: bool,
-) -> Result<()> {
-    sqlx::query!(
-        "
-        insert into deploy_keys_projects (deploy_key_id, project_id, can_push)
-        values ($1, $2, $3)
-        on conflict (deploy_key_id, project_id) do update
-        set can_push = excluded.can_push,
-            updated_at = now() at time zone 'utc'
-        ",
-        key.0,
-        project.0,
-        can_push
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// Takes a deploy key from a project. A key that no project uses any more, and that is not public, is removed.

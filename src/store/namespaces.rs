@@ -1,7 +1,6 @@
 //! Groups, personal namespaces and the paths of both.
 
 use serde::Serialize;
-use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
@@ -9,7 +8,7 @@ use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 
 /// Who has a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
+pub enum PathOwner {
     /// A group.
     Group(NamespaceId),
     /// A user's personal namespace.
@@ -18,35 +17,13 @@ pub enum Holder {
     Project(ProjectId),
 }
 
-/// Who has the path, whatever its case: an exact match goes first.
-pub async fn find_holder(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Holder>> {
-    let row = sqlx::query!(
-        r#"
-        select routes.source_type, routes.source_id, namespaces.type as kind
-        from routes
-        join namespaces on namespaces.id = routes.namespace_id
-        where lower(routes.path) = lower($1)
-        order by routes.path <> $1
-        limit 1
-        "#,
-        path
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| match (row.source_type.as_str(), row.kind.as_str()) {
-        ("Project", _) => Holder::Project(ProjectId(row.source_id)),
-        (_, "Group") => Holder::Group(NamespaceId(row.source_id)),
-        _ => Holder::Personal(NamespaceId(row.source_id)),
-    }))
-}
-
 /// The full path of a namespace.
 pub async fn find_path(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<String>> {
     Ok(sqlx::query_scalar!("select path from routes where namespace_id = $1", id.0).fetch_optional(db).await?)
 }
 
-/// What an operator states about a group.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an operator states about a group. Serialized, its keys are the columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GroupRow {
     /// `namespaces.name`
     pub name: String,
@@ -78,75 +55,6 @@ pub struct GroupRow {
     pub repository_size_limit: Option<i64>,
     /// `namespaces.shared_runners_minutes_limit`
     pub shared_runners_minutes_limit: Option<i32>,
-}
-
-/// The group's row; nothing for a namespace that is no group.
-pub async fn find_group(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<GroupRow>> {
-    let row = sqlx::query_as!(
-        GroupRow,
-        r#"
-        select
-          name,
-          path,
-          parent_id,
-          description,
-          visibility_level,
-          coalesce(share_with_group_lock, false) as "share_with_group_lock!",
-          coalesce(membership_lock, false) as "membership_lock!",
-          lfs_enabled,
-          project_creation_level,
-          subgroup_creation_level,
-          require_two_factor_authentication,
-          max_personal_access_token_lifetime,
-          default_branch_protection,
-          repository_size_limit,
-          shared_runners_minutes_limit
-        from namespaces
-        where id = $1
-          and type = 'Group'
-        "#,
-        id.0
-    );
-    Ok(row.fetch_optional(db).await?)
-}
-
-/// A new group, with the given id or the next one. Its derived rows are the caller's to refresh.
-///
-/// # Errors
-/// [`super::Error::Duplicate`] where a group of the same parent has the name.
-pub async fn insert_group(db: impl PgExecutor<'_>, id: Option<NamespaceId>, row: &GroupRow) -> Result<NamespaceId> {
-    let id = sqlx::query_scalar!(
-        "
-        insert into namespaces (
-          id, type, name, path, parent_id, description, visibility_level, share_with_group_lock, membership_lock,
-          lfs_enabled, project_creation_level, subgroup_creation_level, require_two_factor_authentication,
-          max_personal_access_token_lifetime, default_branch_protection, repository_size_limit,
-          shared_runners_minutes_limit
-        )
-        values (
-          coalesce($1, nextval('namespaces_id_seq')), 'Group', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-          $15, $16
-        )
-        returning id
-        ",
-        id.map(|id| id.0),
-        row.name,
-        row.path,
-        row.parent_id,
-        row.description,
-        row.visibility_level,
-        row.share_with_group_lock,
-        row.membership_lock,
-        row.lfs_enabled,
-        row.project_creation_level,
-        row.subgroup_creation_level,
-        row.require_two_factor_authentication,
-        row.max_personal_access_token_lifetime,
-        row.default_branch_protection,
-        row.repository_size_limit,
-        row.shared_runners_minutes_limit
-    );
-    Ok(NamespaceId(id.fetch_one(db).await?))
 }
 
 /// Writes the group's row. Its derived rows are the caller's to refresh.
@@ -215,32 +123,6 @@ pub async fn count_children(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<
     Ok(count.fetch_one(db).await?)
 }
 
-/// The namespace of that name and type in a parent, if it is another one than `except`.
-pub async fn find_id_by_name(
-    db: impl PgExecutor<'_>,
-    parent: NamespaceId,
-    kind: &str,
-    name: &str,
-    except: Option<NamespaceId>,
-) -> Result<Option<NamespaceId>> {
-    let id = sqlx::query_scalar!(
-        "
-        select id
-        from namespaces
-        where parent_id = $1
-          and type = $2
-          and name = $3
-          and id is distinct from $4
-        limit 1
-        ",
-        parent.0,
-        kind,
-        name,
-        except.map(|id| id.0)
-    );
-    Ok(id.fetch_optional(db).await?.map(NamespaceId))
-}
-
 /// Whether `inner` is `outer` or lies below it.
 pub async fn is_within(db: impl PgExecutor<'_>, inner: NamespaceId, outer: NamespaceId) -> Result<bool> {
     let within = sqlx::query_scalar!(
@@ -254,7 +136,7 @@ pub async fn is_within(db: impl PgExecutor<'_>, inner: NamespaceId, outer: Names
 /// A namespace that can be seen by more people than the one around it, which is a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooVisible {
-    /// The namespace, of a project its shadow.
+    /// The namespace, of a project its project namespace.
     pub id: NamespaceId,
     /// The group around it.
     pub parent_id: NamespaceId,
@@ -291,16 +173,6 @@ pub struct PersonalRow {
     pub path: String,
     /// `namespaces.name`, the user's name
     pub name: String,
-}
-
-/// The user's personal namespace.
-pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<PersonalRow>> {
-    let row = sqlx::query!(
-        "select id, path, name from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
-        user.0
-    );
-    let row = row.fetch_optional(db).await?;
-    Ok(row.map(|row| PersonalRow { id: NamespaceId(row.id), path: row.path, name: row.name }))
 }
 
 /// A personal namespace for the user. Its derived rows are the caller's to refresh.
@@ -353,51 +225,6 @@ pub struct GroupSettingsRow {
     pub archived: bool,
     /// Of new projects.
     pub default_branch_name: Option<String>,
-}
-
-/// The group's settings; the defaults where it has none.
-pub async fn find_group_settings(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<GroupSettingsRow> {
-    let row = sqlx::query_as!(
-        GroupSettingsRow,
-        "
-        select
-          enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens, repository_read_only,
-          archived, default_branch_name
-        from namespace_settings
-        where namespace_id = $1
-        ",
-        id.0
-    );
-    Ok(row.fetch_optional(db).await?.unwrap_or_default())
-}
-
-/// Writes the group's settings.
-pub async fn upsert_group_settings(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupSettingsRow) -> Result<()> {
-    sqlx::query!(
-        "
-        insert into namespace_settings (
-          namespace_id, enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens,
-          repository_read_only, archived, default_branch_name
-        )
-        select
-          $1, enabled_git_access_protocol, enforce_ssh_certificates, disable_personal_access_tokens,
-          repository_read_only, archived, default_branch_name
-        from jsonb_populate_record(null::namespace_settings, $2)
-        on conflict (namespace_id) do update
-        set enabled_git_access_protocol = excluded.enabled_git_access_protocol,
-            enforce_ssh_certificates = excluded.enforce_ssh_certificates,
-            disable_personal_access_tokens = excluded.disable_personal_access_tokens,
-            repository_read_only = excluded.repository_read_only,
-            archived = excluded.archived,
-            default_branch_name = excluded.default_branch_name,
-            updated_at = now()
-        ",
-        id.0,
-        Json(row) as _
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// The address ranges from which a group may be used, in order.
@@ -535,8 +362,8 @@ pub async fn delete_saml_provider(db: impl PgExecutor<'_>, id: i64) -> Result<()
     Ok(())
 }
 
-/// The shadow namespaces of the projects that live directly in a group.
-pub async fn list_shadows(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
+/// The namespaces of the projects that live directly in a group.
+pub async fn list_project_namespaces(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
     let ids = sqlx::query_scalar!("select project_namespace_id from projects where namespace_id = $1", group.0);
     Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
 }

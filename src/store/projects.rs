@@ -8,8 +8,8 @@ use super::Result;
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::repository::hashed_path;
 
-/// What an operator states about a project.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an operator states about a project. Serialized, its keys are the columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct ProjectRow {
     /// `projects.name`

@@ -115,6 +115,7 @@ pub async fn update_backup_codes(db: impl PgExecutor<'_>, user: UserId, hashes: 
     Ok(())
 }
 
-fn place(user: UserId) -> String {
+/// What a sealed secret is bound to.
+pub(super) fn place(user: UserId) -> String {
     format!("users/{user}")
 }

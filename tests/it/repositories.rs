@@ -4,8 +4,8 @@
 use std::fmt::Write;
 use std::process::Command;
 
-use gatehouse::cli::apply::apply;
-use gatehouse::cli::state::run::Sources;
+use gatehouse::document::reconcile::apply;
+use gatehouse::document::sources::ApplySources;
 use gatehouse::domain::ids::{KeyId, UserId};
 use gatehouse::domain::repository::hashed_path;
 use serde_json::{Value, json};
@@ -430,7 +430,7 @@ projects: [{path: acme/web, default_branch: trunk}, {path: acme/none, repository
 
 async fn applied(app: &TestApp, document: &str) -> String {
     let key = crate::apply::KEY;
-    let sources = Sources::new(|_| None, std::env::temp_dir()).with_gitaly(app.gitaly.clone());
+    let sources = ApplySources::new(|_| None, std::env::temp_dir()).with_gitaly(app.gitaly.clone());
     let mut conn = app.pool.acquire().await.unwrap();
     let base = app.secrets.db_key_base.clone();
     let report =

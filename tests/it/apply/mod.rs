@@ -1,10 +1,11 @@
 //! `gatehouse apply`: a file per noun, and here what holds for all of them.
 
 use chrono::{DateTime, TimeZone, Utc};
-use gatehouse::cli::apply::{Failure, apply};
-use gatehouse::cli::state::run::{Report, Sources};
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
+use gatehouse::document::reconcile::{ApplyFailure, apply};
+use gatehouse::document::report::ApplyReport;
+use gatehouse::document::sources::ApplySources;
 use gatehouse::gitaly::GitalyClient;
 use serde_json::json;
 use sqlx::PgPool;
@@ -12,12 +13,14 @@ use sqlx::PgPool;
 use crate::support::TestGitaly;
 
 mod agents;
+mod export;
 mod groups;
 mod projects;
 mod purchases;
 mod push_rules;
 mod saml_group_links;
 mod scim;
+mod sets;
 mod settings;
 mod subscriptions;
 mod users;
@@ -27,17 +30,17 @@ pub fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 12, 0, 0).unwrap()
 }
 
-async fn run(pool: &PgPool, document: &str, dry_run: bool) -> Result<Report, Failure> {
+async fn run(pool: &PgPool, document: &str, dry_run: bool) -> Result<ApplyReport, ApplyFailure> {
     let environment = |name: &str| (name == "TOKEN").then(|| "glpat-from-the-environment".to_owned());
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/apply");
-    let sources = Sources::new(environment, folder);
+    let sources = ApplySources::new(environment, folder);
     let mut conn = pool.acquire().await.unwrap();
     let db_key_base = "0123456789abcdef0123456789abcdefREST-IS-NOT-SALT".into();
     apply(&mut conn, document, &sources, &db_key_base, now(), dry_run).await
 }
 
 /// Applies the document twice: the answer is the first report, and the second must have nothing to do.
-pub async fn applied(pool: &PgPool, document: &str) -> Report {
+pub async fn applied(pool: &PgPool, document: &str) -> ApplyReport {
     let report = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
     let again = run(pool, document, false).await.unwrap_or_else(|failure| panic!("{failure}"));
     let said: Vec<_> = again.lines().iter().filter(|line| !line.starts_with("! repository of ")).collect();
@@ -48,7 +51,9 @@ pub async fn applied(pool: &PgPool, document: &str) -> Report {
 /// What is wrong with the document, a line each.
 pub async fn refused(pool: &PgPool, document: &str) -> String {
     match run(pool, document, false).await {
-        Err(Failure::Problems(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(ApplyFailure::Problems(mistakes)) => {
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        }
         Err(failure) => panic!("{failure}"),
         Ok(report) => panic!("applied: {:#?}", report.lines()),
     }
@@ -224,7 +229,7 @@ broadcast_messages:
 
 #[test]
 fn the_schema_knows_the_whole_document() {
-    let schema = gatehouse::document::schema_of::<gatehouse::cli::state::Document>();
+    let schema = gatehouse::document::schema_of::<gatehouse::document::state::StateDocument>();
     let nouns: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         nouns,
@@ -295,7 +300,7 @@ async fn a_new_project_gets_its_repository_where_its_storage_answers(pool: PgPoo
     let settings = Settings::load(&gitaly.settings(), []).unwrap();
     let client = GitalyClient::new(&settings, &Clock::system()).unwrap();
     let apply_once = async |document: &str| {
-        let sources = Sources::new(|_| None, ".".into()).with_gitaly(client.clone());
+        let sources = ApplySources::new(|_| None, ".".into()).with_gitaly(client.clone());
         let mut conn = pool.acquire().await.unwrap();
         apply(&mut conn, document, &sources, &"db-key-base".into(), now(), false).await.unwrap().lines().join("\n")
     };

@@ -1,15 +1,15 @@
 //! Every setting has an effect: each key of the state document and of the settings file stands in a row here, beside a
-//! test that shows what it does. What has no effect is not taken: `gatehouse::cli::state::refused` says why.
+//! test that shows what it does. What has no effect is not taken: `gatehouse::document::refused` says why.
 
 mod file;
 mod stated;
 
 use std::collections::BTreeSet;
 
-use gatehouse::cli::state::Document;
-use gatehouse::cli::state::refused::REFUSED;
 use gatehouse::config::Settings;
+use gatehouse::document::refused::REFUSED;
 use gatehouse::document::schema_of;
+use gatehouse::document::state::StateDocument;
 use serde_json::Value;
 
 use crate::tidy::sources;
@@ -416,7 +416,7 @@ const FILE: &[Row] = &[
 #[test]
 fn every_key_of_the_state_document_has_an_effect() {
     let mut leaves = BTreeSet::new();
-    collect(&schema_of::<Document>(), "", &mut leaves);
+    collect(&schema_of::<StateDocument>(), "", &mut leaves);
     let leaves = leaves.iter().map(|leaf| shaped(leaf)).collect();
     assert_eq!(faults(&leaves, STATED), "");
 }
@@ -432,7 +432,7 @@ fn every_key_of_the_settings_file_has_an_effect() {
 #[test]
 fn what_is_refused_is_not_taken_as_well() {
     let mut leaves = BTreeSet::new();
-    collect(&schema_of::<Document>(), "", &mut leaves);
+    collect(&schema_of::<StateDocument>(), "", &mut leaves);
     for refused in REFUSED {
         assert!(!leaves.contains(refused.place), "{} is both refused and taken", refused.place);
     }

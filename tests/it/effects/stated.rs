@@ -1,10 +1,10 @@
 //! What a document states is what clients meet.
 
 use chrono::TimeDelta;
-use gatehouse::cli::apply::{Failure, apply};
-use gatehouse::cli::state::refused::REFUSED;
-use gatehouse::cli::state::run::Sources;
-use gatehouse::document::Refused;
+use gatehouse::document::RefusedKey;
+use gatehouse::document::reconcile::{ApplyFailure, apply};
+use gatehouse::document::refused::REFUSED;
+use gatehouse::document::sources::ApplySources;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -21,9 +21,9 @@ impl Stated {
         Self { app: TestApp::new(pool) }
     }
 
-    async fn apply(&self, document: &str) -> Result<(), Failure> {
+    async fn apply(&self, document: &str) -> Result<(), ApplyFailure> {
         let mut connection = self.app.pool.acquire().await.unwrap();
-        let sources = Sources::new(|_| None, ".".into());
+        let sources = ApplySources::new(|_| None, ".".into());
         let base = &self.app.secrets.db_key_base;
         apply(&mut connection, document, &sources, base, self.app.clock.now(), false).await.map(|_| ())
     }
@@ -35,7 +35,9 @@ impl Stated {
     /// Every mistake of the document, a line each.
     async fn refuses(&self, document: &str) -> String {
         match self.apply(document).await {
-            Err(Failure::Problems(mistakes)) => mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Err(ApplyFailure::Problems(mistakes)) => {
+                mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -226,7 +228,7 @@ groups:
 #[sqlx::test]
 async fn what_nothing_would_follow_is_refused_with_the_reason(pool: PgPool) {
     let stated = Stated::new(pool);
-    for Refused { place, harmless, reason } in REFUSED {
+    for RefusedKey { place, harmless, reason } in REFUSED {
         let refusal = format!("{}: is refused: {reason}", place.replace("[]", "[0]"));
         let values = match harmless {
             None => vec![json!(true), json!(false), json!(1), json!("x"), Value::Null],
