@@ -190,6 +190,10 @@ fn the_default_branch_may_have_any_name_and_tags_may_be_kept() {
     let refused = denial(&AccessProtocol::Ssh, &kept, &delete, None, &PushContent::default());
     assert_eq!(refused, Some(Denial::TagDeletionDenied));
     assert_eq!(denial(&AccessProtocol::Web, &kept, &delete, None, &PushContent::default()), None);
+    let create = RefUpdate::parse_all(&format!("{ZERO} {NEW} refs/tags/v1"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &kept, &create, None, &PushContent::default()), None);
+    let unnamed = RefUpdate::parse_all(&format!("{OLD} {ZERO} refs/heads/feature"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &named, &unnamed, Some("main"), &PushContent::default()), None);
 }
 
 #[test]

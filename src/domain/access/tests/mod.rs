@@ -58,7 +58,7 @@ fn key(deploy: bool) -> AccessKey {
 }
 
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
-pub(super) fn facts() -> AccessFacts {
+pub(in crate::domain) fn facts() -> AccessFacts {
     AccessFacts {
         now: now(),
         settings: Arc::new(AccessSettings { http_download: true, http_push: true, otp_login: None, lfs: true }),
@@ -101,7 +101,7 @@ fn container(repository: GlRepository) -> RepositoryContainer {
     RepositoryContainer { repository, exists: true, moved_from: None, snippet: None }
 }
 
-fn attempt(command: GitCommand) -> Attempt {
+pub(in crate::domain) fn attempt(command: GitCommand) -> Attempt {
     Attempt {
         command,
         protocol: AccessProtocol::Ssh,
