@@ -36,7 +36,7 @@ impl fmt::Display for CertificateRefusal {
     }
 }
 
-/// The path of the first group that vouches, and whom it vouches for.
+/// The path of the first group that vouches, and the username that it vouches for.
 ///
 /// # Errors
 /// What the last group says against it.

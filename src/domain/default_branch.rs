@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_born_once_the_branch_that_it_names_is_there() {
+        assert!(head(Some("main"), Some("main")).is_born());
+        assert!(!head(Some("main"), Some("trunk")).is_born() && !head(Some("main"), None).is_born());
+        assert!(!head(None, None).is_born());
+    }
+
+    #[test]
     fn levels_are_those_of_gitlab() {
         let rows: Vec<String> = (0..=5)
             .map(|level| {

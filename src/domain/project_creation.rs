@@ -161,6 +161,8 @@ fn with_project(facts: &AccessFacts, parent: &ParentNamespace, name: &str, maker
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::tests::{attempt, facts};
+    use crate::domain::repository::RepositoryPath;
 
     fn group(creation_level: CreationLevel, level: AccessLevel) -> ParentNamespace {
         ParentNamespace {
@@ -217,5 +219,54 @@ mod tests {
         assert!(!is_permitted(&own(2), RUBI));
         assert!(!is_permitted(&own(0), ProjectCreator { id: UserId(8), ..RUBI }));
         assert!(!is_permitted(&own(0), ProjectCreator { external: true, ..RUBI }));
+    }
+
+    /// A push to a path that has no project, and the facts about it.
+    fn push_to(path: &str) -> (AccessFacts, Attempt) {
+        let facts = AccessFacts { project: None, container: None, ..facts() };
+        let target = AccessTarget::Path(RepositoryPath::new(path));
+        (facts, Attempt { target, ..attempt(GitCommand::Push) })
+    }
+
+    #[test]
+    fn the_call_before_a_push_to_a_path_without_a_project_asks_for_one() {
+        let asks = |path: &str, change: fn(&mut AccessFacts, &mut Attempt)| {
+            let (mut facts, mut attempt) = push_to(path);
+            change(&mut facts, &mut attempt);
+            wanted_path(&facts, &attempt).map(|(namespace, name)| format!("{namespace} {name}"))
+        };
+        assert_eq!(asks("g/s/p.git", |_, _| {}).as_deref(), Some("g/s p"));
+        assert_eq!(asks("g/p.wiki.git", |_, _| {}).as_deref(), Some("g p.wiki"));
+        for path in ["p", "g/s/p/snippets/3", "snippets/3", "g/snippets/p"] {
+            assert_eq!(asks(path, |_, _| {}), None, "{path}");
+        }
+        assert_eq!(asks("g/p", |_, attempt| attempt.command = GitCommand::Download), None);
+        assert_eq!(asks("g/p", |_, attempt| attempt.changes = PushChanges::Lines(String::new())), None);
+        assert_eq!(asks("g/p", |known, _| known.project = facts().project), None);
+        assert_eq!(asks("g/p", |known, _| known.container = facts().container), None);
+        let by_id = |_: &mut AccessFacts, attempt: &mut Attempt| {
+            attempt.target = AccessTarget::Repository(GlRepository::Project(ProjectId(7)));
+        };
+        assert_eq!(asks("g/p", by_id), None);
+    }
+
+    #[test]
+    fn a_project_is_made_where_its_push_would_be_let_in_and_it_can_have_its_name() {
+        let decided = |parent: &ParentNamespace, name: &str, change: fn(&mut AccessFacts)| {
+            let (mut facts, attempt) = push_to("g/p");
+            change(&mut facts);
+            decide(&facts, &attempt, parent, name)
+        };
+        let parent = group(CreationLevel::Developers, AccessLevel::DEVELOPER);
+        assert_eq!(decided(&parent, "p", |_| {}), Ok(()));
+        let reporter = group(CreationLevel::Developers, AccessLevel::REPORTER);
+        assert_eq!(decided(&reporter, "p", |_| {}), Err(CreationRefusal::NotPermitted));
+        assert_eq!(decided(&parent, "p", |facts| facts.user = None), Err(CreationRefusal::NotPermitted));
+        let archived = ParentNamespace { archived: true, ..parent.clone() };
+        assert_eq!(decided(&archived, "p", |_| {}), Err(CreationRefusal::Denied(Denial::Archived)));
+        assert!(matches!(decided(&parent, "-p", |_| {}), Err(CreationRefusal::BadName(_))));
+        // In their own namespace users own what they make, whatever their level says.
+        let own = ParentNamespace { owner: Some(UserId(5)), level: AccessLevel::NO_ACCESS, ..parent };
+        assert_eq!(decided(&own, "p", |_| {}), Ok(()));
     }
 }

@@ -227,6 +227,8 @@ mod tests {
         assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.action(), RefAction::Removed);
         assert_eq!(RefChange { old: "0000", new: A, name: "refs/heads/x" }.action(), RefAction::Pushed);
         assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.pushed_branch(), None);
+        assert_eq!(RefChange { old: A, new: B, name: "refs/heads/x/y" }.pushed_branch(), Some("x/y"));
+        assert_eq!(RefChange { old: A, new: B, name: "refs/tags/x" }.pushed_branch(), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub struct PushBanner {
     pub message: String,
     /// Where it is shown; everywhere where this is none.
     pub target_path: Option<String>,
-    /// To whom it is shown; to all where this is empty.
+    /// The levels that see it; everybody does where this is empty.
     pub target_access_levels: Vec<AccessLevel>,
 }
 

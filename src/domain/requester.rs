@@ -107,3 +107,40 @@ impl fmt::Display for UnknownRequester {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn account(active: bool, locked_at: Option<DateTime<Utc>>) -> RequesterAccount {
+        RequesterAccount { id: UserId(7), username: "rubi".to_owned(), active, locked_at, two_factor: false }
+    }
+
+    #[test]
+    fn an_account_logs_in_while_it_is_active_and_not_locked() {
+        let now = DateTime::UNIX_EPOCH;
+        assert!(account(true, None).may_log_in(now));
+        assert!(!account(false, None).may_log_in(now));
+        assert!(!account(true, Some(now)).may_log_in(now));
+        assert!(account(true, Some(now - TimeDelta::minutes(10))).may_log_in(now));
+    }
+
+    #[test]
+    fn who_is_not_known_is_told_by_what_was_named() {
+        let key = |deploy| RequesterKey { id: KeyId(1), deploy, last_used_at: None };
+        let requester = |name, key, account| Requester { name, key, account };
+        let deploy_key = requester(RequesterName::Key(KeyId(1)), Some(key(true)), None);
+        let users_key = requester(RequesterName::Key(KeyId(1)), Some(key(false)), Some(account(true, None)));
+        let by_id = requester(RequesterName::User(UserId(7)), None, Some(account(true, None)));
+        assert!(deploy_key.is_deploy_key() && !users_key.is_deploy_key() && !by_id.is_deploy_key());
+        assert!(users_key.account().is_ok() && by_id.account().is_ok());
+        let why = |name, key| requester(name, key, None).account().unwrap_err();
+        assert_eq!(why(RequesterName::User(UserId(8)), None), UnknownRequester::User);
+        assert_eq!(why(RequesterName::NoSuchUser, None), UnknownRequester::User);
+        assert_eq!(why(RequesterName::Key(KeyId(1)), Some(key(false))), UnknownRequester::KeyOwner);
+        assert_eq!(why(RequesterName::Key(KeyId(2)), None), UnknownRequester::Key);
+        assert_eq!(why(RequesterName::Nobody, None), UnknownRequester::Key);
+    }
+}

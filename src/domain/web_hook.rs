@@ -136,6 +136,9 @@ mod tests {
             health = health.failed(DateTime::UNIX_EPOCH);
             assert_eq!(health.readiness(DateTime::UNIX_EPOCH), HookReadiness::Ready);
         }
+        // Whatever its columns say.
+        let paused = HookHealth::of(true, 40, Some(DateTime::UNIX_EPOCH + TimeDelta::days(1)));
+        assert_eq!(paused.readiness(DateTime::UNIX_EPOCH), HookReadiness::Ready);
     }
 
     #[test]

@@ -9,14 +9,14 @@ const DNS_PORT: u16 = 50051;
 
 /// What is dialled.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum GitalyAddress {
     /// `unix:/path/to/socket`
     Unix(PathBuf),
     /// `tcp://host:port`, `dns:host:port`; with TLS `tls://host:port`, `dns+tls:host:port`
     Tcp { host: String, port: u16, tls: bool },
 }
 
-impl Address {
+impl GitalyAddress {
     /// Reads an address, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once(':').ok_or("must start with unix:, tcp://, tls:// or dns:")?;
@@ -58,12 +58,12 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::GitalyAddress;
 
     #[test]
     fn the_spellings_of_gitlab_shell_are_read() {
-        let unix = || Address::Unix("/run/g.socket".into());
-        let tcp = |host: &str, port, tls| Address::Tcp { host: host.to_owned(), port, tls };
+        let unix = || GitalyAddress::Unix("/run/g.socket".into());
+        let tcp = |host: &str, port, tls| GitalyAddress::Tcp { host: host.to_owned(), port, tls };
         let spellings = [
             ("unix:/run/g.socket", unix()),
             ("unix:///run/g.socket", unix()),
@@ -75,7 +75,7 @@ mod tests {
             ("dns+tls:///gitaly:1", tcp("gitaly", 1, true)),
         ];
         for (text, address) in spellings {
-            assert_eq!(Address::parse(text), Ok(address), "{text}");
+            assert_eq!(GitalyAddress::parse(text), Ok(address), "{text}");
         }
     }
 
@@ -96,7 +96,7 @@ mod tests {
             "http://gitaly:1",
         ];
         for text in bad {
-            assert!(Address::parse(text).is_err(), "{text} was taken");
+            assert!(GitalyAddress::parse(text).is_err(), "{text} was taken");
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tower::service_fn;
 
-use super::address::Address;
+use super::address::GitalyAddress;
 
 /// A Gitaly that is up accepts at once, even across data centres.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,13 +21,13 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A channel that dials when it is first used, or what is wrong with the address.
-pub fn open(address: &Address) -> Result<Channel, String> {
+pub fn open(address: &GitalyAddress) -> Result<Channel, String> {
     match address {
-        Address::Unix(path) => {
+        GitalyAddress::Unix(path) => {
             let path = path.clone();
             Ok(lazy(&endpoint("http://localhost".to_owned())?, move || UnixStream::connect(path.clone())))
         }
-        Address::Tcp { host, port, tls } => {
+        GitalyAddress::Tcp { host, port, tls } => {
             let scheme = if *tls { "https" } else { "http" };
             let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let mut endpoint = endpoint(format!("{scheme}://{bracketed}:{port}"))?;

@@ -40,7 +40,7 @@ use tonic::transport::Channel;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::document::Problem;
-use address::Address;
+use address::GitalyAddress;
 
 /// Every storage of the settings. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl GitalyClient {
         let mut mistakes = Vec::new();
         for (name, storage) in &settings.repositories.storages {
             let address = storage.gitaly_address.as_deref().unwrap_or_default();
-            match Address::parse(address).and_then(|address| channel::open(&address)) {
+            match GitalyAddress::parse(address).and_then(|address| channel::open(&address)) {
                 Ok(channel) => {
                     let token = settings.gitaly_token(storage).cloned();
                     storages.insert(name.clone(), GitalyStorage { channel, token });

@@ -94,10 +94,7 @@ pub async fn check(
                 facts = facts.with_repository();
                 decision = Decision::Allow;
             }
-            Err(MakeRepositoryError::Gitaly(error)) => {
-                tracing::warn!(%error, "a push could not make a repository");
-                return Ok(AccessOutcome::Impossible(NO_GITALY.to_owned()));
-            }
+            Err(MakeRepositoryError::Gitaly(_)) => return Ok(AccessOutcome::Impossible(NO_GITALY.to_owned())),
             Err(MakeRepositoryError::Store(error)) => return Err(error.into()),
         }
     }
@@ -149,7 +146,11 @@ async fn make_missing(
     let Some(missing) = make_repository::find_missing(&access.db, container.repository).await? else {
         return Ok(false);
     };
-    make_repository::make(&access.db, &access.gitaly, &missing, &hook.correlation_id, facts.now).await?;
+    let made = make_repository::make(&access.db, &access.gitaly, &missing, &hook.correlation_id, facts.now).await;
+    if let Err(MakeRepositoryError::Gitaly(error)) = &made {
+        tracing::warn!(%error, gl_repository = %container.repository, "a push could not make a repository");
+    }
+    made?;
     tracing::info!(gl_repository = %container.repository, "a push made a repository");
     Ok(true)
 }

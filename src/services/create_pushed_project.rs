@@ -7,9 +7,9 @@ use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
 use super::check_access::{AccessCheckError, AccessChecker, NO_GITALY};
-use crate::domain::access::{AccessActor, AccessFacts, AccessProtocol, Attempt, Denial};
+use crate::domain::access::{AccessActor, AccessFacts, Attempt, Denial};
 use crate::domain::default_branch::USUAL;
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::project_creation::{self, CreationRefusal, ParentNamespace};
 use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 use crate::gitaly::{CallContext, GitalyResult};
@@ -65,12 +65,11 @@ pub(super) async fn create(
     let AccessActor::User(user) = facts.actor() else { return Ok(PushedProjectCreation::Refused) };
     let today = facts.now.date_naive();
     // Whoever may not is told so without waiting for others.
-    let Some(parent) = rows::find_parent(access.db.pool(), namespace, user.id, today).await? else {
-        return Ok(PushedProjectCreation::Refused);
+    let found = rows::find_parent(access.db.pool(), namespace, user.id, today).await?;
+    let parent = match permit(facts, attempt, found, name) {
+        Ok(parent) => parent,
+        Err(refusal) => return Ok(refusal.into()),
     };
-    if let Err(refusal) = project_creation::decide(facts, attempt, &parent, name) {
-        return Ok(refusal.into());
-    }
     let Some(storage) = choose_storage(access).await? else {
         let reason = "No storage takes new repositories. Please contact your administrator.";
         return Ok(PushedProjectCreation::impossible(reason));
@@ -80,12 +79,11 @@ pub(super) async fn create(
     let _turn = turn.map_err(|_| AccessCheckError::TooManyCreations)?;
     let mut transaction = access.db.begin().await?;
     rows::lock_creation(&mut *transaction, parent.id).await?;
-    let Some(parent) = rows::find_parent(&mut *transaction, namespace, user.id, today).await? else {
-        return Ok(PushedProjectCreation::Refused);
+    let found = rows::find_parent(&mut *transaction, namespace, user.id, today).await?;
+    let parent = match permit(facts, attempt, found, name) {
+        Ok(parent) => parent,
+        Err(refusal) => return Ok(refusal.into()),
     };
-    if let Err(refusal) = project_creation::decide(facts, attempt, &parent, name) {
-        return Ok(refusal.into());
-    }
     // Somebody else has pushed to the same path just now.
     if rows::is_taken(&mut *transaction, &format!("{}/{name}", parent.full_path)).await? {
         return Ok(PushedProjectCreation::Created);
@@ -112,15 +110,19 @@ pub(super) async fn create(
 
     let path = format!("{}/{name}", parent.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
-    let repository = GlRepository::Project(id).to_string();
-    let kept = async {
-        let message = created_message(access, &attempt.protocol, &path).await?;
-        post_push_messages::upsert(access.db.pool(), user.id, &repository, "created", &message, facts.now).await
-    };
-    if let Err(error) = kept.await {
-        tracing::warn!(%error, "could not keep the message that a project was created");
-    }
+    keep_created_message(access, facts, attempt, user.id, id, &path).await;
     Ok(PushedProjectCreation::Created)
+}
+
+/// The namespace, where the project may be made in it.
+fn permit(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    parent: Option<ParentNamespace>,
+    name: &str,
+) -> Result<ParentNamespace, CreationRefusal> {
+    let parent = parent.ok_or(CreationRefusal::NotPermitted)?;
+    project_creation::decide(facts, attempt, &parent, name).map(|()| parent)
 }
 
 /// False where something lies there already: after the database was restored, its ids may have been others' before.
@@ -154,11 +156,26 @@ async fn choose_storage(access: &AccessChecker) -> store::Result<Option<String>>
     Ok(chosen.or_else(|| first().cloned()))
 }
 
-async fn created_message(access: &AccessChecker, protocol: &AccessProtocol, path: &str) -> store::Result<String> {
-    let remote = access.clone_urls.find(&access.lookups, protocol, path).await?;
-    let page = format!("{}/{path}", access.clone_urls.url);
-    Ok(format!(
-        "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
-         git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
-    ))
+/// Keeps the message that the project was created, for the user to read after the push. The project is there without it.
+async fn keep_created_message(
+    access: &AccessChecker,
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    user: UserId,
+    project: ProjectId,
+    path: &str,
+) {
+    let repository = GlRepository::Project(project).to_string();
+    let kept = async {
+        let remote = access.clone_urls.find(&access.lookups, &attempt.protocol, path).await?;
+        let page = format!("{}/{path}", access.clone_urls.url);
+        let message = format!(
+            "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
+             git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
+        );
+        post_push_messages::upsert(access.db.pool(), user, &repository, "created", &message, facts.now).await
+    };
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "could not keep the message that a project was created");
+    }
 }

@@ -63,7 +63,7 @@ pub struct ActingUser {
     pub name: String,
 }
 
-/// The user whom a request names: by id, by name without regard to case, as the owner of a key that may authenticate,
+/// The user that a request names: by id, by name without regard to case, as the owner of a key that may authenticate,
 /// or as the creator of a deploy key (the ghost user where the creator is gone). Blocked users are found too.
 pub async fn find_acting_user(db: impl PgExecutor<'_>, actor: &ActorName) -> Result<Option<ActingUser>> {
     let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);

@@ -4,8 +4,9 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
+use crate::domain::level::AccessLevel;
 
-/// One whom a protection lets through.
+/// Who a protection lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProtectedRefAccess {
     /// Everybody from this access level up; level 0 is nobody.
@@ -29,7 +30,7 @@ impl ProtectedRefAccess {
             (Some(id), _, _) => Self::User(UserId(id)),
             (_, Some(id), _) => Self::Group(NamespaceId(id)),
             (_, _, Some(id)) => Self::DeployKey(KeyId(id)),
-            _ => Self::Role(level.unwrap_or(40)),
+            _ => Self::Role(level.unwrap_or(AccessLevel::MAINTAINER.0)),
         }
     }
 }
@@ -47,7 +48,7 @@ impl AccessColumns {
         Self {
             levels: rows
                 .iter()
-                .map(|row| if let ProtectedRefAccess::Role(level) = row { *level } else { 40 })
+                .map(|row| if let ProtectedRefAccess::Role(level) = row { *level } else { AccessLevel::MAINTAINER.0 })
                 .collect(),
             users: rows
                 .iter()

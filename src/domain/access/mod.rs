@@ -11,7 +11,7 @@ pub mod refs;
 mod sentences;
 mod snippets;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use attempt::{AccessProtocol, AccessSubject, AccessTarget, ActorName, Attempt, ClientIp, GitCommand, PushChanges};
 pub use denial::{AccountDenial, Denial, DenialAnswer, RepositoryKind};

@@ -193,6 +193,7 @@ mod tests {
         assert!(changes[0].is_creation() && changes[0].name == RefName::Branch("x".to_owned()));
         assert!(changes[1].is_deletion() && changes[1].name == RefName::Tag("v1".to_owned()));
         assert_eq!(changes[2].name, RefName::Other("refs/notes/commits".to_owned()));
+        assert_eq!(changes[0].new.as_ref().map(ObjectId::as_str), Some(id.as_str()));
         let sha256 = format!("{} {} refs/heads/x", "0".repeat(64), "b".repeat(64));
         assert!(RefUpdate::list(&sha256).unwrap()[0].is_creation());
         for name in

@@ -15,7 +15,7 @@ use crate::store::{Db, error_tracking};
 
 const TOKEN_HEADER: &str = "gitlab-error-tracking-token";
 
-/// Shows that the error-tracking service called, or somebody whom gitlab-shell's secret lets in.
+/// Shows that the error-tracking service called, or somebody with gitlab-shell's secret.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorTrackingCaller(());
 

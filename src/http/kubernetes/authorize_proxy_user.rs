@@ -23,8 +23,14 @@ use crate::store::tokens::{self, KnownToken};
 /// What a personal access token must be made for.
 const SCOPE: &str = "k8s_proxy";
 /// The roles, as clusters are told of them.
-const ROLES: [(i32, &str); 6] =
-    [(10, "guest"), (15, "planner"), (20, "reporter"), (30, "developer"), (40, "maintainer"), (50, "owner")];
+const ROLES: [(AccessLevel, &str); 6] = [
+    (AccessLevel::GUEST, "guest"),
+    (AccessLevel::PLANNER, "planner"),
+    (AccessLevel::REPORTER, "reporter"),
+    (AccessLevel::DEVELOPER, "developer"),
+    (AccessLevel::MAINTAINER, "maintainer"),
+    (AccessLevel::OWNER, "owner"),
+];
 
 /// The agent, the user, and the account that the cluster sees (kas.md 2.12). There are no browser sessions here, so a
 /// session's cookie is always of an unknown one.
@@ -132,7 +138,7 @@ fn access_as(state: &KubernetesState, opened: &[UserAccess], admin: bool) -> Res
 }
 
 fn roles(level: AccessLevel) -> Vec<&'static str> {
-    ROLES.iter().filter(|(least, _)| level.0 >= *least).map(|(_, name)| *name).collect()
+    ROLES.iter().filter(|(least, _)| level >= *least).map(|(_, name)| *name).collect()
 }
 
 fn forbidden(reason: &'static str) -> Refusal {

@@ -136,7 +136,7 @@ impl LfsTokenRefusal {
     }
 }
 
-/// Whom the login names: a deploy key, or a user by name or primary address.
+/// Who the login names: a deploy key, or a user by name or primary address.
 async fn actor(shell: &ShellState, login: &str) -> Result<Option<ActorName>, ApiError> {
     if let Some(id) = login.strip_prefix("lfs+deploy-key-") {
         return Ok(Text(id.to_owned()).id().map(|id| ActorName::Key(KeyId(id))));

@@ -1,5 +1,6 @@
 //! What a push brings along: push rules, LFS objects, sizes (allowed.md 3.5).
 
+mod expressions;
 mod secret_files;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use self::expressions::{RuleExpression, must_match, must_not_match};
 use super::push::PushAnswers;
 use super::refs::{ObjectId, RefName, RefUpdate};
 use super::{AccessFacts, AccessProtocol, AccessSettings, Denial};
@@ -365,55 +367,6 @@ impl<'a> CompiledPushRule<'a> {
             let refusal = |pattern| Denial::FileNameRule { path: path.clone(), pattern };
             must_not_match(self.file_name.as_ref(), path, refusal)
         })
-    }
-}
-
-/// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
-struct RuleExpression<'a> {
-    text: &'a str,
-    regex: Regex,
-}
-
-impl<'a> RuleExpression<'a> {
-    fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
-        // A blank expression is none to GitLab.
-        let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
-        let regex = Regex::new(text, anchors);
-        let regex =
-            regex.map_err(|error| Denial::InvalidRegex { pattern: text.to_owned(), reason: error.to_string() })?;
-        Ok(Some(Self { text, regex }))
-    }
-
-    /// Whether what git says matches: a branch, a path, an address, or a message, whose last newline does not count.
-    fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(without_line_end(text))
-    }
-}
-
-/// The text without the one end of a line that it may end with: `\n`, `\r\n` or `\r`, as Ruby's `chomp` has it.
-pub(super) fn without_line_end(text: &str) -> &str {
-    ["\r\n", "\n", "\r"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text)
-}
-
-fn must_match(
-    rule: Option<&RuleExpression<'_>>,
-    text: &str,
-    refusal: impl FnOnce(String) -> Denial,
-) -> Result<(), Denial> {
-    match rule {
-        Some(rule) if !rule.is_match(text) => Err(refusal(rule.text.to_owned())),
-        _ => Ok(()),
-    }
-}
-
-fn must_not_match(
-    rule: Option<&RuleExpression<'_>>,
-    text: &str,
-    refusal: impl FnOnce(String) -> Denial,
-) -> Result<(), Denial> {
-    match rule {
-        Some(rule) if rule.is_match(text) => Err(refusal(rule.text.to_owned())),
-        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-use super::without_line_end;
+use super::expressions::without_line_end;
 
 /// Users read the pattern in the refusal, so each is written as GitLab writes it.
 const PATTERNS: [&str; 10] = [

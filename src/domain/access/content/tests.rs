@@ -190,6 +190,10 @@ fn the_default_branch_may_have_any_name_and_tags_may_be_kept() {
     let refused = denial(&AccessProtocol::Ssh, &kept, &delete, None, &PushContent::default());
     assert_eq!(refused, Some(Denial::TagDeletionDenied));
     assert_eq!(denial(&AccessProtocol::Web, &kept, &delete, None, &PushContent::default()), None);
+    let create = RefUpdate::parse_all(&format!("{ZERO} {NEW} refs/tags/v1"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &kept, &create, None, &PushContent::default()), None);
+    let unnamed = RefUpdate::parse_all(&format!("{OLD} {ZERO} refs/heads/feature"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &named, &unnamed, Some("main"), &PushContent::default()), None);
 }
 
 #[test]
@@ -243,6 +247,20 @@ fn a_repository_holds_what_its_limit_says() {
 }
 
 #[test]
+fn a_ref_that_goes_brings_no_large_file() {
+    let rule = PushRule { max_file_size: 1, ..PushRule::default() };
+    let rules = ContentRules { push_rule: Some(rule), ..ContentRules::default() };
+    let content = PushContent { large_files: vec!["big.bin".to_owned()], ..PushContent::default() };
+    let said = |lines: &str| denial(&AccessProtocol::Ssh, &rules, &RefUpdate::parse_all(lines), None, &content);
+    assert_eq!(said(&format!("{OLD} {ZERO} refs/heads/x")), None);
+    let refused = Denial::FileTooLarge { path: "big.bin".to_owned(), mebibytes: 1 };
+    assert_eq!(said(&format!("{OLD} {ZERO} refs/heads/x\n{OLD} {NEW} refs/heads/y")), Some(refused));
+    let limitless = ContentRules { push_rule: Some(PushRule::default()), ..ContentRules::default() };
+    let update = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/y"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &limitless, &update, None, &content), None);
+}
+
+#[test]
 fn a_sign_off_has_a_name_and_an_address() {
     for (text, expected) in [
         ("x\n\nSigned-off-by: A B <a@b>", true),
@@ -287,4 +305,48 @@ fn a_branch_name_is_matched_in_ascii() {
     };
     assert_eq!(pushed("release-1"), None);
     assert!(pushed("release-１").is_some() && pushed("release-1\u{3000}").is_some());
+}
+
+#[test]
+fn each_rule_asks_for_what_it_looks_at_and_for_no_more() {
+    let updates = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let asked = |rule| questions(&ContentRules { push_rule: Some(rule), ..ContentRules::default() }, &updates);
+    let (rule, nothing) = (PushRule::default, ContentQuestions::default);
+    let commits = ContentQuestions { commits: true, ..nothing() };
+    for of_commits in [
+        PushRule { commit_message: some("x"), ..rule() },
+        PushRule { commit_message_negative: some("x"), ..rule() },
+        PushRule { author_email: some("x"), ..rule() },
+        PushRule { committer_check: true, ..rule() },
+        PushRule { committer_name_check: true, ..rule() },
+        PushRule { reject_non_dco: true, ..rule() },
+        PushRule { reject_unsigned: true, ..rule() },
+    ] {
+        assert_eq!(asked(of_commits.clone()), commits, "{of_commits:?}");
+    }
+    let members = PushRule { member_check: true, ..rule() };
+    assert_eq!(asked(members), ContentQuestions { users: true, ..commits.clone() });
+    for of_files in [PushRule { file_name: some("x"), ..rule() }, PushRule { prevent_secrets: true, ..rule() }] {
+        assert_eq!(asked(of_files.clone()), ContentQuestions { added_files: true, ..commits.clone() }, "{of_files:?}");
+    }
+    let large = asked(PushRule { max_file_size: 5, ..rule() });
+    assert_eq!(large, ContentQuestions { files_above: Some(5_242_880), ..nothing() });
+    for of_names in
+        [rule(), PushRule { branch_name: some("x"), ..rule() }, PushRule { deny_delete_tag: true, ..rule() }]
+    {
+        assert_eq!(asked(of_names.clone()), nothing(), "{of_names:?}");
+    }
+    let sized = |repository| {
+        let size = Some(SizeLimit { limit: 1, repository, lfs: 0 });
+        questions(&ContentRules { size, ..ContentRules::default() }, &updates)
+    };
+    assert_eq!(sized(Some(1)), ContentQuestions { size: true, ..nothing() });
+    assert_eq!(sized(None), ContentQuestions { size: true, repository_size: true, ..nothing() });
+}
+
+#[test]
+fn the_default_branch_matters_to_a_rule_about_names_of_branches() {
+    let needs = |push_rule| ContentRules { push_rule, ..ContentRules::default() }.needs_default_branch();
+    assert!(needs(Some(PushRule { branch_name: some("x"), ..PushRule::default() })));
+    assert!(!needs(Some(PushRule::default())) && !needs(None));
 }

@@ -101,7 +101,7 @@ pub struct TagProtection {
     pub create: Vec<RefAdmission>,
 }
 
-/// Whom one row of a protection admits.
+/// Who one row of a protection admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefAdmission {
     /// Everybody who may push code and has this level at least; 0 is nobody, 60 administrators.

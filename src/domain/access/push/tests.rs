@@ -459,6 +459,7 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
     let one = |line| ssh(&developer, &push, &[line], &answers());
     assert_eq!(one((OLD, NEW, "refs/heads/topic")), None);
     assert_eq!(ssh(&developer, &push, &[(OLD, NEW, "refs/heads/topic")], &diverged()), None);
+    assert_eq!(one((ZERO, NEW, "refs/heads/topic")), None, "the branch may come back");
     for line in [
         (OLD, NEW, "refs/heads/main"),
         (OLD, NEW, "refs/heads/topic/x"),
@@ -489,6 +490,10 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
         end(&mut facts);
         assert_eq!(collaborations(&facts, &targets), BTreeSet::new());
     }
+    let mut guest = developer.clone();
+    project(&mut guest).repository_level = FeatureLevel::Private;
+    project(&mut guest).level = AccessLevel::GUEST;
+    assert_eq!(collaborations(&guest, &targets).len(), 1, "code for members is open to guests");
     assert_eq!(
         collaboration_targets(&developer, &changes(&[(OLD, NEW, "refs/heads/topic")])),
         BTreeSet::from([target])
