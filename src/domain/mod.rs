@@ -21,6 +21,7 @@ pub mod minutes;
 pub mod personal_access_token;
 pub mod presented_token;
 pub mod project_creation;
+pub mod provisioning;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;

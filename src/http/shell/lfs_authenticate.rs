@@ -13,12 +13,12 @@ use crate::background::last_used::LastUse;
 use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
-use crate::http::audit;
 use crate::http::auth::lfs_token::{self, Bearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::Text;
+use crate::services::audit_log;
 use crate::store::{audit_events, lfs};
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
@@ -100,7 +100,7 @@ pub async fn authenticate(
         ip_address: None,
     };
     audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit::log(&event);
+    audit_log::log(&event);
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),

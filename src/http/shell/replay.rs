@@ -23,10 +23,10 @@ use sqlx::PgConnection;
 
 use crate::crypto::seal::{Seal, Sealed};
 use crate::domain::audit::Event;
-use crate::http::audit;
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
 use crate::http::extract::{Params, unread};
+use crate::services::audit_log;
 use crate::store::{Db, Transaction, audit_events, idempotent_responses};
 
 /// How long an answer is kept.
@@ -173,7 +173,7 @@ impl Once {
             idempotent_responses::update(&mut self.transaction, key, &sealed, self.now).await?;
         }
         self.transaction.commit().await?;
-        audit::log(event);
+        audit_log::log(event);
         Ok(answer)
     }
 }
