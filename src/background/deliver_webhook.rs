@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::outbound::Unsent;
 use super::{Failure, JobState, attempt};
-use crate::domain::web_hook::Readiness;
+use crate::domain::web_hook::HookReadiness;
 use crate::services::record_delivery;
 use crate::store::jobs;
 use crate::store::web_hooks::{self, Answer, Delivery};
@@ -37,9 +37,9 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
         return Err(Failure::lasting("the instance is in silent mode"));
     }
     match delivery.health.readiness(state.clock.now()) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
-        Readiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
+        HookReadiness::Ready => {}
+        HookReadiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
+        HookReadiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
     }
     let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
     let verdict = judge(&posted);

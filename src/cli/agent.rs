@@ -1,9 +1,9 @@
 //! `gatehouse agent token`: tokens of agents, made and taken back by hand.
 
 use anyhow::{Context, bail};
-use chrono::Utc;
 use clap::{Args, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::{self, token_salt};
 use crate::domain::agent::{self, Agent, MOST_TOKENS};
@@ -95,7 +95,7 @@ async fn new(
         description,
         revoked: false,
     };
-    match agent_tokens::issue(db, &agent, &whose.project, &row, Utc::now()).await {
+    match agent_tokens::issue(db, &agent, &whose.project, &row, Clock::system().now()).await {
         Ok(()) => {}
         Err(ServiceError::Refused(TooManyAgentTokens)) => {
             bail!("{} has {MOST_TOKENS} active tokens; take one back first: gatehouse agent token revoke", agent.name)
@@ -109,7 +109,7 @@ async fn new(
 
 async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()> {
     let agent = find(db, whose).await?;
-    let revoked = agent_tokens::revoke(db, &agent, &whose.project, name, Utc::now()).await?;
+    let revoked = agent_tokens::revoke(db, &agent, &whose.project, name, Clock::system().now()).await?;
     match &revoked[..] {
         [] => bail!("agent {} of {} has no such active token", agent.name, whose.project),
         tokens => tokens.iter().for_each(|name| eprintln!("revoked token {name} of agent {}", agent.name)),

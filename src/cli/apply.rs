@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::document::{self, Problem};
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::store::{self, Db};
 
 /// Bytes of a document, at most.
@@ -84,13 +84,13 @@ impl Apply {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut conn = db.acquire().await.context("cannot reach the database")?;
         let mut sources = Sources::of_process(folder);
-        match Gitaly::new(settings, &Clock::system()) {
+        match GitalyClient::new(settings, &Clock::system()) {
             Ok(gitaly) => sources = sources.with_gitaly(gitaly),
             Err(mistakes) => mistakes.iter().try_for_each(|mistake| writeln!(log, "! {mistake}"))?,
         }
         let mut attempt = 1;
         let report = loop {
-            match apply(&mut conn, &text, &sources, &secrets.db_key_base, Utc::now(), self.dry_run).await {
+            match apply(&mut conn, &text, &sources, &secrets.db_key_base, Clock::system().now(), self.dry_run).await {
                 // The database ended it for the sake of another writer, and nothing was changed.
                 Err(Failure::Store(error)) if error.is_passing() && attempt < ATTEMPTS => attempt += 1,
                 ended => break ended?,

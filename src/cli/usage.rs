@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, anyhow};
-use chrono::Utc;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::kas_usage::{COUNTERS, Period, UNIQUE_COUNTERS};
 use crate::store::Db;
@@ -41,7 +41,7 @@ impl Usage {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut connection = db.acquire().await.context("the database does not answer")?;
-        let today = Utc::now().date_naive();
+        let today = Clock::system().now().date_naive();
         let chosen = self.week.or(self.month);
         let totals = kas_usage::list_totals(&mut *connection, chosen.map(Period::days)).await?;
         let periods = chosen.map_or_else(|| vec![Period::week_of(today), Period::month_of(today)], |one| vec![one]);

@@ -1,6 +1,9 @@
 //! The file and the environment become settings, or all that is wrong with them.
 
+use serde_json::Value;
+
 use super::*;
+use crate::document::{self, Problem};
 
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::web_hook::Readiness;
+use crate::domain::web_hook::HookReadiness;
 use crate::store::web_hooks::{self, Answer, Delivery};
 use crate::store::{self, Db, jobs};
 
@@ -46,12 +46,12 @@ async fn record_health(
     }
     web_hooks::update_health(&mut *conn, hook, after).await?;
     match after.readiness(now) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => {
+        HookReadiness::Ready => {}
+        HookReadiness::PausedUntil(until) => {
             tracing::warn!(hook.id = hook.0, failures = after.recent_failures, %until, "a web hook pauses");
             jobs::pause_deliveries(&mut *conn, hook, until).await?;
         }
-        Readiness::Disabled => {
+        HookReadiness::Disabled => {
             tracing::warn!(hook.id = hook.0, failures = after.recent_failures, "a web hook is disabled");
         }
     }

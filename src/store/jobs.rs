@@ -2,6 +2,8 @@
 //!
 //! Its statements are not checked at build time: the schema is the library's own, and not part of what builds know.
 
+#![expect(clippy::disallowed_methods, reason = "the recorded queries know no tables but ours")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ pub const REFRESH_REPOSITORY: &str = "refresh_repository";
 /// Deliveries to one receiver that are under way at once, on all servers.
 const PER_RECEIVER: u128 = 8;
 
-/// Brings the queue's schema up to date; one at a time, which [`super::migrate`] sees to.
+/// Brings the queue's schema up to date; one at a time, which [`super::migrate()`] sees to.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
     Ok(WorkerUtils::new(db.raw(), SCHEMA).migrate().await?)
 }
@@ -46,7 +48,7 @@ pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> R
 }
 
 /// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are for
-/// one receiver, [`PER_RECEIVER`] of them are under way at once.
+/// one receiver, `PER_RECEIVER` of them are under way at once.
 pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, receiver: &str) -> Result<()> {
     let lane = delivery.as_u128() % PER_RECEIVER;
     let sql = "select graphile_worker.add_job(

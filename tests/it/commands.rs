@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 
-use crate::support::{Installation, TestApp, TestGitaly};
+use crate::support::{Installation, TestApp, TestGitaly, unmigrate};
 
 const NOWHERE: &str = "postgres://nobody@localhost/nothing?host=/nonexistent";
 
@@ -159,6 +159,7 @@ async fn check_asks_each_storage(pool: PgPool) {
 
 #[sqlx::test(migrations = false)]
 async fn migrate_says_what_it_did(pool: PgPool) {
+    unmigrate(&pool).await;
     let installation = Installation::new(&pool, "");
     let first = installation.run(&["migrate"]);
     assert!(first.code == 0 && first.stdout.starts_with("applied 0001 accounts\n"), "{first:?}");

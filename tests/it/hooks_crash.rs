@@ -1,9 +1,7 @@
-//! Hooks in anger: two servers on one database, many pushes at once, and servers that are killed while they answer.
+//! Hooks of servers that crash: two servers on one database, many pushes at once, and servers that are killed while they
+//! answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use gatehouse::clock::Clock;
 use gatehouse::crypto::attr_encrypted::ColumnKey;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::http::auth::{self, shell};
 use gatehouse::store::reference_counters;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
@@ -21,76 +19,22 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
-use crate::support::TestApp;
-use crate::support::pushes::{OLD, app_with_queue, database_url, report};
+use crate::support::crash::{CrashServer, STORM, client, kill_until};
+use crate::support::pushes::{OLD, app_with_queue, report};
 use crate::support::receiver::Receiver;
+use crate::support::{DB_KEY_BASE, Installation, SHELL_SECRET, TestApp};
 
 /// Who pushes at once.
 const PUSHERS: usize = 8;
-/// How long pushes are made and servers killed.
-const ANGER: Duration = Duration::from_secs(10);
 /// How long the survivors may take to work off what is left.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A server in a process of its own.
-struct Server {
-    port: u16,
-    folder: PathBuf,
-    database: String,
-    process: Child,
-}
-
-impl Server {
-    fn start(folder: &Path, database: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { port, folder: folder.to_owned(), database: database.to_owned(), process: spawn(folder, database, port) }
-    }
-
-    /// SIGKILL, and up again on the same port.
-    async fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        sleep(Duration::from_millis(200)).await;
-        self.process = spawn(&self.folder, &self.database, self.port);
-    }
-}
-
-impl Server {
-    /// SIGTERM: it drains, and ends well.
-    fn stop(&mut self) {
-        Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(self.process.wait().unwrap().success(), "see {}", self.folder.display());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn spawn(folder: &Path, database: &str, port: u16) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{port}.log"))).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gatehouse"))
-        .arg("serve")
-        .current_dir(folder)
-        .env("DATABASE_URL", database)
-        .env("GATEHOUSE__LISTEN", format!("127.0.0.1:{port}"))
-        .env("GATEHOUSE__METRICS_LISTEN", "")
-        .env("GATEHOUSE__JOBS__TAKEOVER_TIMEOUT", "2")
-        .env("GATEHOUSE__LOG__LEVEL", "warn")
-        .stdout(Stdio::from(log.try_clone().unwrap()))
-        .stderr(Stdio::from(log))
-        .spawn()
-        .unwrap()
-}
+const WORKED_OFF: Duration = Duration::from_secs(30);
+/// A server that is gone is soon known to be.
+const SETTINGS: [(&str, &str); 1] = [("GATEHOUSE__JOBS__TAKEOVER_TIMEOUT", "2")];
 
 /// What the pushers share.
 struct Story {
     client: Client,
     ports: [u16; 2],
-    secret: String,
     repository: String,
     who: String,
     number: AtomicUsize,
@@ -115,7 +59,7 @@ impl Story {
     async fn push(&self) {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let new = format!("{number:040x}");
-        let token = auth::mint(shell::ISSUER, None, self.secret.as_bytes(), &Clock::system());
+        let token = auth::mint(shell::ISSUER, None, SHELL_SECRET.as_bytes(), &Clock::system());
         let id = format!("push-{number}");
         let begin = json!({ "gl_repository": self.repository });
         let end = report(&self.repository, &self.who, &format!("{OLD} {new} refs/heads/b{number}\n"));
@@ -134,11 +78,11 @@ impl Story {
 }
 
 async fn hook(app: &TestApp, owner: Owner, receiver: &Receiver) {
-    let listening = Listening { push_events: true, ..Listening::default() };
+    let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
     let url = receiver.url().as_str().into();
     let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
     let mut connection = app.pool.acquire().await.unwrap();
-    web_hooks::upsert(&mut connection, owner, &hook, &ColumnKey::new(&app.secrets.db_key_base)).await.unwrap();
+    web_hooks::upsert(&mut connection, owner, &hook, &ColumnKey::new(&DB_KEY_BASE.into())).await.unwrap();
 }
 
 /// shell-75: whatever was acknowledged has exactly one event and its hook at least once, whoever is killed meanwhile
@@ -152,24 +96,13 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
     let receiver = Receiver::start().await;
     hook(&app, Owner::Project(project.id), &receiver).await;
 
-    let folder = std::env::temp_dir().join(format!("gatehouse-anger-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, secret) in [
-        (".gitlab_shell_secret", &app.secrets.shell),
-        (".gitlab_kas_secret", &app.secrets.kas),
-        (".gatehouse_db_key_base", &app.secrets.db_key_base),
-    ] {
-        std::fs::write(folder.join(name), secret.expose_secret()).unwrap();
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        servers.push(CrashServer::start(Installation::new(&app.pool, ""), &SETTINGS).await);
     }
-    let database = database_url(&app).await;
-    let mut servers = [Server::start(&folder, &database), Server::start(&folder, &database)];
-    // A provider of TLS is needed to make a client, even for one that speaks none.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(5));
     let story = Arc::new(Story {
-        client: client.build().unwrap(),
+        client: client(Duration::from_secs(5)),
         ports: [servers[0].port, servers[1].port],
-        secret: app.secrets.shell.expose_secret().to_owned(),
         repository: format!("project-{}", project.id),
         who: format!("user-{rubi}"),
         number: AtomicUsize::new(1),
@@ -177,7 +110,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
         counted_without_answer: AtomicUsize::new(0),
     });
 
-    let end = Instant::now() + ANGER;
+    let end = Instant::now() + STORM;
     let pushers: Vec<_> = (0..PUSHERS)
         .map(|_| {
             let story = Arc::clone(&story);
@@ -188,12 +121,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
             })
         })
         .collect();
-    let mut kills = 0;
-    while Instant::now() < end {
-        sleep(Duration::from_millis(1100)).await;
-        servers[kills % 2].kill().await;
-        kills += 1;
-    }
+    let kills = kill_until(end, &mut servers, || Duration::from_millis(900)).await;
     for pusher in pushers {
         pusher.await.unwrap();
     }
@@ -207,7 +135,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
         if left == 0 {
             break;
         }
-        assert!(waited.elapsed() < PATIENCE, "{left} jobs are left; see {}", folder.display());
+        assert!(waited.elapsed() < WORKED_OFF, "{left} jobs are left: {} {}", servers[0].log(), servers[1].log());
         sleep(Duration::from_millis(100)).await;
     }
 
@@ -249,5 +177,4 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
     for server in &mut servers {
         server.stop();
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }

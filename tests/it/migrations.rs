@@ -7,6 +7,8 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 
+use crate::support::unmigrate;
+
 /// Rows such as a database has after a step, by its number: the next steps must carry them along.
 const SAMPLES: [(usize, &str); 14] = [
     (
@@ -98,6 +100,7 @@ const SAMPLES: [(usize, &str); 14] = [
 
 #[sqlx::test(migrations = false)]
 async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
+    unmigrate(&pool).await;
     for (number, step) in (1..).zip(MIGRATIONS.iter()) {
         sqlx::raw_sql(step.sql.clone()).execute(&pool).await.unwrap_or_else(|error| panic!("{step:?}: {error}"));
         // A new step brings its own sample rows when a later one has something to carry along.
@@ -134,6 +137,7 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
 
 #[sqlx::test(migrations = false)]
 async fn a_second_run_has_nothing_to_do(pool: PgPool) {
+    unmigrate(&pool).await;
     let db = Db::from(pool);
     let applied = store::migrate(&db).await.unwrap();
     assert_eq!(applied.len(), MIGRATIONS.iter().count());
@@ -180,6 +184,7 @@ async fn a_database_that_takes_no_writes_needs_no_migration(pool: PgPool) {
 /// A step that waits for a table gives way to those who come after it, and is tried again.
 #[sqlx::test(migrations = false)]
 async fn a_step_that_waits_keeps_nobody_waiting(pool: PgPool) {
+    unmigrate(&pool).await;
     // Step 23 changes web_hooks.
     let before = MIGRATIONS.iter().filter(|step| step.version < 23).cloned().collect();
     Migrator::with_migrations(before).run(&pool).await.unwrap();
@@ -218,6 +223,7 @@ async fn a_server_waits_for_another_that_migrates(pool: PgPool) {
 /// Servers start together; each finds the schema whole.
 #[sqlx::test(migrations = false)]
 async fn two_servers_may_migrate_at_once(pool: PgPool) {
+    unmigrate(&pool).await;
     let db = Db::from(pool);
     let (first, second) = tokio::join!(store::migrate(&db), store::migrate(&db));
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");

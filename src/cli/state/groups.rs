@@ -23,7 +23,7 @@ use crate::domain::ids::NamespaceId;
 use crate::domain::scim::ScimScope;
 use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
-use crate::store::push_rules::Owner;
+use crate::store::push_rules::PushRuleOwner;
 use crate::store::security_policies as policy_files;
 use crate::store::{self, Result, derived, keys, web_hooks};
 
@@ -197,7 +197,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
     saml_group_links::bring(run, &place.key("saml_group_links"), id, &group.path, links).await?;
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
-        push_rules::bring(run, &place.key("push_rules"), Owner::Group(id), &group.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), PushRuleOwner::Group(id), &group.path, rules).await?;
     }
     if let Some(policies) = &group.security_policies {
         let owner = policy_files::Owner::Group(id);

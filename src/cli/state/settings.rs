@@ -10,7 +10,7 @@ use super::run::{Changes, Place, Run};
 use super::scim;
 use super::words::{BranchProtection, Given, Protocol, Visibility, Word, stated};
 use crate::domain::scim::ScimScope;
-use crate::store::push_rules::Owner;
+use crate::store::push_rules::PushRuleOwner;
 use crate::store::settings::{self, SettingsRow};
 use crate::store::{Result, error_tracking};
 
@@ -173,7 +173,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
         }
     }
     if let Some(rules) = &settings.push_rules {
-        push_rules::bring(run, &place.key("push_rules"), Owner::Instance, "the instance", rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), PushRuleOwner::Instance, "the instance", rules).await?;
     }
     Ok(())
 }

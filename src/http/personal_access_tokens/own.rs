@@ -7,7 +7,7 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::TokensState;
-use crate::http::auth::admin::TokenCaller;
+use crate::http::auth::personal_access_token::TokenCaller;
 use crate::http::error::ApiError;
 use crate::services::audit_log;
 use crate::services::revoke_token;

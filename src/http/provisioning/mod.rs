@@ -21,7 +21,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, patch, post, put};
 
-use super::auth::admin::TokenAuth;
+use super::auth::personal_access_token::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
 use super::grape::{self, Doorman};

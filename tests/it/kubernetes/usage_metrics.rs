@@ -1,7 +1,7 @@
 //! What kas counts: every shape that a report has had, nothing counted of a bad one, and nothing lost or doubled.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use chrono::NaiveDate;
@@ -355,36 +355,4 @@ async fn an_operator_sees_what_was_counted(pool: PgPool) {
     })
     .await
     .unwrap();
-}
-
-/// What a machine takes: run with `--ignored --nocapture`.
-#[sqlx::test]
-#[ignore = "a measurement, not a test"]
-async fn how_many_reports_a_second(pool: PgPool) {
-    const TASKS: i64 = 256;
-    let usage = KasUsageBatcher::over(pool.clone());
-    let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-    let started = Instant::now();
-    let mut tasks = JoinSet::new();
-    for task in 0..TASKS {
-        let usage = usage.clone();
-        tasks.spawn(async move {
-            let mut taken = 0;
-            while started.elapsed() < Duration::from_secs(10) {
-                let report = Report {
-                    counts: vec![("k8s_api_proxy_request", 1)],
-                    unique: vec![("agent_users_using_ci_tunnel", vec![task])],
-                };
-                usage.add(report, day).await.unwrap();
-                taken += 1;
-            }
-            taken
-        });
-    }
-    let taken: i64 = tasks.join_all().await.into_iter().sum();
-    let elapsed = started.elapsed();
-    assert_eq!(kas_usage::list_totals(&pool, None).await.unwrap(), [("k8s_api_proxy_request".to_owned(), taken)]);
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let rate = taken as f64 / elapsed.as_secs_f64();
-    println!("{taken} reports of one increment and one id in {elapsed:?}: {rate:.0} a second, none lost");
 }

@@ -1,9 +1,7 @@
-//! Provisioning in anger: a script of purchases against a server that is killed while it answers. What was not answered is
-//! sent again, and in the end the database holds what the script says, and the ledger each change once.
+//! Provisioning by a server that crashes: a script of purchases against a server that is killed while it answers. What was
+//! not answered is sent again, and in the end the database holds what the script says, and the ledger each change once.
 
 use std::collections::BTreeMap;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -16,61 +14,11 @@ use tokio::time::sleep;
 
 use super::World;
 use super::races::ledger_agrees;
+use crate::support::crash::{CrashServer, PATIENCE, STORM, client, kill_until};
 use crate::support::{DB_KEY_BASE, Installation};
 
-/// How long requests are made and the server killed.
-const ANGER: Duration = Duration::from_secs(10);
 /// Who provisions at once, each two namespaces of their own.
 const PROVISIONERS: i64 = 4;
-/// How long the server may take to come back.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server on a port of its own.
-struct Server {
-    installation: Installation,
-    port: u16,
-    process: Child,
-}
-
-impl Server {
-    async fn start(pool: &PgPool) -> Self {
-        let installation = Installation::new(pool, "");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = spawn(&installation, port);
-        let server = Self { installation, port, process };
-        server.answers().await;
-        server
-    }
-
-    async fn answers(&self) {
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "the server does not come back");
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// SIGKILL, and up again.
-    async fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = spawn(&self.installation, self.port);
-        self.answers().await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn spawn(installation: &Installation, port: u16) -> Child {
-    let mut command = installation.command(&["serve"]);
-    command.env("GATEHOUSE__LISTEN", format!("127.0.0.1:{port}")).env("GATEHOUSE__SOCKET", "");
-    command.env("GATEHOUSE__METRICS_LISTEN", "").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
 
 /// A request, and what it may be answered with: the first time, and where it was done before without an answer.
 struct Step {
@@ -290,7 +238,7 @@ async fn what_is_provisioned_is_exact_whoever_is_killed(pool: PgPool) {
     println!("SEED={seed}");
     let world = World::new(pool.clone()).await;
     let given = world.given();
-    given.personal_access_token(world.admin, &DB_KEY_BASE.into(), "glpat-in-anger", &["api"]).await;
+    given.personal_access_token(world.admin, &DB_KEY_BASE.into(), "glpat-provisioner", &["api"]).await;
     // The server's clock is the system's.
     given.sql("update personal_access_tokens set expires_at = null").await;
     given
@@ -300,14 +248,11 @@ async fn what_is_provisioned_is_exact_whoever_is_killed(pool: PgPool) {
             6999 + 2 * PROVISIONERS
         ))
         .await;
-    let mut server = Server::start(&pool).await;
-    // A provider of TLS is needed to make a client, even for one that speaks none.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client =
-        Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(10)).build().unwrap();
-    let root = format!("http://127.0.0.1:{}/api/v4", server.port);
+    let mut servers = [CrashServer::start(Installation::new(&pool, ""), &[]).await];
+    let client = client(Duration::from_secs(10));
+    let root = format!("http://127.0.0.1:{}/api/v4", servers[0].port);
 
-    let end = Instant::now() + ANGER;
+    let end = Instant::now() + STORM;
     let mut provisioners = JoinSet::new();
     for provisioner in 0..PROVISIONERS {
         let (client, root) = (client.clone(), root.clone());
@@ -317,19 +262,15 @@ async fn what_is_provisioned_is_exact_whoever_is_killed(pool: PgPool) {
             let (mut model, mut steps, mut repeated) = (Model::default(), 0, 0);
             while Instant::now() < end {
                 let step = next(&mut random, &mut model, namespaces, steps);
-                repeated += usize::from(carry_out(&client, &root, "glpat-in-anger", &step).await);
+                repeated += usize::from(carry_out(&client, &root, "glpat-provisioner", &step).await);
                 steps += 1;
             }
             (namespaces, model, steps, repeated)
         });
     }
     let mut random = StdRng::seed_from_u64(seed);
-    let mut kills = 0;
-    while Instant::now() < end {
-        sleep(Duration::from_millis(random.random_range(100..700))).await;
-        server.kill().await;
-        kills += 1;
-    }
+    let pause = || Duration::from_millis(random.random_range(100..700));
+    let kills = kill_until(end, &mut servers, pause).await;
     let (mut steps, mut repeated) = (0, 0);
     for (namespaces, model, made, again) in provisioners.join_all().await {
         assert_eq!(stored(&world, namespaces).await, model, "SEED={seed}");

@@ -299,6 +299,7 @@ async fn the_job_is_as_durable_as_the_answer(pool: PgPool) {
 #[sqlx::test]
 async fn nothing_is_acknowledged_that_could_not_be_kept(pool: PgPool) {
     let app = TestApp::new(pool);
+    app.given().sql("drop schema if exists graphile_worker cascade").await;
     let reply = app.post_receive(report("project-7", "user-1", "")).await;
     assert_eq!(reply.line(), r#"503 {"message":"503 Service Unavailable"}"#, "there is no queue");
     assert_eq!(app.given().value::<i64>("select count(*) from received_pushes").await, 0);

@@ -9,7 +9,7 @@ use gatehouse::app;
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
 use gatehouse::crypto::secrets::Secrets;
-use gatehouse::gitaly::Gitaly;
+use gatehouse::gitaly::GitalyClient;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::http::layers::with_plain_path;
 use gatehouse::http::tasks::Tasks;
@@ -31,7 +31,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 /// An application whose clock stands still.
 pub struct TestApp {
     pub router: Router,
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     pub tasks: Tasks,
     pub clock: Clock,
     pub pool: PgPool,
@@ -239,6 +239,12 @@ fn sign(claims: &Value, algorithm: Algorithm, key: &[u8]) -> String {
 pub async fn read_only(pool: &PgPool) -> PgPool {
     let options = (*pool.connect_options()).clone().options([("default_transaction_read_only", "on")]);
     PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+}
+
+/// Makes the database as it is before the first migration: `bin/test` makes each a copy of one that has them all.
+pub async fn unmigrate(pool: &PgPool) {
+    let all = "drop schema public cascade; create schema public; drop schema if exists graphile_worker cascade";
+    sqlx::raw_sql(all).execute(pool).await.unwrap();
 }
 
 /// A database that nobody answers for.

@@ -1,8 +1,9 @@
 //! What tests share: an application over a database of the test's own, signed requests, builders of its contents,
-//! the built binary, and a Gitaly that answers from git repositories.
+//! the built binary, servers that are killed, and a Gitaly that answers from git repositories.
 
 mod app;
 mod binary;
+pub mod crash;
 pub mod customers_dot;
 pub mod git;
 mod gitaly;
@@ -13,7 +14,7 @@ pub mod receiver;
 pub mod unchanged;
 mod wire;
 
-pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only};
+pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only, unmigrate};
 pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};

@@ -261,7 +261,7 @@ async fn nothing_goes_in_while_gitaly_gives_no_answer(pool: PgPool) {
 
 #[tokio::test]
 async fn a_database_that_is_lost_is_named_to_whoever_pushes() {
-    let app = TestApp::new(dead());
+    let app = TestApp::with(dead(), "gatehouse: {limits: {push_check_timeout: 1}}");
     let ask = async |changes: &str| {
         let body = json!({
             "action": "git-receive-pack", "gl_repository": "project-7", "protocol": "ssh", "key_id": "1",

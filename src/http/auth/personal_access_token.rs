@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
@@ -14,7 +14,7 @@ use super::with_parameters;
 use crate::background::last_used::{LastUse, LastUsedWriter};
 use crate::clock::Clock;
 use crate::crypto::secrets::token_salt;
-use crate::domain::presented_token::{Need, Rejection};
+use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
@@ -25,10 +25,6 @@ use crate::store::{self, Db};
 #[derive(Debug, Clone)]
 pub struct TokenCaller(KnownToken);
 
-/// Shows that an administrator called, with a token whose scopes suffice for the request's method.
-#[derive(Debug, Clone)]
-pub struct Admin(KnownToken);
-
 impl TokenCaller {
     /// The token.
     #[must_use]
@@ -37,23 +33,7 @@ impl TokenCaller {
     }
 }
 
-impl Admin {
-    /// The token that they called with.
-    #[must_use]
-    pub fn token(&self) -> &KnownToken {
-        &self.0
-    }
-}
-
 impl<S: Sync> FromRequestParts<S> for TokenCaller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -81,7 +61,7 @@ pub struct TokenAuth {
 
 impl TokenAuth {
     /// The request and the token that it came with, where that is what the request needs.
-    pub(super) async fn admit(&self, request: Request, need: Need) -> Result<(Request, KnownToken), Refusal> {
+    pub(super) async fn admit(&self, request: Request, need: TokenNeed) -> Result<(Request, KnownToken), Refusal> {
         let (request, parameters) = match request.extensions().get::<Parameters>() {
             Some(parameters) => {
                 let parameters = parameters.map().clone();
@@ -98,7 +78,7 @@ impl TokenAuth {
         &self,
         parameters: &Map<String, Value>,
         headers: &HeaderMap,
-        need: Need,
+        need: TokenNeed,
     ) -> Result<KnownToken, Refusal> {
         let text = self.presented(parameters, headers).ok_or(ApiError::Unauthorized)?;
         let digest = token::digest(&text, token_salt(&self.db_key_base));
@@ -134,19 +114,8 @@ impl TokenAuth {
 /// # Errors
 /// 401 without a good token, 403 where its owner may not act.
 pub async fn require_token(State(auth): State<TokenAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let (mut request, token) = auth.admit(request, Need::Any).await?;
+    let (mut request, token) = auth.admit(request, TokenNeed::Any).await?;
     request.extensions_mut().insert(TokenCaller(token));
-    Ok(next.run(request).await)
-}
-
-/// The layer of endpoints for administrators: leaves an [`Admin`] on the request, or refuses it.
-///
-/// # Errors
-/// 401 without a good token, 403 where its scopes or its owner do not suffice.
-pub async fn require_admin(State(auth): State<TokenAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (mut request, token) = auth.admit(request, if reads { Need::AdminReads } else { Need::AdminWrites }).await?;
-    request.extensions_mut().insert(Admin(token));
     Ok(next.run(request).await)
 }
 
@@ -162,31 +131,24 @@ pub enum Refusal {
 impl Refusal {
     /// The words for a rejection (provisioning.md 1.3); `url` is the installation's.
     #[must_use]
-    pub fn of(rejection: Rejection, url: &str) -> Self {
+    pub fn of(rejection: TokenRejection, url: &str) -> Self {
         let invalid = |description| Self::OAuth(StatusCode::UNAUTHORIZED, "invalid_token", description, None);
-        let forbidden = |reason| Self::Plain(ApiError::Forbidden(reason));
         match rejection {
-            Rejection::Expired => invalid("Token is expired. You can either do re-authorization or token refresh."),
-            Rejection::Revoked => invalid("Token was revoked. You have to re-authorize from the user."),
-            Rejection::Blocked => forbidden("Your account has been blocked."),
-            Rejection::Deactivated => Self::Plain(ApiError::Refused(
-                StatusCode::FORBIDDEN,
-                format!(
-                    "403 Forbidden - Your account has been deactivated by your administrator. Please log back in from \
-                     a web browser to reactivate your account at {url}"
-                ),
-            )),
-            Rejection::PendingApproval => {
-                forbidden("Your account is pending approval from your administrator and hence blocked.")
+            TokenRejection::Expired => {
+                invalid("Token is expired. You can either do re-authorization or token refresh.")
             }
-            Rejection::Internal => forbidden("This action cannot be performed by internal users"),
-            Rejection::Scope(wanted) => Self::OAuth(
+            TokenRejection::Revoked => invalid("Token was revoked. You have to re-authorize from the user."),
+            TokenRejection::Account(denial) => {
+                let message = format!("403 Forbidden - {}", denial.sentence(url));
+                Self::Plain(ApiError::Refused(StatusCode::FORBIDDEN, message))
+            }
+            TokenRejection::Scope(wanted) => Self::OAuth(
                 StatusCode::FORBIDDEN,
                 "insufficient_scope",
                 "The request requires higher privileges than provided by the access token.",
                 Some(wanted),
             ),
-            Rejection::NotAnAdmin => forbidden(""),
+            TokenRejection::NotAnAdmin => Self::Plain(ApiError::Forbidden("")),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-use crate::domain::access::{ActorName, Attempt, Facts, Target};
+use crate::domain::access::{AccessFacts, AccessTarget, ActorName, Attempt};
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::repository::GlRepository;
 
@@ -16,10 +16,10 @@ const SWEEP: u32 = 10_000;
 
 /// The counters. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Limits(Arc<Counters>);
+pub struct AttemptLimiter(Arc<AttemptCounters>);
 
 #[derive(Debug, Default)]
-struct Counters {
+struct AttemptCounters {
     /// The limit of now with its counters; a changed limit counts anew.
     current: RwLock<Option<(NonZeroU32, Arc<DefaultKeyedRateLimiter<u64>>)>>,
     hasher: RandomState,
@@ -27,31 +27,31 @@ struct Counters {
 }
 
 #[derive(Hash)]
-enum What {
+enum LimitedRepository {
     Found(GlRepository),
     /// A path that names nothing, without its letters' case.
     Path(String),
 }
 
 #[derive(Hash)]
-enum Who<'a> {
+enum LimitedActor<'a> {
     Key(KeyId),
     User(UserId),
     Unknown(&'a ActorName),
 }
 
-impl What {
-    fn of(attempt: &Attempt, facts: &Facts) -> Self {
+impl LimitedRepository {
+    fn of(attempt: &Attempt, facts: &AccessFacts) -> Self {
         match (&facts.container, &attempt.target) {
             (Some(container), _) => Self::Found(container.repository),
-            (None, Target::Repository(repository)) => Self::Found(*repository),
-            (None, Target::Path(path)) => Self::Path(path.as_str().to_lowercase()),
+            (None, AccessTarget::Repository(repository)) => Self::Found(*repository),
+            (None, AccessTarget::Path(path)) => Self::Path(path.as_str().to_lowercase()),
         }
     }
 }
 
-impl<'a> Who<'a> {
-    fn of(attempt: &'a Attempt, facts: &Facts) -> Self {
+impl<'a> LimitedActor<'a> {
+    fn of(attempt: &'a Attempt, facts: &AccessFacts) -> Self {
         match (&facts.key, &facts.user) {
             (Some(key), _) => Self::Key(key.id),
             (None, Some(user)) => Self::User(user.id),
@@ -60,18 +60,22 @@ impl<'a> Who<'a> {
     }
 }
 
-impl Limits {
+impl AttemptLimiter {
     /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number. Projects and actors
     /// are counted by what they are, however the request spells them.
     #[must_use]
-    pub fn exceeded(&self, attempt: &Attempt, facts: &Facts) -> bool {
+    pub fn exceeded(&self, attempt: &Attempt, facts: &AccessFacts) -> bool {
         let Some(limit) = NonZeroU32::new(facts.instance.operation_limit) else { return false };
         let limiter = self.limiter(limit);
         if self.0.checks.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             limiter.retain_recent();
         }
         // A number in place of the texts: two attempts that share one by chance share their allowance, and no more.
-        let key = self.0.hasher.hash_one((attempt.action, What::of(attempt, facts), Who::of(attempt, facts)));
+        let key = self.0.hasher.hash_one((
+            attempt.command,
+            LimitedRepository::of(attempt, facts),
+            LimitedActor::of(attempt, facts),
+        ));
         limiter.check_key(&key).is_err()
     }
 
