@@ -1,4 +1,4 @@
-//! `gatehouse scim`: whom an identity provider manages, and the token that it calls with.
+//! `gatehouse scim`: the users that an identity provider manages, and the token that it calls with.
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};

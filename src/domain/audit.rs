@@ -67,13 +67,13 @@ events! {
     AgentTokenRevoked = "cluster_agent_token_revoked",
     /// Somebody cloned, pulled or pushed.
     GitOperation = "repository_git_operation",
-    /// An identity provider took somebody on.
+    /// An identity provider provisioned a user.
     UserProvisioned = "user_provisioned_by_scim",
     /// It asked for somebody whose address is another account's, and was refused.
     UserProvisioningRefused = "user_provisioning_by_scim_refused",
-    /// It took somebody off.
+    /// It deprovisioned a user.
     UserDeprovisioned = "user_deprovisioned_by_scim",
-    /// It took somebody on again.
+    /// It provisioned a user again.
     UserReactivated = "user_reactivated_by_scim",
 }
 

@@ -26,13 +26,13 @@ pub struct JoiningUser {
     pub is_member: bool,
     /// They have an account at the SAML provider of the top-level group.
     pub is_linked: bool,
-    /// The top-level group's SCIM took them off.
+    /// SCIM of the top-level group deprovisioned them.
     pub is_deprovisioned: bool,
 }
 
 /// What a membership of a group gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemberGrant {
+pub struct GroupMemberGrant {
     /// The user.
     pub user: UserId,
     /// The access level.

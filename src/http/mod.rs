@@ -1,6 +1,5 @@
 //! What clients see: one folder per area, and what the areas share.
 
-pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod error;

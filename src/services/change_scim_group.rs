@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::retry::{RetryAfter, retried};
-use super::scim_error::ScimGroupError;
+use super::scim_refusal::{ScimGroupError, ScimGroupRefusal};
 use super::sync_scim_members::enqueue_syncs;
 use crate::domain::scim::group::ScimMemberChange;
 use crate::domain::scim::version::ExpectedVersion;
@@ -35,8 +35,13 @@ pub(super) async fn lock_expected(
     expected: &ExpectedVersion,
 ) -> Result<(), ScimGroupError> {
     saml_group_links::share_links(&mut *conn).await?;
-    let group = scim_groups::lock_for_update(conn, uid).await?.ok_or(ScimGroupError::NoSuchGroup)?;
-    if expected.admits(group.updated_at) { Ok(()) } else { Err(ScimGroupError::OtherVersion) }
+    let group =
+        scim_groups::lock_for_update(conn, uid).await?.ok_or(ScimGroupError::Refused(ScimGroupRefusal::NoSuchGroup))?;
+    if expected.admits(group.updated_at) {
+        Ok(())
+    } else {
+        Err(ScimGroupError::Refused(ScimGroupRefusal::OtherVersion))
+    }
 }
 
 /// Writes who is in a group that is locked.

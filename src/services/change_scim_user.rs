@@ -1,4 +1,4 @@
-//! An identity provider changes a user that it knows: what it calls them, and whether they are taken on.
+//! An identity provider changes a user that it knows: what it calls them, and whether they are active.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -7,7 +7,7 @@ use super::audit_log;
 use super::deprovision_scim_user::deprovision;
 use super::join_scim_group::join;
 use super::retry::{RetryAfter, retried};
-use super::scim_error::ScimUserError;
+use super::scim_refusal::{ScimUserError, ScimUserRefusal};
 use crate::domain::audit::Event;
 use crate::domain::scim::audit;
 use crate::domain::scim::new_user::check_extern_uid;
@@ -21,8 +21,8 @@ use crate::store::{Db, audit_events, scim_users};
 /// Makes a change, all of it or nothing; what the provider calls the user afterwards.
 ///
 /// # Errors
-/// [`ScimUserError::OtherVersion`] where the user is not of a version that the client means, and
-/// [`ScimUserError::Refused`] where a rule stands against the change.
+/// [`ScimUserRefusal::OtherVersion`] where the user is not of a version that the client means, and
+/// [`ScimUserRefusal::Rule`] where a rule stands against the change.
 pub async fn change_scim_user(
     db: &Db,
     tenant: &ScimTenant,
@@ -34,9 +34,9 @@ pub async fn change_scim_user(
     let (extern_uid, event) = retried(RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         let identity = scim_identities::lock_for_update(&mut *transaction, tenant.scope(), id).await?;
-        let identity = identity.ok_or(ScimUserError::NoSuchUser)?;
+        let identity = identity.ok_or(ScimUserError::Refused(ScimUserRefusal::NoSuchUser))?;
         if !expected.admits(identity.updated_at) {
-            return Err(ScimUserError::OtherVersion);
+            return Err(ScimUserError::Refused(ScimUserRefusal::OtherVersion));
         }
         let extern_uid = change.extern_uid.as_ref().unwrap_or(&identity.extern_uid);
         check_new_extern_uid(&mut transaction, tenant, &identity, extern_uid)
@@ -75,13 +75,13 @@ async fn check_new_extern_uid(
 pub(super) struct IdentityChange<'a> {
     /// What the provider calls the user.
     pub extern_uid: &'a str,
-    /// Taken on, or taken off; `None` as before.
+    /// Provisioned, or deprovisioned; `None` as before.
     pub active: Option<bool>,
     /// The provider asks for the user as for a new one, and what came undone of their access is mended.
     pub asks_anew: bool,
 }
 
-/// Writes an identity that is locked, and takes its user on or off; what happened, where anything did.
+/// Writes an identity that is locked, and provisions or deprovisions its user; what happened, where anything did.
 pub(super) async fn change_identity(
     conn: &mut PgConnection,
     tenant: &ScimTenant,

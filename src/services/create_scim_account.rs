@@ -1,10 +1,10 @@
-//! A new account for a user that an identity provider takes on.
+//! A new account for a user that an identity provider provisions.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::provision_scim_user::ScimAccount;
-use super::scim_error::ScimUserError;
+use super::scim_refusal::ScimUserError;
 use crate::domain::scim::new_user::NewScimUser;
 use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::tenant::ScimTenant;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::change_scim_group::lock_expected;
 use super::retry::{RetryAfter, retried};
-use super::scim_error::ScimGroupError;
+use super::scim_refusal::ScimGroupError;
 use crate::domain::scim::version::ExpectedVersion;
 use crate::store::{Db, saml_group_links, scim_groups};
 

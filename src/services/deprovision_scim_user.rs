@@ -1,9 +1,9 @@
-//! An identity provider takes a user off: what its tenant gives them ends, and the identity stays.
+//! An identity provider deprovisions a user: what its tenant gives them ends, and the identity stays.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::scim_error::ScimUserError;
+use super::scim_refusal::ScimUserError;
 use crate::domain::ids::UserId;
 use crate::domain::membership::last_owner;
 use crate::domain::scim::refusal::ScimRefusal;

@@ -1,11 +1,11 @@
-//! A user whom a group's identity provider takes on becomes a member of the group.
+//! A user becomes a member of a group, because the group's identity provider provisions them.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::scim_error::ScimUserError;
+use super::scim_refusal::ScimUserError;
 use crate::domain::ids::UserId;
-use crate::domain::membership::MemberGrant;
+use crate::domain::membership::GroupMemberGrant;
 use crate::domain::scim::tenant::SamlGroup;
 use crate::store::derived;
 use crate::store::group_members::{self, ActiveMember};
@@ -26,7 +26,7 @@ pub(super) async fn join(
             return Err(denial.into());
         }
     }
-    let grant = MemberGrant { user, level: group.provider.default_role, member_role: group.provider.member_role };
+    let grant = GroupMemberGrant { user, level: group.provider.default_role, member_role: group.provider.member_role };
     group_members::upsert(&mut *conn, group.id, &[grant], ActiveMember::Kept, today).await?;
     derived::refresh_authorizations(conn, &[user], today).await?;
     Ok(())

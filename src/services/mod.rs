@@ -34,7 +34,7 @@ pub mod replace_recovery_codes;
 pub mod report_push;
 pub mod retry;
 pub mod revoke_token;
-pub mod scim_error;
+pub mod scim_refusal;
 pub mod settle_default_branch;
 pub mod subscribe;
 pub mod sync_scim_members;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::change_scim_group::change_members;
 use super::retry::{RetryAfter, retried};
-use super::scim_error::ScimGroupError;
+use super::scim_refusal::{ScimGroupError, ScimGroupRefusal};
 use super::sync_scim_members::enqueue_syncs;
 use crate::domain::scim::group::ScimMemberChange;
 use crate::store::{Db, saml_group_links, scim_groups};
@@ -14,7 +14,7 @@ use crate::store::{Db, saml_group_links, scim_groups};
 /// new one. Changes its members, and answers with its id. To ask again changes nothing more.
 ///
 /// # Errors
-/// [`ScimGroupError::NoSuchName`] where no link has the name, and [`ScimGroupError::UidTaken`] where the given id is that of
+/// [`ScimGroupRefusal::NoSuchName`] where no link has the name, and [`ScimGroupRefusal::UidTaken`] where the given id is that of
 /// a group of another name.
 pub async fn provision_scim_group(
     db: &Db,
@@ -40,12 +40,12 @@ async fn tie_links(conn: &mut PgConnection, name: &str, uid: Option<Uuid>) -> Re
     }
     let links = saml_group_links::lock_by_name(&mut *conn, name).await?;
     if links.is_empty() {
-        return Err(ScimGroupError::NoSuchName(name.to_owned()));
+        return Err(ScimGroupError::Refused(ScimGroupRefusal::NoSuchName(name.to_owned())));
     }
     let before: Vec<Uuid> = links.into_iter().flatten().collect();
     let uid = uid.or_else(|| before.first().copied()).unwrap_or_else(Uuid::new_v4);
     if saml_group_links::is_uid_taken(&mut *conn, uid, name).await? {
-        return Err(ScimGroupError::UidTaken);
+        return Err(ScimGroupError::Refused(ScimGroupRefusal::UidTaken));
     }
     if !before.contains(&uid) {
         // Of a group whose links went with their groups.

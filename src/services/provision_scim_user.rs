@@ -1,4 +1,4 @@
-//! An identity provider takes somebody on (scim.md 3): whoever has the identity already, else whoever has the address, else
+//! An identity provider provisions a user (scim.md 3): whoever has the identity already, else whoever has the address, else
 //! a new user.
 //!
 //! Requests for the same user wait for one another: by advisory locks before there is an identity, by the identity's row
@@ -13,7 +13,7 @@ use super::create_scim_account::create_account;
 use super::deprovision_scim_user::deprovision;
 use super::join_scim_group::join;
 use super::retry::{RetryAfter, retried};
-use super::scim_error::ScimUserError;
+use super::scim_refusal::{ScimUserError, ScimUserRefusal};
 use crate::domain::audit::Event;
 use crate::domain::ids::UserId;
 use crate::domain::scim::audit;
@@ -31,10 +31,10 @@ pub(super) struct ScimAccount {
     pub username: String,
 }
 
-/// Takes a user on. To ask again with the same id changes nothing more, but mends what came undone.
+/// Provisions a user. To ask again with the same id changes nothing more, but mends what came undone.
 ///
 /// # Errors
-/// [`ScimUserError::Refused`] where a rule stands against it. That an account was not joined is written down.
+/// [`ScimUserRefusal::Rule`] where a rule stands against it. That an account was not joined is written down.
 pub async fn provision_scim_user(
     db: &Db,
     tenant: &ScimTenant,
@@ -48,7 +48,7 @@ pub async fn provision_scim_user(
         Ok(event)
     });
     let provisioned = provisioned.await;
-    if let Err(ScimUserError::Refused { refusal: ScimRefusal::EmailTaken, .. }) = &provisioned {
+    if let Err(ScimUserError::Refused(ScimUserRefusal::Rule { refusal: ScimRefusal::EmailTaken, .. })) = &provisioned {
         // By itself, for the transaction that found the account wrote nothing.
         let event = audit::provisioning_refused(tenant, new_user.email());
         audit_events::insert(db, &event, now).await?;
@@ -68,7 +68,7 @@ async fn provision(
     let username = username::candidates(new_user.user_name(), 0).next().unwrap_or_default();
     scim_identities::lock_names(&mut *conn, scope, new_user.extern_uid(), new_user.email(), &username).await?;
     if let Some(identity) = scim_identities::lock_for_update(&mut *conn, scope, new_user.extern_uid()).await? {
-        // What the request says of a user who is known already does not count, except that it takes them on.
+        // What the request says of a user who is known already does not count, except that it makes them active.
         if !new_user.active() {
             return Ok(None);
         }

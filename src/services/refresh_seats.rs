@@ -1,10 +1,12 @@
 //! The seats of paid subscriptions are counted from time to time, and the most that were taken is kept.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 
 use super::retry::{RetryAfter, retried};
+use super::subscribe::count_seats;
 use crate::domain::ledger::{Actor, Author};
-use crate::store::{self, Db, subscriptions};
+use crate::store::{self, Db, provisioned_namespaces, subscriptions};
 
 /// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
 /// many there were.
@@ -14,7 +16,7 @@ pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> 
     loop {
         let more = retried(RetryAfter::Undone, || async {
             let mut transaction = db.begin().await?;
-            let more = subscriptions::refresh_oldest(&mut transaction, now - interval, &author, now).await?;
+            let more = refresh_oldest(&mut transaction, now - interval, &author, now).await?;
             transaction.commit().await?;
             store::Result::Ok(more)
         })
@@ -24,4 +26,23 @@ pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> 
         }
         refreshed += 1;
     }
+}
+
+/// Counts the seats of the subscription whose turn it is; false where there is none.
+async fn refresh_oldest(
+    conn: &mut PgConnection,
+    due: DateTime<Utc>,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    let Some(id) = subscriptions::lock_oldest_due(&mut *conn, due).await? else { return Ok(false) };
+    let Some(subscription) = subscriptions::find(&mut *conn, id).await? else { return Ok(true) };
+    let Some(namespace) = provisioned_namespaces::find_by_id(&mut *conn, id).await? else { return Ok(true) };
+    let counted = count_seats(&mut *conn, &namespace, &subscription, now).await?;
+    let recounted = subscription.recounted(counted.seats_in_use, now);
+    if recounted.before != recounted.after {
+        subscriptions::change(&mut *conn, &recounted, author, now).await?;
+    }
+    subscriptions::update_seats_counted_at(conn, recounted.after.id, now).await?;
+    Ok(true)
 }

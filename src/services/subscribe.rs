@@ -87,7 +87,7 @@ pub async fn update(
             Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
         };
         if change.counts_anew {
-            let counted = count(&mut transaction, namespace, &change.after, now).await?;
+            let counted = count_seats(&mut transaction, namespace, &change.after, now).await?;
             change = change.counted(counted.seats_in_use, now);
         }
         subscriptions::change(&mut transaction, &change, author, now).await?;
@@ -114,14 +114,14 @@ async fn usage(
     now: DateTime<Utc>,
 ) -> store::Result<SubscriptionUsage> {
     if !subscription.terms.is_paid() {
-        return count(conn, namespace, subscription, now).await;
+        return count_seats(conn, namespace, subscription, now).await;
     }
     let exclude_guests = exclude_guests(conn, namespace, subscription).await?;
     Ok(SubscriptionUsage { exclude_guests, seats_in_use: subscription.seats_in_use })
 }
 
 /// The seats that are taken now.
-async fn count(
+pub(super) async fn count_seats(
     conn: &mut PgConnection,
     namespace: &Namespace,
     subscription: &Subscription,

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::retry::{RetryAfter, retried};
 use crate::domain::ids::{NamespaceId, UserId};
-use crate::domain::membership::{MemberGrant, last_owner};
+use crate::domain::membership::{GroupMemberGrant, last_owner};
 use crate::domain::scim::member_sync::MemberSyncPlan;
 use crate::store::group_members::{self, ActiveMember};
 use crate::store::{self, Db, derived, jobs, scim_member_syncs};
@@ -70,7 +70,7 @@ pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: Naive
 async fn raise(
     conn: &mut PgConnection,
     group: NamespaceId,
-    grants: &[MemberGrant],
+    grants: &[GroupMemberGrant],
     today: NaiveDate,
 ) -> store::Result<()> {
     let users: Vec<i64> = grants.iter().map(|grant| grant.user.0).collect();
@@ -78,7 +78,8 @@ async fn raise(
     let joining = group_members::list_joining_users(&mut *conn, group, &users, today).await?;
     let admitted: HashSet<UserId> =
         joining.iter().filter(|user| rules.denial(user).is_none()).map(|user| user.id).collect();
-    let admitted: Vec<MemberGrant> = grants.iter().filter(|grant| admitted.contains(&grant.user)).copied().collect();
+    let admitted: Vec<GroupMemberGrant> =
+        grants.iter().filter(|grant| admitted.contains(&grant.user)).copied().collect();
     group_members::upsert(conn, group, &admitted, ActiveMember::Raised, today).await
 }
 

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::membership::{GroupOwner, JoinRules, JoiningUser, MemberGrant};
+use crate::domain::membership::{GroupMemberGrant, GroupOwner, JoinRules, JoiningUser};
 use crate::domain::user_type::UserType;
 
 /// What happens to a membership that is active already.
@@ -96,7 +96,7 @@ struct GrantColumns {
 }
 
 impl GrantColumns {
-    fn of(grants: &[MemberGrant]) -> Self {
+    fn of(grants: &[GroupMemberGrant]) -> Self {
         let mut columns = Self::default();
         for grant in grants {
             columns.users.push(grant.user.0);
@@ -111,7 +111,7 @@ impl GrantColumns {
 pub async fn upsert(
     db: impl PgExecutor<'_>,
     group: NamespaceId,
-    grants: &[MemberGrant],
+    grants: &[GroupMemberGrant],
     active: ActiveMember,
     today: NaiveDate,
 ) -> Result<()> {
@@ -147,7 +147,7 @@ pub async fn upsert(
 }
 
 /// Gives members exactly what is granted, who have more or another role. Users who are no members stay none.
-pub async fn update(db: impl PgExecutor<'_>, group: NamespaceId, grants: &[MemberGrant]) -> Result<()> {
+pub async fn update(db: impl PgExecutor<'_>, group: NamespaceId, grants: &[GroupMemberGrant]) -> Result<()> {
     let columns = GrantColumns::of(grants);
     sqlx::query!(
         "
@@ -214,7 +214,7 @@ pub async fn delete_below_root(db: impl PgExecutor<'_>, root: NamespaceId, user:
     Ok(deleted.execute(db).await?.rows_affected())
 }
 
-/// The owners of a group, by itself or by a group around it, locked until the transaction ends: of two writers who take off
+/// The owners of a group, by itself or by a group around it, locked until the transaction ends: of two writers who remove
 /// an owner each, the later one sees what the earlier one did.
 pub async fn lock_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<GroupOwner>> {
     let owners = sqlx::query!(

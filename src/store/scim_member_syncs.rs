@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::membership::MemberGrant;
+use crate::domain::membership::GroupMemberGrant;
 use crate::domain::scim::member_sync::MarkedMember;
 
 /// Users whose marks are taken at once.
@@ -93,7 +93,7 @@ pub async fn list_marked(
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
         let user = UserId(row.user_id);
         let grant =
-            |level: i16| MemberGrant { user, level: AccessLevel(level.into()), member_role: row.member_role_id };
+            |level: i16| GroupMemberGrant { user, level: AccessLevel(level.into()), member_role: row.member_role_id };
         MarkedMember { user, leaves: row.leaves, due: row.access_level.map(grant) }
     });
     Ok(rows.collect())

@@ -1,4 +1,4 @@
-//! SCIM: what is read and written of the accounts of users that an identity provider takes on and off.
+//! SCIM: what is read and written of the accounts of users that an identity provider provisions and deprovisions.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::PgExecutor;

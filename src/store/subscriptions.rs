@@ -3,10 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{Result, ledger, seats};
+use super::{Result, ledger};
 use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::{Author, Entry, Record};
-use crate::domain::subscription::{Change, FREE_PLAN, PAID_PLANS, Plan, Subscription, Terms, excludes_guests};
+use crate::domain::subscription::{Change, FREE_PLAN, PAID_PLANS, Plan, Subscription, Terms};
 
 /// A change in the history.
 const UPDATED: i16 = 1;
@@ -294,21 +294,13 @@ async fn insert_history(
     Ok(())
 }
 
-/// Counts the seats of the paid subscription whose last count is the oldest and from before `due`; false where there is
-/// none left. Servers that call at once share the work, for each skips what another one holds.
-pub async fn refresh_oldest(
-    conn: &mut PgConnection,
-    due: DateTime<Utc>,
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<bool> {
+/// The namespace of the paid subscription whose seats were counted longest ago, and before `due`; locked until the
+/// transaction ends. Servers that ask at once share the work, for each skips what another one has locked.
+pub async fn lock_oldest_due(db: impl PgExecutor<'_>, due: DateTime<Utc>) -> Result<Option<NamespaceId>> {
     let paid_plans = PAID_PLANS.map(str::to_owned);
-    let row = sqlx::query!(
+    let namespace = sqlx::query_scalar!(
         r#"
-        select
-          subscription.namespace_id,
-          namespaces.type = 'User' as "personal!",
-          coalesce(namespaces.traversal_ids[1], namespaces.id) as "root!"
+        select subscription.namespace_id
         from gitlab_subscriptions as subscription
         join plans on plans.id = subscription.hosted_plan_id
         join namespaces on namespaces.id = subscription.namespace_id
@@ -316,6 +308,7 @@ pub async fn refresh_oldest(
           and subscription.trial is not true
           and subscription.seats > 0
           and plans.name = any ($2)
+          and namespaces.type in ('Group', 'User')
         order by subscription.last_seat_refresh_at nulls first, subscription.id
         limit 1
         for update of subscription skip locked
@@ -323,21 +316,13 @@ pub async fn refresh_oldest(
         due,
         &paid_plans,
     );
-    let Some(row) = row.fetch_optional(&mut *conn).await? else { return Ok(false) };
-    let namespace = NamespaceId(row.namespace_id);
-    let Some(subscription) = find(&mut *conn, namespace).await? else { return Ok(true) };
-    let seats = if row.personal {
-        1
-    } else {
-        let plan = find_plan_name(&mut *conn, NamespaceId(row.root)).await?;
-        seats::count(&mut *conn, namespace, excludes_guests(plan.as_deref()), now.date_naive()).await?
-    };
-    let recounted = subscription.recounted(seats, now);
-    if recounted.before != recounted.after {
-        change(&mut *conn, &recounted, author, now).await?;
-    }
-    sqlx::query!("update gitlab_subscriptions set last_seat_refresh_at = $2 where id = $1", recounted.after.id, now)
-        .execute(conn)
+    Ok(namespace.fetch_optional(db).await?.map(NamespaceId))
+}
+
+/// Writes when the seats of a subscription were counted.
+pub async fn update_seats_counted_at(db: impl PgExecutor<'_>, id: i64, now: DateTime<Utc>) -> Result<()> {
+    sqlx::query!("update gitlab_subscriptions set last_seat_refresh_at = $2 where id = $1", id, now)
+        .execute(db)
         .await?;
-    Ok(true)
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::domain::scim::tenant::ScimTenant;
 /// The user that an event is about: the id and the username.
 pub type AuditedUser<'a> = (UserId, &'a str);
 
-/// A user was taken on: a new one, or one who was here before.
+/// A user was provisioned: a new one, or one who was here before.
 #[must_use]
 pub fn provisioned(tenant: &ScimTenant, user: AuditedUser<'_>, is_new: bool) -> Event {
     let message = if is_new { "User was provisioned by SCIM" } else { "User was linked by SCIM" };
@@ -22,13 +22,13 @@ pub fn provisioning_refused(tenant: &ScimTenant, email: &str) -> Event {
     event(tenant, EventName::UserProvisioningRefused, None, message)
 }
 
-/// A user was taken on again.
+/// A user was provisioned again.
 #[must_use]
 pub fn reactivated(tenant: &ScimTenant, user: AuditedUser<'_>) -> Event {
     event(tenant, EventName::UserReactivated, Some(user), "User was reactivated by SCIM".to_owned())
 }
 
-/// A user was taken off.
+/// A user was deprovisioned.
 #[must_use]
 pub fn deprovisioned(tenant: &ScimTenant, user: AuditedUser<'_>) -> Event {
     event(tenant, EventName::UserDeprovisioned, Some(user), "User was deprovisioned by SCIM".to_owned())

@@ -27,7 +27,7 @@ pub enum AccountKnownTo {
 }
 
 impl EmailOwner {
-    /// Whether the account may be taken on as the person that the provider means. Otherwise whoever made an account with
+    /// Whether the account may be provisioned as the person that the provider means. Otherwise whoever made an account with
     /// somebody else's address would get what that person's own provider gives.
     #[must_use]
     pub fn may_be_joined(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::UserId;
 use crate::domain::level::AccessLevel;
-use crate::domain::membership::MemberGrant;
+use crate::domain::membership::GroupMemberGrant;
 
 /// A member who was marked because they came into a group of the provider, or went out of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct MarkedMember {
     /// They went out of a group of the provider.
     pub leaves: bool,
     /// The most that the links give them now; `None` where they are in no group of the provider that is linked.
-    pub due: Option<MemberGrant>,
+    pub due: Option<GroupMemberGrant>,
 }
 
 /// What is to be written about members of a group.
@@ -22,9 +22,9 @@ pub struct MarkedMember {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemberSyncPlan {
     /// They get this level, or keep a higher one.
-    pub raised: Vec<MemberGrant>,
+    pub raised: Vec<GroupMemberGrant>,
     /// They have no more than this level afterwards.
-    pub lowered: Vec<MemberGrant>,
+    pub lowered: Vec<GroupMemberGrant>,
     /// They are no members afterwards, here and below.
     pub removed: Vec<UserId>,
 }
@@ -68,8 +68,8 @@ impl MemberSyncPlan {
 mod tests {
     use super::*;
 
-    fn grant(user: i64, level: AccessLevel) -> MemberGrant {
-        MemberGrant { user: UserId(user), level, member_role: None }
+    fn grant(user: i64, level: AccessLevel) -> GroupMemberGrant {
+        GroupMemberGrant { user: UserId(user), level, member_role: None }
     }
 
     fn marked(user: i64, leaves: bool, due: Option<AccessLevel>) -> MarkedMember {

@@ -1,4 +1,4 @@
-//! Somebody whom a client wants to take on: what must be said of them.
+//! A new user, as a client describes one: what must be said, and what a user can be made of.
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ pub struct NewScimUser {
 }
 
 impl NewScimUser {
-    /// Somebody of whom enough is said to look them up.
+    /// A user of whom enough is said to look for one.
     ///
     /// # Errors
     /// [`ScimRefusal::Missing`] where it is not.
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn values_have_a_shape() {
         let refusal = |extern_uid: &str, email: &str| {
-            let newcomer = NewScimUser::new(said(extern_uid, email, "N")).unwrap();
-            newcomer.check_identity().map_or_else(|refusal| refusal.to_string(), |()| "good".to_owned())
+            let new_user = NewScimUser::new(said(extern_uid, email, "N")).unwrap();
+            new_user.check_identity().map_or_else(|refusal| refusal.to_string(), |()| "good".to_owned())
         };
         assert_eq!(refusal("x", "a@b.c"), "good");
         assert_eq!(refusal("x", ""), "Email can't be blank");
@@ -214,6 +214,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_new_user_is_what_was_sent() {
+        for active in [true, false] {
+            let sent = ScimUserAttributes { active, ..said("U", "a@b.c", "N") };
+            let new_user = NewScimUser::new(sent).unwrap();
+            let texts = (new_user.extern_uid(), new_user.user_name(), new_user.email());
+            assert_eq!((texts, new_user.active()), (("U", "u", "a@b.c"), active));
+        }
+    }
+
+    #[test]
+    fn an_address_has_254_characters_at_most() {
+        let check = |length: usize| {
+            let email = format!("{}@b.c", "ä".repeat(length - 4));
+            NewScimUser::new(said("x", &email, "N")).unwrap().check_identity()
+        };
+        assert_eq!(check(254), Ok(()));
+        assert_eq!((check(255), check(256)), (Err(ScimRefusal::BadEmail), Err(ScimRefusal::BadEmail)));
+    }
+
     /// Ruling 22, scim-49
     #[test]
     fn a_name_is_what_was_sent_and_its_parts_are_joined_where_nothing_else_says_it() {
@@ -221,8 +241,8 @@ mod tests {
             let text = |text: &str| (text != "-").then(|| text.to_owned());
             let (formatted, display, given, family) = (text(formatted), text(display), text(given), text(family));
             let name = ScimNameAttributes { formatted, display, given, family };
-            let newcomer = NewScimUser::new(ScimUserAttributes { name, ..said("x", "a@b.c", "") }).unwrap();
-            newcomer.full_name().map_or_else(
+            let new_user = NewScimUser::new(ScimUserAttributes { name, ..said("x", "a@b.c", "") }).unwrap();
+            new_user.full_name().map_or_else(
                 |refusal| refusal.to_string(),
                 |name| format!("{} | {} | {}", name.whole, name.first.unwrap_or("-"), name.last.unwrap_or("-")),
             )

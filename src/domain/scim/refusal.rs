@@ -1,4 +1,4 @@
-//! Why somebody is not provisioned, or not taken off: in the words of GitLab's own records, which clients look for.
+//! Why a user is not provisioned, or not deprovisioned: in the words of GitLab's own records, which clients look for.
 
 use crate::domain::membership::JoinDenial;
 

@@ -318,6 +318,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_same_for_every_user_is_a_constant() {
+        for (filter, holds) in [
+            ("emails.primary eq true", true),
+            ("emails[primary eq False]", false),
+            ("emails.primary pr", true),
+            ("schemas eq \"urn:ietf:params:scim:schemas:core:2.0:user\"", true),
+            ("schemas eq \"urn:x\"", false),
+            ("schemas pr", true),
+            ("name pr", true),
+            ("meta pr", true),
+            ("meta.resourceType sw u", true),
+            ("meta.resourceType gt user", false),
+        ] {
+            assert_eq!(of(filter), Ok(UserCondition::Constant(holds)), "{filter}");
+        }
+        assert_eq!(of("active eq FALSE"), Ok(UserCondition::Active(false)));
+    }
+
+    #[test]
+    fn constants_compare_as_texts() {
+        use FilterOperator::{
+            Contains, EndsWith, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual, StartsWith,
+        };
+        let table = [
+            (Equal, [false, true, false]),
+            (NotEqual, [true, false, true]),
+            (Contains, [false, true, false]),
+            (StartsWith, [false, true, false]),
+            (EndsWith, [false, true, false]),
+            (Greater, [false, false, true]),
+            (GreaterOrEqual, [false, true, true]),
+            (Less, [true, false, false]),
+            (LessOrEqual, [true, true, false]),
+        ];
+        for (operator, expected) in table {
+            assert_eq!(["ba", "bb", "bc"].map(|text| holds(text, operator, "bb")), expected, "{operator}");
+        }
+        for operator in [Contains, StartsWith, EndsWith] {
+            let expected = [operator == Contains, operator != EndsWith, operator != StartsWith];
+            assert_eq!(["xbbx", "bbx", "xbb"].map(|text| holds(text, operator, "bb")), expected, "{operator}");
+        }
+    }
+
+    #[test]
     fn null_means_absent() {
         assert_eq!(of("displayName ne null"), Ok(UserCondition::Filled(UserTextField::Name)));
         assert_eq!(
@@ -344,7 +388,14 @@ mod tests {
             "active co true",
             "meta.created gt yesterday",
             r#"meta.created sw "2024""#,
+            r#"meta.created sw "2023-11-14T23:13:20Z""#,
+            r#"meta.created co "2023-11-14T23:13:20Z""#,
+            r#"meta.created ew "2023-11-14T23:13:20Z""#,
             "emails[a.b pr]",
+            "emails[name[givenName pr]]",
+            "name.formatted[givenName pr]",
+            "name[givenName.x pr]",
+            "name[urn:ietf:params:scim:schemas:core:2.0:User:givenName pr]",
             "emails[value[x pr]]",
             "emails[id eq x]",
             "name.formatted[x pr]",

@@ -60,3 +60,27 @@ impl ScimTenant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_of_a_group_are_listed_while_its_provider_is_enabled() {
+        let group = |enabled: bool| {
+            let provider = SamlProvider {
+                id: 1,
+                enabled,
+                enforced_sso: false,
+                default_role: AccessLevel::GUEST,
+                member_role: None,
+            };
+            let (name, full_path) = ("Acme".to_owned(), "acme".to_owned());
+            ScimTenant::Group(SamlGroup { id: NamespaceId(7), name, full_path, provider })
+        };
+        assert!(group(true).lists_users() && ScimTenant::Instance.lists_users());
+        assert!(!group(false).lists_users());
+        assert_eq!(group(true).scope(), ScimScope::Group(NamespaceId(7)));
+        assert_eq!(ScimTenant::Instance.scope(), ScimScope::Instance);
+    }
+}

@@ -3,7 +3,7 @@
 /// What should be different about an identity; `None` is left as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScimUserChange {
-    /// Taken on, or taken off.
+    /// Provisioned, or deprovisioned.
     pub active: Option<bool>,
     /// What the provider calls the user.
     pub extern_uid: Option<String>,
@@ -12,11 +12,11 @@ pub struct ScimUserChange {
 /// What becomes of a user's access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessChange {
-    /// It is given, as to a user who was taken off.
+    /// It is given, as to a user who was deprovisioned.
     Restored,
     /// A user who is active gets back what came undone.
     Mended,
-    /// It is taken, also of a user who is off already: somebody may have let them in by hand.
+    /// It is taken, also of a user who is deprovisioned already: somebody may have let them in by hand.
     Revoked,
     /// It stays as it is.
     Unchanged,

@@ -89,6 +89,13 @@ mod tests {
         assert_eq!(names, ["jane", "jane1", "jane2", "jane3", "jane4", "jane1700000000", "jane1700000001"]);
     }
 
+    #[test]
+    fn a_long_name_leaves_room_for_a_number() {
+        assert_eq!(first(&"a".repeat(300)), "a".repeat(235));
+        let last = candidates(&"a".repeat(300), i64::MAX).last().unwrap();
+        assert!(last.len() <= MAX_LENGTH && last.ends_with(char::is_numeric), "{last}");
+    }
+
     proptest! {
         #[test]
         fn every_candidate_can_be_a_path(text in "\\PC{0,300}|[a-z._@-]{0,12}|(a|_|\\.git|\\.atom){0,9}") {

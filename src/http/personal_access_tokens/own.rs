@@ -7,9 +7,9 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::TokensState;
-use crate::http::audit;
 use crate::http::auth::personal_access_token::TokenCaller;
 use crate::http::error::ApiError;
+use crate::services::audit_log;
 use crate::services::revoke_token;
 
 /// The token, as GitLab's API shows it.
@@ -49,7 +49,7 @@ pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
 /// Ends the token that the request came with, at once.
 pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Result<StatusCode, ApiError> {
     if let Some(event) = revoke_token::revoke(&state.db, caller.token(), state.clock.now()).await? {
-        audit::log(&event);
+        audit_log::log(&event);
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,11 +12,11 @@ use super::actor::ActorRequest;
 use crate::domain::access::{AccessActor, AccessFacts, AccessSubject, AccessTarget, ClientIp, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
-use crate::http::audit;
 use crate::http::auth::git_audit::GitAuditCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::{GitText, Text};
+use crate::services::audit_log;
 use crate::store::audit_events;
 
 /// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
@@ -72,7 +72,7 @@ pub async fn create(
     let message = format!("{} ({} over {})", action.0, verb, protocol.0);
     let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
     audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit::log(&event);
+    audit_log::log(&event);
     let message = json!({
         "protocol": protocol.0,
         "action": action.0,

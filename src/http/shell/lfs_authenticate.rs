@@ -11,12 +11,12 @@ use crate::background::last_used::LastUse;
 use crate::domain::access::{AccessActor, AccessSubject, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
-use crate::http::audit;
 use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::Text;
+use crate::services::audit_log;
 use crate::store::{audit_events, lfs};
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
@@ -95,7 +95,7 @@ pub async fn authenticate(
         ip_address: None,
     };
     audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit::log(&event);
+    audit_log::log(&event);
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),

@@ -15,12 +15,12 @@ use crate::domain::access::{
 use crate::domain::audit::{Event, EventName};
 use crate::domain::ids::{KeyId, ProjectId};
 use crate::domain::requester::{Requester, RequesterName};
-use crate::http::audit;
 use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::wire::Text;
+use crate::services::audit_log;
 use crate::store::lfs;
 
 /// The two halves of the client's Basic credential, and the repository that it asks for.
@@ -62,7 +62,7 @@ pub async fn verify(
     let now = shell.clock.now();
     let refuse = |verdict: LfsTokenRefusal| {
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
-        audit::log(&Event::of(&requester, EventName::LfsTokenRefused, verdict.message()));
+        audit_log::log(&Event::of(&requester, EventName::LfsTokenRefused, verdict.message()));
         Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
     };
 

@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::http::audit;
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
 use crate::http::extract::{Params, unread};
+use crate::services::audit_log;
 use crate::services::guard_call::{CallKey, GuardError, GuardedAnswer};
 
 /// A request that may be one that was answered already.
@@ -90,7 +90,7 @@ impl From<GuardedAnswer> for ShellAnswer {
     fn from(answer: GuardedAnswer) -> Self {
         match answer {
             GuardedAnswer::New(text, event) => {
-                audit::log(&event);
+                audit_log::log(&event);
                 Self(text)
             }
             GuardedAnswer::Kept(text) => Self(text),

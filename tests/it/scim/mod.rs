@@ -6,6 +6,7 @@ mod changes;
 mod conformance;
 mod envelope;
 mod fuzz;
+mod group_members;
 mod groups;
 mod lists;
 mod providers;

@@ -3,10 +3,8 @@
 use super::{FilterError, FilterOperator, FilterValue, MAX_DEPTH, MAX_LENGTH, MAX_TERMS, ScimFilter};
 use crate::domain::scim::attribute_path::AttributePath;
 
-type Result<T> = std::result::Result<T, FilterError>;
-
 /// A filter that fills the whole text.
-pub fn filter(text: &str) -> Result<ScimFilter> {
+pub fn filter(text: &str) -> Result<ScimFilter, FilterError> {
     if text.len() > MAX_LENGTH {
         return Err(FilterError::TooLong);
     }
@@ -34,7 +32,7 @@ struct FilterReader<'a> {
 }
 
 impl<'a> FilterReader<'a> {
-    fn either(&mut self) -> Result<ScimFilter> {
+    fn either(&mut self) -> Result<ScimFilter, FilterError> {
         let mut filters = vec![self.all()?];
         while self.take_word("or") {
             filters.push(self.all()?);
@@ -42,7 +40,7 @@ impl<'a> FilterReader<'a> {
         Ok(alone_or(filters, ScimFilter::Or))
     }
 
-    fn all(&mut self) -> Result<ScimFilter> {
+    fn all(&mut self) -> Result<ScimFilter, FilterError> {
         let mut filters = vec![self.single()?];
         while self.take_word("and") {
             filters.push(self.single()?);
@@ -50,7 +48,7 @@ impl<'a> FilterReader<'a> {
         Ok(alone_or(filters, ScimFilter::And))
     }
 
-    fn single(&mut self) -> Result<ScimFilter> {
+    fn single(&mut self) -> Result<ScimFilter, FilterError> {
         if self.take('(') {
             return self.nested(')');
         }
@@ -63,7 +61,7 @@ impl<'a> FilterReader<'a> {
     }
 
     /// A filter up to the mark that closes it.
-    fn nested(&mut self, close: char) -> Result<ScimFilter> {
+    fn nested(&mut self, close: char) -> Result<ScimFilter, FilterError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(FilterError::TooDeep);
@@ -73,7 +71,7 @@ impl<'a> FilterReader<'a> {
         if self.take(close) { Ok(filter) } else { Err(FilterError::Malformed) }
     }
 
-    fn term(&mut self) -> Result<ScimFilter> {
+    fn term(&mut self) -> Result<ScimFilter, FilterError> {
         let attribute = self.attribute()?;
         if !self.rest.starts_with('[') {
             return self.comparison(attribute);
@@ -96,7 +94,7 @@ impl<'a> FilterReader<'a> {
     }
 
     /// What follows an attribute: `pr`, or an operator and a value.
-    fn comparison(&mut self, attribute: AttributePath) -> Result<ScimFilter> {
+    fn comparison(&mut self, attribute: AttributePath) -> Result<ScimFilter, FilterError> {
         self.terms += 1;
         if self.terms > MAX_TERMS {
             return Err(FilterError::TooManyTerms);
@@ -108,11 +106,11 @@ impl<'a> FilterReader<'a> {
         Ok(ScimFilter::Compare(attribute, operator, self.value()?))
     }
 
-    fn attribute(&mut self) -> Result<AttributePath> {
+    fn attribute(&mut self) -> Result<AttributePath, FilterError> {
         AttributePath::parse(self.word()).ok_or(FilterError::Malformed)
     }
 
-    fn value(&mut self) -> Result<FilterValue> {
+    fn value(&mut self) -> Result<FilterValue, FilterError> {
         self.skip_blanks();
         if self.rest.starts_with('"') {
             return self.quoted().map(FilterValue::Text);
@@ -129,7 +127,7 @@ impl<'a> FilterReader<'a> {
     }
 
     /// A JSON string. PostgreSQL's texts hold no NUL, so none is read.
-    fn quoted(&mut self) -> Result<String> {
+    fn quoted(&mut self) -> Result<String, FilterError> {
         let mut text = String::new();
         let mut chars = self.rest[1..].chars();
         loop {

@@ -142,6 +142,28 @@ fn what_is_too_much_is_refused_at_once() {
     assert!(ScimFilter::parse(&deep).is_ok());
 }
 
+#[test]
+fn every_escape_of_json_is_read() {
+    let filter = ScimFilter::parse_strictly(r#"a eq "\b\f\n\r\t\/\\\"""#);
+    let text = FilterValue::Text("\u{8}\u{c}\n\r\t/\\\"".to_owned());
+    assert_eq!(filter, Ok(ScimFilter::Compare(AttributePath::parse("a").unwrap(), FilterOperator::Equal, text)));
+}
+
+#[test]
+fn what_stands_beside_one_another_is_no_deeper() {
+    let groups = |group: &str| vec![group; MAX_DEPTH + 1].join(" or ");
+    for group in ["(a pr)", "not (a pr)", "a[b pr]"] {
+        assert!(ScimFilter::parse_strictly(&groups(group)).is_ok(), "{group}");
+    }
+}
+
+#[test]
+fn a_filter_has_8_kib_at_most() {
+    let filter = |length: usize| format!("id eq \"{}\"", "a".repeat(length - 8));
+    assert!(ScimFilter::parse(&filter(8 * 1024)).is_ok());
+    assert_eq!(ScimFilter::parse(&filter(8 * 1024 + 1)), Err(FilterError::TooLong));
+}
+
 fn attribute() -> impl Strategy<Value = AttributePath> {
     ("(urn:[a-z0-9:.]{1,20}[a-z0-9]:)?[a-z$][a-z0-9_-]{0,8}(\\.[a-z$][a-z]{0,5})?")
         .prop_filter_map("not an attribute", |text| AttributePath::parse(&text))

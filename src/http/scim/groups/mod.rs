@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::body;
 use super::error::ScimError;
-use crate::services::scim_error::ScimGroupError;
+use crate::services::scim_refusal::{ScimGroupError, ScimGroupRefusal};
 
 /// A UUID as it is usually written; GitLab knows no other form.
 fn parse_uuid(text: &str) -> Option<Uuid> {
@@ -37,12 +37,14 @@ fn require(fields: &Map<String, Value>, names: &[&str]) -> Result<(), ScimError>
 /// What a client is told where a change of the group with this id in the URL is not made.
 fn translate(error: ScimGroupError, id: &str) -> ScimError {
     match error {
-        ScimGroupError::NoSuchGroup => ScimError::NoSuchGroup(id.to_owned()),
-        ScimGroupError::NoSuchName(name) => {
+        ScimGroupError::Refused(ScimGroupRefusal::NoSuchGroup) => ScimError::NoSuchGroup(id.to_owned()),
+        ScimGroupError::Refused(ScimGroupRefusal::NoSuchName(name)) => {
             ScimError::Refused(format!("No matching SAML group found with name: {name}"))
         }
-        ScimGroupError::UidTaken => ScimError::Conflict("Scim group uid has already been taken".to_owned()),
-        ScimGroupError::OtherVersion => ScimError::Changed,
+        ScimGroupError::Refused(ScimGroupRefusal::UidTaken) => {
+            ScimError::Conflict("Scim group uid has already been taken".to_owned())
+        }
+        ScimGroupError::Refused(ScimGroupRefusal::OtherVersion) => ScimError::Changed,
         ScimGroupError::Store(error) => error.into(),
     }
 }

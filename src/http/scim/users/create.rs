@@ -1,4 +1,4 @@
-//! `POST /Users`: takes somebody on, as a new user or as one who is here already (scim.md 2.4).
+//! `POST /Users`: provisions a user, a new one or one who is here already (scim.md 2.4).
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ use crate::services::provision_scim_user::provision_scim_user;
 /// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
 ///
 /// # Errors
-/// 400 for what cannot be read, 409 where somebody else is who is asked for, 412 for what the rules refuse.
+/// 400 for what cannot be read, 409 where another user is the one that is asked for, 412 for what the rules refuse.
 pub async fn create(
     State(scim): State<ScimState>,
     caller: ScimCaller,
@@ -75,7 +75,7 @@ fn parse_email(fields: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// What somebody is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
+/// What a user is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
 fn parse_name(fields: &Map<String, Value>) -> ScimNameAttributes {
     let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {

@@ -1,4 +1,4 @@
-//! `DELETE /Users/<id>`: takes the user off, and keeps the identity, so that they can be taken on again.
+//! `DELETE /Users/<id>`: deprovisions the user, and keeps the identity, so that they can be provisioned again.
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
