@@ -9,20 +9,21 @@ use tokio::task::JoinHandle;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
-use crate::background::repositories::Repositories;
+use crate::background::repositories::PushedRepositories;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::seal::Seal;
 use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
-use crate::gitaly::Gitaly;
-use crate::http::auth::admin::TokenAuth;
+use crate::domain::access::AccessSettings;
+use crate::gitaly::GitalyClient;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDot;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::kas::{self, KasAuth};
+use crate::http::auth::personal_access_token::TokenAuth;
 use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
@@ -32,9 +33,14 @@ use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
-use crate::http::shell::{self, Hashing, Limits, Replays, ShellAuths, ShellSettings, ShellState};
+use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{Storage, Storages};
 use crate::http::tasks::Tasks;
+use crate::services::check_access::AccessChecker;
+use crate::services::find_clone_url::CloneUrls;
+use crate::services::guard_call::IdempotencyGuard;
+use crate::services::replace_recovery_codes::CodeHasher;
+use crate::services::report_push::PushReporter;
 use crate::store::Budgets;
 use crate::store::Db;
 
@@ -44,7 +50,7 @@ pub struct App {
     /// Every route, under the installation's root.
     pub router: Router,
     /// The storages, for the jobs.
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     /// The requests that are under way.
     pub tasks: Tasks,
     /// Ends once the router is gone and everything that it left to write is written.
@@ -56,23 +62,11 @@ pub struct App {
 /// # Errors
 /// Every address of a Gitaly that cannot be dialled.
 pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Problem>> {
-    let gitaly = Gitaly::new(settings, clock)?;
+    let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
-        ShellState {
-            db: budgets.lookups.clone(),
-            pushes: budgets.pushes.clone(),
-            access: AccessFactsBatcher::over(budgets.access.clone(), &settings.gatehouse.database, settings),
-            last_used: last_used.clone(),
-            replays: Replays::new(budgets.lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
-            otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
-            hashing: Hashing::default(),
-            gitaly: gitaly.clone(),
-            limits: Limits::default(),
-            clock: clock.clone(),
-            settings: Arc::new(shell_settings(settings, secrets)),
-        },
+        shell_state(settings, secrets, budgets, &gitaly, &last_used, clock),
         shell_auths(settings, secrets, &budgets.lookups, clock),
     );
     let kubernetes = kubernetes::router(
@@ -152,7 +146,12 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
 ///
 /// # Errors
 /// Where the database's URL cannot be read, or no HTTP client can be made.
-pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: &Clock) -> anyhow::Result<JobState> {
+pub fn job_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    gitaly: GitalyClient,
+    clock: &Clock,
+) -> anyhow::Result<JobState> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let ours = JobSettings {
         url: settings.gitlab.url(),
@@ -162,10 +161,10 @@ pub fn job_state(settings: &Settings, secrets: &Secrets, gitaly: Gitaly, clock: 
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
     };
-    JobState::new(ours, &settings.gatehouse.database, clock.clone(), Repositories::new(gitaly))
+    JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }
 
-/// The secret of kas was looked at when it was loaded; what makes an application of other secrets hears of it here.
+/// The secret of kas was looked at when it was loaded; an application that is made of other secrets fails here.
 fn kas_key(secrets: &Secrets) -> Result<Vec<u8>, Vec<Problem>> {
     kas::key(&secrets.kas).map_err(|error| vec![Problem::new("gitlab_kas.secret_file", error.to_string())])
 }
@@ -179,12 +178,56 @@ fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -
     ShellAuths { shell, error_tracking, git_audit: GitAuditAuth::new(signed, &secrets.workhorse, clock.clone()) }
 }
 
+fn shell_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    budgets: &Budgets,
+    gitaly: &GitalyClient,
+    last_used: &LastUsedWriter,
+    clock: &Clock,
+) -> ShellState {
+    let ours = &settings.gatehouse;
+    let (pushes, lookups) = (&budgets.pushes, &budgets.lookups);
+    let access = Arc::new(AccessSettings {
+        http_download: settings.gitlab_shell.upload_pack,
+        http_push: settings.gitlab_shell.receive_pack,
+        otp_login: ours.two_factor_for_git.then(|| settings.ssh_login()),
+        lfs: settings.lfs.enabled,
+    });
+    ShellState {
+        db: lookups.clone(),
+        pushes: pushes.clone(),
+        access: AccessFactsBatcher::over(budgets.access.clone(), &ours.database, Arc::clone(&access)),
+        checker: Arc::new(AccessChecker {
+            db: pushes.clone(),
+            lookups: lookups.clone(),
+            gitaly: gitaly.clone(),
+            settings: access,
+            storages: settings.repositories.storages.keys().cloned().collect(),
+            clone_urls: CloneUrls { url: settings.gitlab.url(), ssh_prefix: ssh_prefix(settings) },
+            push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
+        }),
+        reporter: Arc::new(PushReporter {
+            db: pushes.clone(),
+            gitaly: gitaly.clone(),
+            url: settings.gitlab.url(),
+            mr_links: ours.mr_links,
+        }),
+        limiter: AttemptLimiter::default(),
+        last_used: last_used.clone(),
+        guard: IdempotencyGuard::new(lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
+        otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
+        hasher: CodeHasher::default(),
+        clock: clock.clone(),
+        settings: Arc::new(shell_settings(settings, secrets)),
+    }
+}
+
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
     let ours = &settings.gatehouse;
     ShellSettings {
         url: settings.gitlab.url(),
         host: settings.gitlab.host.clone(),
-        ssh_prefix: ssh_prefix(settings),
         storages: storages(settings),
         git_config_options: ours.git_config_options.clone(),
         lfs: settings.lfs.enabled,
@@ -192,8 +235,6 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
         two_factor_for_git: ours.two_factor_for_git,
         git_audit: ours.git_audit,
         db_key_base: secrets.db_key_base.clone(),
-        mr_links: ours.mr_links,
-        push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
         push_body_bytes: ours.limits.push_body_bytes,
         body_bytes: ours.limits.body_bytes,
     }

@@ -4,11 +4,13 @@
 //!
 //! - [`app`] builds each area's state and mounts it; [`server`] listens; [`cli`] holds the commands beside `serve`.
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
-//! - [`background`] is what happens after an answer was given: one durable job a file.
+//! - [`background`] is what runs beside requests: the batcher, last-used writes, the queue and one durable job a file.
+//! - [`document`] reads documents, and makes the database agree with a state document.
+//! - [`services`] are the workflows: where transactions begin and end.
 //! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`config`], [`clock`], [`document`], [`crypto`] are leaves that the layers above
-//!   `domain` share.
+//! - [`clock`], [`config`], [`crypto`], [`security_policies`] and [`telemetry`] are leaves that the layers above `domain`
+//!   share.
 
 pub mod app;
 pub mod background;

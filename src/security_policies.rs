@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::access::push::{PolicyBranches, PolicyRule};
-use crate::domain::access::refs::Pattern;
+use crate::domain::access::refs::RefPattern;
 
 /// What agents carry out of all that policies can ask for.
 const CONTAINER_SCANS: [&str; 2] = ["container_scanning", "cluster_image_scanning"];
@@ -190,12 +190,12 @@ impl From<ApprovalRule> for PolicyRule {
         let branches = match (rule.branch_type.as_deref(), rule.branches) {
             (Some("default"), _) => PolicyBranches::Default,
             (None, Some(names)) if !names.is_empty() => {
-                PolicyBranches::Named(names.into_iter().map(Pattern::new).collect())
+                PolicyBranches::Named(names.into_iter().map(RefPattern::new).collect())
             }
             (Some(_) | None, _) => PolicyBranches::Protected,
         };
         let exceptions = rule.branch_exceptions.unwrap_or_default();
-        Self { branches, exceptions: exceptions.iter().filter_map(Value::as_str).map(Pattern::new).collect() }
+        Self { branches, exceptions: exceptions.iter().filter_map(Value::as_str).map(RefPattern::new).collect() }
     }
 }
 
@@ -471,7 +471,7 @@ mod tests {
         assert_eq!(branches(json!({ "type": any, "branch_type": "protected" })), (PolicyBranches::Protected, 0));
         let default = json!({ "type": any, "branch_type": "default", "branch_exceptions": ["x", "y/*"] });
         assert_eq!(branches(default), (PolicyBranches::Default, 2));
-        let named = PolicyBranches::Named(vec![Pattern::new("main"), Pattern::new("release/*")]);
+        let named = PolicyBranches::Named(vec![RefPattern::new("main"), RefPattern::new("release/*")]);
         assert_eq!(branches(json!({ "type": any, "branches": ["main", "release/*"] })), (named, 0));
 
         let disabled = ApprovalPolicy { enabled: false, ..policy(json!({ "type": any, "branches": [] })) };

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::batcher::{BatchedQuery, Batcher};
-use crate::config::{Database, Settings};
-use crate::domain::access::{Attempt, Facts};
-use crate::store::access_facts::{self, AccessSettings};
+use crate::config::Database;
+use crate::domain::access::{AccessFacts, AccessSettings, AccessSubject};
+use crate::store::access_facts;
 use crate::store::{Db, Result};
 
 /// The loader of facts: attempts that wait at the same moment share one statement.
@@ -19,13 +19,7 @@ pub struct AccessFactsBatcher(Batcher<AccessFactsQuery>);
 impl AccessFactsBatcher {
     /// A loader over this budget, all of whose connections `/allowed` may use.
     #[must_use]
-    pub fn over(db: impl Into<Db>, database: &Database, settings: &Settings) -> Self {
-        let shell = &settings.gitlab_shell;
-        let settings = AccessSettings {
-            http_download: shell.upload_pack,
-            http_push: shell.receive_pack,
-            otp_login: settings.gatehouse.two_factor_for_git.then(|| settings.ssh_login()),
-        };
+    pub fn over(db: impl Into<Db>, database: &Database, settings: Arc<AccessSettings>) -> Self {
         Self(Batcher::new(AccessFactsQuery(settings), db.into(), database.access_connections))
     }
 
@@ -33,28 +27,33 @@ impl AccessFactsBatcher {
     ///
     /// # Errors
     /// Where the database does not answer in time.
-    pub async fn load(&self, attempt: Arc<Attempt>, now: DateTime<Utc>) -> Result<Facts> {
-        self.0.load((attempt, now)).await
+    pub async fn load(&self, subject: AccessSubject, now: DateTime<Utc>) -> Result<AccessFacts> {
+        self.0.load((subject, now)).await
     }
 
     /// The same, waited for as long as this: Gitaly asks once, and waits longer than gitlab-shell.
     ///
     /// # Errors
     /// Where the database does not answer in time.
-    pub async fn load_within(&self, attempt: Arc<Attempt>, now: DateTime<Utc>, patience: Duration) -> Result<Facts> {
-        self.0.load_within((attempt, now), patience).await
+    pub async fn load_within(
+        &self,
+        subject: AccessSubject,
+        now: DateTime<Utc>,
+        patience: Duration,
+    ) -> Result<AccessFacts> {
+        self.0.load_within((subject, now), patience).await
     }
 }
 
 #[derive(Debug)]
-struct AccessFactsQuery(AccessSettings);
+struct AccessFactsQuery(Arc<AccessSettings>);
 
 impl BatchedQuery for AccessFactsQuery {
-    type Request = (Arc<Attempt>, DateTime<Utc>);
-    type Response = Facts;
+    type Request = (AccessSubject, DateTime<Utc>);
+    type Response = AccessFacts;
     const NAME: &'static str = "access_facts";
 
-    async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<Facts>> {
+    async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<AccessFacts>> {
         access_facts::list(connection, attempts, &self.0).await
     }
 }

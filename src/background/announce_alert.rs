@@ -1,12 +1,14 @@
-//! After a new alert: the deliveries to the hooks that hear of alerts.
+//! After a new alert: the deliveries to the hooks that subscribe to alerts.
 
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{Failure, JobState, attempt, payload};
 use crate::domain::ids::AlertId;
-use crate::store::{alerts, jobs, pushed_projects, web_hooks};
+use crate::services::record_alert;
+use crate::store::alerts::AlertRow;
+use crate::store::jobs;
+use crate::store::pushed_projects::PushedProject;
 
 /// The job of one alert.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,21 +25,6 @@ impl TaskHandler for AnnounceAlert {
 }
 
 async fn announce(state: &JobState, id: AlertId) -> Result<(), Failure> {
-    let mut transaction = state.pool.begin().await?;
-    let Some(alert) = alerts::take_unannounced(&mut *transaction, id, state.clock.now()).await? else {
-        // An earlier attempt did everything and could not say so any more, or the alert is gone.
-        return Ok(());
-    };
-    let Some(project) = pushed_projects::find(&mut *transaction, alert.project).await? else { return Ok(()) };
-    if !project.silent {
-        let body = payload::alert(&state.settings, &project, &alert).to_string();
-        let event = Uuid::new_v4();
-        let hooks = web_hooks::list_listening(&mut *transaction, project.id, &state.key).await?;
-        for hook in hooks.iter().filter(|hook| hook.listening.alert_events) {
-            let delivery = web_hooks::insert_delivery(&mut *transaction, hook.id, "alert_hooks", event, &body).await?;
-            jobs::insert_deliver_webhook(&mut *transaction, delivery, &hook.receiver).await?;
-        }
-    }
-    transaction.commit().await?;
-    Ok(())
+    let body = |project: &PushedProject, alert: &AlertRow| payload::alert(&state.settings, project, alert).to_string();
+    Ok(record_alert::announce(&state.pool, id, &state.key, state.clock.now(), body).await?)
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::outbound::Unsent;
 use super::{Failure, JobState, attempt};
-use crate::domain::web_hook::Readiness;
+use crate::domain::web_hook::HookReadiness;
+use crate::services::record_delivery;
+use crate::store::jobs;
 use crate::store::web_hooks::{self, Answer, Delivery};
-use crate::store::{self, jobs};
 
 /// The job of one delivery.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
         return Err(Failure::lasting("the instance is in silent mode"));
     }
     match delivery.health.readiness(state.clock.now()) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
-        Readiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
+        HookReadiness::Ready => {}
+        HookReadiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
+        HookReadiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
     }
     let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
     let verdict = judge(&posted);
@@ -49,7 +49,8 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
         error: Some(unsent.to_string()),
         duration: Duration::ZERO,
     });
-    note(state, id, &delivery, &answer, verdict.is_ok()).await?;
+    let taken = verdict.is_ok();
+    record_delivery::record(&state.pool, id, &delivery, &answer, taken, state.clock.now()).await?;
     verdict
 }
 
@@ -74,48 +75,6 @@ fn disabled(delivery: &Delivery) -> String {
     let Delivery { hook, health, .. } = delivery;
     let failures = health.recent_failures;
     format!("hook {hook} is disabled after {failures} failures in a row; `gatehouse jobs enable {hook}` enables it")
-}
-
-async fn note(state: &JobState, id: Uuid, delivery: &Delivery, answer: &Answer, taken: bool) -> store::Result<()> {
-    let mut transaction = state.pool.begin().await?;
-    web_hooks::insert_log(&mut transaction, delivery.hook, &delivery.trigger, answer).await?;
-    if taken {
-        web_hooks::delete_delivery(&mut *transaction, id).await?;
-    }
-    note_health(state, &mut transaction, delivery, answer).await?;
-    transaction.commit().await
-}
-
-/// What the answer says of the receiver. A receiver that sends us elsewhere is there, although nobody goes where it says.
-async fn note_health(
-    state: &JobState,
-    db: &mut PgConnection,
-    delivery: &Delivery,
-    answer: &Answer,
-) -> store::Result<()> {
-    let (hook, healthy) = (delivery.hook, matches!(answer.status, Some(200..=399)));
-    if healthy && delivery.health == delivery.health.succeeded() {
-        // Nearly all deliveries: there is nothing to forget.
-        return Ok(());
-    }
-    let Some(before) = web_hooks::lock_health(&mut *db, hook).await? else { return Ok(()) };
-    let now = state.clock.now();
-    let after = if healthy { before.succeeded() } else { before.failed(now) };
-    if after == before {
-        return Ok(());
-    }
-    web_hooks::update_health(&mut *db, hook, after).await?;
-    match after.readiness(now) {
-        Readiness::Ready => {}
-        Readiness::PausedUntil(until) => {
-            tracing::warn!(hook.id = hook.0, failures = after.recent_failures, %until, "a web hook pauses");
-            jobs::pause_deliveries(&mut *db, hook, until).await?;
-        }
-        Readiness::Disabled => {
-            tracing::warn!(hook.id = hook.0, failures = after.recent_failures, "a web hook is disabled");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

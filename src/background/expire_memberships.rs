@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::store::{self, Db, derived};
+use crate::services::expire_memberships::expire_memberships;
+use crate::store::Db;
 
 /// How often expired rows are looked for. Dates turn once a day; who was added late is gone soon after all the same.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// Removes what expires, until `stop` says true. Any number of servers may do so at once.
 pub async fn run(db: Db, clock: Clock, mut stop: watch::Receiver<bool>) {
     loop {
-        match expire(&db, clock.now().date_naive()).await {
+        match expire_memberships(&db, clock.now().date_naive()).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "removed expired memberships and shares"),
             // The database's own troubles are in the log already.
@@ -27,18 +27,5 @@ pub async fn run(db: Db, clock: Clock, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(INTERVAL) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-    }
-}
-
-async fn expire(db: &Db, today: NaiveDate) -> store::Result<usize> {
-    let mut removed = 0;
-    loop {
-        let mut transaction = db.begin().await?;
-        let rows = derived::expire(&mut transaction, today).await?;
-        transaction.commit().await?;
-        if rows == 0 {
-            return Ok(removed);
-        }
-        removed += rows;
     }
 }

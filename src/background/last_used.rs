@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::domain::access::{Key, User};
+use crate::domain::access::{AccessKey, AccessUser};
 use crate::domain::requester::Requester;
 use crate::store::tokens::KnownToken;
 use crate::store::{Db, Result, last_used};
@@ -28,7 +28,7 @@ pub enum LastUse {
 impl LastUse {
     /// The note that this key was used.
     #[must_use]
-    pub fn key(key: &Key, now: DateTime<Utc>) -> Self {
+    pub fn key(key: &AccessKey, now: DateTime<Utc>) -> Self {
         let fresh = key.last_used_at.is_some_and(|at| at > now - TimeDelta::days(1));
         if fresh { Self::Nothing } else { Self::Key(key.id.0, now) }
     }
@@ -52,7 +52,7 @@ impl LastUse {
 
     /// The note that this user was active.
     #[must_use]
-    pub fn user(user: &User, now: DateTime<Utc>) -> Self {
+    pub fn user(user: &AccessUser, now: DateTime<Utc>) -> Self {
         let fresh = user.last_activity_on.is_some_and(|on| on >= now.date_naive());
         if fresh { Self::Nothing } else { Self::User(user.id.0, now) }
     }

@@ -40,7 +40,7 @@ use self::outbound::Outbound;
 use self::post_receive::PostReceive;
 use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
-use self::repositories::Repositories;
+use self::repositories::PushedRepositories;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
 use crate::config::{Database, Jobs};
@@ -89,7 +89,7 @@ pub struct JobState {
     /// The way out.
     pub outbound: Outbound,
     /// What is asked about repositories.
-    pub repositories: Repositories,
+    pub repositories: PushedRepositories,
 }
 
 impl JobState {
@@ -101,7 +101,7 @@ impl JobState {
         settings: JobSettings,
         database: &Database,
         clock: Clock,
-        repositories: Repositories,
+        repositories: PushedRepositories,
     ) -> anyhow::Result<Self> {
         // One connection a job; and for each lane one that fetches jobs, and one that shows that the server is alive.
         let connections = u32::from(settings.queue.concurrency) + DELIVERIES_CONNECTIONS + 4;
@@ -113,7 +113,7 @@ impl JobState {
         pool: impl Into<Db>,
         settings: JobSettings,
         clock: Clock,
-        repositories: Repositories,
+        repositories: PushedRepositories,
     ) -> anyhow::Result<Self> {
         let pool = pool.into();
         let key = ColumnKey::new(&settings.db_key_base);
@@ -310,8 +310,8 @@ impl Failure {
     }
 }
 
-impl From<gitaly::Error> for Failure {
-    fn from(error: gitaly::Error) -> Self {
+impl From<gitaly::GitalyError> for Failure {
+    fn from(error: gitaly::GitalyError) -> Self {
         Self::passing(error.to_string())
     }
 }

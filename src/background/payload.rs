@@ -8,28 +8,28 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::JobSettings;
-use super::repositories::{Brought, ChangedFiles, committed_at};
+use super::repositories::{ChangedFiles, NewCommits, committed_at};
 use crate::domain::push::{RefChange, RefType, is_zero};
-use crate::gitaly::Commit;
+use crate::gitaly::GitalyCommit;
 use crate::store::alerts::AlertRow;
-use crate::store::pushed_projects::{Author, PushedProject};
+use crate::store::pushed_projects::{PushAuthor, PushedProject};
 
 /// Bytes that a body may have; GitLab sends none that is longer.
 pub const LONGEST: usize = 25 << 20;
 
 /// What is said of one change of a ref. Without knowledge of the repository it lists no commits.
 #[derive(Debug)]
-pub struct Push<'a> {
+pub struct PushPayload<'a> {
     /// The project.
     pub project: &'a PushedProject,
     /// Who pushed.
-    pub author: &'a Author,
+    pub author: &'a PushAuthor,
     /// The change.
     pub change: &'a RefChange<'a>,
     /// Whether the ref is protected.
     pub protected: bool,
     /// What the change has brought.
-    pub brought: Option<&'a Brought>,
+    pub brought: Option<&'a NewCommits>,
     /// What each of the commits that it has brought changes.
     pub files: &'a [ChangedFiles],
     /// The options of the push.
@@ -38,8 +38,8 @@ pub struct Push<'a> {
 
 /// The body for one change of a ref.
 #[must_use]
-pub fn push(settings: &JobSettings, push: &Push<'_>) -> Value {
-    let Push { project, author, change, brought, .. } = push;
+pub fn push(settings: &JobSettings, push: &PushPayload<'_>) -> Value {
+    let PushPayload { project, author, change, brought, .. } = push;
     let kind = match change.short_name() {
         Some((RefType::Tag, _)) => "tag_push",
         Some((RefType::Branch, _)) | None => "push",
@@ -92,7 +92,7 @@ pub fn push(settings: &JobSettings, push: &Push<'_>) -> Value {
 pub fn repository_update(
     settings: &JobSettings,
     project: &PushedProject,
-    author: &Author,
+    author: &PushAuthor,
     changes: &[RefChange<'_>],
 ) -> Value {
     let mut refs: Vec<&str> = changes.iter().map(|change| change.name).collect();
@@ -157,7 +157,7 @@ fn http_clone_url(settings: &JobSettings, project: &PushedProject) -> String {
     format!("{}/{}.git", project.http_clone_root.as_ref().unwrap_or(&settings.url), project.path)
 }
 
-fn commit(project_url: &str, commit: &Commit, files: &ChangedFiles) -> Value {
+fn commit(project_url: &str, commit: &GitalyCommit, files: &ChangedFiles) -> Value {
     json!({
         "id": commit.id,
         "message": commit.message(),

@@ -9,14 +9,14 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::repositories::{Brought, ChangedFiles};
+use super::repositories::{ChangedFiles, NewCommits};
 use super::{Failure, JobState, attempt, payload};
 use crate::domain::access::ActorName;
 use crate::domain::ids::{ProjectId, PushId};
-use crate::domain::push::{self, Action, Group, ProtectedRefs, RefChange, RefType, is_zero};
+use crate::domain::push::{self, ProtectedRefs, RefAction, RefChange, RefGroup, RefType, is_zero};
 use crate::domain::repository::GlRepository;
 use crate::store::events::{PushEvent, Refs};
-use crate::store::pushed_projects::{Author, PushedProject};
+use crate::store::pushed_projects::{PushAuthor, PushedProject};
 use crate::store::received_pushes::{self, ReceivedPush};
 use crate::store::web_hooks::{Answer, Subscriber};
 use crate::store::{self, actors, events, jobs, pushed_projects, web_hooks};
@@ -36,16 +36,16 @@ impl TaskHandler for PostReceive {
 }
 
 /// What a push sets off, made ready before the transaction that writes it down.
-struct Prepared<'a> {
+struct PreparedPush<'a> {
     project: PushedProject,
-    author: Option<Author>,
+    author: Option<PushAuthor>,
     groups: Vec<PreparedGroup<'a>>,
     hooks: Vec<Subscriber>,
     protected: ProtectedRefs,
 }
 
 struct PreparedGroup<'a> {
-    action: Action,
+    action: RefAction,
     ref_type: RefType,
     size: usize,
     /// Each change by itself, where there are few enough for events or hooks.
@@ -54,7 +54,7 @@ struct PreparedGroup<'a> {
 
 struct PreparedChange<'a> {
     change: RefChange<'a>,
-    brought: Option<Brought>,
+    brought: Option<NewCommits>,
     /// What each of the commits changes, where somebody is told of them.
     files: Vec<ChangedFiles>,
 }
@@ -94,7 +94,7 @@ async fn prepare<'a>(
     state: &JobState,
     project: ProjectId,
     push: &'a ReceivedPush,
-) -> Result<Option<Prepared<'a>>, Failure> {
+) -> Result<Option<PreparedPush<'a>>, Failure> {
     let Some(mut project) = pushed_projects::find(&state.pool, project).await? else { return Ok(None) };
     let user = actors::find_acting_user(&state.pool, &ActorName::identified(&push.identifier)).await?;
     let author = match user {
@@ -123,7 +123,7 @@ async fn prepare<'a>(
     for group in groups {
         prepared.push(prepare_group(state, &project, &hooks, group, known).await);
     }
-    Ok(Some(Prepared { project, author, groups: prepared, hooks, protected }))
+    Ok(Some(PreparedPush { project, author, groups: prepared, hooks, protected }))
 }
 
 /// What a new branch has brought is counted from the default branch, and cannot be told while nobody knows that one.
@@ -131,7 +131,7 @@ async fn prepare_group<'a>(
     state: &JobState,
     project: &PushedProject,
     hooks: &[Subscriber],
-    group: Group<'a>,
+    group: RefGroup<'a>,
     default_branch_known: bool,
 ) -> PreparedGroup<'a> {
     let size = group.changes.len();
@@ -143,7 +143,7 @@ async fn prepare_group<'a>(
             } else {
                 None
             };
-            let told = size <= project.hooks_limit && hooks.iter().any(|hook| hook.listening.hears(&change));
+            let told = size <= project.hooks_limit && hooks.iter().any(|hook| hook.listening.subscribes_to(&change));
             let files = match &brought {
                 Some(brought) if told => state.repositories.changed_files(project, &brought.commits).await,
                 Some(_) | None => Vec::new(),
@@ -169,7 +169,7 @@ async fn write(
     db: &mut PgConnection,
     id: PushId,
     push: &ReceivedPush,
-    prepared: &Prepared<'_>,
+    prepared: &PreparedPush<'_>,
 ) -> Result<(), Failure> {
     let project = &prepared.project;
     // Events and hooks name whoever pushed; of somebody who is gone they say nothing.
@@ -194,11 +194,11 @@ async fn write(
             continue;
         }
         for PreparedChange { change, brought, files } in &group.changes {
-            let told: Vec<_> = prepared.hooks.iter().filter(|hook| hook.listening.hears(change)).collect();
+            let told: Vec<_> = prepared.hooks.iter().filter(|hook| hook.listening.subscribes_to(change)).collect();
             if told.is_empty() {
                 continue;
             }
-            let body = payload::Push {
+            let body = payload::PushPayload {
                 project,
                 author,
                 change,

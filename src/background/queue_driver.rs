@@ -26,7 +26,7 @@ use crate::store::{self, Db, Error, Transaction};
 
 /// The longest pause between two attempts to reach the database.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long nothing may be heard before the connection that listens is asked whether it lives.
+/// How long nothing may arrive before the connection that listens is asked whether it lives.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long that may take.
 const PING: Duration = Duration::from_secs(2);
@@ -250,11 +250,11 @@ impl DatabaseDriver for QueueDriver {
 
     fn listen<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<Option<NotificationStream>, DbError>> {
         let ear = Ear { driver: self.clone(), channel: channel.to_owned(), listener: None };
-        let heard = stream::unfold(ear, |mut ear| async move {
+        let notifications = stream::unfold(ear, |mut ear| async move {
             let notification = ear.next().await?;
             Some((Ok(notification), ear))
         });
-        Box::pin(async move { Ok(Some(Box::pin(heard) as NotificationStream)) })
+        Box::pin(async move { Ok(Some(Box::pin(notifications) as NotificationStream)) })
     }
 }
 
@@ -282,7 +282,7 @@ impl TransactionDriver for QueueTransaction {
     }
 }
 
-/// What hears of new jobs. It listens again after whatever has happened to its connection, and then says that something
+/// The listener for new jobs. It listens again after whatever has happened to its connection, and then says that something
 /// may have been missed.
 struct Ear {
     driver: QueueDriver,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::ledger::{Actor, Author};
-use crate::store::{self, Db, subscriptions};
+use crate::services::refresh_seats::refresh_seats;
+use crate::store::Db;
 
 /// How often subscriptions are looked for whose count is due, at most.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -20,7 +20,7 @@ pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<b
     }
     let pause = INTERVAL.min(Duration::from_secs(seconds.into()));
     loop {
-        match refresh(&db, clock.now(), TimeDelta::seconds(seconds.into())).await {
+        match refresh_seats(&db, clock.now(), TimeDelta::seconds(seconds.into())).await {
             Ok(0) => {}
             Ok(subscriptions) => tracing::info!(subscriptions, "counted seats"),
             // The database's own troubles are in the log already.
@@ -31,21 +31,5 @@ pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<b
             () = tokio::time::sleep(pause) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-    }
-}
-
-/// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
-/// many there were.
-pub async fn refresh(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> store::Result<usize> {
-    let author = Author { actor: Actor::SeatRefresh, request_id: None };
-    let mut refreshed = 0;
-    loop {
-        let mut transaction = db.begin().await?;
-        let more = subscriptions::refresh_oldest(&mut transaction, now - interval, &author, now).await?;
-        transaction.commit().await?;
-        if !more {
-            return Ok(refreshed);
-        }
-        refreshed += 1;
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset, Offset, Utc};
 use futures_util::stream::{self, StreamExt};
 
-use crate::domain::default_branch::Head;
+use crate::domain::default_branch::RepositoryHead;
 use crate::domain::repository::{GlRepository, hashed_path};
-use crate::gitaly::{self, Context, Gitaly, Location, PathStatus, Repository};
+use crate::gitaly::{self, CallContext, GitalyClient, PathStatus, RepositoryClient, RepositoryLocation};
 use crate::store::pushed_projects::PushedProject;
 
 /// What the questions about one push may take.
@@ -21,9 +21,9 @@ const AT_ONCE: usize = 4;
 
 /// What a change of a ref has brought.
 #[derive(Debug, Clone, Default)]
-pub struct Brought {
+pub struct NewCommits {
     /// The newest commits, oldest first, 20 at most; of a tag, the one that it tags.
-    pub commits: Vec<gitaly::Commit>,
+    pub commits: Vec<gitaly::GitalyCommit>,
     /// How many there are.
     pub total: i64,
     /// The commit that the ref leads to: of a tag, what it tags.
@@ -45,20 +45,20 @@ pub struct ChangedFiles {
 
 /// The repositories that were pushed to.
 #[derive(Debug, Clone)]
-pub struct Repositories(Gitaly);
+pub struct PushedRepositories(GitalyClient);
 
-impl Repositories {
+impl PushedRepositories {
     /// The repositories on these storages.
     #[must_use]
-    pub fn new(gitaly: Gitaly) -> Self {
+    pub fn new(gitaly: GitalyClient) -> Self {
         Self(gitaly)
     }
 
     /// What the change of a ref from `old` to `new` has brought; none where Gitaly does not say. Events then count no
     /// commits, and hooks name none: neither waits for a Gitaly that is down.
-    pub async fn brought(&self, project: &PushedProject, name: &str, old: &str, new: &str) -> Option<Brought> {
+    pub async fn brought(&self, project: &PushedProject, name: &str, old: &str, new: &str) -> Option<NewCommits> {
         if is_blank(new) {
-            return Some(Brought::default());
+            return Some(NewCommits::default());
         }
         let asked = async {
             let repository = self.open(project)?;
@@ -68,7 +68,7 @@ impl Repositories {
                 // The tag may have moved on since.
                 let tag = repository.find_tag(name).await?.filter(|(id, _)| id == new);
                 let message = tag.map(|(_, message)| message);
-                return Ok(Brought { total: i64::from(!tip.is_empty()), commits: tip, checkout, message });
+                return Ok(NewCommits { total: i64::from(!tip.is_empty()), commits: tip, checkout, message });
             }
             // A new branch brings what the default branch does not have, and all that it has before there is one.
             let default = project.default_branch.as_ref().filter(|_| project.default_branch_born);
@@ -78,13 +78,13 @@ impl Repositories {
             let newest = repository.newest_commits(before.as_deref(), new, COMMITS).await?;
             let commits = newest.into_iter().rev().collect();
             let total = i64::try_from(total).unwrap_or(i64::MAX);
-            Ok(Brought { commits, total, checkout, message: None })
+            Ok(NewCommits { commits, total, checkout, message: None })
         };
         answered(asked.await, project)
     }
 
     /// The paths that each of the commits changes, in their order; none of a commit where Gitaly does not say.
-    pub async fn changed_files(&self, project: &PushedProject, commits: &[gitaly::Commit]) -> Vec<ChangedFiles> {
+    pub async fn changed_files(&self, project: &PushedProject, commits: &[gitaly::GitalyCommit]) -> Vec<ChangedFiles> {
         let Some(repository) = answered(self.open(project), project) else { return Vec::new() };
         let repository = &repository;
         let asked = stream::iter(commits.to_vec()).map(|commit| async move {
@@ -95,32 +95,30 @@ impl Repositories {
     }
 
     /// What the repository says of its HEAD; none where Gitaly does not say.
-    pub async fn head(&self, project: &PushedProject) -> Option<Head> {
+    pub async fn head(&self, project: &PushedProject) -> Option<RepositoryHead> {
         let asked = async { self.open(project)?.head().await };
         answered(asked.await, project)
     }
 
-    /// The handle of a repository, for the length of a job.
-    ///
-    /// # Errors
-    /// Where the settings do not name its storage.
-    pub fn at(&self, location: Location, job: &'static str) -> gitaly::Result<Repository> {
-        self.0.repository(location, Context::new(job, Instant::now() + BUDGET))
+    /// The client that asks.
+    #[must_use]
+    pub fn gitaly(&self) -> &GitalyClient {
+        &self.0
     }
 
-    fn open(&self, project: &PushedProject) -> gitaly::Result<Repository> {
+    fn open(&self, project: &PushedProject) -> gitaly::GitalyResult<RepositoryClient> {
         let stem = if project.hashed_storage { hashed_path("@hashed", project.id.0) } else { project.path.clone() };
-        let location = Location {
+        let location = RepositoryLocation {
             storage: project.storage.clone(),
             relative_path: format!("{stem}.git"),
             gl_repository: GlRepository::Project(project.id).to_string(),
             gl_project_path: project.path.clone(),
         };
-        self.0.repository(location, Context::new("post_receive", Instant::now() + BUDGET))
+        self.0.repository(location, CallContext::new("post_receive", Instant::now() + BUDGET))
     }
 }
 
-fn answered<T>(answer: gitaly::Result<T>, project: &PushedProject) -> Option<T> {
+fn answered<T>(answer: gitaly::GitalyResult<T>, project: &PushedProject) -> Option<T> {
     answer.inspect_err(|error| tracing::warn!(%error, project.id = project.id.0, "Gitaly said nothing of a push")).ok()
 }
 
@@ -143,7 +141,7 @@ fn changed_files(paths: Vec<gitaly::ChangedPath>) -> ChangedFiles {
 
 /// When a commit was made, by the clock of whoever made it.
 #[must_use]
-pub fn committed_at(commit: &gitaly::Commit) -> DateTime<FixedOffset> {
+pub fn committed_at(commit: &gitaly::GitalyCommit) -> DateTime<FixedOffset> {
     // What no clock on earth shows is shown in UTC.
     let zone = FixedOffset::east_opt(commit.committer.utc_offset).unwrap_or_else(|| Utc.fix());
     DateTime::from_timestamp(commit.committer.seconds, 0).unwrap_or_default().with_timezone(&zone)

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, JobState, attempt};
 use crate::domain::ids::NamespaceId;
-use crate::store::{jobs, scim_groups};
+use crate::services::sync_scim_members::sync_scim_members;
+use crate::store::jobs;
 
 /// The job of one linked group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,18 +22,8 @@ impl TaskHandler for SyncScimMembers {
     }
 }
 
-/// A transaction for some hundred users at a time. What another job has brought in line already is not found any more.
 async fn sync(state: &JobState, group: NamespaceId) -> Result<(), Failure> {
-    let mut users = 0;
-    loop {
-        let mut transaction = state.pool.begin().await?;
-        let some = scim_groups::sync(&mut transaction, group, state.clock.now().date_naive()).await?;
-        transaction.commit().await?;
-        if some == 0 {
-            break;
-        }
-        users += some;
-    }
+    let users = sync_scim_members(&state.pool, group, state.clock.now().date_naive()).await?;
     tracing::info!(group = group.0, users, "memberships follow the identity provider");
     Ok(())
 }

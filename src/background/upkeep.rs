@@ -1,6 +1,5 @@
 //! What has to be done from time to time: the queue's figures for the operator, and the end of rows that have had their day.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,14 +7,13 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
+use crate::services::make_repository::make_all_missing;
 use crate::store::{
-    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, repositories, web_hooks,
+    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
 };
 
 /// The pause between two looks at the queue.
 const LOOK: Duration = Duration::from_secs(10);
-/// Repositories that one sweep makes at most.
-const AT_ONCE: i64 = 1000;
 /// Looks between two sweeps.
 const SWEEP: u32 = 6;
 /// Looks between two rounds of forgetting receivers, which shuts the queue for a moment.
@@ -39,7 +37,7 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
                 return Ok(());
             }
             sweep(&state).await?;
-            make_missing(&state).await
+            make_all_missing(&state.pool, state.repositories.gitaly(), &state.clock).await
         };
         let looked = tokio::select! {
             looked = looked => looked,
@@ -65,35 +63,6 @@ async fn look(state: &JobState) -> store::Result<()> {
         metrics::gauge!("gatehouse_jobs", "state" => name).set(f64::from(count));
     }
     metrics::gauge!("gatehouse_jobs_oldest_seconds").set(facts.oldest_seconds);
-    Ok(())
-}
-
-/// Makes the repositories that could not be made with their projects. A storage that gives no answer is asked once a sweep.
-async fn make_missing(state: &JobState) -> store::Result<()> {
-    let mut silent = HashSet::new();
-    for project in repositories::list_missing(&state.pool, AT_ONCE).await? {
-        let mut connection = state.pool.acquire().await?;
-        let Some(places) = repositories::find(&mut *connection, project).await? else { continue };
-        let Some(head) = repositories::find_missing(&mut connection, project).await? else { continue };
-        drop(connection);
-        if silent.contains(&places.storage) {
-            continue;
-        }
-        let made = async { state.repositories.at(places.code(), "missing_repositories")?.create(&head).await };
-        match made.await {
-            Ok(made) => {
-                let mut transaction = state.pool.begin().await?;
-                let head = made.then_some(head.as_str());
-                repositories::upsert(&mut transaction, project, &places.storage, head, state.clock.now()).await?;
-                transaction.commit().await?;
-                tracing::info!(project.id = project.0, "the repository that was missing is there");
-            }
-            Err(error) => {
-                tracing::warn!(%error, project.id = project.0, "a repository is still missing");
-                silent.insert(places.storage);
-            }
-        }
-    }
     Ok(())
 }
 

@@ -7,11 +7,12 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::{self, token_salt};
 use crate::domain::agent::{self, Agent, MOST_TOKENS};
-use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::token;
+use crate::services::ServiceError;
+use crate::services::agent_tokens::{self, TooManyAgentTokens};
 use crate::store::agent_projects::{self, ProjectKey};
-use crate::store::agent_tokens::{self, Activity, AgentTokenRow};
-use crate::store::{Db, agents, audit_events};
+use crate::store::agent_tokens::AgentTokenRow;
+use crate::store::{Db, agents};
 
 /// Make and take back the tokens that agents for Kubernetes show
 #[derive(Debug, Args)]
@@ -86,10 +87,6 @@ async fn new(
     let agent = find(db, whose).await?;
     let db_key_base = secrets::load(&settings.gatehouse.db_key_base_file)?;
     let token = agent::mint(rand::random());
-    let mut transaction = db.begin().await?;
-    if agent_tokens::count_active(&mut transaction, agent.id).await? >= MOST_TOKENS {
-        bail!("{} has {MOST_TOKENS} active tokens; take one back first: gatehouse agent token revoke", agent.name);
-    }
     let row = AgentTokenRow {
         id: 0,
         agent: agent.id,
@@ -98,12 +95,13 @@ async fn new(
         description,
         revoked: false,
     };
-    let id = agent_tokens::insert(&mut *transaction, agent.project, &row).await?;
-    let now = Clock::system().now();
-    agent_tokens::insert_activity(&mut transaction, &agent, Activity::TokenCreated, Some(id), now).await?;
-    let event = event(EventName::AgentTokenIssued, whose, &agent, id, &row.name);
-    audit_events::insert(&mut *transaction, &event, now).await?;
-    transaction.commit().await?;
+    match agent_tokens::issue(db, &agent, &whose.project, &row, Clock::system().now()).await {
+        Ok(()) => {}
+        Err(ServiceError::Refused(TooManyAgentTokens)) => {
+            bail!("{} has {MOST_TOKENS} active tokens; take one back first: gatehouse agent token revoke", agent.name)
+        }
+        Err(ServiceError::Store(error)) => return Err(error.into()),
+    }
     eprintln!("token {} of agent {} of {}; it is not shown again:", row.name, agent.name, whose.project);
     println!("{token}");
     Ok(())
@@ -111,18 +109,10 @@ async fn new(
 
 async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()> {
     let agent = find(db, whose).await?;
-    let now = Clock::system().now();
-    let mut transaction = db.begin().await?;
-    let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
-    for (id, name) in &revoked {
-        agent_tokens::insert_activity(&mut transaction, &agent, Activity::TokenRevoked, Some(*id), now).await?;
-        let event = event(EventName::AgentTokenRevoked, whose, &agent, *id, name);
-        audit_events::insert(&mut *transaction, &event, now).await?;
-    }
-    transaction.commit().await?;
+    let revoked = agent_tokens::revoke(db, &agent, &whose.project, name, Clock::system().now()).await?;
     match &revoked[..] {
         [] => bail!("agent {} of {} has no such active token", agent.name, whose.project),
-        tokens => tokens.iter().for_each(|(_, name)| eprintln!("revoked token {name} of agent {}", agent.name)),
+        tokens => tokens.iter().for_each(|name| eprintln!("revoked token {name} of agent {}", agent.name)),
     }
     Ok(())
 }
@@ -133,15 +123,4 @@ async fn find(db: &Db, whose: &Whose) -> anyhow::Result<Agent> {
     let project = project.with_context(|| format!("there is no project {}", whose.project))?;
     let agent = agents::find_by_name(db.pool(), project.id, &whose.agent).await?;
     agent.with_context(|| format!("{} has no agent {}; state one with gatehouse apply", project.path, whose.agent))
-}
-
-fn event(name: EventName, whose: &Whose, agent: &Agent, token: i64, token_name: &str) -> Event {
-    Event {
-        name,
-        author: Author::Unknown,
-        entity: Entity::Project(agent.project, whose.project.clone()),
-        target: Some(Target { kind: "Clusters::AgentToken", id: token, details: token_name.to_owned() }),
-        message: format!("Agent {}, on the command line", agent.name),
-        ip_address: None,
-    }
 }

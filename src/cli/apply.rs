@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::document::{self, Problem};
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::store::{self, Db};
 
 /// Bytes of a document, at most.
@@ -84,7 +84,7 @@ impl Apply {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut conn = db.acquire().await.context("cannot reach the database")?;
         let mut sources = Sources::of_process(folder);
-        match Gitaly::new(settings, &Clock::system()) {
+        match GitalyClient::new(settings, &Clock::system()) {
             Ok(gitaly) => sources = sources.with_gitaly(gitaly),
             Err(mistakes) => mistakes.iter().try_for_each(|mistake| writeln!(log, "! {mistake}"))?,
         }

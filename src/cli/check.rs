@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets;
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::http::auth::{git_audit, kas};
 use crate::store::{self, Db};
 
@@ -87,7 +87,7 @@ async fn database(report: &mut Report, settings: &Settings) {
 
 /// Asks the Gitaly of each storage, all of them at once.
 async fn storages(report: &mut Report, settings: &Settings) {
-    let gitaly = match Gitaly::new(settings, &Clock::system()) {
+    let gitaly = match GitalyClient::new(settings, &Clock::system()) {
         Ok(gitaly) => gitaly,
         Err(mistakes) => {
             let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -101,7 +101,7 @@ async fn storages(report: &mut Report, settings: &Settings) {
     }
 }
 
-async fn storage(gitaly: &Gitaly, name: &str) -> anyhow::Result<String> {
+async fn storage(gitaly: &GitalyClient, name: &str) -> anyhow::Result<String> {
     let server = gitaly.server(name, PATIENCE).await?;
     let here = format!("Gitaly {}, git {}", server.version, server.git_version);
     if server.storages.iter().any(|storage| storage == name) {

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::web_hook::Readiness;
+use crate::domain::web_hook::HookReadiness;
 use crate::store::jobs::{self, JobRow};
 use crate::store::web_hooks::{self, FailingHook};
 use crate::store::{self, Db};
@@ -181,9 +181,9 @@ fn hook_table(hooks: &[FailingHook], now: DateTime<Utc>) -> String {
     let head = ["HOOK", "STATE", "FAILURES", "OWNER", "NEXT", "DELIVERIES", "LAST ANSWER"].map(str::to_owned);
     let rows = hooks.iter().map(|hook| {
         let (state, next) = match hook.health.readiness(now) {
-            Readiness::Ready => ("failing", "now".to_owned()),
-            Readiness::PausedUntil(until) => ("paused", format!("in {}", span(until, now))),
-            Readiness::Disabled => ("disabled", "-".to_owned()),
+            HookReadiness::Ready => ("failing", "now".to_owned()),
+            HookReadiness::PausedUntil(until) => ("paused", format!("in {}", span(until, now))),
+            HookReadiness::Disabled => ("disabled", "-".to_owned()),
         };
         [
             hook.id.to_string(),
@@ -235,7 +235,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::domain::web_hook::Health;
+    use crate::domain::web_hook::HookHealth;
 
     #[test]
     fn jobs_are_shown_in_columns() {
@@ -270,7 +270,7 @@ mod tests {
         let hook = |id, owner: &str, failures, until: Option<i64>, answer: Option<&str>| FailingHook {
             id,
             owner: owner.to_owned(),
-            health: Health::of(
+            health: HookHealth::of(
                 owner == "the instance",
                 failures,
                 until.map(|seconds| now + TimeDelta::seconds(seconds)),

@@ -1,4 +1,4 @@
-//! `gatehouse ledger`: what a namespace was provisioned with, by whom and when.
+//! `gatehouse ledger`: what a namespace was provisioned with, when, and who did it.
 
 use std::io::{self, ErrorKind, Write};
 

@@ -63,7 +63,7 @@ enum Command {
     Token(token::Token),
     Audit(audit::Audit),
     Agent(agent::AgentCommand),
-    Scim(scim::Scim),
+    Scim(scim::ScimCommand),
     Usage(usage::Usage),
     Ledger(ledger::Ledger),
 }

@@ -5,10 +5,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::config::Settings;
-use crate::domain::scim::Scope;
-use crate::domain::scim::search::Order;
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::search::ScimUserOrder;
 use crate::domain::token;
-use crate::store::scim_search::{self, Page};
+use crate::store::scim_search::{self, ScimPage};
 use crate::store::{Db, scim_tokens};
 
 /// Identities that are asked for at once.
@@ -16,38 +16,38 @@ const PAGE: i64 = 100;
 
 /// Show the users whom an identity provider manages by SCIM, and make the token that it calls with
 #[derive(Debug, Args)]
-pub struct Scim {
+pub struct ScimCommand {
     #[command(subcommand)]
-    command: Command,
+    command: ScimAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ScimAction {
     /// List the users that a provider has taken on, one a line: its id, active or not, username, e-mail
     List {
         #[command(flatten)]
-        whose: Whose,
+        whose: ScimScopeArgs,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
     },
     /// The token that the provider calls with
     #[command(subcommand)]
-    Token(TokenCommand),
+    Token(ScimTokenAction),
 }
 
 #[derive(Debug, Subcommand)]
-enum TokenCommand {
+enum ScimTokenAction {
     /// Make a token in place of the one before, and print it with the URL, once
     New {
         #[command(flatten)]
-        whose: Whose,
+        whose: ScimScopeArgs,
     },
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Whose {
+struct ScimScopeArgs {
     /// The full path of a top-level group
     group: Option<String>,
     /// The whole installation, in place of a group
@@ -55,7 +55,7 @@ struct Whose {
     instance: bool,
 }
 
-impl Scim {
+impl ScimCommand {
     /// Prints what is asked for.
     ///
     /// # Errors
@@ -63,18 +63,18 @@ impl Scim {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
         match self.command {
-            Command::List { whose, json } => list(&db, &whose, json).await,
-            Command::Token(TokenCommand::New { whose }) => new_token(settings, &db, &whose).await,
+            ScimAction::List { whose, json } => list(&db, &whose, json).await,
+            ScimAction::Token(ScimTokenAction::New { whose }) => new_token(settings, &db, &whose).await,
         }
     }
 }
 
-async fn list(db: &Db, whose: &Whose, as_json: bool) -> anyhow::Result<()> {
+async fn list(db: &Db, whose: &ScimScopeArgs, as_json: bool) -> anyhow::Result<()> {
     let (scope, _) = scope(db, whose).await?;
     let mut offset = 0;
     loop {
-        let page = Page { offset, limit: PAGE };
-        let found = scim_search::list(db, scope, None, Order::default(), page).await?;
+        let page = ScimPage { offset, limit: PAGE };
+        let found = scim_search::list(db, scope, None, ScimUserOrder::default(), page).await?;
         for user in &found.users {
             if as_json {
                 let line = json!({
@@ -96,7 +96,7 @@ async fn list(db: &Db, whose: &Whose, as_json: bool) -> anyhow::Result<()> {
     }
 }
 
-async fn new_token(settings: &Settings, db: &Db, whose: &Whose) -> anyhow::Result<()> {
+async fn new_token(settings: &Settings, db: &Db, whose: &ScimScopeArgs) -> anyhow::Result<()> {
     let (scope, base) = scope(db, whose).await?;
     let token = token::mint("glsoat-", rand::random());
     scim_tokens::replace(db.pool(), scope, &token::sha256(&token)).await?;
@@ -106,12 +106,12 @@ async fn new_token(settings: &Settings, db: &Db, whose: &Whose) -> anyhow::Resul
 }
 
 /// The scope, and what its URLs end in.
-async fn scope(db: &Db, whose: &Whose) -> anyhow::Result<(Scope, String)> {
-    let Some(path) = &whose.group else { return Ok((Scope::Instance, "application".to_owned())) };
+async fn scope(db: &Db, whose: &ScimScopeArgs) -> anyhow::Result<(ScimScope, String)> {
+    let Some(path) = &whose.group else { return Ok((ScimScope::Instance, "application".to_owned())) };
     let group = scim_tokens::find_group(db.pool(), path).await?;
     let group = group.with_context(|| format!("there is no group {path}"))?;
     if group.saml.is_none() {
         bail!("group {} has no SAML provider, without which it takes no SCIM: state `saml:` for it", group.path);
     }
-    Ok((Scope::Group(group.id), format!("groups/{}", group.path)))
+    Ok((ScimScope::Group(group.id), format!("groups/{}", group.path)))
 }

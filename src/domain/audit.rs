@@ -12,7 +12,7 @@ pub struct Event {
     pub name: EventName,
     /// Who did it.
     pub author: Author,
-    /// To whom.
+    /// Who it was done to.
     pub entity: Entity,
     /// With what: a token's id and name, a key's id.
     pub target: Option<Target>,
@@ -90,7 +90,7 @@ pub enum Author {
     User(UserId, String),
 }
 
-/// To whom it was done.
+/// Who or what it was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entity {
     /// The installation: nobody in particular.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A group that trusts the authority that signed the certificate, and what the user is to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trust {
+pub struct CertificateTrust {
     /// The group's full path.
     pub group: String,
     /// The user's name on this installation; none where nobody is meant.
@@ -17,7 +17,7 @@ pub struct Trust {
 
 /// Why nobody vouches. `Display` is what the SSH server is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum CertificateRefusal {
     /// No group trusts the authority.
     Certificate,
     /// Nobody is meant, or they are no member.
@@ -26,7 +26,7 @@ pub enum Refusal {
     NotEnterprise,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CertificateRefusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Certificate => "Certificate Not Found",
@@ -40,13 +40,17 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// What the last group says against it.
-pub fn decide(trusts: &[Trust]) -> Result<(&str, &str), Refusal> {
-    let mut refusal = Refusal::Certificate;
+pub fn decide(trusts: &[CertificateTrust]) -> Result<(&str, &str), CertificateRefusal> {
+    let mut refusal = CertificateRefusal::Certificate;
     for trust in trusts {
         match trust {
-            Trust { username: Some(username), member: true, enterprise: true, group } => return Ok((group, username)),
-            Trust { username: Some(_), member: true, enterprise: false, .. } => refusal = Refusal::NotEnterprise,
-            Trust { .. } => refusal = Refusal::User,
+            CertificateTrust { username: Some(username), member: true, enterprise: true, group } => {
+                return Ok((group, username));
+            }
+            CertificateTrust { username: Some(_), member: true, enterprise: false, .. } => {
+                refusal = CertificateRefusal::NotEnterprise
+            }
+            CertificateTrust { .. } => refusal = CertificateRefusal::User,
         }
     }
     Err(refusal)
@@ -56,16 +60,16 @@ pub fn decide(trusts: &[Trust]) -> Result<(&str, &str), Refusal> {
 mod tests {
     use super::*;
 
-    fn trust(username: Option<&str>, member: bool, enterprise: bool) -> Trust {
-        Trust { group: "acme".to_owned(), username: username.map(str::to_owned), member, enterprise }
+    fn trust(username: Option<&str>, member: bool, enterprise: bool) -> CertificateTrust {
+        CertificateTrust { group: "acme".to_owned(), username: username.map(str::to_owned), member, enterprise }
     }
 
     #[test]
     fn the_first_group_that_vouches_wins_and_otherwise_the_last_reason() {
-        assert_eq!(decide(&[]), Err(Refusal::Certificate));
-        assert_eq!(decide(&[trust(None, false, false)]), Err(Refusal::User));
-        assert_eq!(decide(&[trust(Some("rubi"), false, true)]), Err(Refusal::User));
-        assert_eq!(decide(&[trust(Some("rubi"), true, false)]), Err(Refusal::NotEnterprise));
+        assert_eq!(decide(&[]), Err(CertificateRefusal::Certificate));
+        assert_eq!(decide(&[trust(None, false, false)]), Err(CertificateRefusal::User));
+        assert_eq!(decide(&[trust(Some("rubi"), false, true)]), Err(CertificateRefusal::User));
+        assert_eq!(decide(&[trust(Some("rubi"), true, false)]), Err(CertificateRefusal::NotEnterprise));
         let both = [trust(Some("rubi"), true, false), trust(Some("rubi"), true, true)];
         assert_eq!(decide(&both), Ok(("acme", "rubi")));
     }

@@ -9,14 +9,14 @@ const FORMER: &str = "master";
 
 /// What a repository says about its HEAD. Names are without `refs/heads/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct RepositoryHead {
     /// The branch that HEAD names, which need not be there.
     pub named: Option<String>,
     /// A branch that is there: what HEAD names, or where nobody has pushed that, the one that Gitaly takes in its place.
     pub branch: Option<String>,
 }
 
-impl Head {
+impl RepositoryHead {
     /// Whether the branch that HEAD names is there, so that a clone checks it out.
     #[must_use]
     pub fn is_born(&self) -> bool {
@@ -127,8 +127,8 @@ fn admitted(levels: Option<&[i32]>) -> AccessLevel {
 mod tests {
     use super::*;
 
-    fn head(named: Option<&str>, branch: Option<&str>) -> Head {
-        Head { named: named.map(str::to_owned), branch: branch.map(str::to_owned) }
+    fn head(named: Option<&str>, branch: Option<&str>) -> RepositoryHead {
+        RepositoryHead { named: named.map(str::to_owned), branch: branch.map(str::to_owned) }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod account_lock;
 pub mod add_on;
 pub mod agent;
 pub mod alert;
@@ -16,10 +17,12 @@ pub mod ids;
 pub mod kas_usage;
 pub mod ledger;
 pub mod level;
+pub mod membership;
 pub mod minutes;
 pub mod personal_access_token;
 pub mod presented_token;
 pub mod project_creation;
+pub mod provisioning;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;
@@ -32,5 +35,6 @@ pub mod ssh_key;
 pub mod subscription;
 pub mod token;
 pub mod two_factor;
+pub mod user_type;
 pub mod vulnerability;
 pub mod web_hook;

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{Days, NaiveDate};
 
 use super::ids::UserId;
-use super::requester::{Requester, Unknown};
+use super::requester::{Requester, UnknownRequester};
 
 /// The scopes that a token may have, in the order in which a refusal names them.
 pub const SCOPES: [&str; 10] = [
@@ -26,7 +26,7 @@ const LONGEST: u32 = 365;
 
 /// What is asked for, as the request says it.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct WantedToken<'a> {
     /// What its owner calls it.
     pub name: &'a str,
     /// What it may do.
@@ -37,7 +37,7 @@ pub struct Wish<'a> {
 
 /// What the instance says about tokens.
 #[derive(Debug, Clone, Default)]
-pub struct Policy {
+pub struct TokenPolicy {
     /// What a token starts with.
     pub prefix: String,
     /// Nobody gets any.
@@ -50,7 +50,7 @@ pub struct Policy {
 
 /// A token that may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct TokenGrant {
     /// Whose it is.
     pub user: UserId,
     /// Its name.
@@ -63,11 +63,11 @@ pub struct Grant {
 
 /// Why no token is made. `Display` is what users see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TokenCreationRefusal {
     /// A deploy key asks.
     DeployKey,
     /// There is no account to speak of.
-    Unknown(Unknown),
+    Unknown(UnknownRequester),
     /// The name is blank.
     NoName,
     /// No scopes are asked for.
@@ -82,7 +82,7 @@ pub enum Refusal {
     TooLong(NaiveDate),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TokenCreationRefusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DeployKey => out.write_str("Deploy keys cannot be used to create personal access tokens"),
@@ -98,30 +98,35 @@ impl fmt::Display for Refusal {
 }
 
 /// What is made of the wish. The reasons against it stand in the order of the contract, and the first one counts.
-pub fn decide(requester: &Requester, wish: Wish<'_>, policy: &Policy, today: NaiveDate) -> Result<Grant, Refusal> {
+pub fn decide(
+    requester: &Requester,
+    wish: WantedToken<'_>,
+    policy: &TokenPolicy,
+    today: NaiveDate,
+) -> Result<TokenGrant, TokenCreationRefusal> {
     if requester.is_deploy_key() {
-        return Err(Refusal::DeployKey);
+        return Err(TokenCreationRefusal::DeployKey);
     }
-    let account = requester.account().map_err(Refusal::Unknown)?;
+    let account = requester.account().map_err(TokenCreationRefusal::Unknown)?;
     if wish.name.trim().is_empty() {
-        return Err(Refusal::NoName);
+        return Err(TokenCreationRefusal::NoName);
     }
     if wish.scopes.is_empty() {
-        return Err(Refusal::NoScopes);
+        return Err(TokenCreationRefusal::NoScopes);
     }
     if let Some(scope) = wish.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
-        return Err(Refusal::InvalidScope(scope.clone()));
+        return Err(TokenCreationRefusal::InvalidScope(scope.clone()));
     }
     let wanted = end(wish.expires_at)?;
     if policy.disabled || !account.active {
-        return Err(Refusal::NotPermitted);
+        return Err(TokenCreationRefusal::NotPermitted);
     }
     let last = policy.last_day(today);
     match (wanted, last) {
-        (Some(wanted), Some(last)) if wanted > last => return Err(Refusal::TooLong(last)),
+        (Some(wanted), Some(last)) if wanted > last => return Err(TokenCreationRefusal::TooLong(last)),
         _ => {}
     }
-    Ok(Grant {
+    Ok(TokenGrant {
         user: account.id,
         name: wish.name.to_owned(),
         scopes: wish.scopes.to_vec(),
@@ -130,16 +135,16 @@ pub fn decide(requester: &Requester, wish: Wish<'_>, policy: &Policy, today: Nai
     })
 }
 
-fn end(text: &str) -> Result<Option<NaiveDate>, Refusal> {
+fn end(text: &str) -> Result<Option<NaiveDate>, TokenCreationRefusal> {
     match text.trim() {
         "" => Ok(None),
-        date => {
-            NaiveDate::parse_from_str(date, "%Y-%m-%d").map(Some).map_err(|_| Refusal::InvalidDate(text.to_owned()))
-        }
+        date => NaiveDate::parse_from_str(date, "%Y-%m-%d")
+            .map(Some)
+            .map_err(|_| TokenCreationRefusal::InvalidDate(text.to_owned())),
     }
 }
 
-impl Policy {
+impl TokenPolicy {
     /// The last day that a token may have as its end; none where it need not end.
     #[must_use]
     pub fn last_day(&self, today: NaiveDate) -> Option<NaiveDate> {

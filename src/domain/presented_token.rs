@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::access::UserState;
+use super::access::{AccountDenial, UserState};
 use super::ids::UserId;
 
 /// A token that is known, and whose it is.
@@ -17,12 +17,12 @@ pub struct PresentedToken {
     /// The instance asks administrators for the scope `admin_mode` as well.
     pub admin_mode_enforced: bool,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: TokenOwner,
 }
 
 /// Whose token it is.
 #[derive(Debug, Clone)]
-pub struct Owner {
+pub struct TokenOwner {
     /// Their id.
     pub id: UserId,
     /// Their name on this installation.
@@ -36,20 +36,14 @@ pub struct Owner {
 }
 
 /// Why a token does not let its bearer in. Each is answered in its own way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rejection {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenRejection {
     /// Its last day is over.
     Expired,
     /// It was taken back.
     Revoked,
-    /// Its owner is blocked or banned.
-    Blocked,
-    /// Its owner sleeps.
-    Deactivated,
-    /// Its owner waits for an administrator.
-    PendingApproval,
-    /// Its owner is no person who acts.
-    Internal,
+    /// Its owner's account may not act.
+    Account(AccountDenial),
     /// It may do other things, but not this, for which it would need one of these scopes.
     Scope(&'static str),
     /// Its owner is no administrator.
@@ -61,7 +55,7 @@ pub const API_SCOPES: &str = "api read_api";
 
 /// What a request needs a token to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum TokenNeed {
     /// Any token: it may look at itself, and end itself.
     Any,
     /// Anybody's, to read.
@@ -72,36 +66,42 @@ pub enum Need {
     AdminWrites,
 }
 
+impl TokenOwner {
+    /// Why the account may not act, in the order of the contract.
+    fn denial(&self) -> Option<AccountDenial> {
+        match self.state {
+            UserState::Blocked | UserState::Banned => Some(AccountDenial::Blocked),
+            UserState::Deactivated => Some(AccountDenial::Deactivated),
+            UserState::BlockedPendingApproval => Some(AccountDenial::PendingApproval),
+            UserState::Active => self.internal.then_some(AccountDenial::Internal),
+        }
+    }
+}
+
 impl PresentedToken {
     /// Whether its bearer may do what is needed. The reasons against it stand in the order of the contract.
-    pub fn judge(&self, need: Need, today: NaiveDate) -> Result<(), Rejection> {
+    pub fn judge(&self, need: TokenNeed, today: NaiveDate) -> Result<(), TokenRejection> {
         if self.expires_at.is_some_and(|day| day <= today) {
-            return Err(Rejection::Expired);
+            return Err(TokenRejection::Expired);
         }
         if self.revoked {
-            return Err(Rejection::Revoked);
+            return Err(TokenRejection::Revoked);
         }
-        match self.owner.state {
-            UserState::Active => {}
-            UserState::Blocked | UserState::Banned => return Err(Rejection::Blocked),
-            UserState::Deactivated => return Err(Rejection::Deactivated),
-            UserState::BlockedPendingApproval => return Err(Rejection::PendingApproval),
-        }
-        if self.owner.internal {
-            return Err(Rejection::Internal);
+        if let Some(denial) = self.owner.denial() {
+            return Err(TokenRejection::Account(denial));
         }
         let may = |scope: &str| self.scopes.iter().any(|held| held == scope);
         let in_scope = match need {
-            Need::Any => return Ok(()),
-            Need::Reads | Need::AdminReads => may("api") || may("read_api"),
-            Need::AdminWrites => may("api"),
+            TokenNeed::Any => return Ok(()),
+            TokenNeed::Reads | TokenNeed::AdminReads => may("api") || may("read_api"),
+            TokenNeed::AdminWrites => may("api"),
         };
         if !in_scope {
-            Err(Rejection::Scope(API_SCOPES))
-        } else if need == Need::Reads || self.is_administrators() {
+            Err(TokenRejection::Scope(API_SCOPES))
+        } else if need == TokenNeed::Reads || self.is_administrators() {
             Ok(())
         } else {
-            Err(Rejection::NotAnAdmin)
+            Err(TokenRejection::NotAnAdmin)
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn token(change: impl FnOnce(&mut PresentedToken)) -> PresentedToken {
-        let owner = Owner {
+        let owner = TokenOwner {
             id: UserId(1),
             username: "root".to_owned(),
             state: UserState::Active,
@@ -139,26 +139,38 @@ mod tests {
     fn the_first_reason_against_a_token_counts() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
         let judge = |change: fn(&mut PresentedToken), need| token(change).judge(need, today);
-        assert_eq!(judge(|_| {}, Need::AdminWrites), Ok(()));
+        assert_eq!(judge(|_| {}, TokenNeed::AdminWrites), Ok(()));
         assert_eq!(
-            judge(|token| (token.expires_at, token.revoked) = (NaiveDate::from_ymd_opt(2026, 11, 21), true), Need::Any),
-            Err(Rejection::Expired)
+            judge(
+                |token| (token.expires_at, token.revoked) = (NaiveDate::from_ymd_opt(2026, 11, 21), true),
+                TokenNeed::Any
+            ),
+            Err(TokenRejection::Expired)
         );
-        assert_eq!(judge(|token| token.expires_at = NaiveDate::from_ymd_opt(2026, 11, 22), Need::Any), Ok(()));
-        assert_eq!(judge(|token| token.revoked = true, Need::Any), Err(Rejection::Revoked));
-        assert_eq!(judge(|token| token.owner.state = UserState::Banned, Need::Any), Err(Rejection::Blocked));
-        assert_eq!(judge(|token| token.owner.internal = true, Need::Any), Err(Rejection::Internal));
+        assert_eq!(judge(|token| token.expires_at = NaiveDate::from_ymd_opt(2026, 11, 22), TokenNeed::Any), Ok(()));
+        assert_eq!(judge(|token| token.revoked = true, TokenNeed::Any), Err(TokenRejection::Revoked));
+        assert_eq!(
+            judge(|token| token.owner.state = UserState::Banned, TokenNeed::Any),
+            Err(TokenRejection::Account(AccountDenial::Blocked))
+        );
+        assert_eq!(
+            judge(|token| token.owner.internal = true, TokenNeed::Any),
+            Err(TokenRejection::Account(AccountDenial::Internal))
+        );
         let read_api = |token: &mut PresentedToken| token.scopes = vec!["read_api".to_owned()];
-        assert_eq!(judge(read_api, Need::AdminReads), Ok(()));
-        assert_eq!(judge(read_api, Need::AdminWrites), Err(Rejection::Scope(API_SCOPES)));
-        assert_eq!(judge(|token| token.owner.admin = false, Need::AdminReads), Err(Rejection::NotAnAdmin));
-        assert_eq!(judge(|token| token.owner.admin = false, Need::Reads), Ok(()));
-        assert_eq!(judge(|token| token.scopes.clear(), Need::Reads), Err(Rejection::Scope(API_SCOPES)));
-        assert_eq!(judge(|token| token.admin_mode_enforced = true, Need::AdminWrites), Err(Rejection::NotAnAdmin));
+        assert_eq!(judge(read_api, TokenNeed::AdminReads), Ok(()));
+        assert_eq!(judge(read_api, TokenNeed::AdminWrites), Err(TokenRejection::Scope(API_SCOPES)));
+        assert_eq!(judge(|token| token.owner.admin = false, TokenNeed::AdminReads), Err(TokenRejection::NotAnAdmin));
+        assert_eq!(judge(|token| token.owner.admin = false, TokenNeed::Reads), Ok(()));
+        assert_eq!(judge(|token| token.scopes.clear(), TokenNeed::Reads), Err(TokenRejection::Scope(API_SCOPES)));
+        assert_eq!(
+            judge(|token| token.admin_mode_enforced = true, TokenNeed::AdminWrites),
+            Err(TokenRejection::NotAnAdmin)
+        );
         let with_admin_mode = |token: &mut PresentedToken| {
             token.admin_mode_enforced = true;
             token.scopes.push("admin_mode".to_owned());
         };
-        assert_eq!(judge(with_admin_mode, Need::AdminWrites), Ok(()));
+        assert_eq!(judge(with_admin_mode, TokenNeed::AdminWrites), Ok(()));
     }
 }

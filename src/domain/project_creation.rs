@@ -1,14 +1,17 @@
 //! May this user make a project in this namespace, as a push to a path without one asks (allowed.md 2.5)?
 
-use super::access::{self, Actor, Attempt, Container, Decision, Denial, Facts, Project, Root};
+use super::access::{
+    self, AccessActor, AccessFacts, AccessProject, AccessTarget, Attempt, Decision, Denial, GitCommand, PushChanges,
+    RepositoryContainer, RootNamespace,
+};
 use super::full_path::{BadName, Position, check_name};
 use super::ids::{NamespaceId, ProjectId, UserId};
 use super::level::{AccessLevel, FeatureLevel, Visibility};
-use super::repository::GlRepository;
+use super::repository::{GlRepository, SuffixedPath};
 
 /// The namespace that the project would be in, and what the user is to it.
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct ParentNamespace {
     /// Its id.
     pub id: NamespaceId,
     /// Its full path, as it is written.
@@ -26,7 +29,7 @@ pub struct Home {
     /// What the first branch is called; what Gitaly calls it where nobody says.
     pub default_branch: Option<String>,
     /// The top-level namespace above it.
-    pub root: Root,
+    pub root: RootNamespace,
     /// It, or a group above it, is archived.
     pub archived: bool,
 }
@@ -62,7 +65,7 @@ impl CreationLevel {
 
 /// Who would make the project.
 #[derive(Debug, Clone, Copy)]
-pub struct Maker {
+pub struct ProjectCreator {
     /// Their id.
     pub id: UserId,
     /// Administrators make projects everywhere.
@@ -73,7 +76,7 @@ pub struct Maker {
 
 /// Why no project is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum CreationRefusal {
     /// The user may not; they are told that there is no such project.
     NotPermitted,
     /// The push to the project would be refused.
@@ -84,42 +87,60 @@ pub enum Refusal {
 
 /// Whether the attempt makes the project: the user may make one there, every rule of access lets them push to it, and it
 /// can have the name.
-pub fn decide(facts: &Facts, attempt: &Attempt, home: &Home, name: &str) -> Result<(), Refusal> {
-    let Actor::User(user) = facts.actor() else { return Err(Refusal::NotPermitted) };
-    let maker = Maker { id: user.id, admin: user.admin, external: user.external };
-    if !is_permitted(home, maker) {
-        return Err(Refusal::NotPermitted);
+pub fn decide(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    parent: &ParentNamespace,
+    name: &str,
+) -> Result<(), CreationRefusal> {
+    let AccessActor::User(user) = facts.actor() else { return Err(CreationRefusal::NotPermitted) };
+    let maker = ProjectCreator { id: user.id, admin: user.admin, external: user.external };
+    if !is_permitted(parent, maker) {
+        return Err(CreationRefusal::NotPermitted);
     }
-    if let Decision::Deny(denial) = access::decide(&with_project(facts, home, name, maker), attempt) {
-        return Err(Refusal::Denied(denial));
+    if let Decision::Deny(denial) = access::decide(&with_project(facts, parent, name, maker), attempt) {
+        return Err(CreationRefusal::Denied(denial));
     }
-    check_name(name, Position::Project).map_err(Refusal::BadName)
+    check_name(name, Position::Project).map_err(CreationRefusal::BadName)
 }
 
-fn is_permitted(home: &Home, maker: Maker) -> bool {
-    let least = match home.creation_level {
+/// The namespace and the name of the project that an attempt asks for: gitlab-shell's call before a push to a path that has
+/// no project.
+#[must_use]
+pub fn wanted_path<'a>(facts: &AccessFacts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)> {
+    let AccessTarget::Path(path) = &attempt.target else { return None };
+    let absent = facts.container.is_none() && facts.project.is_none();
+    let snippet = matches!(path.suffixed(), Some(SuffixedPath::Snippet(..)));
+    let push = attempt.command == GitCommand::Push && attempt.changes == PushChanges::Any;
+    let (namespace, name) = path.in_namespace()?;
+    let below_snippets = namespace.split('/').nth(1) == Some("snippets");
+    (absent && push && !snippet && !below_snippets).then_some((namespace, name))
+}
+
+fn is_permitted(parent: &ParentNamespace, maker: ProjectCreator) -> bool {
+    let least = match parent.creation_level {
         CreationLevel::Nobody | CreationLevel::Administrators => None,
         CreationLevel::Maintainers => Some(AccessLevel::MAINTAINER),
         CreationLevel::Developers => Some(AccessLevel::DEVELOPER),
         CreationLevel::Owners => Some(AccessLevel::OWNER),
     };
-    match home.owner {
+    match parent.owner {
         _ if maker.admin => true,
         _ if maker.external => false,
-        Some(owner) => owner == maker.id && home.projects < home.projects_limit,
-        None => least.is_some_and(|least| home.level >= least),
+        Some(owner) => owner == maker.id && parent.projects < parent.projects_limit,
+        None => least.is_some_and(|least| parent.level >= least),
     }
 }
 
 /// The facts as they would be with the project: private, and with its repository.
-fn with_project(facts: &Facts, home: &Home, name: &str, maker: Maker) -> Facts {
+fn with_project(facts: &AccessFacts, parent: &ParentNamespace, name: &str, maker: ProjectCreator) -> AccessFacts {
     let id = ProjectId(0);
-    let project = Project {
+    let project = AccessProject {
         id,
-        full_path: format!("{}/{name}", home.full_path),
+        full_path: format!("{}/{name}", parent.full_path),
         visibility: Visibility::Private,
         hidden: false,
-        archived: home.archived,
+        archived: parent.archived,
         pending_deletion: false,
         repository_read_only: false,
         repository_level: FeatureLevel::Enabled,
@@ -127,22 +148,22 @@ fn with_project(facts: &Facts, home: &Home, name: &str, maker: Maker) -> Facts {
         snippets_level: FeatureLevel::Enabled,
         storage: String::new(),
         hashed_storage: true,
-        root: home.root.clone(),
-        level: if home.owner == Some(maker.id) { AccessLevel::OWNER } else { home.level },
+        root: parent.root.clone(),
+        level: if parent.owner == Some(maker.id) { AccessLevel::OWNER } else { parent.level },
         deploy_key_can_push: None,
         collaborations: Vec::new(),
     };
     let repository = GlRepository::Project(id);
-    let container = Container { repository, exists: true, moved_from: None, snippet: None };
-    Facts { project: Some(project), container: Some(container), ..facts.clone() }
+    let container = RepositoryContainer { repository, exists: true, moved_from: None, snippet: None };
+    AccessFacts { project: Some(project), container: Some(container), ..facts.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn group(creation_level: CreationLevel, level: AccessLevel) -> Home {
-        Home {
+    fn group(creation_level: CreationLevel, level: AccessLevel) -> ParentNamespace {
+        ParentNamespace {
             id: NamespaceId(1),
             full_path: "g".to_owned(),
             owner: None,
@@ -151,7 +172,7 @@ mod tests {
             projects_limit: 2,
             projects: 0,
             default_branch: None,
-            root: Root {
+            root: RootNamespace {
                 id: NamespaceId(1),
                 git_protocol: None,
                 enforce_ssh_certificates: false,
@@ -162,12 +183,12 @@ mod tests {
         }
     }
 
-    const RUBI: Maker = Maker { id: UserId(7), admin: false, external: false };
+    const RUBI: ProjectCreator = ProjectCreator { id: UserId(7), admin: false, external: false };
 
     #[test]
     fn a_group_says_who_makes_projects_in_it() {
         let levels = [AccessLevel::REPORTER, AccessLevel::DEVELOPER, AccessLevel::MAINTAINER, AccessLevel::OWNER];
-        let admin = Maker { admin: true, ..RUBI };
+        let admin = ProjectCreator { admin: true, ..RUBI };
         let mut table = Vec::new();
         for column in [Some(0), Some(1), Some(2), Some(3), Some(4), None] {
             let creation = CreationLevel::from_level(column);
@@ -187,14 +208,14 @@ mod tests {
 
     #[test]
     fn a_personal_namespace_is_its_owners_up_to_their_limit() {
-        let own = |projects| Home {
+        let own = |projects| ParentNamespace {
             owner: Some(UserId(7)),
             projects,
             ..group(CreationLevel::Nobody, AccessLevel::NO_ACCESS)
         };
         assert!(is_permitted(&own(1), RUBI));
         assert!(!is_permitted(&own(2), RUBI));
-        assert!(!is_permitted(&own(0), Maker { id: UserId(8), ..RUBI }));
-        assert!(!is_permitted(&own(0), Maker { external: true, ..RUBI }));
+        assert!(!is_permitted(&own(0), ProjectCreator { id: UserId(8), ..RUBI }));
+        assert!(!is_permitted(&own(0), ProjectCreator { external: true, ..RUBI }));
     }
 }

@@ -24,7 +24,7 @@ pub enum RefType {
 
 /// What became of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum RefAction {
     /// It is new.
     Created,
     /// It is gone.
@@ -35,11 +35,11 @@ pub enum Action {
 
 /// The refs of one push that share their type and their fate: events and hooks are bounded for each such group.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Group<'a> {
+pub struct RefGroup<'a> {
     /// The type.
     pub ref_type: RefType,
     /// The fate.
-    pub action: Action,
+    pub action: RefAction,
     /// The changes, in the order in which they were pushed.
     pub changes: Vec<RefChange<'a>>,
 }
@@ -90,11 +90,11 @@ fn is_object_id(id: &str) -> bool {
 /// The groups of a push: branches before tags, and those created before those removed before those moved. Other refs,
 /// such as `refs/notes/`, are in none.
 #[must_use]
-pub fn groups(changes: &str) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = [RefType::Branch, RefType::Tag]
+pub fn groups(changes: &str) -> Vec<RefGroup<'_>> {
+    let mut groups: Vec<RefGroup<'_>> = [RefType::Branch, RefType::Tag]
         .into_iter()
         .flat_map(|ref_type| {
-            [Action::Created, Action::Removed, Action::Pushed].map(|action| Group {
+            [RefAction::Created, RefAction::Removed, RefAction::Pushed].map(|action| RefGroup {
                 ref_type,
                 action,
                 changes: Vec::new(),
@@ -125,25 +125,30 @@ impl ProtectedRefs {
     /// Whether the ref that changed is protected.
     #[must_use]
     pub fn cover(&self, change: &RefChange<'_>) -> bool {
-        let covered = |patterns: &[String], name| patterns.iter().any(|pattern| glob::matches(pattern, name));
         match change.short_name() {
-            Some((RefType::Branch, name)) => covered(&self.branches, name),
-            Some((RefType::Tag, name)) => covered(&self.tags, name),
+            Some((RefType::Branch, name)) => self.cover_branch(name),
+            Some((RefType::Tag, name)) => self.tags.iter().any(|pattern| glob::matches(pattern, name)),
             None => false,
         }
+    }
+
+    /// Whether some pattern protects the branch of this name.
+    #[must_use]
+    pub fn cover_branch(&self, name: &str) -> bool {
+        self.branches.iter().any(|pattern| glob::matches(pattern, name))
     }
 }
 
 impl<'a> RefChange<'a> {
     /// What became of the ref.
     #[must_use]
-    pub fn action(&self) -> Action {
+    pub fn action(&self) -> RefAction {
         if is_zero(self.old) {
-            Action::Created
+            RefAction::Created
         } else if is_zero(self.new) {
-            Action::Removed
+            RefAction::Removed
         } else {
-            Action::Pushed
+            RefAction::Pushed
         }
     }
 
@@ -218,9 +223,9 @@ mod tests {
     #[test]
     fn zeros_of_either_object_format_are_no_object() {
         let old = "0".repeat(64);
-        assert_eq!(RefChange { old: &old, new: A, name: "refs/heads/x" }.action(), Action::Created);
-        assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.action(), Action::Removed);
-        assert_eq!(RefChange { old: "0000", new: A, name: "refs/heads/x" }.action(), Action::Pushed);
+        assert_eq!(RefChange { old: &old, new: A, name: "refs/heads/x" }.action(), RefAction::Created);
+        assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.action(), RefAction::Removed);
+        assert_eq!(RefChange { old: "0000", new: A, name: "refs/heads/x" }.action(), RefAction::Pushed);
         assert_eq!(RefChange { old: A, new: ZERO, name: "refs/heads/x" }.pushed_branch(), None);
     }
 

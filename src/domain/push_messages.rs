@@ -16,7 +16,7 @@ const LINKS: usize = 100;
 
 /// How Gitaly prints a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// As it is.
     Basic,
     /// Wrapped and centred between two rules.
@@ -25,16 +25,16 @@ pub enum Kind {
 
 /// A text for the person who pushes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct PushMessage {
     /// How it is printed.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// The text.
     pub text: String,
 }
 
 /// What the messages depend on.
 #[derive(Debug)]
-pub struct Facts {
+pub struct MessageFacts {
     /// The installation's URL.
     pub url: String,
     /// Whether merge-request links are printed at all.
@@ -44,9 +44,9 @@ pub struct Facts {
     /// Whoever pushed, where they are known.
     pub user: Option<UserId>,
     /// The project that the repository belongs to, where it is known.
-    pub project: Option<Project>,
+    pub project: Option<MessageProject>,
     /// The banners of now, oldest first.
-    pub banners: Vec<Banner>,
+    pub banners: Vec<PushBanner>,
     /// The iid and the target's path of each open merge request, by the source branch.
     pub merge_requests: BTreeMap<String, (String, i32)>,
     /// What was left for this person: that the repository has moved, or was created.
@@ -55,7 +55,7 @@ pub struct Facts {
 
 /// A project, as messages look at it.
 #[derive(Debug)]
-pub struct Project {
+pub struct MessageProject {
     /// Its full path.
     pub path: String,
     /// Its branch that is the target of merge requests.
@@ -70,7 +70,7 @@ pub struct Project {
 
 /// A banner of the command line.
 #[derive(Debug)]
-pub struct Banner {
+pub struct PushBanner {
     /// Its text, as it was written.
     pub message: String,
     /// Where it is shown; everywhere where this is none.
@@ -81,20 +81,20 @@ pub struct Banner {
 
 /// The messages, in the order in which they are printed: alerts first, the last one added before the others.
 #[must_use]
-pub fn list(facts: &Facts, changes: &str, options: &PushOptions) -> Vec<Message> {
+pub fn list(facts: &MessageFacts, changes: &str, options: &PushOptions) -> Vec<PushMessage> {
     let errors = option_errors(facts, options);
     // A link would say that there can be what the error says there cannot.
     let links = if errors.is_none() { links(facts, changes) } else { Vec::new() };
     let alerts = [banner(facts).map(str::to_owned), errors];
     let basics = links.into_iter().chain(facts.stored.iter().cloned());
-    let alerts = alerts.into_iter().flatten().map(|text| Message { kind: Kind::Alert, text });
-    let messages = alerts.chain(basics.map(|text| Message { kind: Kind::Basic, text }));
+    let alerts = alerts.into_iter().flatten().map(|text| PushMessage { kind: MessageKind::Alert, text });
+    let messages = alerts.chain(basics.map(|text| PushMessage { kind: MessageKind::Basic, text }));
     messages.filter(|message| !message.text.trim_ascii().is_empty()).collect()
 }
 
 /// The branches that a link is printed for: there after the push, and not the target of merge requests themselves.
 #[must_use]
-pub fn linked_branches<'a>(facts: &Facts, changes: &'a str) -> Vec<&'a str> {
+pub fn linked_branches<'a>(facts: &MessageFacts, changes: &'a str) -> Vec<&'a str> {
     let GlRepository::Project(_) = facts.repository else { return Vec::new() };
     let Some(project) = &facts.project else { return Vec::new() };
     if !facts.links || !project.prints_links || project.merge_requests == FeatureLevel::Disabled {
@@ -105,12 +105,12 @@ pub fn linked_branches<'a>(facts: &Facts, changes: &'a str) -> Vec<&'a str> {
     branches.filter(|branch| *branch != project.default_branch).take(LINKS).collect()
 }
 
-fn links(facts: &Facts, changes: &str) -> Vec<String> {
+fn links(facts: &MessageFacts, changes: &str) -> Vec<String> {
     let branches = linked_branches(facts, changes);
     branches.into_iter().map(|branch| link(facts, branch)).collect()
 }
 
-fn link(facts: &Facts, branch: &str) -> String {
+fn link(facts: &MessageFacts, branch: &str) -> String {
     let url = &facts.url;
     if let Some((path, iid)) = facts.merge_requests.get(branch) {
         return format!("View merge request for {branch}:\n  {url}/{path}/-/merge_requests/{iid}");
@@ -127,7 +127,7 @@ fn link(facts: &Facts, branch: &str) -> String {
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Merge requests are not ours to make, so that asking for them always ends in a warning.
-fn option_errors(facts: &Facts, options: &PushOptions) -> Option<String> {
+fn option_errors(facts: &MessageFacts, options: &PushOptions) -> Option<String> {
     if !options.ask_for_merge_requests() {
         return None;
     }
@@ -147,11 +147,11 @@ fn option_errors(facts: &Facts, options: &PushOptions) -> Option<String> {
 }
 
 /// The newest banner for this path, or else the newest for every path.
-fn banner(facts: &Facts) -> Option<&str> {
+fn banner(facts: &MessageFacts) -> Option<&str> {
     let access = facts.project.as_ref().map_or(AccessLevel::NO_ACCESS, |project| project.access);
     let shown =
-        |banner: &&Banner| banner.target_access_levels.is_empty() || banner.target_access_levels.contains(&access);
-    let here = |banner: &&Banner| match (&banner.target_path, &facts.project) {
+        |banner: &&PushBanner| banner.target_access_levels.is_empty() || banner.target_access_levels.contains(&access);
+    let here = |banner: &&PushBanner| match (&banner.target_path, &facts.project) {
         (Some(target), Some(project)) => is_at(target, &project.path),
         (Some(_) | None, _) => false,
     };

@@ -71,7 +71,7 @@ pub struct RepositoryPath(String);
 
 /// What a path may name besides a project of exactly that path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suffixed<'a> {
+pub enum SuffixedPath<'a> {
     /// `{path}.wiki`
     Wiki(&'a str),
     /// `{path}.design`
@@ -96,18 +96,18 @@ impl RepositoryPath {
 
     /// What else the path names where no project has it.
     #[must_use]
-    pub fn suffixed(&self) -> Option<Suffixed<'_>> {
+    pub fn suffixed(&self) -> Option<SuffixedPath<'_>> {
         if let Some(path) = self.0.strip_suffix(".wiki") {
-            return Some(Suffixed::Wiki(path));
+            return Some(SuffixedPath::Wiki(path));
         }
         if let Some(path) = self.0.strip_suffix(".design") {
-            return Some(Suffixed::Design(path));
+            return Some(SuffixedPath::Design(path));
         }
         let (before, id) = self.0.rsplit_once('/')?;
         let id = SnippetId(positive(id).ok()?);
         match before.strip_suffix("/snippets") {
-            Some(path) => Some(Suffixed::Snippet(Some(path), id)),
-            None if before == "snippets" => Some(Suffixed::Snippet(None, id)),
+            Some(path) => Some(SuffixedPath::Snippet(Some(path), id)),
+            None if before == "snippets" => Some(SuffixedPath::Snippet(None, id)),
             None => None,
         }
     }
@@ -126,7 +126,7 @@ impl RepositoryPath {
 
 /// Where a repository is, as our database says. What a client says of it does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
+pub struct RepositoryLocation {
     /// The storage's name in the settings.
     pub storage: String,
     /// The path below the storage, `.git` at its end included.
@@ -182,10 +182,10 @@ mod tests {
     #[test]
     fn a_path_names_a_project_or_what_belongs_to_one() {
         assert_eq!(RepositoryPath::new("/g/p.git").as_str(), "g/p");
-        assert_eq!(RepositoryPath::new("g/p.wiki.git").suffixed(), Some(Suffixed::Wiki("g/p")));
-        assert_eq!(RepositoryPath::new("g/p.design").suffixed(), Some(Suffixed::Design("g/p")));
-        assert_eq!(RepositoryPath::new("snippets/3").suffixed(), Some(Suffixed::Snippet(None, SnippetId(3))));
-        let of_project = Suffixed::Snippet(Some("g/p"), SnippetId(3));
+        assert_eq!(RepositoryPath::new("g/p.wiki.git").suffixed(), Some(SuffixedPath::Wiki("g/p")));
+        assert_eq!(RepositoryPath::new("g/p.design").suffixed(), Some(SuffixedPath::Design("g/p")));
+        assert_eq!(RepositoryPath::new("snippets/3").suffixed(), Some(SuffixedPath::Snippet(None, SnippetId(3))));
+        let of_project = SuffixedPath::Snippet(Some("g/p"), SnippetId(3));
         assert_eq!(RepositoryPath::new("g/p/snippets/3").suffixed(), Some(of_project));
         assert_eq!(RepositoryPath::new("g/p").suffixed(), None);
     }

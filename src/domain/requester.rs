@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
+use super::account_lock::is_locked;
 use super::ids::{KeyId, UserId};
-
-/// Wrong one-time passwords in a row that lock an account.
-pub const ATTEMPTS: i32 = 10;
-/// How long it stays locked.
-pub const LOCK: TimeDelta = TimeDelta::minutes(10);
 
 /// How a request names who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +28,7 @@ pub struct Requester {
     /// The key, where it may authenticate.
     pub key: Option<RequesterKey>,
     /// The user, or the key's owner.
-    pub account: Option<Account>,
+    pub account: Option<RequesterAccount>,
 }
 
 /// The key behind which somebody asks.
@@ -48,7 +44,7 @@ pub struct RequesterKey {
 
 /// The user who asks.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct RequesterAccount {
     /// Their id.
     pub id: UserId,
     /// Their name on this installation.
@@ -63,7 +59,7 @@ pub struct Account {
 
 /// Why there is no account to speak of. `Display` is what users see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownRequester {
     /// No user has that id.
     User,
     /// No key was named, or none has that id.
@@ -83,24 +79,26 @@ impl Requester {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn account(&self) -> Result<&Account, Unknown> {
+    pub fn account(&self) -> Result<&RequesterAccount, UnknownRequester> {
         match (self.name, &self.key) {
-            (RequesterName::User(_) | RequesterName::NoSuchUser, _) => self.account.as_ref().ok_or(Unknown::User),
-            (RequesterName::Key(_), Some(_)) => self.account.as_ref().ok_or(Unknown::KeyOwner),
-            (RequesterName::Key(_), None) | (RequesterName::Nobody, _) => Err(Unknown::Key),
+            (RequesterName::User(_) | RequesterName::NoSuchUser, _) => {
+                self.account.as_ref().ok_or(UnknownRequester::User)
+            }
+            (RequesterName::Key(_), Some(_)) => self.account.as_ref().ok_or(UnknownRequester::KeyOwner),
+            (RequesterName::Key(_), None) | (RequesterName::Nobody, _) => Err(UnknownRequester::Key),
         }
     }
 }
 
-impl Account {
+impl RequesterAccount {
     /// Whether they may log in now.
     #[must_use]
     pub fn may_log_in(&self, now: DateTime<Utc>) -> bool {
-        self.active && self.locked_at.is_none_or(|at| at + LOCK <= now)
+        self.active && !self.locked_at.is_some_and(|at| is_locked(at, now))
     }
 }
 
-impl fmt::Display for Unknown {
+impl fmt::Display for UnknownRequester {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::User => "Could not find the given user",

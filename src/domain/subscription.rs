@@ -164,6 +164,15 @@ pub fn excludes_guests(plan: Option<&str>) -> bool {
     plan.is_some_and(|code| PLANS_WITHOUT_GUESTS.contains(&code))
 }
 
+/// The seats of a subscription that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscriptionUsage {
+    /// Whether guests take none.
+    pub exclude_guests: bool,
+    /// How many are taken.
+    pub seats_in_use: i32,
+}
+
 /// A subscription before and after a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

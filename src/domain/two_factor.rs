@@ -6,18 +6,18 @@ use chrono::{DateTime, Utc};
 use totp_rs::{Algorithm, Builder, Secret};
 
 use super::ids::KeyId;
-use super::requester::{Account, Requester, Unknown};
+use super::requester::{Requester, RequesterAccount, UnknownRequester};
 
 /// Recovery codes that a user gets at once.
 pub const RECOVERY_CODES: usize = 10;
 
 /// Why a second factor was refused. `Display` is what users see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TwoFactorRefusal {
     /// The installation asks for no second factor before git.
     NotAvailable,
     /// There is no account to speak of.
-    Unknown(Unknown),
+    Unknown(UnknownRequester),
     /// A deploy key asks for recovery codes.
     DeployKeyForCodes,
     /// A deploy key shows a one-time password.
@@ -30,7 +30,7 @@ pub enum Refusal {
     InvalidOtp,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TwoFactorRefusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::NotAvailable => "Feature is not available",
@@ -45,26 +45,26 @@ impl fmt::Display for Refusal {
 }
 
 /// Whose recovery codes are replaced (shell.md 2.6).
-pub fn recoverer(requester: &Requester) -> Result<&Account, Refusal> {
+pub fn recoverer(requester: &Requester) -> Result<&RequesterAccount, TwoFactorRefusal> {
     if requester.is_deploy_key() {
-        return Err(Refusal::DeployKeyForCodes);
+        return Err(TwoFactorRefusal::DeployKeyForCodes);
     }
-    let account = requester.account().map_err(Refusal::Unknown)?;
-    if account.two_factor { Ok(account) } else { Err(Refusal::NotEnabled) }
+    let account = requester.account().map_err(TwoFactorRefusal::Unknown)?;
+    if account.two_factor { Ok(account) } else { Err(TwoFactorRefusal::NotEnabled) }
 }
 
 /// Whose one-time password is checked, and the key that it opens (shell.md 2.8).
-pub fn verifier(requester: &Requester, now: DateTime<Utc>) -> Result<(KeyId, &Account), Refusal> {
+pub fn verifier(requester: &Requester, now: DateTime<Utc>) -> Result<(KeyId, &RequesterAccount), TwoFactorRefusal> {
     // A user without a key has nothing that a session could belong to.
-    let key = requester.key.ok_or(Refusal::Unknown(Unknown::Key))?;
+    let key = requester.key.ok_or(TwoFactorRefusal::Unknown(UnknownRequester::Key))?;
     if key.deploy {
-        return Err(Refusal::DeployKeyForOtp);
+        return Err(TwoFactorRefusal::DeployKeyForOtp);
     }
-    let account = requester.account().map_err(Refusal::Unknown)?;
+    let account = requester.account().map_err(TwoFactorRefusal::Unknown)?;
     if !account.two_factor {
-        Err(Refusal::NotEnabled)
+        Err(TwoFactorRefusal::NotEnabled)
     } else if !account.may_log_in(now) {
-        Err(Refusal::Locked)
+        Err(TwoFactorRefusal::Locked)
     } else {
         Ok((key.id, account))
     }
@@ -74,12 +74,12 @@ pub fn verifier(requester: &Requester, now: DateTime<Utc>) -> Result<(KeyId, &Ac
 ///
 /// # Errors
 /// Where nobody is found behind it.
-pub fn is_required(requester: &Requester) -> Result<bool, Refusal> {
+pub fn is_required(requester: &Requester) -> Result<bool, TwoFactorRefusal> {
     if requester.is_deploy_key() {
         return Ok(false);
     }
-    requester.key.ok_or(Refusal::Unknown(Unknown::Key))?;
-    Ok(requester.account().map_err(Refusal::Unknown)?.two_factor)
+    requester.key.ok_or(TwoFactorRefusal::Unknown(UnknownRequester::Key))?;
+    Ok(requester.account().map_err(TwoFactorRefusal::Unknown)?.two_factor)
 }
 
 /// The time step that the one-time password belongs to, now or a step away: six digits of HMAC-SHA-1 every 30 seconds.

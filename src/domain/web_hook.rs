@@ -8,7 +8,7 @@ use super::push::{RefChange, RefType};
 /// What a hook listens to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
-pub struct Listening {
+pub struct HookSubscriptions {
     /// Pushes to branches.
     pub push_events: bool,
     /// Pushes of tags.
@@ -21,10 +21,10 @@ pub struct Listening {
     pub branch_filter: Option<String>,
 }
 
-impl Listening {
+impl HookSubscriptions {
     /// Whether the hook is told of this change. The filter is for branches; tags are not filtered.
     #[must_use]
-    pub fn hears(&self, change: &RefChange<'_>) -> bool {
+    pub fn subscribes_to(&self, change: &RefChange<'_>) -> bool {
         match change.short_name() {
             Some((RefType::Branch, name)) => {
                 let filter = self.branch_filter.as_deref().filter(|filter| !filter.is_empty());
@@ -39,7 +39,7 @@ impl Listening {
 /// How the receiver of a hook does, and so whether the hook is told anything now. A hook of the instance is its operator's:
 /// it is never left alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct HookHealth {
     /// Failures since the last success.
     pub recent_failures: i16,
     /// The end of the pause that the last failure led to.
@@ -49,7 +49,7 @@ pub struct Health {
 
 /// Whether a hook is told anything now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
+pub enum HookReadiness {
     /// It is.
     Ready,
     /// It is again from then on.
@@ -58,7 +58,7 @@ pub enum Readiness {
     Disabled,
 }
 
-impl Health {
+impl HookHealth {
     /// The failure with which a hook is disabled for good.
     pub const LAST_FAILURE: i16 = 40;
     /// Failures that lead to no pause.
@@ -74,12 +74,12 @@ impl Health {
 
     /// Whether the hook is told anything at this time.
     #[must_use]
-    pub fn readiness(&self, now: DateTime<Utc>) -> Readiness {
+    pub fn readiness(&self, now: DateTime<Utc>) -> HookReadiness {
         match self.disabled_until {
-            _ if self.never_disabled => Readiness::Ready,
-            _ if self.recent_failures >= Self::LAST_FAILURE => Readiness::Disabled,
-            Some(until) if until > now => Readiness::PausedUntil(until),
-            Some(_) | None => Readiness::Ready,
+            _ if self.never_disabled => HookReadiness::Ready,
+            _ if self.recent_failures >= Self::LAST_FAILURE => HookReadiness::Disabled,
+            Some(until) if until > now => HookReadiness::PausedUntil(until),
+            Some(_) | None => HookReadiness::Ready,
         }
     }
 
@@ -93,7 +93,7 @@ impl Health {
     /// to a day. What fails in a pause was sent before it, and counts for nothing.
     #[must_use]
     pub fn failed(self, now: DateTime<Utc>) -> Self {
-        if self.never_disabled || self.readiness(now) != Readiness::Ready {
+        if self.never_disabled || self.readiness(now) != HookReadiness::Ready {
             return self;
         }
         let pauses = self.recent_failures - Self::GRACE;
@@ -110,49 +110,54 @@ mod tests {
     #[test]
     fn pauses_grow_from_the_fourth_failure_on_and_the_fortieth_is_the_last() {
         let mut now = DateTime::UNIX_EPOCH;
-        let mut health = Health::default();
+        let mut health = HookHealth::default();
         let mut pauses = Vec::new();
-        while health.readiness(now) == Readiness::Ready {
+        while health.readiness(now) == HookReadiness::Ready {
             health = health.failed(now);
-            let Readiness::PausedUntil(until) = health.readiness(now) else { continue };
+            let HookReadiness::PausedUntil(until) = health.readiness(now) else { continue };
             pauses.push((health.recent_failures, (until - now).num_minutes()));
             assert_eq!(health.failed(now), health, "a failure in a pause counts for nothing");
             now = until;
         }
-        assert_eq!((health.recent_failures, health.readiness(now)), (40, Readiness::Disabled));
+        assert_eq!((health.recent_failures, health.readiness(now)), (40, HookReadiness::Disabled));
         assert_eq!(health.failed(now + TimeDelta::days(9)), health);
         let first = [(4, 1), (5, 2), (6, 4), (7, 8), (8, 16), (9, 32), (10, 64), (11, 128), (12, 256), (13, 512)];
         assert_eq!(pauses[..10], first);
         assert_eq!(pauses[10..12], [(14, 1024), (15, 1440)]);
         assert!(pauses[12..].iter().all(|(_, minutes)| *minutes == 1440));
         assert_eq!(pauses.len(), 36, "the fortieth failure is no pause");
-        assert_eq!(health.succeeded(), Health::default());
+        assert_eq!(health.succeeded(), HookHealth::default());
     }
 
     #[test]
     fn a_hook_of_the_instance_is_never_left_alone() {
-        let mut health = Health::of(true, 0, None);
+        let mut health = HookHealth::of(true, 0, None);
         for _ in 0..100 {
             health = health.failed(DateTime::UNIX_EPOCH);
-            assert_eq!(health.readiness(DateTime::UNIX_EPOCH), Readiness::Ready);
+            assert_eq!(health.readiness(DateTime::UNIX_EPOCH), HookReadiness::Ready);
         }
     }
 
     #[test]
     fn a_hook_hears_what_it_listens_to() {
-        let hears = |push_events: bool, tag_push_events: bool, filter: Option<&str>, name: &str| {
+        let subscribes = |push_events: bool, tag_push_events: bool, filter: Option<&str>, name: &str| {
             let branch_filter = filter.map(str::to_owned);
-            let listening =
-                Listening { push_events, tag_push_events, alert_events: true, branch_filter, ..Listening::default() };
-            listening.hears(&RefChange { old: "", new: "", name })
+            let listening = HookSubscriptions {
+                push_events,
+                tag_push_events,
+                alert_events: true,
+                branch_filter,
+                ..HookSubscriptions::default()
+            };
+            listening.subscribes_to(&RefChange { old: "", new: "", name })
         };
-        assert!(hears(true, false, None, "refs/heads/main"));
-        assert!(!hears(false, true, None, "refs/heads/main"));
-        assert!(hears(true, false, Some(""), "refs/heads/main"));
-        assert!(hears(true, false, Some("release/*"), "refs/heads/release/1"));
-        assert!(!hears(true, false, Some("release/*"), "refs/heads/main"));
-        assert!(hears(false, true, Some("release/*"), "refs/tags/v1"));
-        assert!(!hears(true, false, None, "refs/tags/v1"));
-        assert!(!hears(true, true, None, "refs/notes/commits"));
+        assert!(subscribes(true, false, None, "refs/heads/main"));
+        assert!(!subscribes(false, true, None, "refs/heads/main"));
+        assert!(subscribes(true, false, Some(""), "refs/heads/main"));
+        assert!(subscribes(true, false, Some("release/*"), "refs/heads/release/1"));
+        assert!(!subscribes(true, false, Some("release/*"), "refs/heads/main"));
+        assert!(subscribes(false, true, Some("release/*"), "refs/tags/v1"));
+        assert!(!subscribes(true, false, None, "refs/tags/v1"));
+        assert!(!subscribes(true, true, None, "refs/notes/commits"));
     }
 }

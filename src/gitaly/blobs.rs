@@ -1,13 +1,13 @@
 //! What Gitaly says of the blobs that a push brings: pointers to LFS files, and sizes.
 
-use super::call::{Bounds, Call, MEDIUM};
+use super::call::{CallBounds, GitalyCall, MEDIUM};
 use super::commits::reached_by_nothing_but;
 use super::proto;
-use super::{LfsPointer, Repository, Result};
+use super::{GitalyResult, LfsPointer, RepositoryClient};
 
 /// A blob that a push brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob {
+pub struct NewBlob {
     /// Its id.
     pub id: String,
     /// Its bytes.
@@ -16,16 +16,16 @@ pub struct Blob {
     pub path: Option<Vec<u8>>,
 }
 
-impl Repository {
+impl RepositoryClient {
     /// The LFS pointers among the new blobs, and `limit` of them at most: the rest is not looked at.
-    pub async fn lfs_pointers(&self, new_ids: &[&str], limit: u16) -> Result<Vec<LfsPointer>> {
+    pub async fn lfs_pointers(&self, new_ids: &[&str], limit: u16) -> GitalyResult<Vec<LfsPointer>> {
         if new_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let call = Call::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, MEDIUM)?;
         // Gitaly takes zero for no limit at all.
         let limit = limit.max(1);
-        let bounds = Bounds::items(limit.into());
+        let bounds = CallBounds::items(limit.into());
         let found = if self.is_quarantined() {
             let repository = Some(self.new_objects_alone());
             let message = proto::ListAllLfsPointersRequest { repository, limit: limit.into() };
@@ -47,7 +47,7 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or there are more than `limit`.
-    pub async fn new_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> Result<Vec<Blob>> {
+    pub async fn new_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> GitalyResult<Vec<NewBlob>> {
         if new_ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -61,8 +61,8 @@ impl Repository {
         Ok(blobs)
     }
 
-    async fn list_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> Result<Vec<Blob>> {
-        let call = Call::new(self, MEDIUM)?;
+    async fn list_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> GitalyResult<Vec<NewBlob>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let message = proto::ListBlobsRequest {
             repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
@@ -74,24 +74,24 @@ impl Repository {
         let kept = |page: proto::ListBlobsResponse| {
             let blobs = page.blobs.into_iter().map(|blob| {
                 let path = Some(blob.path).filter(|path| !path.is_empty());
-                Blob { id: blob.oid, size: blob.size.try_into().unwrap_or_default(), path }
+                NewBlob { id: blob.oid, size: blob.size.try_into().unwrap_or_default(), path }
             });
             blobs.filter(move |blob| blob.size >= at_least)
         };
-        call.collect(message, ask, Bounds::picked(limit), kept).await
+        call.collect(message, ask, CallBounds::picked(limit), kept).await
     }
 
-    async fn list_all_blobs(&self, at_least: u64, limit: usize) -> Result<Vec<Blob>> {
-        let call = Call::new(self, MEDIUM)?;
+    async fn list_all_blobs(&self, at_least: u64, limit: usize) -> GitalyResult<Vec<NewBlob>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let repository = Some(self.new_objects_alone());
         let message = proto::ListAllBlobsRequest { repository, limit: 0, bytes_limit: 0 };
         let ask = |request| async move { self.blobs().list_all_blobs(request).await };
         let kept = |page: proto::ListAllBlobsResponse| {
             let blobs = page.blobs.into_iter();
             let blobs =
-                blobs.map(|blob| Blob { id: blob.oid, size: blob.size.try_into().unwrap_or_default(), path: None });
+                blobs.map(|blob| NewBlob { id: blob.oid, size: blob.size.try_into().unwrap_or_default(), path: None });
             blobs.filter(move |blob| blob.size >= at_least)
         };
-        call.collect(message, ask, Bounds::picked(limit), kept).await
+        call.collect(message, ask, CallBounds::picked(limit), kept).await
     }
 }

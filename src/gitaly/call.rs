@@ -12,7 +12,7 @@ use super::proto::commit_service_client::CommitServiceClient;
 use super::proto::diff_service_client::DiffServiceClient;
 use super::proto::ref_service_client::RefServiceClient;
 use super::proto::repository_service_client::RepositoryServiceClient;
-use super::{Error, Repository, Result, Storage, token};
+use super::{GitalyError, GitalyResult, GitalyStorage, RepositoryClient, token};
 use crate::clock::Clock;
 
 /// For questions that Gitaly answers from what it has at hand.
@@ -24,35 +24,40 @@ pub const MEDIUM: Duration = Duration::from_secs(30);
 const MESSAGE_BYTES: usize = 64 << 20;
 
 /// A call that is about to be made, or under way.
-pub struct Call<'a> {
-    storage: &'a Storage,
+pub struct GitalyCall<'a> {
+    storage: &'a GitalyStorage,
     clock: &'a Clock,
     metadata: &'a MetadataMap,
     deadline: Instant,
 }
 
-impl<'a> Call<'a> {
+impl<'a> GitalyCall<'a> {
     /// A call that may take so long, as long as the request's own time lasts.
-    pub fn new(repository: &'a Repository, at_most: Duration) -> Result<Self> {
+    pub fn new(repository: &'a RepositoryClient, at_most: Duration) -> GitalyResult<Self> {
         let now = Instant::now();
         if repository.deadline <= now {
-            return Err(Error::Deadline);
+            return Err(GitalyError::Deadline);
         }
-        let Repository { storage, clock, metadata, .. } = repository;
+        let RepositoryClient { storage, clock, metadata, .. } = repository;
         Ok(Self { storage, clock, metadata, deadline: repository.deadline.min(now + at_most) })
     }
 
     /// A call to whoever serves a storage, about none of its repositories.
-    pub fn of_storage(storage: &'a Storage, clock: &'a Clock, metadata: &'a MetadataMap, at_most: Duration) -> Self {
+    pub fn of_storage(
+        storage: &'a GitalyStorage,
+        clock: &'a Clock,
+        metadata: &'a MetadataMap,
+        at_most: Duration,
+    ) -> Self {
         Self { storage, clock, metadata, deadline: Instant::now() + at_most }
     }
 
     /// The one message that answers.
-    pub async fn wait<Q: Clone, M, F: Future<Output = Result<Response<M>, Status>>>(
+    pub async fn wait<Q: Clone, M, F: Future<Output = GitalyResult<Response<M>, Status>>>(
         &self,
         question: Q,
         ask: impl Fn(Request<Q>) -> F,
-    ) -> Result<M> {
+    ) -> GitalyResult<M> {
         self.in_time(|| async { Ok(ask(self.request(question.clone())).await?.into_inner()) }).await
     }
 
@@ -61,13 +66,13 @@ impl<'a> Call<'a> {
         &self,
         question: Q,
         ask: impl Fn(Request<Q>) -> F,
-        bounds: Bounds,
+        bounds: CallBounds,
         items: impl Fn(M) -> I,
-    ) -> Result<Vec<I::Item>>
+    ) -> GitalyResult<Vec<I::Item>>
     where
         Q: Clone,
         M: Message,
-        F: Future<Output = Result<Response<Streaming<M>>, Status>>,
+        F: Future<Output = GitalyResult<Response<Streaming<M>>, Status>>,
         I: IntoIterator,
     {
         let attempt = || async {
@@ -92,32 +97,32 @@ impl<'a> Call<'a> {
         request
     }
 
-    async fn in_time<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+    async fn in_time<T, F: Future<Output = GitalyResult<T>>>(&self, attempt: impl Fn() -> F) -> GitalyResult<T> {
         let outcome = async {
             match attempt().await {
                 // A connection that Gitaly closed when it restarted breaks under the first call that it is given. Every
                 // question may be asked twice; where nobody listens any more, the second fails at once.
-                Err(Error::Unavailable(status)) if status.code() != Code::Unavailable => attempt().await,
+                Err(GitalyError::Unavailable(status)) if status.code() != Code::Unavailable => attempt().await,
                 outcome => outcome,
             }
         };
         match tokio::time::timeout_at(self.deadline.into(), outcome).await {
             // The channel watches the same deadline, and calls what it ends cancelled.
-            Ok(Err(Error::Unavailable(_))) if self.deadline <= Instant::now() => Err(Error::Deadline),
+            Ok(Err(GitalyError::Unavailable(_))) if self.deadline <= Instant::now() => Err(GitalyError::Deadline),
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::Deadline),
+            Err(_) => Err(GitalyError::Deadline),
         }
     }
 }
 
 /// What a stream may bring at most.
 #[derive(Clone, Copy)]
-pub struct Bounds {
+pub struct CallBounds {
     items: usize,
     bytes: usize,
 }
 
-impl Bounds {
+impl CallBounds {
     /// So many items. Pushers choose how long a commit message or a path is, so all messages together may be as large as
     /// one alone.
     pub fn items(items: usize) -> Self {
@@ -131,30 +136,30 @@ impl Bounds {
 }
 
 /// A number of Gitaly's that counts something. A negative one answers nothing.
-pub fn number(number: impl Into<i64>) -> Result<u64> {
-    number.into().try_into().map_err(|_| Error::Failed(Status::internal("a negative number")))
+pub fn number(number: impl Into<i64>) -> GitalyResult<u64> {
+    number.into().try_into().map_err(|_| GitalyError::Failed(Status::internal("a negative number")))
 }
 
 async fn gather<M: Message, I: IntoIterator>(
     mut stream: Streaming<M>,
-    bounds: Bounds,
+    bounds: CallBounds,
     items: impl Fn(M) -> I,
-) -> Result<Vec<I::Item>> {
+) -> GitalyResult<Vec<I::Item>> {
     let (mut all, mut bytes) = (Vec::new(), 0_usize);
     while let Some(page) = stream.message().await? {
         bytes = bytes.saturating_add(page.encoded_len());
         if bytes > bounds.bytes {
-            return Err(Error::TooLarge { limit: bounds.bytes });
+            return Err(GitalyError::TooLarge { limit: bounds.bytes });
         }
         all.extend(items(page));
         if all.len() > bounds.items {
-            return Err(Error::TooMany { limit: bounds.items });
+            return Err(GitalyError::TooMany { limit: bounds.items });
         }
     }
     Ok(all)
 }
 
-impl Repository {
+impl RepositoryClient {
     pub(super) fn repositories(&self) -> RepositoryServiceClient<Channel> {
         RepositoryServiceClient::new(self.storage.channel.clone())
     }

@@ -64,7 +64,7 @@ where
     F: Future<Output = io::Result<S>> + Send + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let hung = Hung::default();
+    let hung = HungConnection::default();
     endpoint.connect_with_connector_lazy(service_fn(move |_| {
         let (dialled, hung) = (dial(), hung.clone());
         async move { hung.guard(dialled).await.map(TokioIo::new) }
@@ -74,9 +74,9 @@ where
 /// When a dial last hung. A channel dials again for every call that waited behind a failed dial, one after the other:
 /// where the first has waited in vain, the others are refused at once.
 #[derive(Clone, Default)]
-struct Hung(Arc<Mutex<Option<Instant>>>);
+struct HungConnection(Arc<Mutex<Option<Instant>>>);
 
-impl Hung {
+impl HungConnection {
     async fn guard<S>(&self, dialled: impl Future<Output = io::Result<S>>) -> io::Result<S> {
         if self.at().is_some_and(|at| at.elapsed() < PAUSE) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "did not accept a moment ago"));

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use tonic::Request;
 
-use super::call::{Bounds, Call, FAST, MEDIUM, number};
+use super::call::{CallBounds, FAST, GitalyCall, MEDIUM, number};
 use super::proto::changed_paths::Status as ChangedStatus;
 use super::proto::find_changed_paths_request::request::{CommitRequest, TreeRequest, Type};
 use super::proto::find_changed_paths_request::{MergeCommitDiffMode, Request as PathsOf};
 use super::proto::{self, SignatureType};
-use super::{Repository, Result};
+use super::{GitalyResult, RepositoryClient};
 
 /// Gitaly takes messages of 4 MiB at most; so many ids stay far below.
 const IDS_PER_MESSAGE: usize = 20_000;
@@ -18,7 +18,7 @@ const REVISIONS_PER_MESSAGE: usize = 100;
 
 /// A commit. Text that is not UTF-8 has replacement characters in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
+pub struct GitalyCommit {
     /// Its id.
     pub id: String,
     /// The first line of its message.
@@ -26,16 +26,16 @@ pub struct Commit {
     /// Its whole message; empty where that is longer than Gitaly hands out, 10 MiB.
     pub body: String,
     /// Who wrote the change.
-    pub author: Person,
+    pub author: CommitPerson,
     /// Who made the commit.
-    pub committer: Person,
+    pub committer: CommitPerson,
     /// The ids of its parents.
     pub parent_ids: Vec<String>,
     /// How it is signed. Nobody has verified the signature.
-    pub signature: Signature,
+    pub signature: CommitSignature,
 }
 
-impl Commit {
+impl GitalyCommit {
     /// Its whole message, or the subject where that is all that Gitaly hands out.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -45,7 +45,7 @@ impl Commit {
 
 /// Somebody, as a commit names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct CommitPerson {
     /// The name.
     pub name: String,
     /// The e-mail address.
@@ -58,7 +58,7 @@ pub struct Person {
 
 /// What kind of signature a commit bears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
+pub enum CommitSignature {
     /// It is not signed.
     None,
     /// PGP
@@ -101,11 +101,11 @@ pub enum PathStatus {
     Renamed,
 }
 
-impl Repository {
+impl RepositoryClient {
     /// Whether `ancestor` is `child`, or can be reached from it. A push from the one to the other is forced where not.
     /// Gitaly says no where one of them does not exist.
-    pub async fn is_ancestor(&self, ancestor: &str, child: &str) -> Result<bool> {
-        let call = Call::new(self, FAST)?;
+    pub async fn is_ancestor(&self, ancestor: &str, child: &str) -> GitalyResult<bool> {
+        let call = GitalyCall::new(self, FAST)?;
         let message = proto::CommitIsAncestorRequest {
             repository: Some(self.message()),
             ancestor_id: ancestor.to_owned(),
@@ -119,7 +119,7 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or there are more than `limit`.
-    pub async fn new_commits(&self, new_ids: &[&str], limit: usize) -> Result<Vec<Commit>> {
+    pub async fn new_commits(&self, new_ids: &[&str], limit: usize) -> GitalyResult<Vec<GitalyCommit>> {
         if new_ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -134,8 +134,8 @@ impl Repository {
     }
 
     /// How many commits `new` reaches and `old` does not; all that it reaches, where there is no `old`.
-    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> Result<u64> {
-        let call = Call::new(self, MEDIUM)?;
+    pub async fn count_commits(&self, old: Option<&str>, new: &str) -> GitalyResult<u64> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
         let message = proto::CountCommitsRequest { repository: Some(self.message()), revision: revision.into() };
         let answer = call.wait(message, |request| async move { self.commits().count_commits(request).await }).await?;
@@ -143,8 +143,8 @@ impl Repository {
     }
 
     /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.
-    pub async fn newest_commits(&self, old: Option<&str>, new: &str, limit: u16) -> Result<Vec<Commit>> {
-        let call = Call::new(self, MEDIUM)?;
+    pub async fn newest_commits(&self, old: Option<&str>, new: &str, limit: u16) -> GitalyResult<Vec<GitalyCommit>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let revisions = [new.to_owned()].into_iter().chain(old.map(|old| format!("^{old}")));
         let message = proto::ListCommitsRequest {
             repository: Some(self.message()),
@@ -152,18 +152,18 @@ impl Repository {
             pagination_params: Some(proto::PaginationParameter { limit: limit.into() }),
         };
         let ask = |request| async move { self.commits().list_commits(request).await };
-        let bounds = Bounds::items(limit.into());
-        call.collect(message, ask, bounds, |page| page.commits.into_iter().map(Commit::from)).await
+        let bounds = CallBounds::items(limit.into());
+        call.collect(message, ask, bounds, |page| page.commits.into_iter().map(GitalyCommit::from)).await
     }
 
     /// The paths that these commits change, commit by commit; of a merge, those that differ from all of its parents.
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or there are more than `limit`.
-    pub async fn changed_paths(&self, commits: &[Commit], limit: usize) -> Result<Vec<ChangedPath>> {
+    pub async fn changed_paths(&self, commits: &[GitalyCommit], limit: usize) -> GitalyResult<Vec<ChangedPath>> {
         let mut paths = Vec::new();
         for commits in commits.chunks(IDS_PER_MESSAGE) {
-            let of = |commit: &Commit| match &commit.parent_ids[..] {
+            let of = |commit: &GitalyCommit| match &commit.parent_ids[..] {
                 [] => of_trees(empty_tree(&commit.id), &commit.id),
                 _ => {
                     PathsOf { r#type: Some(Type::CommitRequest(CommitRequest { commit_revision: commit.id.clone() })) }
@@ -178,29 +178,29 @@ impl Repository {
     ///
     /// # Errors
     /// Where Gitaly gives no answer, or there are more than `limit`.
-    pub async fn paths_changed_by(&self, commit: &Commit, limit: usize) -> Result<Vec<ChangedPath>> {
+    pub async fn paths_changed_by(&self, commit: &GitalyCommit, limit: usize) -> GitalyResult<Vec<ChangedPath>> {
         let parent = commit.parent_ids.first().map_or_else(|| empty_tree(&commit.id), String::as_str);
         self.find_changed_paths(vec![of_trees(parent, &commit.id)], limit).await
     }
 
-    async fn find_changed_paths(&self, requests: Vec<PathsOf>, limit: usize) -> Result<Vec<ChangedPath>> {
-        let call = Call::new(self, MEDIUM)?;
+    async fn find_changed_paths(&self, requests: Vec<PathsOf>, limit: usize) -> GitalyResult<Vec<ChangedPath>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let message = proto::FindChangedPathsRequest {
             repository: Some(self.message()),
             requests,
             merge_commit_diff_mode: MergeCommitDiffMode::AllParents.into(),
         };
         let ask = |request| async move { self.diffs().find_changed_paths(request).await };
-        call.collect(message, ask, Bounds::items(limit), |page| page.paths.into_iter().map(ChangedPath::from)).await
+        call.collect(message, ask, CallBounds::items(limit), |page| page.paths.into_iter().map(ChangedPath::from)).await
     }
 
     /// Those of the objects that the repository has without the quarantine.
-    pub(super) async fn list_old_objects(&self, ids: impl Iterator<Item = &str>) -> Result<HashSet<String>> {
+    pub(super) async fn list_old_objects(&self, ids: impl Iterator<Item = &str>) -> GitalyResult<HashSet<String>> {
         let ids: Vec<Vec<u8>> = ids.map(Into::into).collect();
         if ids.is_empty() {
             return Ok(HashSet::new());
         }
-        let call = Call::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, MEDIUM)?;
         let limit = ids.len();
         let mut repository = Some(self.old_objects_alone());
         let messages: Vec<_> = ids
@@ -210,29 +210,31 @@ impl Repository {
         let ask = |request: Request<Vec<_>>| async move {
             self.commits().check_objects_exist(request.map(tokio_stream::iter)).await
         };
-        let known = call.collect(messages, ask, Bounds::items(limit), |page| page.revisions).await?;
+        let known = call.collect(messages, ask, CallBounds::items(limit), |page| page.revisions).await?;
         Ok(known.into_iter().filter(|object| object.exists).map(|object| text(object.name)).collect())
     }
 
-    async fn list_commits(&self, new_ids: &[&str], limit: usize) -> Result<Vec<Commit>> {
-        let call = Call::new(self, MEDIUM)?;
+    async fn list_commits(&self, new_ids: &[&str], limit: usize) -> GitalyResult<Vec<GitalyCommit>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let message = proto::ListCommitsRequest {
             repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
             pagination_params: Some(one_more_than(limit)),
         };
         let ask = |request| async move { self.commits().list_commits(request).await };
-        call.collect(message, ask, Bounds::items(limit), |page| page.commits.into_iter().map(Commit::from)).await
+        call.collect(message, ask, CallBounds::items(limit), |page| page.commits.into_iter().map(GitalyCommit::from))
+            .await
     }
 
-    async fn list_all_commits(&self, limit: usize) -> Result<Vec<Commit>> {
-        let call = Call::new(self, MEDIUM)?;
+    async fn list_all_commits(&self, limit: usize) -> GitalyResult<Vec<GitalyCommit>> {
+        let call = GitalyCall::new(self, MEDIUM)?;
         let message = proto::ListAllCommitsRequest {
             repository: Some(self.new_objects_alone()),
             pagination_params: Some(one_more_than(limit)),
         };
         let ask = |request| async move { self.commits().list_all_commits(request).await };
-        call.collect(message, ask, Bounds::items(limit), |page| page.commits.into_iter().map(Commit::from)).await
+        call.collect(message, ask, CallBounds::items(limit), |page| page.commits.into_iter().map(GitalyCommit::from))
+            .await
     }
 }
 
@@ -276,14 +278,14 @@ pub(super) fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-impl From<proto::GitCommit> for Commit {
+impl From<proto::GitCommit> for GitalyCommit {
     fn from(commit: proto::GitCommit) -> Self {
         let signature = match SignatureType::try_from(commit.signature_type) {
-            Ok(SignatureType::None) => Signature::None,
-            Ok(SignatureType::Pgp) => Signature::Pgp,
-            Ok(SignatureType::X509) => Signature::X509,
-            Ok(SignatureType::Ssh) => Signature::Ssh,
-            Err(_) => Signature::Other,
+            Ok(SignatureType::None) => CommitSignature::None,
+            Ok(SignatureType::Pgp) => CommitSignature::Pgp,
+            Ok(SignatureType::X509) => CommitSignature::X509,
+            Ok(SignatureType::Ssh) => CommitSignature::Ssh,
+            Err(_) => CommitSignature::Other,
         };
         Self {
             id: commit.id,
@@ -297,7 +299,7 @@ impl From<proto::GitCommit> for Commit {
     }
 }
 
-impl From<proto::CommitAuthor> for Person {
+impl From<proto::CommitAuthor> for CommitPerson {
     fn from(person: proto::CommitAuthor) -> Self {
         let seconds = person.date.unwrap_or_default().seconds;
         let utc_offset = utc_offset(&person.timezone);

@@ -8,11 +8,11 @@ use tonic::{Code, Status};
 use super::proto::{LimitError, StatusDetails};
 
 /// What a question to Gitaly answers with.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type GitalyResult<T, E = GitalyError> = std::result::Result<T, E>;
 
 /// Why Gitaly gave no answer. Nothing may be let through on any of them.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum GitalyError {
     /// The settings do not say who serves the storage.
     #[error("storage {0} is not in the settings: repositories.storages")]
     UnknownStorage(String),
@@ -50,7 +50,7 @@ pub enum Error {
     Failed(#[source] Status),
 }
 
-impl From<Status> for Error {
+impl From<Status> for GitalyError {
     fn from(status: Status) -> Self {
         match status.code() {
             // Nobody on our side cancels a call that is still waited for: the connection broke, or Gitaly shuts down.

@@ -1,7 +1,7 @@
 //! The client of Gitaly's gRPC: what the rules of a push must ask about a repository.
 //!
-//! [`Gitaly`] knows every storage; [`Gitaly::repository`] gives a [`Repository`], the handle of one repository within one
-//! request, whose methods are one question each. [`Error`] says why there was no answer.
+//! [`GitalyClient`] knows every storage; [`GitalyClient::repository`] gives a [`RepositoryClient`], the handle of one repository within one
+//! request, whose methods are one question each. [`GitalyError`] says why there was no answer.
 
 mod address;
 mod blobs;
@@ -21,15 +21,15 @@ mod proto {
     tonic::include_proto!("gitaly");
 }
 
-pub use blobs::Blob;
-pub use commits::{ChangedPath, Commit, PathStatus, Person, Signature};
-pub use error::{Error, Result};
+pub use blobs::NewBlob;
+pub use commits::{ChangedPath, CommitPerson, CommitSignature, GitalyCommit, PathStatus};
+pub use error::{GitalyError, GitalyResult};
 pub use lfs_pointer::LfsPointer;
-pub use push_answers::Steps;
-pub use repository::{Context, Quarantine, Repository};
-pub use server::Server;
+pub use push_answers::CheckSteps;
+pub use repository::{CallContext, ObjectQuarantine, RepositoryClient};
+pub use server::GitalyServer;
 
-pub use crate::domain::repository::Location;
+pub use crate::domain::repository::RepositoryLocation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,24 +44,24 @@ use address::Address;
 
 /// Every storage of the settings. Clones share their connections.
 #[derive(Debug, Clone)]
-pub struct Gitaly {
-    storages: Arc<BTreeMap<String, Storage>>,
+pub struct GitalyClient {
+    storages: Arc<BTreeMap<String, GitalyStorage>>,
     clock: Clock,
 }
 
 /// One storage: a connection that is made when it is first needed, and made again when it broke.
 #[derive(Debug, Clone)]
-struct Storage {
+struct GitalyStorage {
     channel: Channel,
     token: Option<SecretString>,
 }
 
-impl Gitaly {
+impl GitalyClient {
     /// The storages of the settings. Nothing is dialled yet; the caller is inside the runtime that will.
     ///
     /// # Errors
     /// Every address that cannot be dialled.
-    pub fn new(settings: &Settings, clock: &Clock) -> Result<Self, Vec<Problem>> {
+    pub fn new(settings: &Settings, clock: &Clock) -> GitalyResult<Self, Vec<Problem>> {
         let mut storages = BTreeMap::new();
         let mut mistakes = Vec::new();
         for (name, storage) in &settings.repositories.storages {
@@ -69,7 +69,7 @@ impl Gitaly {
             match Address::parse(address).and_then(|address| channel::open(&address)) {
                 Ok(channel) => {
                     let token = settings.gitaly_token(storage).cloned();
-                    storages.insert(name.clone(), Storage { channel, token });
+                    storages.insert(name.clone(), GitalyStorage { channel, token });
                 }
                 Err(reason) => {
                     mistakes.push(Problem::new(format!("repositories.storages.{name}.gitaly_address"), reason));
@@ -87,9 +87,11 @@ impl Gitaly {
     ///
     /// # Errors
     /// Where the settings do not name its storage.
-    pub fn repository(&self, location: Location, context: Context) -> Result<Repository> {
-        let storage =
-            self.storages.get(&location.storage).ok_or_else(|| Error::UnknownStorage(location.storage.clone()))?;
-        Ok(Repository::new(storage.clone(), self.clock.clone(), location, context))
+    pub fn repository(&self, location: RepositoryLocation, context: CallContext) -> GitalyResult<RepositoryClient> {
+        let storage = self
+            .storages
+            .get(&location.storage)
+            .ok_or_else(|| GitalyError::UnknownStorage(location.storage.clone()))?;
+        Ok(RepositoryClient::new(storage.clone(), self.clock.clone(), location, context))
     }
 }

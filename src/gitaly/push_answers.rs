@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::{PathStatus, Repository, Result};
-use crate::domain::access::content::{self, Commit, Content};
-use crate::domain::access::push::{Answers, Questions};
+use super::{GitalyResult, PathStatus, RepositoryClient};
+use crate::domain::access::content::{self, PushContent, PushedCommit};
+use crate::domain::access::push::{PushAnswers, PushQuestions};
 use crate::domain::access::refs::ObjectId;
 
 /// Questions of a kind that are under way at once.
@@ -26,21 +26,21 @@ const BRANCHES: u32 = 1000;
 
 /// What was asked in which order, and how long it took: what a user is shown when the time is over.
 #[derive(Debug, Default)]
-pub struct Steps(Vec<String>);
+pub struct CheckSteps(Vec<String>);
 
-impl fmt::Display for Steps {
+impl fmt::Display for CheckSteps {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0.join("\n"))
     }
 }
 
-impl Steps {
+impl CheckSteps {
     /// Notes a line.
     pub fn note(&mut self, line: String) {
         self.0.push(line);
     }
 
-    async fn timed<T>(&mut self, text: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn timed<T>(&mut self, text: &str, work: impl Future<Output = GitalyResult<T>>) -> GitalyResult<T> {
         let started = Instant::now();
         let outcome = work.await;
         let millis = started.elapsed().as_secs_f64() * 1000.0;
@@ -50,16 +50,16 @@ impl Steps {
     }
 }
 
-impl Repository {
+impl RepositoryClient {
     /// The answers to the questions about a push whose refs are to name `new_ids`, and the LFS objects that its pointers
     /// point to. What only the database knows is left as it is by default.
     pub async fn answer(
         &self,
-        questions: &Questions,
+        questions: &PushQuestions,
         new_ids: &[ObjectId],
-        steps: &mut Steps,
-    ) -> Result<(Answers, Vec<String>)> {
-        let mut answers = Answers::default();
+        steps: &mut CheckSteps,
+    ) -> GitalyResult<(PushAnswers, Vec<String>)> {
+        let mut answers = PushAnswers::default();
         if questions.empty {
             let work = self.has_branches();
             answers.empty = !steps.timed("Checking if the repository has a branch...", work).await?;
@@ -83,7 +83,7 @@ impl Repository {
         Ok((answers, pointers))
     }
 
-    async fn diverged(&self, pairs: &BTreeSet<(ObjectId, ObjectId)>) -> Result<BTreeSet<(ObjectId, ObjectId)>> {
+    async fn diverged(&self, pairs: &BTreeSet<(ObjectId, ObjectId)>) -> GitalyResult<BTreeSet<(ObjectId, ObjectId)>> {
         let asked = stream::iter(pairs.clone()).map(|(old, new)| async move {
             let ancestor = self.is_ancestor(old.as_str(), new.as_str()).await?;
             Ok((!ancestor).then_some((old, new)))
@@ -91,7 +91,7 @@ impl Repository {
         asked.buffer_unordered(AT_ONCE).try_filter_map(|pair| async { Ok(pair) }).try_collect().await
     }
 
-    async fn containing(&self, commits: &BTreeSet<ObjectId>) -> Result<HashMap<ObjectId, Vec<String>>> {
+    async fn containing(&self, commits: &BTreeSet<ObjectId>) -> GitalyResult<HashMap<ObjectId, Vec<String>>> {
         let asked = stream::iter(commits.clone()).map(|commit| async move {
             let branches = self.branches_containing(commit.as_str(), BRANCHES).await?;
             let names = branches.iter().map(|name| {
@@ -105,12 +105,12 @@ impl Repository {
 
     async fn content(
         &self,
-        questions: &content::Questions,
+        questions: &content::ContentQuestions,
         new_ids: &[ObjectId],
-        steps: &mut Steps,
-    ) -> Result<(Content, Vec<String>)> {
+        steps: &mut CheckSteps,
+    ) -> GitalyResult<(PushContent, Vec<String>)> {
         let new_ids: Vec<&str> = new_ids.iter().map(ObjectId::as_str).collect();
-        let mut content = Content::default();
+        let mut content = PushContent::default();
         if questions.commits {
             let commits = steps.timed("Listing the new commits...", self.new_commits(&new_ids, COMMITS)).await?;
             if questions.added_files {
@@ -143,9 +143,9 @@ impl Repository {
     }
 }
 
-impl Repository {
+impl RepositoryClient {
     /// The bytes that a push brings: what its quarantine takes, or where there is none, the new files.
-    async fn push_size(&self, new_ids: &[&str]) -> Result<u64> {
+    async fn push_size(&self, new_ids: &[&str]) -> GitalyResult<u64> {
         if self.is_quarantined() {
             return Ok(self.object_directory_size().await?.saturating_mul(1024));
         }
@@ -154,14 +154,14 @@ impl Repository {
     }
 }
 
-fn commit(commit: super::Commit) -> Option<(ObjectId, Commit)> {
-    let facts = Commit {
+fn commit(commit: super::GitalyCommit) -> Option<(ObjectId, PushedCommit)> {
+    let facts = PushedCommit {
         message: commit.message().to_owned(),
         author_name: commit.author.name,
         author_email: commit.author.email,
         committer_email: commit.committer.email,
         parents: commit.parent_ids.iter().filter_map(|id| ObjectId::parse(id)).collect(),
-        signed: commit.signature != super::Signature::None,
+        signed: commit.signature != super::CommitSignature::None,
     };
     Some((ObjectId::parse(&commit.id)?, facts))
 }

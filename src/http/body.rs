@@ -1,5 +1,5 @@
-//! The body of a request on its way in: how much of it is read of whom, how long it may take, how much memory all bodies
-//! take together, and whether it was read to its end.
+//! The body of a request on its way in: how much is read of strangers and of known callers, how long it may take, how much
+//! memory all bodies take together, and whether it was read to its end.
 
 use std::error::Error as StdError;
 use std::pin::Pin;

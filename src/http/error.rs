@@ -75,9 +75,6 @@ pub enum ApiError {
     /// 415, of the areas that read parameters as GitLab's API framework does.
     #[error("The provided content-type '{0}' is not supported.")]
     UnsupportedContentType(String),
-    /// 501: answered where a part is not built.
-    #[error("501 Not Implemented - {0}")]
-    NotImplemented(&'static str),
     /// 503: the server has more to do than it can hold, for a moment.
     #[error("503 Service Unavailable")]
     Busy(#[source] Box<dyn StdError + Send + Sync>),
@@ -131,7 +128,6 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType | Self::UnsupportedContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Busy(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

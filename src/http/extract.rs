@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Unread;
 use super::error::ApiError;
+use super::media_type;
 use super::wire::{WRITTEN_BY_GIT, name_with_nul, says_nul};
 
 /// Fields of a form at most.
@@ -54,16 +55,16 @@ impl Form {
     /// # Errors
     /// For a type that is neither JSON nor a form.
     pub fn of(headers: &HeaderMap) -> Result<Self, OtherMedia> {
-        let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Self::Unsaid) };
-        let text = value.to_str().unwrap_or("not text");
-        let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let Some(media) = media_type::of(headers) else { return Ok(Self::Unsaid) };
         match media.as_str() {
             "application/json" => Ok(Self::Json),
             media if media.ends_with("+json") => Ok(Self::Json),
             "application/x-www-form-urlencoded" => Ok(Self::UrlEncoded),
             // Without a boundary there is no part, which is said where the body is read.
-            "multipart/form-data" => Ok(Self::Multipart(multer::parse_boundary(text).unwrap_or_default())),
-            "" => Ok(Self::Unsaid),
+            "multipart/form-data" => {
+                let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                Ok(Self::Multipart(multer::parse_boundary(text).unwrap_or_default()))
+            }
             _ => Err(OtherMedia(media)),
         }
     }

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod grape;
 pub mod kubernetes;
 pub mod layers;
+pub mod media_type;
 pub mod monitoring;
 pub mod personal_access_tokens;
 pub mod provisioning;

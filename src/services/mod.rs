@@ -1,2 +1,67 @@
-//! Workflows: each is one transaction, or a stated order of them. A service asks `store` for rows and `domain` for decisions, and
-//! is called by `http`, `background` and the commands alike.
+//! Workflows: each is one transaction, or a stated order of them. A service asks `store` for rows and `domain` for decisions,
+//! and is called by `http`, `background` and the commands alike.
+
+pub mod agent_tokens;
+pub mod audit_log;
+pub mod change_scim_group;
+pub mod change_scim_user;
+pub mod check_access;
+pub mod check_push;
+pub mod configure_agent;
+pub mod create_personal_access_token;
+pub mod create_pushed_project;
+mod create_scim_account;
+pub mod credit_minutes;
+pub mod delete_scim_group;
+mod deprovision_scim_user;
+pub mod exclude_storage_limit;
+pub mod expire_memberships;
+pub mod find_clone_url;
+pub mod guard_call;
+mod join_scim_group;
+pub mod make_repository;
+pub mod move_minutes;
+pub mod open_otp_session;
+pub mod provision_scim_group;
+pub mod provision_scim_user;
+pub mod purchase_add_ons;
+pub mod record_alert;
+pub mod record_delivery;
+pub mod record_vulnerability;
+pub mod refresh_repository;
+pub mod refresh_seats;
+pub mod replace_recovery_codes;
+pub mod report_push;
+pub mod retry;
+pub mod revoke_token;
+pub mod scim_error;
+pub mod settle_default_branch;
+pub mod subscribe;
+pub mod sync_scim_members;
+pub mod write_reconciliations;
+
+use self::retry::StoreFailure;
+use crate::store;
+
+/// Why a service did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError<R> {
+    /// The rules stand against it, and nothing was done.
+    #[error("refused")]
+    Refused(R),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl<R> StoreFailure for ServiceError<R> {
+    fn store_error(&self) -> Option<&store::Error> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+/// What comes of a service that the rules may refuse.
+pub type ServiceResult<T, R> = Result<T, ServiceError<R>>;

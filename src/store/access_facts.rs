@@ -8,49 +8,47 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::Result;
+use super::{Error, Result};
 use crate::domain::access::{
-    Action, ActorName, Attempt, Collaboration, Container, EmailConfirmation, Facts, Instance, Key, KeyLimit,
-    KeyStrength, Project, Protocol, Root, Snippet, Target, User, UserState,
+    AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
+    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit, KeyStrength,
+    RepositoryContainer, RootNamespace, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
-use crate::domain::repository::{GlRepository, Suffixed};
+use crate::domain::repository::{GlRepository, SuffixedPath};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
-
-/// What the settings say, which the rules look at beside the rows.
-#[derive(Debug, Clone)]
-pub struct AccessSettings {
-    /// Whether git may fetch over HTTP.
-    pub http_download: bool,
-    /// Whether git may push over HTTP.
-    pub http_push: bool,
-    /// Where one logs in for git by a second factor; None where git needs none.
-    pub otp_login: Option<String>,
-}
+use crate::domain::user_type::UserType;
 
 /// The facts about each of these attempts, in their order, in one statement.
 pub async fn list(
     connection: &mut PgConnection,
-    attempts: &[(Arc<Attempt>, DateTime<Utc>)],
-    settings: &AccessSettings,
-) -> Result<Vec<Facts>> {
+    attempts: &[(AccessSubject, DateTime<Utc>)],
+    settings: &Arc<AccessSettings>,
+) -> Result<Vec<AccessFacts>> {
     let two_factor = settings.otp_login.is_some();
-    let rows = list_rows(connection, attempts.iter().map(|(attempt, _)| &**attempt), two_factor).await?;
-    let facts = attempts.iter().zip(rows).map(|((attempt, now), row)| Facts {
+    let rows = list_rows(connection, attempts.iter().map(|(subject, _)| subject), two_factor).await?;
+    let facts = attempts.iter().zip(rows).map(|((subject, now), row)| AccessFacts {
         now: *now,
-        instance: Instance {
-            http_download: settings.http_download,
-            http_push: settings.http_push,
-            otp_login: settings.otp_login.clone(),
-            ..row.instance()
-        },
+        settings: Arc::clone(settings),
+        instance: row.instance(),
         key: row.key(),
         user: row.user(),
-        container: row.container(attempt),
+        container: row.container(&subject.target),
         project: row.project(),
     });
     Ok(facts.collect())
+}
+
+/// The facts about one attempt.
+pub async fn find(
+    connection: &mut PgConnection,
+    subject: AccessSubject,
+    now: DateTime<Utc>,
+    settings: &Arc<AccessSettings>,
+) -> Result<AccessFacts> {
+    let mut facts = list(connection, &[(subject, now)], settings).await?;
+    facts.pop().ok_or(Error::Query(sqlx::Error::RowNotFound))
 }
 
 /// The columns of the attempts, as the statement takes them.
@@ -69,9 +67,9 @@ struct AttemptColumns<'a> {
 }
 
 impl<'a> AttemptColumns<'a> {
-    fn push(&mut self, attempt: &'a Attempt) {
+    fn push(&mut self, subject: &'a AccessSubject) {
         let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
-        match &attempt.actor {
+        match &subject.actor {
             ActorName::Key(id) => key = Some(id.0),
             ActorName::User(id) => user = Some(id.0),
             ActorName::Username(name) => username = Some(name.as_str()),
@@ -84,16 +82,16 @@ impl<'a> AttemptColumns<'a> {
         self.kerberos.push(kerberos);
 
         let (mut project, mut snippet, mut path, mut stem, mut wiki) = (None, None, None, None, false);
-        match &attempt.target {
-            Target::Repository(GlRepository::Project(id)) => project = Some(id.0),
-            Target::Repository(GlRepository::Wiki(id)) => (project, wiki) = (Some(id.0), true),
-            Target::Repository(GlRepository::Snippet(id)) => snippet = Some(id.0),
-            Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => {}
-            Target::Path(asked) => match asked.suffixed() {
+        match &subject.target {
+            AccessTarget::Repository(GlRepository::Project(id)) => project = Some(id.0),
+            AccessTarget::Repository(GlRepository::Wiki(id)) => (project, wiki) = (Some(id.0), true),
+            AccessTarget::Repository(GlRepository::Snippet(id)) => snippet = Some(id.0),
+            AccessTarget::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => {}
+            AccessTarget::Path(asked) => match asked.suffixed() {
                 None => path = Some(asked.as_str()),
-                Some(Suffixed::Wiki(of)) => (path, stem, wiki) = (Some(asked.as_str()), Some(of), true),
-                Some(Suffixed::Design(of)) => (path, stem) = (Some(asked.as_str()), Some(of)),
-                Some(Suffixed::Snippet(of, id)) => (path, stem, snippet) = (Some(asked.as_str()), of, Some(id.0)),
+                Some(SuffixedPath::Wiki(of)) => (path, stem, wiki) = (Some(asked.as_str()), Some(of), true),
+                Some(SuffixedPath::Design(of)) => (path, stem) = (Some(asked.as_str()), Some(of)),
+                Some(SuffixedPath::Snippet(of, id)) => (path, stem, snippet) = (Some(asked.as_str()), of, Some(id.0)),
             },
         }
         self.project_id.push(project);
@@ -101,17 +99,17 @@ impl<'a> AttemptColumns<'a> {
         self.path.push(path);
         self.stem.push(stem);
         self.wiki.push(wiki);
-        self.push.push(attempt.action == Action::Push);
+        self.push.push(subject.command == GitCommand::Push);
     }
 }
 
 async fn list_rows(
     connection: &mut PgConnection,
-    attempts: impl Iterator<Item = &Attempt>,
+    subjects: impl Iterator<Item = &AccessSubject>,
     two_factor: bool,
 ) -> Result<Vec<AccessFactsRow>> {
     let mut columns = AttemptColumns::default();
-    attempts.for_each(|attempt| columns.push(attempt));
+    subjects.for_each(|subject| columns.push(subject));
     let mut rows = sqlx::query_file_as!(
         AccessFactsRow,
         "src/store/access_facts.sql",
@@ -210,7 +208,7 @@ struct CollaborationRow {
     level: i32,
 }
 
-impl From<&CollaborationRow> for Collaboration {
+impl From<&CollaborationRow> for BranchCollaboration {
     fn from(row: &CollaborationRow) -> Self {
         Self {
             branch: row.branch.clone(),
@@ -222,13 +220,13 @@ impl From<&CollaborationRow> for Collaboration {
 }
 
 impl AccessFactsRow {
-    fn instance(&self) -> Instance {
+    fn instance(&self) -> InstanceFacts {
         let limits = self.key_restrictions.as_deref().unwrap_or_default();
         let key_limits = KeyKind::ALL.into_iter().zip(limits).filter_map(|(kind, restriction)| match *restriction {
             0 => None,
             bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
         });
-        Instance {
+        InstanceFacts {
             git_protocol: self.instance_protocol.clone().filter(|protocol| !protocol.is_empty()),
             key_limits: key_limits.collect(),
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
@@ -242,15 +240,12 @@ impl AccessFactsRow {
                 _ => EmailConfirmation::Off,
             },
             enforce_terms: self.enforce_terms.unwrap_or_default(),
-            otp_login: None,
             globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
-            http_download: true,
-            http_push: true,
         }
     }
 
-    fn key(&self) -> Option<Key> {
-        Some(Key {
+    fn key(&self) -> Option<AccessKey> {
+        Some(AccessKey {
             id: KeyId(self.key_id?),
             deploy: self.key_type.as_deref() == Some("DeployKey"),
             expires_at: self.key_expires_at,
@@ -265,15 +260,14 @@ impl AccessFactsRow {
         })
     }
 
-    fn user(&self) -> Option<User> {
-        // Humans, service users, project bots and service accounts use git; everything else is the installation's own.
-        let user_type = self.user_type.unwrap_or_default();
-        Some(User {
+    fn user(&self) -> Option<AccessUser> {
+        let user_type = UserType::from_number(self.user_type.unwrap_or_default());
+        Some(AccessUser {
             id: UserId(self.user_id?),
             username: self.username.clone().unwrap_or_default(),
             state: UserState::from(self.state.as_deref().unwrap_or_default()),
-            internal: !matches!(user_type, 0 | 4 | 6 | 8 | 13),
-            bot: user_type != 0,
+            internal: !user_type.may_use_git(),
+            bot: !user_type.is_human(),
             admin: self.admin.unwrap_or_default(),
             auditor: self.auditor.unwrap_or_default(),
             external: self.external.unwrap_or_default(),
@@ -289,9 +283,9 @@ impl AccessFactsRow {
         })
     }
 
-    fn project(&self) -> Option<Project> {
+    fn project(&self) -> Option<AccessProject> {
         let owner = self.owns_namespace.unwrap_or_default().then_some(AccessLevel::OWNER);
-        Some(Project {
+        Some(AccessProject {
             id: ProjectId(self.project_id?),
             full_path: self.full_path.clone()?,
             visibility: Visibility::from_level(self.visibility_level.unwrap_or_default()),
@@ -307,19 +301,24 @@ impl AccessFactsRow {
             root: root(NamespaceId(self.root_id?), self.root_protocol, self.enforce_ssh_certificates, &self.ip_ranges),
             level: owner.unwrap_or(AccessLevel(self.level.unwrap_or_default())),
             deploy_key_can_push: self.deploy_key_can_push,
-            collaborations: self.collaborations.iter().flat_map(|rows| &rows.0).map(Collaboration::from).collect(),
+            collaborations: self
+                .collaborations
+                .iter()
+                .flat_map(|rows| &rows.0)
+                .map(BranchCollaboration::from)
+                .collect(),
         })
     }
 
-    fn container(&self, attempt: &Attempt) -> Option<Container> {
+    fn container(&self, target: &AccessTarget) -> Option<RepositoryContainer> {
         let project = || self.project_id.filter(|_| self.full_path.is_some()).map(ProjectId);
-        let repository = match &attempt.target {
-            Target::Repository(GlRepository::Project(_)) => GlRepository::Project(project()?),
-            Target::Repository(GlRepository::Wiki(_)) => GlRepository::Wiki(project()?),
-            Target::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
-            Target::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => return None,
-            Target::Path(path) => match path.suffixed() {
-                Some(Suffixed::Snippet(of, id)) if !self.named => {
+        let repository = match target {
+            AccessTarget::Repository(GlRepository::Project(_)) => GlRepository::Project(project()?),
+            AccessTarget::Repository(GlRepository::Wiki(_)) => GlRepository::Wiki(project()?),
+            AccessTarget::Repository(GlRepository::Snippet(_)) => GlRepository::Snippet(SnippetId(self.snippet_id?)),
+            AccessTarget::Repository(GlRepository::GroupWiki(_) | GlRepository::Design(_)) => return None,
+            AccessTarget::Path(path) => match path.suffixed() {
+                Some(SuffixedPath::Snippet(of, id)) if !self.named => {
                     // The snippet must be the named project's, or where none is named, nobody's but its author's.
                     let belongs = match of {
                         None => self.snippet_project_id.is_none(),
@@ -327,30 +326,30 @@ impl AccessFactsRow {
                     };
                     (self.snippet_id.is_some() && belongs).then_some(GlRepository::Snippet(id))?
                 }
-                Some(Suffixed::Wiki(_)) if !self.named => GlRepository::Wiki(project()?),
-                Some(Suffixed::Design(_)) if !self.named => GlRepository::Design(project()?.0),
+                Some(SuffixedPath::Wiki(_)) if !self.named => GlRepository::Wiki(project()?),
+                Some(SuffixedPath::Design(_)) if !self.named => GlRepository::Design(project()?.0),
                 _ => GlRepository::Project(project()?),
             },
         };
         let snippet = self.snippet();
         let exists = if snippet.is_some() { self.snippet_storage.is_some() } else { self.repository_exists };
-        Some(Container { repository, exists, moved_from: self.moved_from(attempt), snippet })
+        Some(RepositoryContainer { repository, exists, moved_from: self.moved_from(target), snippet })
     }
 
     /// The path that was asked for, where it is not the project's path of today.
-    fn moved_from(&self, attempt: &Attempt) -> Option<String> {
-        let Target::Path(path) = &attempt.target else { return None };
+    fn moved_from(&self, target: &AccessTarget) -> Option<String> {
+        let AccessTarget::Path(path) = target else { return None };
         let asked = match path.suffixed() {
-            Some(Suffixed::Wiki(of) | Suffixed::Design(of)) if !self.named => of,
-            Some(Suffixed::Snippet(..)) if !self.named => return None,
+            Some(SuffixedPath::Wiki(of) | SuffixedPath::Design(of)) if !self.named => of,
+            Some(SuffixedPath::Snippet(..)) if !self.named => return None,
             _ => path.as_str(),
         };
         let same = self.full_path.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(asked));
         (!same).then(|| path.as_str().to_owned())
     }
 
-    fn snippet(&self) -> Option<Snippet> {
-        Some(Snippet {
+    fn snippet(&self) -> Option<AccessSnippet> {
+        Some(AccessSnippet {
             id: SnippetId(self.snippet_id?),
             author: UserId(self.snippet_author_id?),
             visibility: Visibility::from_level(self.snippet_visibility_level.unwrap_or_default()),
@@ -361,13 +360,18 @@ impl AccessFactsRow {
 }
 
 /// The top-level namespace of these columns.
-pub(super) fn root(id: NamespaceId, protocol: Option<i16>, certificates: Option<bool>, ranges: &[String]) -> Root {
+pub(super) fn root(
+    id: NamespaceId,
+    protocol: Option<i16>,
+    certificates: Option<bool>,
+    ranges: &[String],
+) -> RootNamespace {
     let (ip_allowlist, ip_restricted) = networks(ranges.iter().map(String::as_str));
-    Root {
+    RootNamespace {
         id,
         git_protocol: match protocol {
-            Some(1) => Some(Protocol::Ssh),
-            Some(2) => Some(Protocol::Http),
+            Some(1) => Some(AccessProtocol::Ssh),
+            Some(2) => Some(AccessProtocol::Http),
             _ => None,
         },
         enforce_ssh_certificates: certificates.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{Db, Result};
+use super::Result;
 use crate::domain::agent::Agent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 
@@ -87,17 +87,12 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
     }))
 }
 
-/// Notes that the token was used, and that its agent has connected where none of its tokens was used for an hour.
-/// Of several uses at once, one connects it.
-pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
-    super::settled(db, || note_use_once(db, token, now)).await
-}
-
-async fn note_use_once(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<()> {
-    let mut transaction = db.begin().await?;
+/// Notes when the token was used. True where its agent connects by that: none of its tokens was used for an hour. The agent is
+/// locked until the transaction ends.
+pub async fn update_last_used(conn: &mut PgConnection, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<bool> {
     // One after the other, so that each sees what the one before it noted.
     sqlx::query!("select id from cluster_agents where id = $1 for no key update", token.agent.id.0)
-        .fetch_optional(&mut *transaction)
+        .fetch_optional(&mut *conn)
         .await?;
     let connected = sqlx::query_scalar!(
         r#"
@@ -120,12 +115,9 @@ async fn note_use_once(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> 
         token.agent.id.0,
         now
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(conn)
     .await?;
-    if connected == Some(true) {
-        insert_activity(&mut transaction, &token.agent, Activity::Connected, Some(token.id), now).await?;
-    }
-    transaction.commit().await
+    Ok(connected == Some(true))
 }
 
 /// Writes down what happened to an agent, and forgets the oldest of many events.

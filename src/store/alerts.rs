@@ -12,7 +12,7 @@ const THREAT_MONITORING: i16 = 1;
 /// Alerts among the kinds of numbers that projects give out.
 const ALERT_NUMBERS: i32 = 8;
 
-/// Whether hooks hear of the project's alerts. Nothing where the project is gone.
+/// Whether hooks subscribe to the project's alerts. Nothing where the project is gone.
 pub async fn find_audience(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<bool>> {
     let heard = sqlx::query_scalar!(
         r#"

@@ -511,7 +511,7 @@ const NONE_FREE: &str = "no connection could be had in time: all are in use, or 
 /// Well again is what showed no fault for this long.
 const RELAPSE: Duration = Duration::from_secs(1);
 
-/// What an operator hears once when it begins and once when it is over, however many notice.
+/// What an operator is told once when it begins and once when it is over, however many notice.
 #[derive(Debug, Clone)]
 struct Health {
     complaint: &'static str,

@@ -1,15 +1,12 @@
-//! The default branches of projects: what is known of them, and how the first push settles and protects them.
+//! The default branches of projects: what is known of them, and how new ones are protected.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 use super::Result;
-use super::protected_refs::{self, Allowed, BranchRow};
-use crate::domain::access::refs::Pattern;
 use crate::domain::default_branch::{DefaultProtection, USUAL};
 use crate::domain::ids::ProjectId;
-use crate::domain::level::AccessLevel;
 
 /// What is known of a project's default branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,16 +118,14 @@ pub async fn take_unsettled(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
     Ok(taken.execute(db).await?.rows_affected() == 1)
 }
 
-/// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a branch
-/// that was there before anybody told us is left as its people have it. Of several first pushes at once, the first to come
-/// here decides. Nothing happens where the branch was settled before.
-pub async fn settle(
-    conn: &mut PgConnection,
+/// Settles the project's default branch, and true says that nobody did before. Of several first pushes at once, the others
+/// wait here for the first.
+pub async fn update_settled(
+    db: impl PgExecutor<'_>,
     project: ProjectId,
     name: &str,
-    made: bool,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     let settled = sqlx::query!(
         "insert into project_default_branches as known (project_id, name, known_at, born)
          select id, $2, $3, true
@@ -143,25 +138,16 @@ pub async fn settle(
         name,
         now
     )
-    .execute(&mut *conn)
+    .execute(db)
     .await?;
-    if made && settled.rows_affected() == 1 {
-        protect(conn, project, name).await?;
-    }
-    Ok(())
+    Ok(settled.rows_affected() == 1)
 }
 
-/// A branch that some pattern of the project or of its top-level group protects already stays as it is.
-async fn protect(conn: &mut PgConnection, project: ProjectId, name: &str) -> Result<()> {
+/// How new default branches of the project are protected; none where there is no such project.
+pub async fn find_protection(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<DefaultProtection>> {
     let row = sqlx::query!(
         r#"
         select
-          array(
-            select protected_branches.name
-            from protected_branches
-            where protected_branches.project_id = projects.id
-               or protected_branches.namespace_id = namespaces.traversal_ids[1]
-          ) as "patterns!",
           nullif(namespace_settings.default_branch_protection_defaults, '{}') as "group_defaults?",
           namespaces.default_branch_protection as "group_level?",
           nullif(settings.default_branch_protection_defaults, '{}') as "instance_defaults?",
@@ -179,19 +165,11 @@ async fn protect(conn: &mut PgConnection, project: ProjectId, name: &str) -> Res
         "#,
         project.0
     )
-    .fetch_optional(&mut *conn)
+    .fetch_optional(db)
     .await?;
-    let Some(row) = row else { return Ok(()) };
-    let protection =
-        protection(row.group_defaults.as_ref(), row.group_level, row.instance_defaults.as_ref(), row.instance_level);
-    if !protection.protects || row.patterns.into_iter().any(|pattern| Pattern::new(pattern).matches(name)) {
-        return Ok(());
-    }
-    let branch = BranchRow { allow_force_push: protection.allow_force_push, ..BranchRow::default() };
-    let id = protected_refs::insert_branch(&mut *conn, project, name, &branch).await?;
-    let allowed = |level: AccessLevel| [Allowed::Role(level.0)];
-    protected_refs::replace_push_access(conn, id, &allowed(protection.push)).await?;
-    protected_refs::replace_merge_access(conn, id, &allowed(protection.merge)).await
+    Ok(row.map(|row| {
+        protection(row.group_defaults.as_ref(), row.group_level, row.instance_defaults.as_ref(), row.instance_level)
+    }))
 }
 
 /// The protection in force: the group's word before the instance's, and the newer column before the older one.

@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{ProjectId, PushId, UserId};
-use crate::domain::push::{Action, RefType};
+use crate::domain::push::{RefAction, RefType};
 
 /// `events.action` of a push.
 const PUSHED: i16 = 5;
@@ -24,7 +24,7 @@ pub struct PushEvent<'a> {
     /// When.
     pub at: DateTime<Utc>,
     /// What became of the ref, or of all of them.
-    pub action: Action,
+    pub action: RefAction,
     /// What kind of ref.
     pub ref_type: RefType,
     /// One ref, or how many of them.
@@ -79,9 +79,9 @@ pub async fn insert_push(db: impl PgExecutor<'_>, event: &PushEvent<'_>) -> Resu
         event.at,
         commit_count,
         match event.action {
-            Action::Created => 0,
-            Action::Removed => 1,
-            Action::Pushed => 2,
+            RefAction::Created => 0,
+            RefAction::Removed => 1,
+            RefAction::Pushed => 2,
         },
         match event.ref_type {
             RefType::Branch => 0,

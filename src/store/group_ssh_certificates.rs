@@ -1,10 +1,10 @@
-//! The certificate authorities of groups, and whom they may vouch for.
+//! The certificate authorities of groups, and the users that they may vouch for.
 
 use chrono::NaiveDate;
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::certificate::Trust;
+use crate::domain::certificate::CertificateTrust;
 
 /// The groups that trust the authority with this SHA-256 fingerprint, and what the user of that name or primary address
 /// is to each.
@@ -13,9 +13,9 @@ pub async fn list_trust(
     fingerprint: &[u8],
     user: &str,
     today: NaiveDate,
-) -> Result<Vec<Trust>> {
+) -> Result<Vec<CertificateTrust>> {
     let rows = sqlx::query_as!(
-        Trust,
+        CertificateTrust,
         r#"
         select
           routes.path as "group",

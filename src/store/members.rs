@@ -1,10 +1,11 @@
 //! Memberships in groups and projects, and shares of both with groups.
 
 use chrono::NaiveDate;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
-use super::Result;
+use super::{Result, group_members};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+use crate::domain::user_type::UserType;
 
 /// What one can be a member of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,24 +67,12 @@ pub async fn find(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Resu
     }))
 }
 
-/// Whether the root group around it takes members with the user's address. Bots have none of their own.
-pub async fn admits_address(db: impl PgExecutor<'_>, source: Source, user: UserId) -> Result<bool> {
-    let (_, _, _, namespace_id) = source.columns();
-    let admits = sqlx::query_scalar!(
-        r#"
-        select coalesce(
-          bool_or(users.user_type = 6 or lower(allowed_email_domains.domain) = lower(split_part(users.email, '@', -1))),
-          true
-        ) as "admits!"
-        from namespaces
-        join allowed_email_domains on allowed_email_domains.group_id = namespaces.traversal_ids[1]
-        join users on users.id = $2
-        where namespaces.id = $1
-        "#,
-        namespace_id,
-        user.0
-    );
-    Ok(admits.fetch_one(db).await?)
+/// Whether the top-level group around it takes members with the user's address.
+pub async fn admits_address(conn: &mut PgConnection, source: Source, user: UserId) -> Result<bool> {
+    let (_, _, _, namespace) = source.columns();
+    let rules = group_members::find_join_rules(&mut *conn, NamespaceId(namespace)).await?;
+    let user = sqlx::query!("select user_type, email from users where id = $1", user.0).fetch_optional(conn).await?;
+    Ok(user.is_none_or(|user| rules.admits_address(UserType::from_number(user.user_type), &user.email)))
 }
 
 /// Makes the user an active member, or changes what the membership grants.

@@ -6,31 +6,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::{Result, ledger};
 use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::{Author, Entry, Record};
-use crate::domain::minutes::{self, Known, NewPack, Pack, Wanted};
-
-/// Credits a namespace, which the transaction holds, with the packs that it does not have yet: the packs in the order in
-/// which they are wanted, or nothing where one of them cannot be credited. Then the caller rolls back.
-pub async fn credit(
-    conn: &mut PgConnection,
-    namespace: NamespaceId,
-    wanted: &[Wanted],
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<Option<Vec<Pack>>> {
-    let xids: Vec<String> = wanted.iter().filter_map(|pack| pack.purchase_xid.clone()).collect();
-    let known = list_by_xids(&mut *conn, &xids).await?;
-    let Some(lacking) = minutes::lacking(namespace, wanted, &known) else { return Ok(None) };
-    if lacking.is_empty() {
-        return Ok(minutes::credited(namespace, wanted, &known));
-    }
-    let lacking: Vec<NewPack> = lacking.into_values().collect();
-    let made = insert(&mut *conn, namespace, &lacking).await?;
-    let entries: Vec<Entry> = made.iter().map(|pack| Entry { after: Some(pack.fields()), ..entry(pack) }).collect();
-    ledger::insert(&mut *conn, author, now, &entries).await?;
-    // What another request made in between is there by now.
-    let known = list_by_xids(conn, &xids).await?;
-    Ok(minutes::credited(namespace, wanted, &known))
-}
+use crate::domain::minutes::{Known, NewPack, Pack};
 
 /// The packs of these purchases, wherever they are.
 pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Known> {
@@ -99,9 +75,15 @@ impl Row {
     }
 }
 
-/// Inserts the packs whose purchases are not known, in the order of their ids: two requests that share some wait for each
-/// other in one direction only.
-async fn insert(db: impl PgExecutor<'_>, namespace: NamespaceId, packs: &[NewPack]) -> Result<Vec<Pack>> {
+/// Inserts the packs whose purchases are not known, and writes them down in the ledger. They go in the order of their ids:
+/// two requests that share some wait for each other in one direction only.
+pub async fn insert(
+    conn: &mut PgConnection,
+    namespace: NamespaceId,
+    packs: &[NewPack],
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let minutes: Vec<i32> = packs.iter().map(|pack| pack.number_of_minutes).collect();
     let dates: Vec<NaiveDate> = packs.iter().map(|pack| pack.expires_at).collect();
     let xids: Vec<String> = packs.iter().map(|pack| pack.purchase_xid.clone()).collect();
@@ -120,7 +102,9 @@ async fn insert(db: impl PgExecutor<'_>, namespace: NamespaceId, packs: &[NewPac
         &dates,
         &xids,
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Row::pack).collect())
+    let packs = rows.fetch_all(&mut *conn).await?.into_iter().map(Row::pack);
+    let entries: Vec<Entry> = packs.map(|pack| Entry { after: Some(pack.fields()), ..entry(&pack) }).collect();
+    ledger::insert(conn, author, now, &entries).await
 }
 
 /// Moves all packs of a namespace to another; the transaction has both locked. How many they were.

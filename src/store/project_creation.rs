@@ -7,10 +7,15 @@ use super::projects::{self, ProjectRow};
 use super::{Result, access_facts, derived};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::project_creation::{CreationLevel, Home};
+use crate::domain::project_creation::{CreationLevel, ParentNamespace};
 
 /// The namespace at this path, exactly or without regard to case, and what the user is to it.
-pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today: NaiveDate) -> Result<Option<Home>> {
+pub async fn find_parent(
+    db: impl PgExecutor<'_>,
+    path: &str,
+    user: UserId,
+    today: NaiveDate,
+) -> Result<Option<ParentNamespace>> {
     let row = sqlx::query!(
         r#"
         select
@@ -84,7 +89,7 @@ pub async fn find_home(db: impl PgExecutor<'_>, path: &str, user: UserId, today:
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Home {
+    Ok(row.map(|row| ParentNamespace {
         id: NamespaceId(row.id),
         full_path: row.full_path,
         owner: row.owner_id.map(UserId),
@@ -131,7 +136,7 @@ pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
 pub async fn insert(
     conn: &mut PgConnection,
     id: ProjectId,
-    home: &Home,
+    parent: &ParentNamespace,
     name: &str,
     storage: &str,
     creator: UserId,
@@ -141,15 +146,15 @@ pub async fn insert(
         name: name.to_owned(),
         path: name.to_owned(),
         creator_id: Some(creator.0),
-        namespace_id: home.id.0,
+        namespace_id: parent.id.0,
         repository_storage: storage.to_owned(),
         printing_merge_request_link_enabled: true,
         ..ProjectRow::default()
     };
-    let (id, shadow) = projects::insert(conn, Some(id), &row).await?;
-    derived::refresh_namespace(conn, shadow).await?;
+    let (id, namespace) = projects::insert(conn, Some(id), &row).await?;
+    derived::refresh_namespace(conn, namespace).await?;
     projects::upsert_repository(conn, id, storage).await?;
-    let reaching = derived::users_reaching(&mut *conn, &[shadow]).await?;
+    let reaching = derived::users_reaching(&mut *conn, &[namespace]).await?;
     derived::refresh_authorizations(conn, &reaching, today).await?;
     Ok(())
 }

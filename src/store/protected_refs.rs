@@ -7,7 +7,7 @@ use crate::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
 
 /// One whom a protection lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Allowed {
+pub enum ProtectedRefAccess {
     /// Everybody from this access level up; level 0 is nobody.
     Role(i32),
     /// A user.
@@ -18,7 +18,7 @@ pub enum Allowed {
     DeployKey(KeyId),
 }
 
-impl Allowed {
+impl ProtectedRefAccess {
     fn from_columns(level: Option<i32>, user: Option<i64>, group: Option<i64>, deploy_key: Option<i64>) -> Self {
         match (user, group, deploy_key) {
             (Some(id), _, _) => Self::User(UserId(id)),
@@ -30,22 +30,31 @@ impl Allowed {
 }
 
 /// Rows of an access level table, column by column. Where a row names somebody, its level keeps the table's default.
-struct Columns {
+struct AccessColumns {
     levels: Vec<i32>,
     users: Vec<Option<i64>>,
     groups: Vec<Option<i64>>,
     deploy_keys: Vec<Option<i64>>,
 }
 
-impl Columns {
-    fn of(rows: &[Allowed]) -> Self {
+impl AccessColumns {
+    fn of(rows: &[ProtectedRefAccess]) -> Self {
         Self {
-            levels: rows.iter().map(|row| if let Allowed::Role(level) = row { *level } else { 40 }).collect(),
-            users: rows.iter().map(|row| if let Allowed::User(id) = row { Some(id.0) } else { None }).collect(),
-            groups: rows.iter().map(|row| if let Allowed::Group(id) = row { Some(id.0) } else { None }).collect(),
+            levels: rows
+                .iter()
+                .map(|row| if let ProtectedRefAccess::Role(level) = row { *level } else { 40 })
+                .collect(),
+            users: rows
+                .iter()
+                .map(|row| if let ProtectedRefAccess::User(id) = row { Some(id.0) } else { None })
+                .collect(),
+            groups: rows
+                .iter()
+                .map(|row| if let ProtectedRefAccess::Group(id) = row { Some(id.0) } else { None })
+                .collect(),
             deploy_keys: rows
                 .iter()
-                .map(|row| if let Allowed::DeployKey(id) = row { Some(id.0) } else { None })
+                .map(|row| if let ProtectedRefAccess::DeployKey(id) = row { Some(id.0) } else { None })
                 .collect(),
         }
     }
@@ -53,7 +62,7 @@ impl Columns {
 
 /// A protected branch, or a pattern of several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BranchRow {
+pub struct ProtectedBranchRow {
     /// `protected_branches.id`
     pub id: i64,
     /// `protected_branches.allow_force_push`
@@ -63,9 +72,13 @@ pub struct BranchRow {
 }
 
 /// The project's protection of that branch or pattern.
-pub async fn find_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<BranchRow>> {
+pub async fn find_branch(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    name: &str,
+) -> Result<Option<ProtectedBranchRow>> {
     let row = sqlx::query_as!(
-        BranchRow,
+        ProtectedBranchRow,
         "
         select id, allow_force_push, code_owner_approval_required
         from protected_branches
@@ -81,7 +94,12 @@ pub async fn find_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str
 }
 
 /// A new protection; `row.id` is looked at where it is not 0. Nobody may pass it yet.
-pub async fn insert_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &str, row: &BranchRow) -> Result<i64> {
+pub async fn insert_branch(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    name: &str,
+    row: &ProtectedBranchRow,
+) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "
         insert into protected_branches (id, project_id, name, allow_force_push, code_owner_approval_required)
@@ -98,7 +116,7 @@ pub async fn insert_branch(db: impl PgExecutor<'_>, project: ProjectId, name: &s
 }
 
 /// Writes a protection.
-pub async fn update_branch(db: impl PgExecutor<'_>, row: &BranchRow) -> Result<()> {
+pub async fn update_branch(db: impl PgExecutor<'_>, row: &ProtectedBranchRow) -> Result<()> {
     sqlx::query!(
         "
         update protected_branches
@@ -123,7 +141,7 @@ pub async fn delete_branch(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
 }
 
 /// Who may push to the protected branch, in order.
-pub async fn list_push_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<Allowed>> {
+pub async fn list_push_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<ProtectedRefAccess>> {
     let rows = sqlx::query!(
         "
         select access_level, user_id, group_id, deploy_key_id
@@ -136,13 +154,13 @@ pub async fn list_push_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Ve
     .await?;
     let allowed = rows
         .into_iter()
-        .map(|row| Allowed::from_columns(row.access_level, row.user_id, row.group_id, row.deploy_key_id));
+        .map(|row| ProtectedRefAccess::from_columns(row.access_level, row.user_id, row.group_id, row.deploy_key_id));
     Ok(sorted(allowed))
 }
 
 /// Makes these the ones who may push to the protected branch.
-pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[Allowed]) -> Result<()> {
-    let columns = Columns::of(rows);
+pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[ProtectedRefAccess]) -> Result<()> {
+    let columns = AccessColumns::of(rows);
     sqlx::query!("delete from protected_branch_push_access_levels where protected_branch_id = $1", branch)
         .execute(&mut *conn)
         .await?;
@@ -166,7 +184,7 @@ pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[A
 }
 
 /// Who may merge into the protected branch, in order.
-pub async fn list_merge_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<Allowed>> {
+pub async fn list_merge_access(db: impl PgExecutor<'_>, branch: i64) -> Result<Vec<ProtectedRefAccess>> {
     let rows = sqlx::query!(
         "
         select access_level, user_id, group_id
@@ -177,13 +195,14 @@ pub async fn list_merge_access(db: impl PgExecutor<'_>, branch: i64) -> Result<V
     )
     .fetch_all(db)
     .await?;
-    let allowed = rows.into_iter().map(|row| Allowed::from_columns(row.access_level, row.user_id, row.group_id, None));
+    let allowed =
+        rows.into_iter().map(|row| ProtectedRefAccess::from_columns(row.access_level, row.user_id, row.group_id, None));
     Ok(sorted(allowed))
 }
 
 /// Makes these the ones who may merge into the protected branch.
-pub async fn replace_merge_access(conn: &mut PgConnection, branch: i64, rows: &[Allowed]) -> Result<()> {
-    let columns = Columns::of(rows);
+pub async fn replace_merge_access(conn: &mut PgConnection, branch: i64, rows: &[ProtectedRefAccess]) -> Result<()> {
+    let columns = AccessColumns::of(rows);
     sqlx::query!("delete from protected_branch_merge_access_levels where protected_branch_id = $1", branch)
         .execute(&mut *conn)
         .await?;
@@ -234,7 +253,7 @@ pub async fn delete_tag(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
 }
 
 /// Who may create the protected tag, in order.
-pub async fn list_create_access(db: impl PgExecutor<'_>, tag: i64) -> Result<Vec<Allowed>> {
+pub async fn list_create_access(db: impl PgExecutor<'_>, tag: i64) -> Result<Vec<ProtectedRefAccess>> {
     let rows = sqlx::query!(
         "
         select access_level, user_id, group_id, deploy_key_id
@@ -247,13 +266,13 @@ pub async fn list_create_access(db: impl PgExecutor<'_>, tag: i64) -> Result<Vec
     .await?;
     let allowed = rows
         .into_iter()
-        .map(|row| Allowed::from_columns(row.access_level, row.user_id, row.group_id, row.deploy_key_id));
+        .map(|row| ProtectedRefAccess::from_columns(row.access_level, row.user_id, row.group_id, row.deploy_key_id));
     Ok(sorted(allowed))
 }
 
 /// Makes these the ones who may create the protected tag.
-pub async fn replace_create_access(conn: &mut PgConnection, tag: i64, rows: &[Allowed]) -> Result<()> {
-    let columns = Columns::of(rows);
+pub async fn replace_create_access(conn: &mut PgConnection, tag: i64, rows: &[ProtectedRefAccess]) -> Result<()> {
+    let columns = AccessColumns::of(rows);
     sqlx::query!("delete from protected_tag_create_access_levels where protected_tag_id = $1", tag)
         .execute(&mut *conn)
         .await?;
@@ -276,8 +295,8 @@ pub async fn replace_create_access(conn: &mut PgConnection, tag: i64, rows: &[Al
     Ok(())
 }
 
-fn sorted(rows: impl Iterator<Item = Allowed>) -> Vec<Allowed> {
-    let mut rows: Vec<Allowed> = rows.collect();
+fn sorted(rows: impl Iterator<Item = ProtectedRefAccess>) -> Vec<ProtectedRefAccess> {
+    let mut rows: Vec<ProtectedRefAccess> = rows.collect();
     rows.sort_unstable();
     rows.dedup();
     rows

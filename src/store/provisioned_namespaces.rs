@@ -105,7 +105,7 @@ impl Row {
 }
 
 /// Keeps the namespace from being removed until the transaction ends; false where it is gone already.
-pub async fn hold(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<bool> {
+pub async fn lock_for_key_share(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<bool> {
     let held = sqlx::query_scalar!("select id from namespaces where id = $1 for key share", id.0);
     Ok(held.fetch_optional(db).await?.is_some())
 }

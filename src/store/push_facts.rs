@@ -9,11 +9,11 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::{Result, default_branches};
-use crate::domain::access::content::{PushRule, Pusher, Rules, SizeLimit};
+use crate::domain::access::content::{ContentRules, PushRule, Pusher, SizeLimit};
 use crate::domain::access::push::{
-    Admission, BranchProtection, PolicyBranches, PolicyRule, PushFacts, RunningMerge, TagProtection,
+    BranchProtection, PolicyBranches, PolicyRule, PushFacts, RefAdmission, RunningMerge, TagProtection,
 };
-use crate::domain::access::refs::{ObjectId, Pattern};
+use crate::domain::access::refs::{ObjectId, RefPattern};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
@@ -29,10 +29,11 @@ pub async fn find(
     new_ids: &[&str],
 ) -> Result<Option<PushFacts>> {
     let user = user.map(|user| user.0);
-    let row = sqlx::query_file_as!(Row, "src/store/push_facts.sql", project.0, user, today, new_ids as &[&str])
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map(Row::facts))
+    let row =
+        sqlx::query_file_as!(PushFactsRow, "src/store/push_facts.sql", project.0, user, today, new_ids as &[&str])
+            .fetch_optional(db)
+            .await?;
+    Ok(row.map(PushFactsRow::facts))
 }
 
 /// Whether some LFS object is not the project's.
@@ -80,9 +81,9 @@ pub async fn list_addresses_of_users(db: impl PgExecutor<'_>, addresses: &[Strin
     Ok(known)
 }
 
-struct Row {
-    branches: Json<Vec<BranchRow>>,
-    tags: Json<Vec<TagRow>>,
+struct PushFactsRow {
+    branches: Json<Vec<BranchProtectionRow>>,
+    tags: Json<Vec<TagProtectionRow>>,
     merges: Vec<String>,
     policies: Vec<String>,
     group_protection_defaults: Option<Value>,
@@ -109,17 +110,17 @@ struct Row {
     committer_check: Option<bool>,
     committer_name_check: Option<bool>,
     pusher_name: Option<String>,
-    pusher_emails: Json<Vec<EmailRow>>,
+    pusher_emails: Json<Vec<PusherEmailRow>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct EmailRow {
+struct PusherEmailRow {
     email: String,
     confirmed: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct BranchRow {
+struct BranchProtectionRow {
     name: String,
     allow_force_push: bool,
     push: Vec<AdmissionRow>,
@@ -127,7 +128,7 @@ struct BranchRow {
 }
 
 #[derive(Debug, Deserialize)]
-struct TagRow {
+struct TagProtectionRow {
     name: String,
     create: Vec<AdmissionRow>,
 }
@@ -141,7 +142,7 @@ struct AdmissionRow {
     creator_id: Option<i64>,
 }
 
-impl Row {
+impl PushFactsRow {
     fn facts(self) -> PushFacts {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
@@ -151,7 +152,7 @@ impl Row {
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
             default_branch_name: self.default_branch_name,
-            content: Rules { push_rule, lfs: self.lfs, size, pusher },
+            content: ContentRules { push_rule, lfs: self.lfs, size, pusher },
             merges,
             policies,
             collaborations: BTreeSet::new(),
@@ -221,24 +222,24 @@ impl Row {
     }
 }
 
-impl From<BranchRow> for BranchProtection {
-    fn from(row: BranchRow) -> Self {
+impl From<BranchProtectionRow> for BranchProtection {
+    fn from(row: BranchProtectionRow) -> Self {
         Self {
-            pattern: Pattern::new(row.name),
+            pattern: RefPattern::new(row.name),
             allow_force_push: row.allow_force_push,
-            push: row.push.iter().map(Admission::from).collect(),
-            merge: row.merge.iter().map(Admission::from).collect(),
+            push: row.push.iter().map(RefAdmission::from).collect(),
+            merge: row.merge.iter().map(RefAdmission::from).collect(),
         }
     }
 }
 
-impl From<TagRow> for TagProtection {
-    fn from(row: TagRow) -> Self {
-        Self { pattern: Pattern::new(row.name), create: row.create.iter().map(Admission::from).collect() }
+impl From<TagProtectionRow> for TagProtection {
+    fn from(row: TagProtectionRow) -> Self {
+        Self { pattern: RefPattern::new(row.name), create: row.create.iter().map(RefAdmission::from).collect() }
     }
 }
 
-impl From<&AdmissionRow> for Admission {
+impl From<&AdmissionRow> for RefAdmission {
     /// A row is one of four kinds; the level is filled in for all of them and means something for roles alone.
     fn from(row: &AdmissionRow) -> Self {
         if row.deploy_key_id.is_some() {

@@ -82,7 +82,7 @@ select
         or protected_branches.namespace_id = namespaces.traversal_ids[1]
     ),
     '[]'
-  ) as "branches!: Json<Vec<BranchRow>>",
+  ) as "branches!: Json<Vec<BranchProtectionRow>>",
   coalesce(
     (
       select jsonb_agg(
@@ -121,7 +121,7 @@ select
       where protected_tags.project_id = projects.id
     ),
     '[]'
-  ) as "tags!: Json<Vec<TagRow>>",
+  ) as "tags!: Json<Vec<TagProtectionRow>>",
   array(
     select merge_requests.in_progress_merge_commit_sha || ' ' || merge_requests.target_branch
     from merge_requests
@@ -214,7 +214,7 @@ select
       ) as own
     )
     else '[]'
-  end as "pusher_emails!: Json<Vec<EmailRow>>"
+  end as "pusher_emails!: Json<Vec<PusherEmailRow>>"
 from projects
 join namespaces on namespaces.id = projects.namespace_id
 left join namespace_settings on namespace_settings.namespace_id = namespaces.id

@@ -8,7 +8,7 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel};
-use crate::domain::push_messages::{Banner, Project};
+use crate::domain::push_messages::{MessageProject, PushBanner};
 use crate::domain::repository::GlRepository;
 
 /// The default branch where neither repository, group nor instance names one.
@@ -19,7 +19,7 @@ pub async fn find_project(
     db: impl PgExecutor<'_>,
     repository: GlRepository,
     user: Option<UserId>,
-) -> Result<Option<(ProjectId, Project)>> {
+) -> Result<Option<(ProjectId, MessageProject)>> {
     let (mut project, mut snippet, mut design) = (None, None, None);
     match repository {
         GlRepository::Project(id) | GlRepository::Wiki(id) => project = Some(id.0),
@@ -75,7 +75,7 @@ pub async fn find_project(
     .fetch_optional(db)
     .await?;
     Ok(row.map(|row| {
-        let project = Project {
+        let project = MessageProject {
             path: row.path,
             default_branch: row.default_branch.unwrap_or_else(|| DEFAULT_BRANCH.to_owned()),
             prints_links: row.prints_links,
@@ -112,7 +112,7 @@ pub async fn list_merge_requests(
 }
 
 /// The banners that the command line shows now, oldest first.
-pub async fn list_banners(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<Banner>> {
+pub async fn list_banners(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<PushBanner>> {
     let rows = sqlx::query!(
         "select message, target_path, target_access_levels
          from broadcast_messages
@@ -125,7 +125,7 @@ pub async fn list_banners(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result
     )
     .fetch_all(db)
     .await?;
-    let banners = rows.into_iter().map(|row| Banner {
+    let banners = rows.into_iter().map(|row| PushBanner {
         message: row.message,
         target_path: row.target_path.filter(|path| !path.is_empty()),
         target_access_levels: row.target_access_levels.into_iter().map(AccessLevel).collect(),

@@ -9,7 +9,7 @@ use crate::domain::ids::{NamespaceId, ProjectId};
 
 /// Whose rule it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum PushRuleOwner {
     /// A project.
     Project(ProjectId),
     /// A group.
@@ -39,18 +39,20 @@ pub struct PushRuleRow {
 }
 
 /// The id of the owner's rule.
-pub async fn find_id(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<i64>> {
+pub async fn find_id(db: impl PgExecutor<'_>, owner: PushRuleOwner) -> Result<Option<i64>> {
     Ok(match owner {
-        Owner::Project(project) => {
+        PushRuleOwner::Project(project) => {
             sqlx::query_scalar!("select id from push_rules where project_id = $1 order by id limit 1", project.0)
                 .fetch_optional(db)
                 .await?
         }
-        Owner::Group(group) => sqlx::query_scalar!("select push_rule_id from namespaces where id = $1", group.0)
-            .fetch_optional(db)
-            .await?
-            .flatten(),
-        Owner::Instance => {
+        PushRuleOwner::Group(group) => {
+            sqlx::query_scalar!("select push_rule_id from namespaces where id = $1", group.0)
+                .fetch_optional(db)
+                .await?
+                .flatten()
+        }
+        PushRuleOwner::Instance => {
             sqlx::query_scalar!("select id from push_rules where is_sample order by id limit 1")
                 .fetch_optional(db)
                 .await?
@@ -86,8 +88,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<PushRuleRow
 }
 
 /// A rule for the owner.
-pub async fn insert(conn: &mut PgConnection, owner: Owner, row: &PushRuleRow) -> Result<()> {
-    let project = if let Owner::Project(project) = owner { Some(project.0) } else { None };
+pub async fn insert(conn: &mut PgConnection, owner: PushRuleOwner, row: &PushRuleRow) -> Result<()> {
+    let project = if let PushRuleOwner::Project(project) = owner { Some(project.0) } else { None };
     let id = sqlx::query_scalar!(
         "
         insert into push_rules (
@@ -103,19 +105,19 @@ pub async fn insert(conn: &mut PgConnection, owner: Owner, row: &PushRuleRow) ->
         returning id
         ",
         project,
-        owner == Owner::Instance,
+        owner == PushRuleOwner::Instance,
         Json(row) as _
     )
     .fetch_one(&mut *conn)
     .await?;
     match owner {
-        Owner::Project(_) => {}
-        Owner::Group(group) => {
+        PushRuleOwner::Project(_) => {}
+        PushRuleOwner::Group(group) => {
             sqlx::query!("update namespaces set push_rule_id = $2 where id = $1", group.0, id)
                 .execute(&mut *conn)
                 .await?;
         }
-        Owner::Instance => {
+        PushRuleOwner::Instance => {
             sqlx::query!("update application_settings set push_rule_id = $1", id).execute(&mut *conn).await?;
         }
     }

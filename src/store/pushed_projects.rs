@@ -96,7 +96,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<Pushe
 
 /// Whoever pushed, as hooks are told of them.
 #[derive(Debug, Clone)]
-pub struct Author {
+pub struct PushAuthor {
     /// Their id.
     pub id: UserId,
     /// Their display name.
@@ -110,7 +110,7 @@ pub struct Author {
 }
 
 /// The user of this id.
-pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Author>> {
+pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<PushAuthor>> {
     let row = sqlx::query!(
         r#"
         select
@@ -126,7 +126,7 @@ pub async fn find_author(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<A
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Author {
+    Ok(row.map(|row| PushAuthor {
         id: UserId(row.id),
         name: row.name,
         username: row.username,

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, default_branches, projects};
 use crate::domain::ids::ProjectId;
-use crate::domain::repository::{GlRepository, Location, hashed_path};
+use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 
 /// A project's repositories.
 #[derive(Debug, Clone)]
@@ -27,18 +27,18 @@ pub struct ProjectRepositories {
 impl ProjectRepositories {
     /// The repository of the code.
     #[must_use]
-    pub fn code(&self) -> Location {
+    pub fn code(&self) -> RepositoryLocation {
         self.location(GlRepository::Project(self.project), "")
     }
 
     /// The repository of the wiki.
     #[must_use]
-    pub fn wiki(&self) -> Location {
+    pub fn wiki(&self) -> RepositoryLocation {
         self.location(GlRepository::Wiki(self.project), ".wiki")
     }
 
-    fn location(&self, repository: GlRepository, suffix: &str) -> Location {
-        Location {
+    fn location(&self, repository: GlRepository, suffix: &str) -> RepositoryLocation {
+        RepositoryLocation {
             storage: self.storage.clone(),
             relative_path: format!("{}{suffix}.git", self.disk_path),
             gl_repository: repository.to_string(),

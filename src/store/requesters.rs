@@ -4,7 +4,7 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{KeyId, UserId};
-use crate::domain::requester::{Account, Requester, RequesterKey, RequesterName};
+use crate::domain::requester::{Requester, RequesterAccount, RequesterKey, RequesterName};
 
 /// Who asks, as far as we know them: the user, or the key and its owner. Blocked users are found too.
 pub async fn find(db: impl PgExecutor<'_>, name: RequesterName) -> Result<Requester> {
@@ -46,7 +46,7 @@ pub async fn find(db: impl PgExecutor<'_>, name: RequesterName) -> Result<Reques
             deploy: row.deploy.unwrap_or_default(),
             last_used_at: row.last_used_at.map(|at| at.and_utc()),
         }),
-        account: row.user_id.map(|id| Account {
+        account: row.user_id.map(|id| RequesterAccount {
             id: UserId(id),
             username: row.username.unwrap_or_default(),
             active: row.active.unwrap_or_default(),

@@ -7,13 +7,13 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, Row};
 
 use super::{Db, Result};
-use crate::domain::scim::Scope;
-use crate::domain::scim::filter::Operator;
-use crate::domain::scim::search::{Condition, Order, SortField, TextField, TimeField};
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::filter::FilterOperator;
+use crate::domain::scim::search::{ScimUserOrder, UserCondition, UserSortField, UserTextField, UserTimeField};
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct ScimPage {
     /// How many come before it.
     pub offset: i64,
     /// The most that it holds.
@@ -22,16 +22,16 @@ pub struct Page {
 
 /// A page, and how many there are in all.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundScimUsers {
     /// The page, in the order that was asked for.
-    pub users: Vec<FoundUser>,
+    pub users: Vec<ScimUserRow>,
     /// How many meet the condition on all pages.
     pub total: i64,
 }
 
 /// An identity with what is shown of its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundUser {
+pub struct ScimUserRow {
     /// `extern_uid`, in the letter case that it was given in.
     pub extern_uid: String,
     /// The identity's flag.
@@ -53,15 +53,21 @@ pub struct FoundUser {
 }
 
 /// The page of the identities in a scope that meet a condition.
-pub async fn list(db: &Db, scope: Scope, condition: Option<&Condition>, order: Order, page: Page) -> Result<Found> {
-    let search = Search { scope, condition, order };
+pub async fn list(
+    db: &Db,
+    scope: ScimScope,
+    condition: Option<&UserCondition>,
+    order: ScimUserOrder,
+    page: ScimPage,
+) -> Result<FoundScimUsers> {
+    let search = UserSearch { scope, condition, order };
     super::settled(db, || list_once(db, &search, page)).await
 }
 
-async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
+async fn list_once(db: &Db, search: &UserSearch<'_>, page: ScimPage) -> Result<FoundScimUsers> {
     if page.limit == 0 {
         let mut connection = db.acquire().await?;
-        return Ok(Found { users: Vec::new(), total: search.count(&mut connection).await? });
+        return Ok(FoundScimUsers { users: Vec::new(), total: search.count(&mut connection).await? });
     }
     if page.offset == 0 {
         let mut connection = db.acquire().await?;
@@ -69,7 +75,7 @@ async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
         let shown = i64::try_from(users.len()).unwrap_or(i64::MAX);
         // A look-up of one user needs no second statement to know how many there are.
         let total = if shown < page.limit { shown } else { search.count(&mut connection).await? };
-        return Ok(Found { users, total });
+        return Ok(FoundScimUsers { users, total });
     }
     // One snapshot: the distance from the end must be of the same list.
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
@@ -78,32 +84,32 @@ async fn list_once(db: &Db, search: &Search<'_>, page: Page) -> Result<Found> {
     let users = if limit <= 0 {
         Vec::new()
     } else if page.offset <= total / 2 {
-        search.page(&mut transaction, Page { limit, ..page }, false).await?
+        search.page(&mut transaction, ScimPage { limit, ..page }, false).await?
     } else {
         // Rows before a page are walked over, so the walk starts at the nearer end.
         let mut users =
-            search.page(&mut transaction, Page { offset: total - page.offset - limit, limit }, true).await?;
+            search.page(&mut transaction, ScimPage { offset: total - page.offset - limit, limit }, true).await?;
         users.reverse();
         users
     };
     transaction.commit().await?;
-    Ok(Found { users, total })
+    Ok(FoundScimUsers { users, total })
 }
 
-struct Search<'a> {
-    scope: Scope,
-    condition: Option<&'a Condition>,
-    order: Order,
+struct UserSearch<'a> {
+    scope: ScimScope,
+    condition: Option<&'a UserCondition>,
+    order: ScimUserOrder,
 }
 
-impl Search<'_> {
+impl UserSearch<'_> {
     async fn count(&self, connection: &mut PgConnection) -> Result<i64> {
         let mut sql = QueryBuilder::new("select count(*) from ");
         self.push_from(&mut sql, self.condition.is_some_and(looks_at_users));
         Ok(sql.build_query_scalar().persistent(self.is_usual()).fetch_one(connection).await?)
     }
 
-    async fn page(&self, connection: &mut PgConnection, page: Page, backwards: bool) -> Result<Vec<FoundUser>> {
+    async fn page(&self, connection: &mut PgConnection, page: ScimPage, backwards: bool) -> Result<Vec<ScimUserRow>> {
         // The page is found by identities alone where that is possible; only then are their users looked up.
         let users = self.condition.is_some_and(looks_at_users) || self.order.by.is_some_and(sorts_by_users);
         let mut sql = QueryBuilder::new("with page as materialized (select identity.id from ");
@@ -137,16 +143,16 @@ impl Search<'_> {
         match self.order.by {
             None => {}
             // These three have indexes, so that a page far in is walked to and not sorted for.
-            Some(SortField::Text(TextField::UserName)) => {
+            Some(UserSortField::Text(UserTextField::UserName)) => {
                 sql.push("identity.username").push(direction).push(", ");
             }
-            Some(SortField::Text(field)) => {
+            Some(UserSortField::Text(field)) => {
                 sql.push("lower(").push(text_sql(field)).push(")").push(direction).push(", ");
             }
-            Some(SortField::Time(TimeField::Created)) => {
+            Some(UserSortField::Time(UserTimeField::Created)) => {
                 sql.push("identity.created_at").push(direction).push(", ");
             }
-            Some(SortField::Time(field)) => {
+            Some(UserSortField::Time(field)) => {
                 sql.push(time_sql(field)).push(direction).push(", ");
             }
         }
@@ -156,7 +162,7 @@ impl Search<'_> {
     /// Whether the statement is one of the few that come again and again, and so is worth a place among the prepared.
     fn is_usual(&self) -> bool {
         self.condition.is_none_or(|condition| match condition {
-            Condition::All(parts) | Condition::Any(parts) => parts.len() <= 2 && parts.iter().all(is_leaf),
+            UserCondition::All(parts) | UserCondition::Any(parts) => parts.len() <= 2 && parts.iter().all(is_leaf),
             other => is_leaf(other),
         })
     }
@@ -164,55 +170,55 @@ impl Search<'_> {
 
 const LAST_MODIFIED: &str = "greatest(identity.updated_at, users.updated_at at time zone 'utc')";
 
-fn table(scope: Scope) -> &'static str {
+fn table(scope: ScimScope) -> &'static str {
     match scope {
-        Scope::Group(_) => "group_scim_identities",
-        Scope::Instance => "scim_identities",
+        ScimScope::Group(_) => "group_scim_identities",
+        ScimScope::Instance => "scim_identities",
     }
 }
 
-fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: Scope, alias: &str) {
+fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, alias: &str) {
     sql.push(alias);
     match scope {
-        Scope::Group(group) => sql.push(".group_id = ").push_bind(group.0),
-        Scope::Instance => sql.push(".group_id is null"),
+        ScimScope::Group(group) => sql.push(".group_id = ").push_bind(group.0),
+        ScimScope::Instance => sql.push(".group_id is null"),
     };
 }
 
-fn push_condition(sql: &mut QueryBuilder<Postgres>, scope: Scope, condition: &Condition) {
+fn push_condition(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, condition: &UserCondition) {
     match condition {
-        Condition::Constant(value) => {
+        UserCondition::Constant(value) => {
             sql.push(value);
         }
-        Condition::Active(true) => {
+        UserCondition::Active(true) => {
             sql.push("identity.active is not false");
         }
-        Condition::Active(false) => {
+        UserCondition::Active(false) => {
             sql.push("identity.active is false");
         }
-        Condition::Named(name) => push_named(sql, scope, name),
+        UserCondition::Named(name) => push_named(sql, scope, name),
         // Found first, so that the identities are found by an index whatever else is asked.
-        Condition::Text(TextField::Email, Operator::Equal, text) => {
+        UserCondition::Text(UserTextField::Email, FilterOperator::Equal, text) => {
             sql.push("identity.user_id = any (array(select id from users where lower(email) = lower(");
             sql.push_bind(text.clone()).push(")))");
         }
-        Condition::Text(field, operator, text) => push_text(sql, text_sql(*field), *operator, text),
-        Condition::Filled(field) => {
+        UserCondition::Text(field, operator, text) => push_text(sql, text_sql(*field), *operator, text),
+        UserCondition::Filled(field) => {
             sql.push(text_sql(*field)).push(" <> ''");
         }
-        Condition::Time(field, operator, time) => {
+        UserCondition::Time(field, operator, time) => {
             sql.push(time_sql(*field)).push(comparison(*operator)).push_bind(*time);
         }
-        Condition::All(parts) => push_joined(sql, scope, parts, ") and ("),
-        Condition::Any(parts) => push_joined(sql, scope, parts, ") or ("),
-        Condition::Not(inner) => {
+        UserCondition::All(parts) => push_joined(sql, scope, parts, ") and ("),
+        UserCondition::Any(parts) => push_joined(sql, scope, parts, ") or ("),
+        UserCondition::Not(inner) => {
             push_condition(sql.push("("), scope, inner);
             sql.push(") is not true");
         }
     }
 }
 
-fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: Scope, parts: &[Condition], word: &str) {
+fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, parts: &[UserCondition], word: &str) {
     sql.push("(");
     for (i, part) in parts.iter().enumerate() {
         sql.push(if i == 0 { "(" } else { word });
@@ -223,7 +229,7 @@ fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: Scope, parts: &[Conditio
 
 /// The one user of the scope whom a `userName` names: users of others are not looked at, so that none of them stands in the
 /// way. A user name holds no `@`, so an address is never taken for one.
-fn push_named(sql: &mut QueryBuilder<Postgres>, scope: Scope, name: &str) {
+fn push_named(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, name: &str) {
     const WAYS: [(&str, &str); 4] = [
         ("", "lower(named.extern_uid)"),
         (" join users on users.id = named.user_id", "lower(users.username)"),
@@ -241,51 +247,53 @@ fn push_named(sql: &mut QueryBuilder<Postgres>, scope: Scope, name: &str) {
     sql.push(")");
 }
 
-fn push_text(sql: &mut QueryBuilder<Postgres>, column: &str, operator: Operator, text: &str) {
+fn push_text(sql: &mut QueryBuilder<Postgres>, column: &str, operator: FilterOperator, text: &str) {
     let (before, between, after) = match operator {
-        Operator::Contains => ("strpos(lower(", "), lower(", ")) > 0"),
-        Operator::StartsWith => ("starts_with(lower(", "), lower(", "))"),
-        Operator::EndsWith => {
+        FilterOperator::Contains => ("strpos(lower(", "), lower(", ")) > 0"),
+        FilterOperator::StartsWith => ("starts_with(lower(", "), lower(", "))"),
+        FilterOperator::EndsWith => {
             sql.push("right(lower(").push(column).push("), length(lower(").push_bind(text.to_owned());
             sql.push("))) = lower(").push_bind(text.to_owned()).push(")");
             return;
         }
-        Operator::Equal => ("lower(", ") = lower(", ")"),
-        Operator::NotEqual => ("lower(", ") <> lower(", ")"),
-        Operator::Greater => ("lower(", ") > lower(", ")"),
-        Operator::GreaterOrEqual => ("lower(", ") >= lower(", ")"),
-        Operator::Less => ("lower(", ") < lower(", ")"),
-        Operator::LessOrEqual => ("lower(", ") <= lower(", ")"),
+        FilterOperator::Equal => ("lower(", ") = lower(", ")"),
+        FilterOperator::NotEqual => ("lower(", ") <> lower(", ")"),
+        FilterOperator::Greater => ("lower(", ") > lower(", ")"),
+        FilterOperator::GreaterOrEqual => ("lower(", ") >= lower(", ")"),
+        FilterOperator::Less => ("lower(", ") < lower(", ")"),
+        FilterOperator::LessOrEqual => ("lower(", ") <= lower(", ")"),
     };
     sql.push(before).push(column).push(between).push_bind(text.to_owned()).push(after);
 }
 
-fn comparison(operator: Operator) -> &'static str {
+fn comparison(operator: FilterOperator) -> &'static str {
     match operator {
         // Moments are not searched in as texts; the domain refuses to.
-        Operator::Equal | Operator::Contains | Operator::StartsWith | Operator::EndsWith => " = ",
-        Operator::NotEqual => " <> ",
-        Operator::Greater => " > ",
-        Operator::GreaterOrEqual => " >= ",
-        Operator::Less => " < ",
-        Operator::LessOrEqual => " <= ",
+        FilterOperator::Equal | FilterOperator::Contains | FilterOperator::StartsWith | FilterOperator::EndsWith => {
+            " = "
+        }
+        FilterOperator::NotEqual => " <> ",
+        FilterOperator::Greater => " > ",
+        FilterOperator::GreaterOrEqual => " >= ",
+        FilterOperator::Less => " < ",
+        FilterOperator::LessOrEqual => " <= ",
     }
 }
 
-fn text_sql(field: TextField) -> &'static str {
+fn text_sql(field: UserTextField) -> &'static str {
     match field {
-        TextField::Id => "identity.extern_uid",
-        TextField::UserName => "users.username",
-        TextField::Email => "users.email",
-        TextField::Name => "users.name",
+        UserTextField::Id => "identity.extern_uid",
+        UserTextField::UserName => "users.username",
+        UserTextField::Email => "users.email",
+        UserTextField::Name => "users.name",
         // The whole name is split where no part of it was ever sent.
-        TextField::GivenName => {
+        UserTextField::GivenName => {
             "case
                when users.first_name is null and users.last_name is null then split_part(btrim(users.name), ' ', 1)
                else coalesce(users.first_name, '')
              end"
         }
-        TextField::FamilyName => {
+        UserTextField::FamilyName => {
             "case
                when users.first_name is null and users.last_name is null
                then ltrim(substr(btrim(users.name), length(split_part(btrim(users.name), ' ', 1)) + 1))
@@ -296,42 +304,42 @@ fn text_sql(field: TextField) -> &'static str {
 }
 
 /// Moments are shown with milliseconds, and compare as they are shown.
-fn time_sql(field: TimeField) -> &'static str {
+fn time_sql(field: UserTimeField) -> &'static str {
     match field {
-        TimeField::Created => "date_trunc('milliseconds', identity.created_at)",
-        TimeField::LastModified => {
+        UserTimeField::Created => "date_trunc('milliseconds', identity.created_at)",
+        UserTimeField::LastModified => {
             "date_trunc('milliseconds', greatest(identity.updated_at, users.updated_at at time zone 'utc'))"
         }
     }
 }
 
-fn looks_at_users(condition: &Condition) -> bool {
+fn looks_at_users(condition: &UserCondition) -> bool {
     match condition {
-        Condition::Constant(_)
-        | Condition::Named(_)
-        | Condition::Active(_)
-        | Condition::Text(TextField::Id, ..)
-        | Condition::Text(TextField::Email, Operator::Equal, _) => false,
-        Condition::Text(..) => true,
-        Condition::Filled(field) => *field != TextField::Id,
-        Condition::Time(field, ..) => *field == TimeField::LastModified,
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(looks_at_users),
-        Condition::Not(inner) => looks_at_users(inner),
+        UserCondition::Constant(_)
+        | UserCondition::Named(_)
+        | UserCondition::Active(_)
+        | UserCondition::Text(UserTextField::Id, ..)
+        | UserCondition::Text(UserTextField::Email, FilterOperator::Equal, _) => false,
+        UserCondition::Text(..) => true,
+        UserCondition::Filled(field) => *field != UserTextField::Id,
+        UserCondition::Time(field, ..) => *field == UserTimeField::LastModified,
+        UserCondition::All(parts) | UserCondition::Any(parts) => parts.iter().any(looks_at_users),
+        UserCondition::Not(inner) => looks_at_users(inner),
     }
 }
 
-fn sorts_by_users(by: SortField) -> bool {
+fn sorts_by_users(by: UserSortField) -> bool {
     match by {
-        SortField::Text(field) => !matches!(field, TextField::Id | TextField::UserName),
-        SortField::Time(field) => field == TimeField::LastModified,
+        UserSortField::Text(field) => !matches!(field, UserTextField::Id | UserTextField::UserName),
+        UserSortField::Time(field) => field == UserTimeField::LastModified,
     }
 }
 
-fn is_leaf(condition: &Condition) -> bool {
-    !matches!(condition, Condition::All(_) | Condition::Any(_) | Condition::Not(_))
+fn is_leaf(condition: &UserCondition) -> bool {
+    !matches!(condition, UserCondition::All(_) | UserCondition::Any(_) | UserCondition::Not(_))
 }
 
-impl FromRow<'_, PgRow> for FoundUser {
+impl FromRow<'_, PgRow> for ScimUserRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             extern_uid: row.try_get("extern_uid")?,

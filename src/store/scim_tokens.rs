@@ -4,12 +4,13 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::NamespaceId;
-use crate::domain::scim::Scope;
-use crate::domain::scim::tenant::Provider;
+use crate::domain::level::AccessLevel;
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::tenant::SamlProvider;
 
 /// A group, as far as provisioning asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScimGroup {
+pub struct SamlGroupRow {
     /// `namespaces.id`
     pub id: NamespaceId,
     /// `namespaces.name`
@@ -19,11 +20,11 @@ pub struct ScimGroup {
     /// The top-level group around it, or itself.
     pub root: NamespaceId,
     /// Its SAML provider.
-    pub saml: Option<Provider>,
+    pub saml: Option<SamlProvider>,
 }
 
 /// Whose users the token of that digest opens.
-pub async fn find_scope(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<Scope>> {
+pub async fn find_scope(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<ScimScope>> {
     let row = sqlx::query!(
         r#"
         select group_id as "group_id?"
@@ -38,16 +39,16 @@ pub async fn find_scope(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Op
         digest.as_slice()
     );
     let row = row.fetch_optional(db).await?;
-    Ok(row.map(|row| row.group_id.map_or(Scope::Instance, |id| Scope::Group(NamespaceId(id)))))
+    Ok(row.map(|row| row.group_id.map_or(ScimScope::Instance, |id| ScimScope::Group(NamespaceId(id)))))
 }
 
 /// Gives a scope this token; the one before it is good no more.
 ///
 /// # Errors
 /// Where the database does not answer, or has no such group.
-pub async fn replace(db: impl PgExecutor<'_>, scope: Scope, digest: &[u8; 32]) -> Result<()> {
+pub async fn replace(db: impl PgExecutor<'_>, scope: ScimScope, digest: &[u8; 32]) -> Result<()> {
     match scope {
-        Scope::Group(group) => {
+        ScimScope::Group(group) => {
             sqlx::query!(
                 "
                 insert into group_scim_auth_access_tokens (group_id, token_encrypted)
@@ -62,7 +63,7 @@ pub async fn replace(db: impl PgExecutor<'_>, scope: Scope, digest: &[u8; 32]) -
             .execute(db)
             .await?;
         }
-        Scope::Instance => {
+        ScimScope::Instance => {
             sqlx::query!(
                 "
                 insert into scim_oauth_access_tokens (token_encrypted)
@@ -81,7 +82,7 @@ pub async fn replace(db: impl PgExecutor<'_>, scope: Scope, digest: &[u8; 32]) -
 }
 
 /// The group of that path in any letter case, or of that id where it is digits.
-pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<ScimGroup>> {
+pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<SamlGroupRow>> {
     let id = path.bytes().all(|byte| byte.is_ascii_digit()).then(|| path.parse::<i64>().unwrap_or(0));
     let row = sqlx::query!(
         r#"
@@ -117,20 +118,26 @@ pub async fn find_group(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Sc
         path
     );
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
-    let saml = row.saml_id.map(|id| Provider {
+    let saml = row.saml_id.map(|id| SamlProvider {
         id,
         enabled: row.enabled.unwrap_or(false),
         enforced_sso: row.enforced_sso.unwrap_or(false),
-        default_role: row.default_role.unwrap_or(10).into(),
+        default_role: row.default_role.map_or(AccessLevel::GUEST, |level| AccessLevel(level.into())),
         member_role: row.member_role,
     });
-    Ok(Some(ScimGroup { id: NamespaceId(row.id), name: row.name, path: row.path, root: NamespaceId(row.root), saml }))
+    Ok(Some(SamlGroupRow {
+        id: NamespaceId(row.id),
+        name: row.name,
+        path: row.path,
+        root: NamespaceId(row.root),
+        saml,
+    }))
 }
 
 /// The SHA-256 of the scope's token.
-pub async fn find_token(db: impl PgExecutor<'_>, scope: Scope) -> Result<Option<Vec<u8>>> {
+pub async fn find_token(db: impl PgExecutor<'_>, scope: ScimScope) -> Result<Option<Vec<u8>>> {
     let digest = match scope {
-        Scope::Group(group) => {
+        ScimScope::Group(group) => {
             sqlx::query_scalar!(
                 "select token_encrypted from group_scim_auth_access_tokens where group_id = $1",
                 group.0
@@ -138,7 +145,7 @@ pub async fn find_token(db: impl PgExecutor<'_>, scope: Scope) -> Result<Option<
             .fetch_optional(db)
             .await?
         }
-        Scope::Instance => sqlx::query_scalar!(
+        ScimScope::Instance => sqlx::query_scalar!(
             r#"select decode(token_encrypted, 'hex') as "digest!" from scim_oauth_access_tokens where group_id is null"#
         )
         .fetch_optional(db)

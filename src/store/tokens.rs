@@ -6,9 +6,10 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::access::UserState;
 use crate::domain::ids::UserId;
-use crate::domain::personal_access_token::Policy;
-use crate::domain::presented_token::{Owner, PresentedToken};
+use crate::domain::personal_access_token::TokenPolicy;
+use crate::domain::presented_token::{PresentedToken, TokenOwner};
 use crate::domain::token::scopes_from_yaml;
+use crate::domain::user_type::UserType;
 
 /// What a token may do and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> Result<()> {
 }
 
 /// What the instance says about tokens, and the group whose enterprise user it is about.
-pub async fn find_policy(db: impl PgExecutor<'_>, user: Option<UserId>) -> Result<Policy> {
+pub async fn find_policy(db: impl PgExecutor<'_>, user: Option<UserId>) -> Result<TokenPolicy> {
     let row = sqlx::query!(
         r#"
         select
@@ -134,7 +135,7 @@ pub async fn find_policy(db: impl PgExecutor<'_>, user: Option<UserId>) -> Resul
     )
     .fetch_optional(db)
     .await?;
-    let policy = row.map(|row| Policy {
+    let policy = row.map(|row| TokenPolicy {
         prefix: row.prefix,
         disabled: row.disabled,
         expiry_required: row.expiry_required,
@@ -222,12 +223,11 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
             expires_at: row.expires_at,
             revoked: row.revoked,
             admin_mode_enforced: row.admin_mode,
-            owner: Owner {
+            owner: TokenOwner {
                 id: UserId(row.user_id),
                 username: row.username,
                 state: UserState::from(row.state.as_str()),
-                // Project bots and service accounts act through their tokens; the installation's own never do.
-                internal: !matches!(row.user_type, 0 | 4 | 6 | 13),
+                internal: UserType::from_number(row.user_type).is_internal(),
                 admin: row.admin,
             },
         },

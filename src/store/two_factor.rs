@@ -6,8 +6,8 @@ use sqlx::PgExecutor;
 
 use super::{Error, Result};
 use crate::crypto::seal::{Closed, Seal, Sealed};
+use crate::domain::account_lock::{FAILURES_THAT_LOCK, last_ended_lock};
 use crate::domain::ids::UserId;
-use crate::domain::requester::{ATTEMPTS, LOCK};
 
 /// Sets up one-time passwords for a user: the secret in base32, sealed, and the switch that they are asked for.
 pub async fn update_otp_secret(db: impl PgExecutor<'_>, seal: &Seal, user: UserId, base32: &str) -> Result<()> {
@@ -82,7 +82,7 @@ pub async fn consume_step(db: impl PgExecutor<'_>, user: UserId, step: i32, now:
            and (locked_at is null or locked_at <= $3)",
         user.0,
         step,
-        (now - LOCK).naive_utc(),
+        last_ended_lock(now).naive_utc(),
     )
     .execute(db)
     .await?;
@@ -100,8 +100,8 @@ pub async fn count_failure(db: impl PgExecutor<'_>, user: UserId, now: DateTime<
            and (locked_at is null or locked_at <= $3)",
         user.0,
         now.naive_utc(),
-        (now - LOCK).naive_utc(),
-        ATTEMPTS,
+        last_ended_lock(now).naive_utc(),
+        FAILURES_THAT_LOCK,
     )
     .execute(db)
     .await?;

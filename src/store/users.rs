@@ -155,7 +155,7 @@ pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// The ghost user, to whom belongs what has no owner any more.
+/// The ghost user, who owns what has no owner any more.
 pub async fn find_ghost(db: impl PgExecutor<'_>) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!("select id from users where user_type = 5 order by id limit 1");
     Ok(id.fetch_optional(db).await?.map(UserId))

@@ -11,7 +11,7 @@ use super::Result;
 use crate::crypto::attr_encrypted::{ColumnKey, Undecryptable};
 use crate::domain::egress::Egress;
 use crate::domain::ids::{NamespaceId, ProjectId, WebHookId};
-use crate::domain::web_hook::{Health, Listening};
+use crate::domain::web_hook::{HookHealth, HookSubscriptions};
 
 /// Answers that are kept of each hook.
 const LOGS: i64 = 20;
@@ -47,7 +47,7 @@ pub struct WebHook {
     /// What people call it.
     pub name: Option<String>,
     /// What it listens to.
-    pub listening: Listening,
+    pub listening: HookSubscriptions,
     /// Whether the receiver's certificate must be good.
     pub enable_ssl_verification: bool,
 }
@@ -117,7 +117,7 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
     .fetch_all(db)
     .await?;
     let hooks = rows.into_iter().map(|row| {
-        let listening = Listening {
+        let listening = HookSubscriptions {
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
             alert_events: row.alert_events,
@@ -226,19 +226,19 @@ pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
     Ok(deleted.rows_affected() > 0)
 }
 
-/// A hook that hears of what happens to a project.
+/// A hook that subscribes to what happens to a project.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     /// The hook.
     pub id: WebHookId,
     /// What it listens to.
-    pub listening: Listening,
+    pub listening: HookSubscriptions,
     /// The same text for all hooks that post to one server: where one of them waits for an answer, so may the others.
     pub receiver: String,
 }
 
-/// The hooks that hear of anything that happens to a project: its own, those of the groups above it, and the instance's.
-/// Hooks that are disabled for good hear nothing.
+/// The hooks that subscribe to anything that happens to a project: its own, those of the groups above it, and the instance's.
+/// Hooks that are disabled for good are left out.
 pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Subscriber>> {
     let rows = sqlx::query!(
         r#"
@@ -262,12 +262,12 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &C
         order by web_hooks.id
         "#,
         project.0,
-        Health::LAST_FAILURE,
+        HookHealth::LAST_FAILURE,
     )
     .fetch_all(db)
     .await?;
     let hooks = rows.into_iter().map(|row| {
-        let listening = Listening {
+        let listening = HookSubscriptions {
             push_events: row.push_events,
             tag_push_events: row.tag_push_events,
             alert_events: row.alert_events,
@@ -336,7 +336,7 @@ pub struct Delivery {
     /// No request leaves the instance now.
     pub silent: bool,
     /// How the hook's receiver does.
-    pub health: Health,
+    pub health: HookHealth,
     /// When it was to be delivered first.
     pub created_at: DateTime<Utc>,
 }
@@ -393,7 +393,7 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
         body: row.request_data,
         egress: Egress { local: local.unwrap_or_default(), exceptions: row.exceptions.unwrap_or_default() },
         silent: row.silent.unwrap_or_default(),
-        health: Health::of(row.system, row.recent_failures, row.disabled_until),
+        health: HookHealth::of(row.system, row.recent_failures, row.disabled_until),
         created_at: row.created_at,
     }))
 }
@@ -471,7 +471,7 @@ pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, a
 
 /// How the receiver of a hook does, which nobody else changes before the caller's transaction ends; none where there is no
 /// such hook.
-pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Option<Health>> {
+pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Option<HookHealth>> {
     let row = sqlx::query!(
         r#"
         select type = 'SystemHook' as "system!", recent_failures, disabled_until
@@ -483,11 +483,11 @@ pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Opt
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Health::of(row.system, row.recent_failures, row.disabled_until)))
+    Ok(row.map(|row| HookHealth::of(row.system, row.recent_failures, row.disabled_until)))
 }
 
 /// Keeps how the receiver of a hook does.
-pub async fn update_health(db: impl PgExecutor<'_>, hook: WebHookId, health: Health) -> Result<()> {
+pub async fn update_health(db: impl PgExecutor<'_>, hook: WebHookId, health: HookHealth) -> Result<()> {
     sqlx::query!(
         "update web_hooks set recent_failures = $2, disabled_until = $3 where id = $1",
         hook.0,
@@ -521,7 +521,7 @@ pub struct FailingHook {
     /// Whose it is: a path, or `the instance`.
     pub owner: String,
     /// How its receiver does.
-    pub health: Health,
+    pub health: HookHealth,
     /// What waits to be delivered to it, or has failed for good.
     pub deliveries: i64,
     /// What its receiver answered last: a status, or why there is none.
@@ -565,7 +565,7 @@ pub async fn list_failing(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Fai
     let hooks = rows.into_iter().map(|row| FailingHook {
         id: row.id,
         owner: row.path.unwrap_or_else(|| "the instance".to_owned()),
-        health: Health::of(row.system, row.recent_failures, row.disabled_until),
+        health: HookHealth::of(row.system, row.recent_failures, row.disabled_until),
         deliveries: row.deliveries,
         last_answer: row.last_answer,
     });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{get, post};
 use gatehouse::config::Limits;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use gatehouse::http::extract::Params;
 use gatehouse::http::layers;
 use gatehouse::http::tasks::Tasks;
@@ -248,7 +248,7 @@ async fn the_binary_serves_a_socket_below_its_root_and_drains_when_asked_to_stop
 
 #[sqlx::test]
 async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
-    TestApp::new(pool.clone()).given().scim_token(Scope::Instance, "TI").await;
+    TestApp::new(pool.clone()).given().scim_token(ScimScope::Instance, "TI").await;
     let served = Installation::new(&pool, "").serve();
     let metrics = served.installation.metrics;
     assert_eq!(served.connect().ask("GET", CHECK, &served.signature(), "").status, 200);

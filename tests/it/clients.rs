@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gatehouse::config::Limits;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use gatehouse::server::{Listener, serve};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -333,7 +333,7 @@ async fn writes(app: &TestApp, given: &Given) -> Vec<Written> {
         given.project(&format!("acme/p{number}")).await;
     }
     let token = given.personal_access_token(root, &app.secrets.db_key_base, "glpat-root", &["api"]).await;
-    given.scim_token(Scope::Instance, "TI").await;
+    given.scim_token(ScimScope::Instance, "TI").await;
     let shell = format!("Gitlab-Shell-Api-Request: {}\r\n", app.token().expose_secret());
     let kas = format!("Gitlab-Kas-Api-Request: {}\r\n", app.kas_token().expose_secret());
     let admin = format!("PRIVATE-TOKEN: {token}\r\n");

@@ -10,7 +10,7 @@ use axum::http::Request;
 use futures_util::future::join_all;
 use gatehouse::config::Database;
 use gatehouse::domain::ids::AgentId;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use gatehouse::store::{Db, Error};
 use secrecy::SecretString;
 use serde_json::json;
@@ -57,7 +57,7 @@ impl Story {
         let rubi = given.user("rubi").await;
         given.key(rubi, "laptop").await;
         let agent = given.agent(project, "prod", None).await;
-        given.scim_token(Scope::Instance, "TI").await;
+        given.scim_token(ScimScope::Instance, "TI").await;
         let root = given.user("root").await;
         given.user_is(root, "admin = true").await;
         given.setting("gitlab_shell_operation_limit = 0").await;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use gatehouse::domain::access::refs::{Change, RefName, is_ref, is_valid_name};
+use gatehouse::domain::access::refs::{RefName, RefUpdate, is_ref, is_valid_name};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -80,7 +80,7 @@ fn names_are_gits() {
         let text = String::from_utf8_lossy(&name).into_owned();
         assert_eq!(is_ref(&text), by_git, "{text:?}");
         let id = "a".repeat(40);
-        let changes = Change::list(&format!("{id} {id} {text}\n"));
+        let changes = RefUpdate::list(&format!("{id} {id} {text}\n"));
         if by_git {
             taken += 1;
             let changes = changes.unwrap_or_else(|bad| panic!("{text:?} {bad}"));
@@ -88,7 +88,7 @@ fn names_are_gits() {
             assert_eq!(names, [text]);
         } else {
             refused += 1;
-            let is_invalid = |change: &Change| match &change.name {
+            let is_invalid = |change: &RefUpdate| match &change.name {
                 RefName::Branch(name) | RefName::Tag(name) => !is_valid_name(name),
                 RefName::Other(_) => false,
             };

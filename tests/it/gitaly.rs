@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
 use gatehouse::gitaly::{
-    Blob, ChangedPath, Context, Error, Gitaly, LfsPointer, Location, PathStatus, Person, Quarantine, Repository,
-    Signature,
+    CallContext, ChangedPath, CommitPerson, CommitSignature, GitalyClient, GitalyError, LfsPointer, NewBlob,
+    ObjectQuarantine, PathStatus, RepositoryClient, RepositoryLocation,
 };
 use secrecy::ExposeSecret;
 use tonic::{Code, Status};
@@ -18,12 +18,12 @@ const PATH: &str = "@hashed/6b/86/6b86.git";
 const NOBODY: &str = "ffffffffffffffffffffffffffffffffffffffff";
 
 /// A client of these settings, and the handle of `PATH`.
-fn client(settings: &str) -> Gitaly {
-    Gitaly::new(&Settings::load(settings, []).unwrap(), &Clock::system()).unwrap()
+fn client(settings: &str) -> GitalyClient {
+    GitalyClient::new(&Settings::load(settings, []).unwrap(), &Clock::system()).unwrap()
 }
 
-fn location() -> Location {
-    Location {
+fn location() -> RepositoryLocation {
+    RepositoryLocation {
         storage: "default".to_owned(),
         relative_path: PATH.to_owned(),
         gl_repository: "project-1".to_owned(),
@@ -31,18 +31,18 @@ fn location() -> Location {
     }
 }
 
-fn context() -> Context {
-    Context::new("01CORRELATION", Instant::now() + Duration::from_secs(50))
+fn context() -> CallContext {
+    CallContext::new("01CORRELATION", Instant::now() + Duration::from_secs(50))
 }
 
-fn handle(gitaly: &TestGitaly) -> Repository {
+fn handle(gitaly: &TestGitaly) -> RepositoryClient {
     client(&gitaly.settings()).repository(location(), context()).unwrap()
 }
 
-fn quarantined(gitaly: &TestGitaly, push: &Quarantined) -> Repository {
+fn quarantined(gitaly: &TestGitaly, push: &Quarantined) -> RepositoryClient {
     let (object_directory, alternates) = (push.object_directory.clone(), push.alternates.clone());
-    let quarantine = Some(Quarantine { object_directory, alternates });
-    client(&gitaly.settings()).repository(location(), Context { quarantine, ..context() }).unwrap()
+    let quarantine = Some(ObjectQuarantine { object_directory, alternates });
+    client(&gitaly.settings()).repository(location(), CallContext { quarantine, ..context() }).unwrap()
 }
 
 /// A Gitaly with a repository of one commit.
@@ -73,8 +73,8 @@ async fn a_repository_is_made_once_and_then_exists() {
 async fn a_repository_that_is_gone_is_not_found() {
     let gitaly = TestGitaly::start();
     let repository = handle(&gitaly);
-    assert!(matches!(repository.has_branches().await, Err(Error::NotFound(_))));
-    assert!(matches!(repository.new_commits(&[NOBODY], 10).await, Err(Error::NotFound(_))));
+    assert!(matches!(repository.has_branches().await, Err(GitalyError::NotFound(_))));
+    assert!(matches!(repository.new_commits(&[NOBODY], 10).await, Err(GitalyError::NotFound(_))));
 }
 
 #[tokio::test]
@@ -131,9 +131,9 @@ async fn the_commits_of_a_push_are_those_that_the_repository_lacks() {
     assert_eq!((commits[0].subject.as_str(), commits[0].message()), ("One", "One\n\nwith a body\n"));
     let seconds = commits[0].author.seconds;
     let utc_offset = commits[0].author.utc_offset;
-    let zoe = Person { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned(), seconds, utc_offset };
+    let zoe = CommitPerson { name: "Zoë".to_owned(), email: "zoe@example.com".to_owned(), seconds, utc_offset };
     assert_eq!((&commits[0].author, &commits[0].committer), (&zoe, &zoe));
-    assert_eq!((&commits[0].parent_ids, commits[0].signature), (&vec![first], Signature::None));
+    assert_eq!((&commits[0].parent_ids, commits[0].signature), (&vec![first], CommitSignature::None));
     assert_eq!(gitaly.methods(), ["ListAllCommits", "CheckObjectsExist"]);
 
     let calls = gitaly.calls();
@@ -169,7 +169,7 @@ async fn hundreds_of_commits_are_checked_a_hundred_at_a_time() {
     push.clone.set_ref("refs/heads/main", &parent);
     let repository = quarantined(&gitaly, &push.quarantine());
     assert_eq!(repository.new_commits(&[&parent], 230).await.unwrap().len(), 230);
-    assert!(matches!(repository.new_commits(&[&parent], 229).await, Err(Error::TooMany { limit: 229 })));
+    assert!(matches!(repository.new_commits(&[&parent], 229).await, Err(GitalyError::TooMany { limit: 229 })));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn commit_messages_may_not_fill_the_memory() {
         new = push.clone.commit("main", &[], &message);
     }
     let repository = quarantined(&gitaly, &push.quarantine());
-    assert!(matches!(repository.new_commits(&[&new], 100).await, Err(Error::TooLarge { .. })));
+    assert!(matches!(repository.new_commits(&[&new], 100).await, Err(GitalyError::TooLarge { .. })));
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn the_kind_of_a_signature_is_told() {
     let mut commits = quarantined(&gitaly, &push.quarantine()).new_commits(&[&first], 10).await.unwrap();
     commits.sort_by_key(|commit| commit.subject.clone());
     let kinds: Vec<_> = commits.iter().map(|commit| commit.signature).collect();
-    assert_eq!(kinds, [Signature::Pgp, Signature::X509, Signature::Ssh]);
+    assert_eq!(kinds, [CommitSignature::Pgp, CommitSignature::X509, CommitSignature::Ssh]);
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn the_paths_that_commits_change_are_told_and_a_merge_adds_none_of_its_own
             changed("src/main.rs", PathStatus::Deleted, 0o100_644, 0),
         ]
     );
-    assert!(matches!(repository.changed_paths(&commits[1..3], 2).await, Err(Error::TooMany { limit: 2 })));
+    assert!(matches!(repository.changed_paths(&commits[1..3], 2).await, Err(GitalyError::TooMany { limit: 2 })));
     // To its first parent the merge brings what was written aside.
     let brought = repository.paths_changed_by(&commits[3], 10).await.unwrap();
     assert_eq!(brought, [changed("other", PathStatus::Added, 0, 0o100_644)]);
@@ -330,9 +330,9 @@ async fn new_blobs_have_sizes_and_the_bases_of_a_thin_pack_are_not_among_them() 
     assert!(repository.new_blobs(&[&new], 2, 10).await.unwrap().is_empty());
     std::fs::remove_file(git.path.join("objects").join(&big[..2]).join(&big[2..])).unwrap();
     let found = repository.new_blobs(&[&new], 2, 10).await.unwrap();
-    assert_eq!(found, [Blob { id: big, size, path: None }]);
+    assert_eq!(found, [NewBlob { id: big, size, path: None }]);
     assert_eq!(repository.new_blobs(&[&new], 0, 10).await.unwrap().len(), 2);
-    assert!(matches!(repository.new_blobs(&[&new], 0, 1).await, Err(Error::TooMany { limit: 1 })));
+    assert!(matches!(repository.new_blobs(&[&new], 0, 1).await, Err(GitalyError::TooMany { limit: 1 })));
     assert!(repository.object_directory_size().await.unwrap() >= 1);
 }
 
@@ -342,7 +342,7 @@ async fn outside_a_quarantine_new_blobs_have_paths() {
     let author = Author { name: "Dana", email: "dana@example.com" };
     let new = git.write_commit(author, &[first], &[("a b/c", "12345")], "Loose");
     let blobs = handle(&gitaly).new_blobs(&[&new], 5, 10).await.unwrap();
-    assert_eq!(blobs, [Blob { id: git.blob(b"12345"), size: 5, path: Some(b"a b/c".to_vec()) }]);
+    assert_eq!(blobs, [NewBlob { id: git.blob(b"12345"), size: 5, path: Some(b"a b/c".to_vec()) }]);
 }
 
 #[tokio::test]
@@ -350,8 +350,8 @@ async fn every_call_says_who_asks_and_where() {
     let (gitaly, git, first) = started();
     let push = git.quarantined_push("main", &[("a", "1")], "New");
     assert_eq!(push.lines(), format!("{first} {} refs/heads/main\n", push.change().new));
-    let context = Context {
-        quarantine: Some(Quarantine {
+    let context = CallContext {
+        quarantine: Some(ObjectQuarantine {
             object_directory: push.object_directory.clone(),
             alternates: push.alternates.clone(),
         }),
@@ -401,9 +401,9 @@ async fn a_token_is_proven_and_a_wrong_one_refused() {
         let storage = settings.repositories.storages.get_mut("default").unwrap();
         assert_eq!(storage.gitaly_token.as_ref().map(ExposeSecret::expose_secret), Some("the secret"));
         storage.gitaly_token = Some(token).filter(|token| !token.is_empty()).map(Into::into);
-        let gitaly = Gitaly::new(&settings, &Clock::system()).unwrap();
+        let gitaly = GitalyClient::new(&settings, &Clock::system()).unwrap();
         let refused = gitaly.repository(location(), context()).unwrap().exists().await;
-        assert!(matches!(&refused, Err(Error::Failed(status)) if status.code() == code), "{refused:?}");
+        assert!(matches!(&refused, Err(GitalyError::Failed(status)) if status.code() == code), "{refused:?}");
     }
 }
 
@@ -413,14 +413,14 @@ async fn a_request_that_has_no_time_left_asks_nothing_and_one_that_runs_out_stop
     gitaly.delay("RepositoryExists", Duration::from_secs(5));
     gitaly.delay("ListCommits", Duration::from_secs(5));
     let within = |time: u64| {
-        let context = Context::new("c", Instant::now() + Duration::from_millis(time));
+        let context = CallContext::new("c", Instant::now() + Duration::from_millis(time));
         client(&gitaly.settings()).repository(location(), context).unwrap()
     };
-    assert!(matches!(within(0).exists().await, Err(Error::Deadline)));
+    assert!(matches!(within(0).exists().await, Err(GitalyError::Deadline)));
     assert!(gitaly.calls().is_empty());
     let begun = Instant::now();
-    assert!(matches!(within(200).exists().await, Err(Error::Deadline)));
-    assert!(matches!(within(200).new_commits(&[NOBODY], 1).await, Err(Error::Deadline)));
+    assert!(matches!(within(200).exists().await, Err(GitalyError::Deadline)));
+    assert!(matches!(within(200).new_commits(&[NOBODY], 1).await, Err(GitalyError::Deadline)));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert_eq!(gitaly.count("ListCommits"), 1);
 }
@@ -447,7 +447,7 @@ async fn a_gitaly_that_is_down_is_unavailable_at_once() {
     let repository = handle(&gitaly);
     let begun = Instant::now();
     for _ in 0..20 {
-        assert!(matches!(repository.exists().await, Err(Error::Unavailable(_))));
+        assert!(matches!(repository.exists().await, Err(GitalyError::Unavailable(_))));
     }
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
@@ -472,7 +472,7 @@ async fn a_gitaly_that_does_not_accept_keeps_nobody_waiting_in_a_row() {
         .collect();
     for call in calls {
         let outcome = call.await.unwrap();
-        assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(GitalyError::Unavailable(_))), "{outcome:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
@@ -483,7 +483,7 @@ async fn a_restarted_gitaly_is_found_again() {
     let repository = handle(&gitaly);
     assert!(repository.exists().await.unwrap());
     gitaly.stop();
-    assert!(matches!(repository.exists().await, Err(Error::Unavailable(_))));
+    assert!(matches!(repository.exists().await, Err(GitalyError::Unavailable(_))));
     for _ in 0..20 {
         gitaly.restart();
         assert!(repository.exists().await.unwrap());
@@ -505,8 +505,8 @@ async fn a_gitaly_that_dies_during_a_call_is_unavailable() {
     }
     gitaly.stop();
     let (unary, stream) = (unary.await.unwrap(), stream.await.unwrap());
-    assert!(matches!(unary, Err(Error::Unavailable(_))), "{unary:?}");
-    assert!(matches!(stream, Err(Error::Unavailable(_))), "{stream:?}");
+    assert!(matches!(unary, Err(GitalyError::Unavailable(_))), "{unary:?}");
+    assert!(matches!(stream, Err(GitalyError::Unavailable(_))), "{stream:?}");
 }
 
 #[tokio::test]
@@ -515,18 +515,18 @@ async fn a_gitaly_that_takes_no_more_work_says_when_to_come_again() {
     gitaly.exhaust("RepositoryExists", Duration::from_millis(1500));
     let busy = handle(&gitaly).exists().await;
     let wait = Some(Duration::from_millis(1500));
-    assert!(matches!(&busy, Err(Error::Exhausted { retry_after, .. }) if *retry_after == wait), "{busy:?}");
+    assert!(matches!(&busy, Err(GitalyError::Exhausted { retry_after, .. }) if *retry_after == wait), "{busy:?}");
     gitaly.fail("RepositoryExists", Status::resource_exhausted("maximum queue size reached"));
-    assert!(matches!(handle(&gitaly).exists().await, Err(Error::Exhausted { retry_after: None, .. })));
+    assert!(matches!(handle(&gitaly).exists().await, Err(GitalyError::Exhausted { retry_after: None, .. })));
     gitaly.fail("RepositoryExists", Status::internal("disk"));
-    assert!(matches!(handle(&gitaly).exists().await, Err(Error::Failed(_))));
+    assert!(matches!(handle(&gitaly).exists().await, Err(GitalyError::Failed(_))));
 }
 
 /// Handlers are spawned, and so must their questions be.
 #[test]
 fn questions_may_move_between_threads() {
     fn spawned(_: impl Future + Send) {}
-    fn all(repository: &Repository) {
+    fn all(repository: &RepositoryClient) {
         spawned(repository.exists());
         spawned(repository.is_ancestor("", ""));
         spawned(repository.new_commits(&[], 1));
@@ -540,7 +540,7 @@ fn questions_may_move_between_threads() {
 #[tokio::test]
 async fn a_storage_that_nobody_serves_is_named() {
     let gitaly = client("repositories: {storages: {default: {gitaly_address: 'tcp://gitaly:8075'}}}");
-    let elsewhere = Location { storage: "other".to_owned(), ..location() };
+    let elsewhere = RepositoryLocation { storage: "other".to_owned(), ..location() };
     let error = gitaly.repository(elsewhere, context()).unwrap_err();
     assert_eq!(error.to_string(), "storage other is not in the settings: repositories.storages");
 }
@@ -550,7 +550,7 @@ async fn every_address_that_cannot_be_dialled_is_reported() {
     let storages = "a: {gitaly_address: 'tcp://gitaly'}, b: {gitaly_address: 'dns://1.1.1.1/gitaly:1'}, \
                     c: {gitaly_address: 'tls://gitaly.example.com:9999'}";
     let settings = Settings::load(&format!("repositories: {{storages: {{{storages}}}}}"), []).unwrap();
-    let mistakes = Gitaly::new(&settings, &Clock::system()).unwrap_err();
+    let mistakes = GitalyClient::new(&settings, &Clock::system()).unwrap_err();
     let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(mistakes.join("\n"), @r"
     repositories.storages.a.gitaly_address: must be tcp://host:port

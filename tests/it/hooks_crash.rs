@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use gatehouse::clock::Clock;
 use gatehouse::crypto::attr_encrypted::ColumnKey;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::http::auth::{self, shell};
 use gatehouse::store::reference_counters;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
@@ -78,7 +78,7 @@ impl Story {
 }
 
 async fn hook(app: &TestApp, owner: Owner, receiver: &Receiver) {
-    let listening = Listening { push_events: true, ..Listening::default() };
+    let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
     let url = receiver.url().as_str().into();
     let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
     let mut connection = app.pool.acquire().await.unwrap();

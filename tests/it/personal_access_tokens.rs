@@ -7,8 +7,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use chrono::{NaiveDateTime, TimeDelta};
 use gatehouse::background::last_used::LastUsedWriter;
+use gatehouse::config::CustomersDot;
 use gatehouse::domain::ids::UserId;
-use gatehouse::http::auth::admin::{Admin, TokenAuth, require_admin};
+use gatehouse::domain::ledger::Actor;
+use gatehouse::http::auth::customers_dot::CustomersDot as CustomersDotAuth;
+use gatehouse::http::auth::personal_access_token::TokenAuth;
+use gatehouse::http::auth::provisioning::{Provisioner, ProvisioningAuth, require};
 use serde_json::json;
 use sqlx::PgPool;
 use tower::ServiceExt;
@@ -185,9 +189,13 @@ async fn an_admin_endpoint_needs_an_admin_and_scopes_that_suffice(pool: PgPool) 
         url: "http://localhost".to_owned(),
         documented_header: false,
     };
-    let who = async |admin: Admin| admin.token().presented.owner.username.clone();
-    let router: Router =
-        Router::new().route("/", get(who).post(who)).route_layer(from_fn_with_state(auth, require_admin));
+    let customers_dot = CustomersDotAuth::new(&CustomersDot::default(), app.clock.clone()).unwrap();
+    let auth = ProvisioningAuth { tokens: auth, customers_dot };
+    let who = async |provisioner: Provisioner| match &provisioner.author().actor {
+        Actor::Administrator(_, username) => username.clone(),
+        other => format!("{other:?}"),
+    };
+    let router: Router = Router::new().route("/", get(who).post(who)).route_layer(from_fn_with_state(auth, require));
     let ask = async |method: &str| {
         let request = Request::builder().method(method).uri("/").header("private-token", &token);
         let reply = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();

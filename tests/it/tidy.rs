@@ -75,7 +75,7 @@ fn one_function_says_who_is_an_active_member() {
         // Of one row, whether it is active.
         ("src/store/members.rs", 1),
         // What a link gave before, to whoever has any row.
-        ("src/store/scim_groups.rs", 1),
+        ("src/store/saml_group_links.rs", 1),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = sources("src/store");

@@ -8,6 +8,7 @@ use super::keys::midnight;
 use super::run::{Changes, Found, Place, Run};
 use super::words::{Day, Ensure, Given, Id, stated};
 use crate::domain::ids::{KeyId, ProjectId, UserId};
+use crate::domain::user_type::UserType;
 use crate::store::keys::{self, KeyRow};
 use crate::store::users::{self, UserRow};
 use crate::store::{Result, projects};
@@ -214,7 +215,7 @@ async fn ghost(run: &mut Run<'_>) -> Result<UserId> {
         username,
         name: "Ghost User".to_owned(),
         state: "active".to_owned(),
-        user_type: 5,
+        user_type: UserType::Ghost.number(),
         admin: false,
         auditor: false,
         external: false,

@@ -20,12 +20,12 @@ use super::subscriptions;
 use super::words::{BranchProtection, Ensure, Given, Id, Level, ProjectCreation, Protocol, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::NamespaceId;
-use crate::domain::scim::Scope;
+use crate::domain::scim::ScimScope;
 use crate::store::members::Source;
 use crate::store::namespaces::{self, GroupRow, Holder, SamlRow};
-use crate::store::push_rules::Owner;
+use crate::store::push_rules::PushRuleOwner;
 use crate::store::security_policies as policy_files;
-use crate::store::{Result, derived, keys, scim_groups, web_hooks};
+use crate::store::{self, Result, derived, keys, web_hooks};
 
 /// A group, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -160,7 +160,7 @@ pub async fn remove(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<(
     run.touch_before(id).await?;
     provisioned::end(run, id, &group.path).await?;
     subscriptions::end(run, id, &group.path).await?;
-    scim_groups::delete_links(&mut *run.conn, id).await?;
+    store::saml_group_links::delete_all(&mut *run.conn, id).await?;
     namespaces::delete_group(run.conn, id).await?;
     run.removed(&format!("group {}", group.path));
     Ok(())
@@ -188,16 +188,16 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, group: &Group) -> Result<()
             bring_saml(run, id, &group.path, saml).await?;
         }
         if let Some(token) = &group.scim_token {
-            scim::bring_token(run, &place.key("scim_token"), Scope::Group(id), &group.path, token).await?;
+            scim::bring_token(run, &place.key("scim_token"), ScimScope::Group(id), &group.path, token).await?;
         }
         let identities = &group.scim_identities;
-        scim::bring(run, &place.key("scim_identities"), Scope::Group(id), &group.path, identities).await?;
+        scim::bring(run, &place.key("scim_identities"), ScimScope::Group(id), &group.path, identities).await?;
     }
     let links = &group.saml_group_links;
     saml_group_links::bring(run, &place.key("saml_group_links"), id, &group.path, links).await?;
     let authorities = if group.depth() > 0 { Map::new() } else { bring_authorities(run, place, id, group).await? };
     if let Some(rules) = &group.push_rules {
-        push_rules::bring(run, &place.key("push_rules"), Owner::Group(id), &group.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), PushRuleOwner::Group(id), &group.path, rules).await?;
     }
     if let Some(policies) = &group.security_policies {
         let owner = policy_files::Owner::Group(id);

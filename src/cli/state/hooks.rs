@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::run::{Place, Run};
 use super::words::{Ensure, Given, stated};
-use crate::domain::web_hook::Listening;
+use crate::domain::web_hook::HookSubscriptions;
 use crate::store::Result;
 use crate::store::web_hooks::{self, Owner, Upserted, WebHook};
 
@@ -100,7 +100,7 @@ fn new(url: &str) -> WebHook {
         url: url.into(),
         token: None,
         name: None,
-        listening: Listening { push_events: true, ..Listening::default() },
+        listening: HookSubscriptions { push_events: true, ..HookSubscriptions::default() },
         enable_ssl_verification: true,
     }
 }

@@ -10,6 +10,7 @@ use super::words::{Day, Ensure};
 use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::Record;
 use crate::domain::minutes::{Pack, Wanted};
+use crate::services::credit_minutes::credit_locked;
 use crate::store::{Result, ledger, minutes_packs, namespaces};
 
 /// A pack, found by the id of its purchase.
@@ -98,7 +99,7 @@ async fn credit(run: &mut Run<'_>, place: &Place, namespace: NamespaceId, wanted
         return Ok(None);
     }
     let (author, now) = (run.author(), run.now);
-    let made = minutes_packs::credit(run.conn, namespace, std::slice::from_ref(wanted), &author, now).await?;
+    let made = credit_locked(run.conn, namespace, std::slice::from_ref(wanted), &author, now).await?;
     let pack = made.and_then(|packs| packs.into_iter().next());
     if pack.is_none() {
         run.mistake(place, "cannot be credited: its purchase_xid is blank, or somebody credits it elsewhere");

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domain::scim::Scope;
+use crate::domain::scim::ScimScope;
 use crate::store::web_hooks::Owner;
-use crate::store::{Error, Result, ids, locks, scim_groups};
+use crate::store::{self, Error, Result, ids, locks};
 
 pub mod add_on_purchases;
 pub mod agents;
@@ -89,7 +89,7 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
     // Before any row is written: providers hold what they change in the other order.
     let about_links = |group: &groups::Group| group.ensure.is_absent() || !group.saml_group_links.is_empty();
     if document.groups.iter().any(about_links) || !document.scim_identities.is_empty() {
-        scim_groups::lock_links(&mut *run.conn).await?;
+        store::saml_group_links::lock_links(&mut *run.conn).await?;
     }
     move_sequences(run, document).await?;
     let root = |noun: &str| Place::root(noun);
@@ -148,7 +148,7 @@ async fn in_order(run: &mut Run<'_>, document: &Document) -> Result<()> {
         run.caught(&place, answer)?;
     }
     let identities = &document.scim_identities;
-    scim::bring(run, &root("scim_identities"), Scope::Instance, "the instance", identities).await?;
+    scim::bring(run, &root("scim_identities"), ScimScope::Instance, "the instance", identities).await?;
     hooks::bring(run, &root("hooks"), Owner::Instance, "the instance", &document.hooks).await?;
     for (index, message) in document.broadcast_messages.iter().enumerate() {
         let place = root("broadcast_messages").item(index);

@@ -19,12 +19,12 @@ use super::words::{Ensure, Feature, Given, Id, Visibility, stated};
 use crate::domain::full_path::{Position, check_name, split};
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::repository::{GlRepository, hashed_path};
-use crate::gitaly::Location;
+use crate::gitaly::RepositoryLocation;
 use crate::store::error_tracking::{self, ErrorTrackingRow};
 use crate::store::members::Source;
 use crate::store::namespaces::{self, Holder};
 use crate::store::projects::{self, ProjectRow};
-use crate::store::push_rules::Owner;
+use crate::store::push_rules::PushRuleOwner;
 use crate::store::security_policies as policy_files;
 use crate::store::{Result, default_branches, derived, repositories, settings, web_hooks};
 
@@ -204,7 +204,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, project: &Project) -> Resul
     let tags = &project.protected_tags;
     let tags = protected_refs::bring_tags(run, &place.key("protected_tags"), home.id, home.path, tags).await?;
     if let Some(rules) = &project.push_rules {
-        push_rules::bring(run, &place.key("push_rules"), Owner::Project(home.id), home.path, rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), PushRuleOwner::Project(home.id), home.path, rules).await?;
     }
     hooks::bring(run, &place.key("hooks"), web_hooks::Owner::Project(home.id), home.path, &project.hooks).await?;
     let mut client_keys = Map::new();
@@ -403,7 +403,7 @@ async fn create_repository(
         Some(name) => name.to_owned(),
         None => default_branches::find_initial(&mut *run.conn, home.id).await?,
     };
-    let location = Location {
+    let location = RepositoryLocation {
         storage: storage.to_owned(),
         relative_path: format!("{}.git", hashed_path("@hashed", home.id.0)),
         gl_repository: GlRepository::Project(home.id).to_string(),

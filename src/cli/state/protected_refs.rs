@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::run::{Changes, Found, Place, Run};
 use super::words::{Ensure, Id};
 use crate::domain::ids::ProjectId;
-use crate::store::protected_refs::{self, Allowed, BranchRow};
+use crate::store::protected_refs::{self, ProtectedBranchRow, ProtectedRefAccess};
 use crate::store::{Result, keys};
 
 /// The level of maintainers, who pass where nobody is named.
@@ -79,7 +79,9 @@ pub async fn bring_branches(
         }
         let push = resolve(run, &place.key("push"), project, branch.push.as_deref()).await?;
         let merge = resolve(run, &place.key("merge"), project, branch.merge.as_deref()).await?;
-        for (index, _) in merge.iter().flatten().enumerate().filter(|(_, one)| matches!(one, Allowed::DeployKey(_))) {
+        for (index, _) in
+            merge.iter().flatten().enumerate().filter(|(_, one)| matches!(one, ProtectedRefAccess::DeployKey(_)))
+        {
             run.mistake(&place.key("merge").item(index), "is a deploy key, which pushes and never merges");
         }
         let by_key = existing.as_ref().map(|row| row.id);
@@ -87,7 +89,8 @@ pub async fn bring_branches(
         let Some(found) = run.identify_fixed(&place, "protected_branches", stated_id, by_key).await? else {
             continue;
         };
-        let mut row = existing.unwrap_or(BranchRow { id: stated_id.unwrap_or(0), ..BranchRow::default() });
+        let mut row =
+            existing.unwrap_or(ProtectedBranchRow { id: stated_id.unwrap_or(0), ..ProtectedBranchRow::default() });
         let mut changes = Changes::default();
         changes.set("allow_force_push", &mut row.allow_force_push, branch.allow_force_push);
         let id = match found {
@@ -104,7 +107,7 @@ pub async fn bring_branches(
             }
         };
         let created = matches!(found, Found::Nothing(_));
-        let usual = || created.then(|| vec![Allowed::Role(MAINTAINER)]);
+        let usual = || created.then(|| vec![ProtectedRefAccess::Role(MAINTAINER)]);
         let mut who = protected_refs::list_push_access(&mut *run.conn, id).await?;
         if let Some(push) = push.or_else(usual).filter(|push| *push != who) {
             changes.set_as("push", &mut who, Some(push), shown);
@@ -153,7 +156,7 @@ pub async fn bring_tags(
             }
             Some(Found::Row(id)) => (id, false),
         };
-        let usual = || created.then(|| vec![Allowed::Role(MAINTAINER)]);
+        let usual = || created.then(|| vec![ProtectedRefAccess::Role(MAINTAINER)]);
         let mut who = protected_refs::list_create_access(&mut *run.conn, id).await?;
         if let Some(create) = create.or_else(usual).filter(|create| *create != who) {
             let mut changes = Changes::default();
@@ -174,16 +177,16 @@ async fn resolve(
     place: &Place,
     project: ProjectId,
     stated: Option<&[Principal]>,
-) -> Result<Option<Vec<Allowed>>> {
+) -> Result<Option<Vec<ProtectedRefAccess>>> {
     let Some(stated) = stated else { return Ok(None) };
     let mut allowed = Vec::with_capacity(stated.len());
     for (index, Principal(word)) in stated.iter().enumerate() {
         let place = place.item(index);
         allowed.extend(match word.split_once(':') {
-            Some(("user", username)) => run.user(&place, username).await?.map(Allowed::User),
-            Some(("group", path)) => run.group(&place, path).await?.map(Allowed::Group),
+            Some(("user", username)) => run.user(&place, username).await?.map(ProtectedRefAccess::User),
+            Some(("group", path)) => run.group(&place, path).await?.map(ProtectedRefAccess::Group),
             Some(("deploy_key", title)) => deploy_key(run, &place, project, title).await?,
-            _ => Some(Allowed::Role(role(word))),
+            _ => Some(ProtectedRefAccess::Role(role(word))),
         });
     }
     allowed.sort_unstable();
@@ -191,9 +194,14 @@ async fn resolve(
     Ok(Some(allowed))
 }
 
-async fn deploy_key(run: &mut Run<'_>, place: &Place, project: ProjectId, title: &str) -> Result<Option<Allowed>> {
+async fn deploy_key(
+    run: &mut Run<'_>,
+    place: &Place,
+    project: ProjectId,
+    title: &str,
+) -> Result<Option<ProtectedRefAccess>> {
     match keys::list_deploy_keys_by_title(&mut *run.conn, project, title).await?[..] {
-        [id] => return Ok(Some(Allowed::DeployKey(id))),
+        [id] => return Ok(Some(ProtectedRefAccess::DeployKey(id))),
         [] => run.mistake(place, format!("the project has no deploy key {title}")),
         _ => run.mistake(place, format!("the project has several deploy keys {title}")),
     }
@@ -211,16 +219,16 @@ fn role(word: &str) -> i32 {
 }
 
 #[expect(clippy::ptr_arg, reason = "`Changes::set_as` shows the field as it is")]
-fn shown(allowed: &Vec<Allowed>) -> String {
-    let word = |one: &Allowed| match one {
-        Allowed::Role(0) => "none".to_owned(),
-        Allowed::Role(30) => "developer".to_owned(),
-        Allowed::Role(40) => "maintainer".to_owned(),
-        Allowed::Role(60) => "admin".to_owned(),
-        Allowed::Role(level) => level.to_string(),
-        Allowed::User(id) => format!("user {id}"),
-        Allowed::Group(id) => format!("group {id}"),
-        Allowed::DeployKey(id) => format!("deploy key {id}"),
+fn shown(allowed: &Vec<ProtectedRefAccess>) -> String {
+    let word = |one: &ProtectedRefAccess| match one {
+        ProtectedRefAccess::Role(0) => "none".to_owned(),
+        ProtectedRefAccess::Role(30) => "developer".to_owned(),
+        ProtectedRefAccess::Role(40) => "maintainer".to_owned(),
+        ProtectedRefAccess::Role(60) => "admin".to_owned(),
+        ProtectedRefAccess::Role(level) => level.to_string(),
+        ProtectedRefAccess::User(id) => format!("user {id}"),
+        ProtectedRefAccess::Group(id) => format!("group {id}"),
+        ProtectedRefAccess::DeployKey(id) => format!("deploy key {id}"),
     };
     format!("[{}]", allowed.iter().map(word).collect::<Vec<_>>().join(", "))
 }

@@ -7,7 +7,7 @@ use super::run::{Changes, Place, Run};
 use super::words::{Ensure, stated};
 use crate::domain::re2::{Anchors, Regex};
 use crate::store::Result;
-use crate::store::push_rules::{self, Owner, PushRuleRow};
+use crate::store::push_rules::{self, PushRuleOwner, PushRuleRow};
 
 /// What commits and pushes must be like. An expression that is null asks for nothing.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -43,7 +43,13 @@ pub struct PushRules {
 }
 
 /// Brings the owner's push rules in line; `whose` names the owner. An expression that is not RE2's is a mistake.
-pub async fn bring(run: &mut Run<'_>, place: &Place, owner: Owner, whose: &str, rules: &PushRules) -> Result<()> {
+pub async fn bring(
+    run: &mut Run<'_>,
+    place: &Place,
+    owner: PushRuleOwner,
+    whose: &str,
+    rules: &PushRules,
+) -> Result<()> {
     rules.check(run, place);
     let what = format!("push rules of {whose}");
     let id = push_rules::find_id(&mut *run.conn, owner).await?;

@@ -19,9 +19,10 @@ use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::ledger::{Actor, Author};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
-use crate::gitaly::{Context, Gitaly, Location};
+use crate::gitaly::{CallContext, GitalyClient, RepositoryLocation};
+use crate::services::sync_scim_members;
 use crate::store::namespaces::{self, Holder};
-use crate::store::{self, Result, derived, ids, scim_groups, users};
+use crate::store::{self, Result, derived, ids, users};
 
 /// A place in the document, as a person would write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Sources {
     environment: Environment,
     folder: PathBuf,
-    gitaly: Option<Gitaly>,
+    gitaly: Option<GitalyClient>,
 }
 
 impl Sources {
@@ -74,7 +75,7 @@ impl Sources {
 
     /// The same, with storages.
     #[must_use]
-    pub fn with_gitaly(self, gitaly: Gitaly) -> Self {
+    pub fn with_gitaly(self, gitaly: GitalyClient) -> Self {
         Self { gitaly: Some(gitaly), ..self }
     }
 
@@ -256,7 +257,7 @@ impl<'a> Run<'a> {
     /// only says that it would. A storage that gave no answer once is not asked again.
     pub async fn create_repository(
         &mut self,
-        location: Location,
+        location: RepositoryLocation,
         default_branch: &str,
     ) -> std::result::Result<bool, String> {
         if self.report.dry_run {
@@ -267,7 +268,7 @@ impl<'a> Run<'a> {
         if self.silent_storages.contains(&storage) {
             return Err(format!("storage {storage} gave no answer before"));
         }
-        let context = Context::new("apply", Instant::now() + GITALY_BUDGET);
+        let context = CallContext::new("apply", Instant::now() + GITALY_BUDGET);
         let made = async { gitaly.repository(location, context)?.create(default_branch).await };
         made.await.map_err(|error| {
             self.silent_storages.insert(storage);
@@ -509,7 +510,7 @@ impl<'a> Run<'a> {
         let users: Vec<UserId> = self.touched_users.iter().copied().collect();
         derived::refresh_authorizations(&mut *self.conn, &users, self.now.date_naive()).await?;
         for group in &self.linked {
-            while scim_groups::sync(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
+            while sync_scim_members::sync_some(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
         }
         Ok(())
     }

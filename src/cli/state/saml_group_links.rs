@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::run::{Changes, Place, Run};
 use super::words::{Ensure, Level, Word};
 use crate::domain::ids::NamespaceId;
-use crate::store::{Result, scim_groups};
+use crate::store::{Result, saml_group_links};
 
 /// A link, found by the name that the provider has for its group.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -38,10 +38,10 @@ pub async fn bring(
             continue;
         }
         let what = format!("SAML group link {name} of {path}");
-        let existing = scim_groups::find_link(&mut *run.conn, group, name).await?;
+        let existing = saml_group_links::find(&mut *run.conn, group, name).await?;
         if link.ensure.is_absent() {
             if let Some(row) = existing {
-                scim_groups::delete_link(&mut *run.conn, row.id).await?;
+                saml_group_links::delete(&mut *run.conn, row.id).await?;
                 run.removed(&what);
             }
             continue;
@@ -52,7 +52,7 @@ pub async fn bring(
                 run.mistake(&place.key("saml_group_name"), "must have 1 to 255 characters, not blanks alone");
             }
             (None, Some(level)) => {
-                scim_groups::insert_link(&mut *run.conn, group, name, level).await?;
+                saml_group_links::insert(&mut *run.conn, group, name, level).await?;
                 run.link(group);
                 run.added(&what);
             }
@@ -60,7 +60,7 @@ pub async fn bring(
                 let (mut given, mut changes) = (row.access_level, Changes::default());
                 changes.set_as("access_level", &mut given, level, |number| Level::word_of(*number));
                 if !changes.is_empty() {
-                    scim_groups::update_link(&mut *run.conn, row.id, given).await?;
+                    saml_group_links::update(&mut *run.conn, row.id, given).await?;
                     run.link(group);
                     run.updated(&what, &changes);
                 }

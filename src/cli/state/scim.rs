@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use super::run::{Changes, Place, Run};
 use super::words::{Ensure, Given, Id};
-use crate::domain::scim::Scope;
-use crate::domain::scim::newcomer::check_extern_uid;
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::new_user::check_extern_uid;
 use crate::domain::token;
-use crate::store::{Result, scim, scim_groups, scim_tokens};
+use crate::store::{Result, scim_identities, scim_member_syncs, scim_tokens};
 
 /// A user as an identity provider knows them, found by the user. The user is neither made nor changed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -30,7 +30,13 @@ pub struct ScimIdentity {
 }
 
 /// Makes the scope's token this one; the one before it is good no more.
-pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &Given) -> Result<()> {
+pub async fn bring_token(
+    run: &mut Run<'_>,
+    place: &Place,
+    scope: ScimScope,
+    whose: &str,
+    stated: &Given,
+) -> Result<()> {
     let Some(text) = run.given(place, stated) else { return Ok(()) };
     let digest = token::sha256(&text);
     let known = scim_tokens::find_token(&mut *run.conn, scope).await?;
@@ -52,17 +58,23 @@ pub async fn bring_token(run: &mut Run<'_>, place: &Place, scope: Scope, whose: 
 }
 
 /// Brings a scope's identities about; `whose` is the group's path, or the instance.
-pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, stated: &[ScimIdentity]) -> Result<()> {
+pub async fn bring(
+    run: &mut Run<'_>,
+    place: &Place,
+    scope: ScimScope,
+    whose: &str,
+    stated: &[ScimIdentity],
+) -> Result<()> {
     for (index, entry) in stated.iter().enumerate() {
         let place = place.item(index);
         let Some(user) = run.user(&place.key("user"), &entry.user).await? else { continue };
         let what = format!("SCIM identity of {} in {whose}", entry.user);
-        let existing = scim::find_by_user(&mut *run.conn, scope, user).await?;
+        let existing = scim_identities::find_by_user(&mut *run.conn, scope, user).await?;
         if entry.ensure.is_absent() {
             if let Some(row) = existing {
-                scim::delete(&mut *run.conn, scope, row.id).await?;
-                if scope == Scope::Instance {
-                    let groups = scim_groups::delete_member(&mut *run.conn, user).await?;
+                scim_identities::delete(&mut *run.conn, scope, row.id).await?;
+                if scope == ScimScope::Instance {
+                    let groups = scim_member_syncs::delete_memberships_of(&mut *run.conn, user).await?;
                     for group in groups {
                         run.link(group);
                     }
@@ -82,7 +94,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, 
                 run.mistake(&place.key("extern_uid"), refusal.to_string());
                 continue;
             }
-            let holder = scim::find_user_id(&mut *run.conn, scope, extern_uid).await?;
+            let holder = scim_identities::find_user_id(&mut *run.conn, scope, extern_uid).await?;
             if holder.is_some_and(|holder| holder != user) {
                 run.mistake(&place.key("extern_uid"), "is that of another user");
                 continue;
@@ -92,7 +104,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, 
             (None, None) => run.mistake(&place, "extern_uid is missing, which a new identity needs"),
             (None, Some(extern_uid)) => {
                 let (id, active) = (entry.id.map(|id| id.0), entry.active.unwrap_or(true));
-                scim::insert(&mut *run.conn, scope, id, user, extern_uid, active).await?;
+                scim_identities::insert(&mut *run.conn, scope, id, user, extern_uid, active).await?;
                 run.added(&what);
             }
             (Some(mut row), _) => {
@@ -100,7 +112,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, scope: Scope, whose: &str, 
                 changes.set("extern_uid", &mut row.extern_uid, entry.extern_uid.clone());
                 changes.set("active", &mut row.active, entry.active);
                 if !changes.is_empty() {
-                    scim::update(&mut *run.conn, scope, row.id, &row.extern_uid, row.active).await?;
+                    scim_identities::update(&mut *run.conn, scope, row.id, &row.extern_uid, row.active).await?;
                     run.updated(&what, &changes);
                 }
             }

@@ -9,8 +9,8 @@ use super::push_rules::{self, PushRules};
 use super::run::{Changes, Place, Run};
 use super::scim;
 use super::words::{BranchProtection, Given, Protocol, Visibility, Word, stated};
-use crate::domain::scim::Scope;
-use crate::store::push_rules::Owner;
+use crate::domain::scim::ScimScope;
+use crate::store::push_rules::PushRuleOwner;
 use crate::store::settings::{self, SettingsRow};
 use crate::store::{Result, error_tracking};
 
@@ -160,7 +160,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
         run.updated("settings", &changes);
     }
     if let Some(token) = &settings.scim_token {
-        scim::bring_token(run, &place.key("scim_token"), Scope::Instance, "the instance", token).await?;
+        scim::bring_token(run, &place.key("scim_token"), ScimScope::Instance, "the instance", token).await?;
     }
     if let Some(given) = &settings.error_tracking_access_token
         && let Some(text) = run.given(&place.key("error_tracking_access_token"), given)
@@ -173,7 +173,7 @@ pub async fn bring(run: &mut Run<'_>, place: &Place, settings: &InstanceSettings
         }
     }
     if let Some(rules) = &settings.push_rules {
-        push_rules::bring(run, &place.key("push_rules"), Owner::Instance, "the instance", rules).await?;
+        push_rules::bring(run, &place.key("push_rules"), PushRuleOwner::Instance, "the instance", rules).await?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::words::{Ensure, Given, Id, stated};
 use crate::domain::full_path::{Position, check_name};
 use crate::domain::ids::UserId;
 use crate::domain::two_factor::is_secret;
+use crate::domain::user_type::UserType;
 use crate::store::namespaces::Holder;
 use crate::store::users::{self, UserRow};
 use crate::store::{Result, derived, namespaces, two_factor};
@@ -305,7 +306,7 @@ fn new_row(user: &User) -> UserRow {
         name: user.username.clone(),
         email: String::new(),
         state: State::Active.word().to_owned(),
-        user_type: 0,
+        user_type: UserType::Human.number(),
         admin: false,
         auditor: false,
         external: false,

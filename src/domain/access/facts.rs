@@ -1,160 +1,51 @@
-//! What the access rules look at: an attempt, and the facts about everyone and everything in it.
+//! What the access rules look at: the facts about everyone and everything in an attempt.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ipnet::IpNet;
 
+use super::attempt::AccessProtocol;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
-use crate::domain::repository::{GlRepository, RepositoryPath};
+use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 use crate::domain::ssh_key::KeyKind;
-
-/// What somebody tries to do to a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// The git command.
-    pub action: Action,
-    /// How the user reached git.
-    pub protocol: Protocol,
-    /// On whose behalf git acts, as the request names them.
-    pub actor: ActorName,
-    /// Which repository, as the request names it.
-    pub target: Target,
-    /// What a push changes.
-    pub changes: Changes,
-    /// The client's address, where the request tells it.
-    pub client_ip: Option<ClientIp>,
-    /// The group whose certificate authority signed the login's certificate.
-    pub certified_by: Option<String>,
-}
-
-/// The git command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// `git-upload-pack` or `git-upload-archive`
-    Download,
-    /// `git-receive-pack`
-    Push,
-    /// Anything else, which nobody may run.
-    Unknown,
-}
-
-/// How the user reached git.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// git over SSH
-    Ssh,
-    /// git over HTTP
-    Http,
-    /// a page or an API of the web application
-    Web,
-    /// a word we do not know
-    Other(String),
-}
-
-impl Protocol {
-    /// The word that clients send.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Ssh => "ssh",
-            Self::Http => "http",
-            Self::Web => "web",
-            Self::Other(word) => word,
-        }
-    }
-}
-
-impl From<&str> for Protocol {
-    fn from(word: &str) -> Self {
-        match word {
-            "ssh" => Self::Ssh,
-            "http" => Self::Http,
-            "web" => Self::Web,
-            word => Self::Other(word.to_owned()),
-        }
-    }
-}
-
-/// On whose behalf git acts, as a request names them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ActorName {
-    /// `key_id`, a user's key or a deploy key
-    Key(KeyId),
-    /// `user_id`
-    User(UserId),
-    /// `username`, without regard to case
-    Username(String),
-    /// `krb5principal`
-    Kerberos(String),
-    /// No parameter, or one that cannot name anybody.
-    Nobody,
-}
-
-/// Which repository, as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// `gl_repository`
-    Repository(GlRepository),
-    /// `project`
-    Path(RepositoryPath),
-}
-
-/// What a push changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changes {
-    /// A download.
-    None,
-    /// `_any`: gitlab-shell asks whether the user may push at all.
-    Any,
-    /// The ref updates, a line each.
-    Lines(String),
-}
-
-/// The address that the client connected from, or text that is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientIp {
-    /// An address.
-    Known(IpAddr),
-    /// The client passes on what it was given, whatever that was.
-    Garbage,
-}
-
-impl ClientIp {
-    /// The address that a client passes on. Ranges know neither of the zone through which it is reached, `fe80::1%eth0`, nor
-    /// of IPv4 in the clothes of IPv6, `::ffff:10.0.0.1`.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let (address, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));
-        match address.parse::<IpAddr>() {
-            Ok(address) if !(zone && address.is_ipv4()) => Self::Known(address.to_canonical()),
-            Ok(_) | Err(_) => Self::Garbage,
-        }
-    }
-}
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct AccessFacts {
     /// The time of the attempt.
     pub now: DateTime<Utc>,
-    /// The installation's settings.
-    pub instance: Instance,
+    /// What the settings file says.
+    pub settings: Arc<AccessSettings>,
+    /// What the installation's own rows say.
+    pub instance: InstanceFacts,
     /// The key of the attempt, where it names one that may authenticate.
-    pub key: Option<Key>,
+    pub key: Option<AccessKey>,
     /// The user who acts: the one named, the key's owner, or the deploy key's creator.
-    pub user: Option<User>,
+    pub user: Option<AccessUser>,
     /// The project that the repository belongs to.
-    pub project: Option<Project>,
+    pub project: Option<AccessProject>,
     /// The repository, where it is known.
-    pub container: Option<Container>,
+    pub container: Option<RepositoryContainer>,
 }
 
-/// The installation's settings that rules read.
+/// The settings file's part of the facts: the same for every attempt.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
-pub struct Instance {
+pub struct AccessSettings {
+    /// Whether git may fetch over HTTP.
+    pub http_download: bool,
+    /// Whether git may push over HTTP.
+    pub http_push: bool,
+    /// The login under which SSH users show a one-time password, `git@host -p 2222`; none where git asks for none.
+    pub otp_login: Option<String>,
+    /// Whether LFS is offered at all.
+    pub lfs: bool,
+}
+
+/// What `application_settings` and the rows beside it say of the installation.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceFacts {
     /// The one git protocol that is open; none where all are.
     pub git_protocol: Option<String>,
     /// What each type of key must have; types that are not listed are open.
@@ -173,14 +64,8 @@ pub struct Instance {
     pub email_confirmation: EmailConfirmation,
     /// Whether the terms of service must have been accepted.
     pub enforce_terms: bool,
-    /// Whom SSH users log in as to show a one-time password, `git@host -p 2222`, where git asks them for one.
-    pub otp_login: Option<String>,
     /// Addresses that every allow-list lets in.
     pub globally_allowed_ips: Vec<IpNet>,
-    /// Git over HTTP, by direction, as the settings file has it.
-    pub http_download: bool,
-    /// Git over HTTP, by direction, as the settings file has it.
-    pub http_push: bool,
 }
 
 /// What a key type must have.
@@ -217,7 +102,7 @@ pub enum KeyStrength {
 
 /// An SSH key that may authenticate.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AccessKey {
     /// Its id.
     pub id: KeyId,
     /// A deploy key belongs to projects, not to a user.
@@ -237,7 +122,7 @@ pub struct Key {
 /// The user who acts.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of its own")]
-pub struct User {
+pub struct AccessUser {
     /// Their id.
     pub id: UserId,
     /// Their name on this installation.
@@ -304,7 +189,7 @@ impl From<&str> for UserState {
 /// The project that a repository belongs to, and what the actor is to it.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub struct Project {
+pub struct AccessProject {
     /// Its id.
     pub id: ProjectId,
     /// Its full path, as it is written now.
@@ -330,19 +215,19 @@ pub struct Project {
     /// Whether its path on disk is the hash of its id.
     pub hashed_storage: bool,
     /// The top-level namespace above it.
-    pub root: Root,
+    pub root: RootNamespace,
     /// What the user is to it.
     pub level: AccessLevel,
     /// Whether the deploy key is enabled here, and may push.
     pub deploy_key_can_push: Option<bool>,
     /// The merge requests that open a branch of the project to the user; looked at only for a push.
-    pub collaborations: Vec<Collaboration>,
+    pub collaborations: Vec<BranchCollaboration>,
 }
 
 /// An open merge request from a branch here into another project, whose author lets those push to the branch who may merge
 /// it. The user is a developer of that project at least, and its code is there to be pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collaboration {
+pub struct BranchCollaboration {
     /// The branch here.
     pub branch: String,
     /// The other project.
@@ -355,11 +240,11 @@ pub struct Collaboration {
 
 /// The top-level namespace, whose settings hold for everything below it.
 #[derive(Debug, Clone)]
-pub struct Root {
+pub struct RootNamespace {
     /// Its id.
     pub id: NamespaceId,
     /// The one protocol that it opens; none where all are.
-    pub git_protocol: Option<Protocol>,
+    pub git_protocol: Option<AccessProtocol>,
     /// SSH logins of users must use a certificate of the group's.
     pub enforce_ssh_certificates: bool,
     /// Addresses that may come in; everybody where there are none.
@@ -370,7 +255,7 @@ pub struct Root {
 
 /// The repository.
 #[derive(Debug, Clone)]
-pub struct Container {
+pub struct RepositoryContainer {
     /// Its canonical name.
     pub repository: GlRepository,
     /// Whether its storage holds it, as far as our own tables know.
@@ -378,12 +263,12 @@ pub struct Container {
     /// The path that the request used, where the project has moved from it.
     pub moved_from: Option<String>,
     /// The snippet, where it is one.
-    pub snippet: Option<Snippet>,
+    pub snippet: Option<AccessSnippet>,
 }
 
 /// A snippet.
 #[derive(Debug, Clone)]
-pub struct Snippet {
+pub struct AccessSnippet {
     /// Its id.
     pub id: SnippetId,
     /// Whose it is.
@@ -398,23 +283,68 @@ pub struct Snippet {
 
 /// Who acts, as rules tell them apart.
 #[derive(Debug, Clone, Copy)]
-pub enum Actor<'a> {
+pub enum AccessActor<'a> {
     /// A user, by themselves or through a key of theirs.
-    User(&'a User),
+    User(&'a AccessUser),
     /// A deploy key.
-    DeployKey(&'a Key),
+    DeployKey(&'a AccessKey),
     /// Nobody that we know.
     Nobody,
 }
 
-impl Facts {
+impl AccessFacts {
     /// Who acts.
     #[must_use]
-    pub fn actor(&self) -> Actor<'_> {
+    pub fn actor(&self) -> AccessActor<'_> {
         match (&self.key, &self.user) {
-            (Some(key), _) if key.deploy => Actor::DeployKey(key),
-            (_, Some(user)) => Actor::User(user),
-            (_, None) => Actor::Nobody,
+            (Some(key), _) if key.deploy => AccessActor::DeployKey(key),
+            (_, Some(user)) => AccessActor::User(user),
+            (_, None) => AccessActor::Nobody,
         }
+    }
+
+    /// The facts as they are once the repository has been made.
+    #[must_use]
+    pub fn with_repository(&self) -> Self {
+        let container = self.container.clone().map(|container| RepositoryContainer { exists: true, ..container });
+        Self { container, ..self.clone() }
+    }
+
+    /// Where the repository is, for people and on its Gitaly; none where it is not known.
+    #[must_use]
+    pub fn location(&self) -> Option<RepositoryLocation> {
+        let container = self.container.as_ref()?;
+        let gl_repository = container.repository.to_string();
+        if let Some(snippet) = &container.snippet {
+            let of = self.project.as_ref().map_or_else(String::new, |project| format!("{}/", project.full_path));
+            return Some(RepositoryLocation {
+                storage: snippet.storage.clone(),
+                relative_path: format!("{}.git", hashed_path("@snippets", snippet.id.0)),
+                gl_repository,
+                gl_project_path: format!("{of}snippets/{}", snippet.id),
+            });
+        }
+        let project = self.project.as_ref()?;
+        let suffix = match container.repository {
+            GlRepository::Wiki(_) => ".wiki",
+            GlRepository::Design(_) => ".design",
+            GlRepository::Project(_) | GlRepository::GroupWiki(_) | GlRepository::Snippet(_) => "",
+        };
+        let hashed = || hashed_path("@hashed", project.id.0);
+        let stem = if project.hashed_storage { hashed() } else { project.full_path.clone() };
+        Some(RepositoryLocation {
+            storage: project.storage.clone(),
+            relative_path: format!("{stem}{suffix}.git"),
+            gl_repository,
+            gl_project_path: format!("{}{suffix}", project.full_path),
+        })
+    }
+}
+
+impl AccessProject {
+    /// The path of the top-level namespace: the first segment of the project's own.
+    #[must_use]
+    pub fn root_path(&self) -> &str {
+        self.full_path.split('/').next().unwrap_or_default()
     }
 }

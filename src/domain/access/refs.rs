@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use crate::domain::glob;
 use crate::domain::push::{self, BadLine, RefChange};
 
 /// One line of a push: a ref goes from one object to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct RefUpdate {
     /// The object that the ref names now; none where the ref is new.
     pub old: Option<ObjectId>,
     /// The object that the ref is to name; none where the ref goes.
@@ -83,7 +84,7 @@ impl fmt::Display for RefName {
     }
 }
 
-impl Change {
+impl RefUpdate {
     /// The changes of a push that git asks about.
     ///
     /// # Errors
@@ -125,7 +126,7 @@ impl Change {
 
     /// The old and new object of a ref that stays.
     #[must_use]
-    pub fn update(&self) -> Option<(&ObjectId, &ObjectId)> {
+    pub fn moved(&self) -> Option<(&ObjectId, &ObjectId)> {
         self.old.as_ref().zip(self.new.as_ref())
     }
 }
@@ -160,9 +161,9 @@ pub fn looks_like_object_id(name: &str) -> bool {
 
 /// A name with `*` for any run of characters, slashes included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
+pub struct RefPattern(String);
 
-impl Pattern {
+impl RefPattern {
     /// The pattern as it is written.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
@@ -172,16 +173,7 @@ impl Pattern {
     /// Whether the whole name matches, case and all.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let Some((start, rest)) = self.0.split_once('*') else { return self.0 == name };
-        let Some(mut name) = name.strip_prefix(start) else { return false };
-        let mut parts: Vec<&str> = rest.split('*').collect();
-        let end = parts.pop().unwrap_or_default();
-        // Between two stars the first place that fits is as good as any later one.
-        for part in parts {
-            let Some(at) = name.find(part) else { return false };
-            name = &name[at + part.len()..];
-        }
-        name.ends_with(end)
+        glob::matches(&self.0, name)
     }
 }
 
@@ -194,7 +186,7 @@ mod tests {
     #[test]
     fn a_change_says_what_becomes_of_its_ref() {
         let (zeros, id) = ("0".repeat(40), "a".repeat(40));
-        let changes = Change::list(&format!(
+        let changes = RefUpdate::list(&format!(
             "{zeros} {id} refs/heads/x\n{id} {zeros} refs/tags/v1\n{id} {id} refs/notes/commits\n"
         ));
         let changes = changes.unwrap();
@@ -202,11 +194,11 @@ mod tests {
         assert!(changes[1].is_deletion() && changes[1].name == RefName::Tag("v1".to_owned()));
         assert_eq!(changes[2].name, RefName::Other("refs/notes/commits".to_owned()));
         let sha256 = format!("{} {} refs/heads/x", "0".repeat(64), "b".repeat(64));
-        assert!(Change::list(&sha256).unwrap()[0].is_creation());
+        assert!(RefUpdate::list(&sha256).unwrap()[0].is_creation());
         for name in
             ["refs/heads/", "refs/tags/", "HEAD", "refs/notes/a..b", "refs/notes/a b", "refs/notes/x\r", "/", "x"]
         {
-            assert_eq!(Change::list(&format!("{id} {id} {name}")), Err(BadLine::RefName), "{name:?}");
+            assert_eq!(RefUpdate::list(&format!("{id} {id} {name}")), Err(BadLine::RefName), "{name:?}");
         }
     }
 
@@ -258,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_run_of_characters() {
-        let matches = |pattern: &str, name| Pattern::new(pattern).matches(name);
+        let matches = |pattern: &str, name| RefPattern::new(pattern).matches(name);
         assert!(matches("*", "") && matches("*", "a/b") && matches("release/*", "release/1/2"));
         assert!(matches("feat*", "feature") && matches("*-stable", "1-2-stable") && matches("a*b*c", "a-b-b-c"));
         assert!(!matches("feat*", "Feature") && !matches("a*b", "ab/c") && !matches("a*a", "a") && !matches("x", "xy"));
@@ -268,12 +260,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_pattern_matches_what_its_stars_are_filled_with(parts in proptest::collection::vec("[a-z/]{0,3}", 1..5), fill in "[a-z/]{0,3}") {
-            prop_assert!(Pattern::new(parts.join("*")).matches(&parts.join(&fill)));
+            prop_assert!(RefPattern::new(parts.join("*")).matches(&parts.join(&fill)));
         }
 
         #[test]
         fn any_text_is_read_without_a_panic(text in any::<String>(), name in any::<String>()) {
-            let _ = (Change::list(&text), is_valid_name(&text), Pattern::new(text).matches(&name));
+            let _ = (RefUpdate::list(&text), is_valid_name(&text), RefPattern::new(text).matches(&name));
         }
     }
 }

@@ -7,13 +7,13 @@ const OLD: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const NEW: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> MessageFacts {
+    MessageFacts {
         url: "https://git.example.com".to_owned(),
         links: true,
         repository: GlRepository::Project(ProjectId(7)),
         user: Some(UserId(7)),
-        project: Some(Project {
+        project: Some(MessageProject {
             path: "gnuwget/wget2".to_owned(),
             default_branch: "main".to_owned(),
             prints_links: true,
@@ -26,15 +26,15 @@ fn facts() -> Facts {
     }
 }
 
-fn printed(facts: &Facts, changes: &str, options: &[&str]) -> String {
+fn printed(facts: &MessageFacts, changes: &str, options: &[&str]) -> String {
     let options = PushOptions::parse(options.iter().map(|option| (*option).to_owned()).collect());
     let messages = list(facts, changes, &options);
     let lines: Vec<String> = messages.iter().map(|message| format!("{:?}: {}", message.kind, message.text)).collect();
     lines.join("\n")
 }
 
-fn banner_of(message: &str, target: Option<&str>, levels: &[i32]) -> Banner {
-    Banner {
+fn banner_of(message: &str, target: Option<&str>, levels: &[i32]) -> PushBanner {
+    PushBanner {
         message: message.to_owned(),
         target_path: target.map(str::to_owned),
         target_access_levels: levels.iter().map(|level| AccessLevel(*level)).collect(),
@@ -64,16 +64,16 @@ fn a_branch_with_an_open_merge_request_gets_a_link_to_it() {
 /// shell-65
 #[test]
 fn nothing_else_gets_a_link() {
-    let quiet = |facts: &Facts, change: &str| assert_eq!(printed(facts, change, &[]), "", "{change}");
+    let quiet = |facts: &MessageFacts, change: &str| assert_eq!(printed(facts, change, &[]), "", "{change}");
     let branch = format!("{ZERO} {NEW} refs/heads/x\n");
     quiet(&facts(), &format!("{OLD} {NEW} refs/heads/main\n"));
     quiet(&facts(), &format!("{OLD} {ZERO} refs/heads/x\n"));
     quiet(&facts(), &format!("{ZERO} {NEW} refs/tags/v1\n"));
     quiet(&facts(), &format!("{OLD} {NEW} gh-pages\n"));
     quiet(&facts(), "");
-    quiet(&Facts { repository: GlRepository::Wiki(ProjectId(7)), ..facts() }, &branch);
-    quiet(&Facts { links: false, ..facts() }, &branch);
-    quiet(&Facts { project: None, ..facts() }, &branch);
+    quiet(&MessageFacts { repository: GlRepository::Wiki(ProjectId(7)), ..facts() }, &branch);
+    quiet(&MessageFacts { links: false, ..facts() }, &branch);
+    quiet(&MessageFacts { project: None, ..facts() }, &branch);
     let mut silent = facts();
     silent.project.as_mut().unwrap().prints_links = false;
     quiet(&silent, &branch);
@@ -117,23 +117,23 @@ fn no_link_contradicts_a_warning() {
 /// shell-71
 #[test]
 fn options_are_refused_where_there_are_no_merge_requests() {
-    let wiki = Facts { repository: GlRepository::Wiki(ProjectId(7)), ..facts() };
+    let wiki = MessageFacts { repository: GlRepository::Wiki(ProjectId(7)), ..facts() };
     insta::assert_snapshot!(printed(&wiki, "", &["mr.create", "more"]), @r"
     Alert: WARNINGS:
     Error encountered with push options 'mr.create' 'more': Push options are only supported for projects
     ");
-    let nobody = Facts { user: None, ..facts() };
+    let nobody = MessageFacts { user: None, ..facts() };
     insta::assert_snapshot!(printed(&nobody, "", &["mr.create"]), @r"
     Alert: WARNINGS:
     Error encountered with push options 'mr.create': User is required
     ");
-    assert_eq!(printed(&Facts { project: None, ..facts() }, "", &["mr.create"]), "");
+    assert_eq!(printed(&MessageFacts { project: None, ..facts() }, "", &["mr.create"]), "");
 }
 
 #[test]
 fn the_newest_banner_of_the_path_wins_over_the_newest_of_all() {
     let mut facts = facts();
-    let mut shown = |banner: Banner| {
+    let mut shown = |banner: PushBanner| {
         facts.banners.push(banner);
         printed(&facts, "", &[])
     };

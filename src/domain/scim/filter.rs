@@ -6,7 +6,7 @@ mod tests;
 
 use std::fmt::{self, Display, Formatter};
 
-use super::path::Attribute;
+use super::attribute_path::AttributePath;
 
 /// The longest filter that is read, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -17,25 +17,25 @@ pub const MAX_DEPTH: usize = 32;
 
 /// What a resource must be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filter {
+pub enum ScimFilter {
     /// `userName eq "jane"`
-    Compare(Attribute, Operator, Value),
+    Compare(AttributePath, FilterOperator, FilterValue),
     /// `userName pr`: the attribute has a value.
-    Present(Attribute),
+    Present(AttributePath),
     /// Two or more, and all of them hold.
-    And(Vec<Filter>),
+    And(Vec<ScimFilter>),
     /// Two or more, and one of them holds.
-    Or(Vec<Filter>),
+    Or(Vec<ScimFilter>),
     /// `not (…)`
-    Not(Box<Filter>),
+    Not(Box<ScimFilter>),
     /// `emails[type eq "work"]`: one of the attribute's values is like this. The names inside are of its sub-attributes.
     /// `emails[type eq "work"].value eq "x"` is read as `emails[type eq "work" and value eq "x"]`.
-    Within(Attribute, Box<Filter>),
+    Within(AttributePath, Box<ScimFilter>),
 }
 
 /// How an attribute compares to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
+pub enum FilterOperator {
     /// `eq`
     Equal,
     /// `ne`
@@ -58,7 +58,7 @@ pub enum Operator {
 
 /// What an attribute is compared to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum FilterValue {
     /// A string, or a word without quotes: GitLab's documentation prints `id eq a-b-c-d`.
     Text(String),
     /// A number, in the client's digits: an id may be sent as one, and must come through unrounded.
@@ -71,7 +71,7 @@ pub enum Value {
 
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadFilter {
+pub enum FilterError {
     /// It does not follow the grammar.
     #[error("the filter does not follow the grammar of RFC 7644")]
     Malformed,
@@ -86,15 +86,15 @@ pub enum BadFilter {
     TooDeep,
 }
 
-impl Filter {
+impl ScimFilter {
     /// Reads a filter. Where the text does not follow the grammar but starts with one attribute and `eq`, all that follows
     /// is the value, less its quotation marks: GitLab reads so, and `userName eq "CORP\jdoe"` depends on it.
     ///
     /// # Errors
     /// Where the text is no filter, or exceeds a limit.
-    pub fn parse(text: &str) -> Result<Self, BadFilter> {
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
         match Self::parse_strictly(text) {
-            Err(BadFilter::Malformed) => parse::as_gitlab_would(text).ok_or(BadFilter::Malformed),
+            Err(FilterError::Malformed) => parse::as_gitlab_would(text).ok_or(FilterError::Malformed),
             read => read,
         }
     }
@@ -103,12 +103,12 @@ impl Filter {
     ///
     /// # Errors
     /// Where the text is no filter, or exceeds a limit.
-    pub fn parse_strictly(text: &str) -> Result<Self, BadFilter> {
+    pub fn parse_strictly(text: &str) -> Result<Self, FilterError> {
         parse::filter(text)
     }
 }
 
-impl Operator {
+impl FilterOperator {
     const ALL: [(Self, &'static str); 9] = [
         (Self::Equal, "eq"),
         (Self::NotEqual, "ne"),
@@ -126,13 +126,13 @@ impl Operator {
     }
 }
 
-impl Display for Operator {
+impl Display for FilterOperator {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(Self::ALL.into_iter().find(|(operator, _)| operator == self).map_or("", |(_, name)| name))
     }
 }
 
-impl Display for Filter {
+impl Display for ScimFilter {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Compare(attribute, operator, value) => write!(f, "{attribute} {operator} {value}"),
@@ -145,7 +145,12 @@ impl Display for Filter {
     }
 }
 
-fn join(f: &mut Formatter<'_>, filters: &[Filter], word: &str, in_parentheses: fn(&Filter) -> bool) -> fmt::Result {
+fn join(
+    f: &mut Formatter<'_>,
+    filters: &[ScimFilter],
+    word: &str,
+    in_parentheses: fn(&ScimFilter) -> bool,
+) -> fmt::Result {
     for (i, filter) in filters.iter().enumerate() {
         if i > 0 {
             f.write_str(word)?;
@@ -155,7 +160,7 @@ fn join(f: &mut Formatter<'_>, filters: &[Filter], word: &str, in_parentheses: f
     Ok(())
 }
 
-impl Display for Value {
+impl Display for FilterValue {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => {

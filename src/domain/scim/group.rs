@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::filter::{Filter, Operator, Value};
-use super::path::Attribute;
-use super::search::Unsupported;
+use super::attribute_path::AttributePath;
+use super::filter::{FilterOperator, FilterValue, ScimFilter};
+use super::search::UnsupportedFilter;
 
 /// The URN of the group schema.
 pub const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -13,31 +13,31 @@ pub const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 ///
 /// # Errors
 /// For every other filter.
-pub fn display_name(filter: &Filter) -> Result<&str, Unsupported> {
+pub fn display_name(filter: &ScimFilter) -> Result<&str, UnsupportedFilter> {
     match filter {
-        Filter::Compare(attribute, Operator::Equal, Value::Text(name))
+        ScimFilter::Compare(attribute, FilterOperator::Equal, FilterValue::Text(name))
             if attribute.of(GROUP_SCHEMA) == Some(("displayname", None)) =>
         {
             Ok(unquoted(name))
         }
-        _ => Err(Unsupported),
+        _ => Err(UnsupportedFilter),
     }
 }
 
 /// The order of a list of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct GroupOrder {
+pub struct ScimGroupOrder {
     /// By `displayName`; otherwise the order in which groups were made.
     pub by_name: bool,
     /// The other way around.
     pub descending: bool,
 }
 
-impl GroupOrder {
+impl ScimGroupOrder {
     /// The order that a client asks for. One that we do not know is none: a list in another order is still the list.
     #[must_use]
     pub fn parse(by: Option<&str>, order: Option<&str>) -> Self {
-        let attribute = by.and_then(|text| Attribute::parse(text.trim()));
+        let attribute = by.and_then(|text| AttributePath::parse(text.trim()));
         let part = attribute.as_ref().and_then(|attribute| attribute.of(GROUP_SCHEMA));
         let by_name = part == Some(("displayname", None));
         let known = by_name || part == Some(("meta", Some("created")));
@@ -54,14 +54,14 @@ pub fn unquoted(text: &str) -> &str {
 
 /// What becomes of a group's members, by the ids that the provider has of them. Of several changes the later one wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MemberChange {
+pub struct ScimMemberChange {
     /// Nobody stays but those who are added.
     replaces: bool,
     /// By id in lower case: the id as it was sent, and whether they are in afterwards.
     named: BTreeMap<String, (String, bool)>,
 }
 
-impl MemberChange {
+impl ScimMemberChange {
     /// These are in.
     pub fn add(&mut self, ids: impl IntoIterator<Item = String>) {
         self.put(ids, true);
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_group_is_found_by_its_name_alone() {
         let asked = |text: &str| {
-            let filter = Filter::parse(text).unwrap();
+            let filter = ScimFilter::parse(text).unwrap();
             display_name(&filter).map(str::to_owned).ok()
         };
         for text in [
@@ -147,14 +147,14 @@ mod tests {
     #[test]
     fn a_list_goes_by_name_or_age() {
         let order = |by: &str, order: &str| {
-            let GroupOrder { by_name, descending } = GroupOrder::parse(Some(by), Some(order));
+            let ScimGroupOrder { by_name, descending } = ScimGroupOrder::parse(Some(by), Some(order));
             (by_name, descending)
         };
         assert_eq!(order("displayName", ""), (true, false));
         assert_eq!(order(" DISPLAYNAME", "Descending"), (true, true));
         assert_eq!(order("meta.created", "descending"), (false, true));
         assert_eq!(order("members", "descending"), (false, false));
-        assert_eq!(GroupOrder::parse(None, Some("descending")), GroupOrder::default());
+        assert_eq!(ScimGroupOrder::parse(None, Some("descending")), ScimGroupOrder::default());
     }
 
     fn ids(text: &str) -> Vec<String> {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_later_change_of_a_member_wins() {
-        let mut change = MemberChange::default();
+        let mut change = ScimMemberChange::default();
         assert!(change.is_empty());
         change.add(ids("a B c"));
         change.remove(ids("b x"));

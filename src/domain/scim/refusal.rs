@@ -1,8 +1,10 @@
 //! Why somebody is not provisioned, or not taken off: in the words of GitLab's own records, which clients look for.
 
+use crate::domain::membership::JoinDenial;
+
 /// A rule that stands against what a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ScimRefusal {
     /// Parameters that must be there, in Ruby's way of writing a list of names.
     #[error("Missing params: [{}]", symbols(.0))]
     Missing(Vec<&'static str>),
@@ -38,6 +40,15 @@ pub enum Refusal {
     NoFreeUsername,
 }
 
+impl From<JoinDenial> for ScimRefusal {
+    fn from(denial: JoinDenial) -> Self {
+        match denial {
+            JoinDenial::EmailDomain => Self::EmailDomain,
+            JoinDenial::NotLinked => Self::NotLinked,
+        }
+    }
+}
+
 fn symbols(names: &[&str]) -> String {
     names.iter().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ")
 }
@@ -48,6 +59,9 @@ mod tests {
 
     #[test]
     fn missing_parameters_are_listed_as_ruby_symbols() {
-        assert_eq!(Refusal::Missing(vec!["extern_uid", "email"]).to_string(), "Missing params: [:extern_uid, :email]");
+        assert_eq!(
+            ScimRefusal::Missing(vec!["extern_uid", "email"]).to_string(),
+            "Missing params: [:extern_uid, :email]"
+        );
     }
 }

@@ -2,38 +2,38 @@
 
 use chrono::{DateTime, Utc};
 
-use super::filter::{Filter, Operator, Value};
-use super::path::Attribute;
+use super::attribute_path::AttributePath;
+use super::filter::{FilterOperator, FilterValue, ScimFilter};
 
 /// The URN of the user schema.
 pub const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 /// What a user's identity must be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum UserCondition {
     /// The same for every user.
     Constant(bool),
     /// `userName eq`: the identity of that id, else the user of that name or that e-mail address.
     Named(String),
     /// A text compares so, in any letter case.
-    Text(TextField, Operator, String),
+    Text(UserTextField, FilterOperator, String),
     /// A text is there and not empty.
-    Filled(TextField),
+    Filled(UserTextField),
     /// The identity is active, or is not.
     Active(bool),
     /// A moment compares so.
-    Time(TimeField, Operator, DateTime<Utc>),
+    Time(UserTimeField, FilterOperator, DateTime<Utc>),
     /// All hold.
-    All(Vec<Condition>),
+    All(Vec<UserCondition>),
     /// One holds.
-    Any(Vec<Condition>),
+    Any(Vec<UserCondition>),
     /// It does not hold; what is absent does not hold.
-    Not(Box<Condition>),
+    Not(Box<UserCondition>),
 }
 
 /// A text that we keep of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextField {
+pub enum UserTextField {
     /// `id` and `externalId`
     Id,
     /// `userName`
@@ -50,7 +50,7 @@ pub enum TextField {
 
 /// A moment that we keep of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeField {
+pub enum UserTimeField {
     /// `meta.created`
     Created,
     /// `meta.lastModified`
@@ -59,31 +59,31 @@ pub enum TimeField {
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Order {
+pub struct ScimUserOrder {
     /// What it goes by; `None` is the order in which identities were made.
-    pub by: Option<SortField>,
+    pub by: Option<UserSortField>,
     /// The other way around.
     pub descending: bool,
 }
 
 /// What a list can go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortField {
+pub enum UserSortField {
     /// A text, in any letter case.
-    Text(TextField),
+    Text(UserTextField),
     /// A moment.
-    Time(TimeField),
+    Time(UserTimeField),
 }
 
 /// A filter of good grammar that asks for something we do not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the filter asks for what is not kept")]
-pub struct Unsupported;
+pub struct UnsupportedFilter;
 
 /// An attribute, as far as filters know it.
-enum Field {
-    Text(TextField),
-    Time(TimeField),
+enum FilterField {
+    Text(UserTextField),
+    Time(UserTimeField),
     Active,
     /// The same text for every user.
     ConstantText(&'static str),
@@ -98,48 +98,55 @@ enum Field {
 /// # Errors
 /// Where it names an attribute that we do not keep, or compares one to what it cannot be. `id ne` is refused, because
 /// GitLab's clients rely on its refusal.
-pub fn condition(filter: &Filter) -> Result<Condition, Unsupported> {
+pub fn condition(filter: &ScimFilter) -> Result<UserCondition, UnsupportedFilter> {
     resolve(filter, None)
 }
 
-impl Order {
+impl ScimUserOrder {
     /// The order that a client asks for. One that we do not know is none: a list in another order is still the list.
     #[must_use]
     pub fn parse(by: Option<&str>, order: Option<&str>) -> Self {
-        let by =
-            by.and_then(|text| Attribute::parse(text.trim())).and_then(|attribute| match field(&attribute, None)? {
-                Field::Text(field) => Some(SortField::Text(field)),
-                Field::Time(field) => Some(SortField::Time(field)),
-                Field::Active | Field::ConstantText(_) | Field::Primary | Field::Complex => None,
-            });
+        let by = by.and_then(|text| AttributePath::parse(text.trim())).and_then(|attribute| {
+            match field(&attribute, None)? {
+                FilterField::Text(field) => Some(UserSortField::Text(field)),
+                FilterField::Time(field) => Some(UserSortField::Time(field)),
+                FilterField::Active | FilterField::ConstantText(_) | FilterField::Primary | FilterField::Complex => {
+                    None
+                }
+            }
+        });
         // Without an attribute there is nothing to turn around.
         let descending = by.is_some() && order.is_some_and(|text| text.trim().eq_ignore_ascii_case("descending"));
         Self { by, descending }
     }
 }
 
-fn resolve(filter: &Filter, within: Option<&Attribute>) -> Result<Condition, Unsupported> {
-    let each = |filters: &[Filter]| filters.iter().map(|filter| resolve(filter, within)).collect::<Result<Vec<_>, _>>();
+fn resolve(filter: &ScimFilter, within: Option<&AttributePath>) -> Result<UserCondition, UnsupportedFilter> {
+    let each =
+        |filters: &[ScimFilter]| filters.iter().map(|filter| resolve(filter, within)).collect::<Result<Vec<_>, _>>();
     match filter {
-        Filter::And(filters) => each(filters).map(Condition::All),
-        Filter::Or(filters) => each(filters).map(Condition::Any),
-        Filter::Not(filter) => Ok(not(resolve(filter, within)?)),
-        Filter::Within(attribute, filter) if within.is_none() && attribute.sub().is_none() => {
+        ScimFilter::And(filters) => each(filters).map(UserCondition::All),
+        ScimFilter::Or(filters) => each(filters).map(UserCondition::Any),
+        ScimFilter::Not(filter) => Ok(not(resolve(filter, within)?)),
+        ScimFilter::Within(attribute, filter) if within.is_none() && attribute.sub().is_none() => {
             resolve(filter, Some(attribute))
         }
-        Filter::Within(..) => Err(Unsupported),
-        Filter::Present(attribute) => Ok(present(&field(attribute, within).ok_or(Unsupported)?)),
-        Filter::Compare(attribute, operator, value) => {
+        ScimFilter::Within(..) => Err(UnsupportedFilter),
+        ScimFilter::Present(attribute) => Ok(present(&field(attribute, within).ok_or(UnsupportedFilter)?)),
+        ScimFilter::Compare(attribute, operator, value) => {
             // The attribute of this name alone: GitLab's specification says so of `id`.
-            if *operator == Operator::NotEqual && within.is_none() && attribute.of(USER_SCHEMA) == Some(("id", None)) {
-                return Err(Unsupported);
+            if *operator == FilterOperator::NotEqual
+                && within.is_none()
+                && attribute.of(USER_SCHEMA) == Some(("id", None))
+            {
+                return Err(UnsupportedFilter);
             }
-            compare(&field(attribute, within).ok_or(Unsupported)?, *operator, value)
+            compare(&field(attribute, within).ok_or(UnsupportedFilter)?, *operator, value)
         }
     }
 }
 
-fn field(attribute: &Attribute, within: Option<&Attribute>) -> Option<Field> {
+fn field(attribute: &AttributePath, within: Option<&AttributePath>) -> Option<FilterField> {
     let (name, sub) = match within {
         None => attribute.of(USER_SCHEMA)?,
         Some(outer) if attribute.schema().is_none() && attribute.sub().is_none() => {
@@ -148,109 +155,119 @@ fn field(attribute: &Attribute, within: Option<&Attribute>) -> Option<Field> {
         Some(_) => return None,
     };
     Some(match (name, sub) {
-        ("id" | "externalid", None) => Field::Text(TextField::Id),
-        ("username", None) => Field::Text(TextField::UserName),
-        ("emails", None | Some("value")) => Field::Text(TextField::Email),
-        ("emails", Some("type")) => Field::ConstantText("work"),
-        ("emails", Some("primary")) => Field::Primary,
-        ("displayname", None) | ("name", Some("formatted")) => Field::Text(TextField::Name),
-        ("name", Some("givenname")) => Field::Text(TextField::GivenName),
-        ("name", Some("familyname")) => Field::Text(TextField::FamilyName),
-        ("active", None) => Field::Active,
-        ("meta", Some("created")) => Field::Time(TimeField::Created),
-        ("meta", Some("lastmodified")) => Field::Time(TimeField::LastModified),
-        ("meta", Some("resourcetype")) => Field::ConstantText("User"),
-        ("schemas", None) => Field::ConstantText(USER_SCHEMA),
-        ("name" | "meta", None) => Field::Complex,
+        ("id" | "externalid", None) => FilterField::Text(UserTextField::Id),
+        ("username", None) => FilterField::Text(UserTextField::UserName),
+        ("emails", None | Some("value")) => FilterField::Text(UserTextField::Email),
+        ("emails", Some("type")) => FilterField::ConstantText("work"),
+        ("emails", Some("primary")) => FilterField::Primary,
+        ("displayname", None) | ("name", Some("formatted")) => FilterField::Text(UserTextField::Name),
+        ("name", Some("givenname")) => FilterField::Text(UserTextField::GivenName),
+        ("name", Some("familyname")) => FilterField::Text(UserTextField::FamilyName),
+        ("active", None) => FilterField::Active,
+        ("meta", Some("created")) => FilterField::Time(UserTimeField::Created),
+        ("meta", Some("lastmodified")) => FilterField::Time(UserTimeField::LastModified),
+        ("meta", Some("resourcetype")) => FilterField::ConstantText("User"),
+        ("schemas", None) => FilterField::ConstantText(USER_SCHEMA),
+        ("name" | "meta", None) => FilterField::Complex,
         _ => return None,
     })
 }
 
-fn present(field: &Field) -> Condition {
+fn present(field: &FilterField) -> UserCondition {
     match field {
-        Field::Text(text) => Condition::Filled(*text),
-        Field::Time(_) | Field::Active | Field::ConstantText(_) | Field::Primary | Field::Complex => {
-            Condition::Constant(true)
-        }
+        FilterField::Text(text) => UserCondition::Filled(*text),
+        FilterField::Time(_)
+        | FilterField::Active
+        | FilterField::ConstantText(_)
+        | FilterField::Primary
+        | FilterField::Complex => UserCondition::Constant(true),
     }
 }
 
-fn compare(field: &Field, operator: Operator, value: &Value) -> Result<Condition, Unsupported> {
-    if let Value::Null = value {
+fn compare(
+    field: &FilterField,
+    operator: FilterOperator,
+    value: &FilterValue,
+) -> Result<UserCondition, UnsupportedFilter> {
+    if let FilterValue::Null = value {
         return match operator {
-            Operator::Equal => Ok(not(present(field))),
-            Operator::NotEqual => Ok(present(field)),
-            _ => Err(Unsupported),
+            FilterOperator::Equal => Ok(not(present(field))),
+            FilterOperator::NotEqual => Ok(present(field)),
+            _ => Err(UnsupportedFilter),
         };
     }
-    if operator == Operator::NotEqual {
-        return Ok(not(compare(field, Operator::Equal, value)?));
+    if operator == FilterOperator::NotEqual {
+        return Ok(not(compare(field, FilterOperator::Equal, value)?));
     }
     match field {
-        Field::Text(field) => text_condition(*field, operator, text_of(value)),
-        Field::Time(field) => match operator {
-            Operator::Contains | Operator::StartsWith | Operator::EndsWith => Err(Unsupported),
+        FilterField::Text(field) => text_condition(*field, operator, text_of(value)),
+        FilterField::Time(field) => match operator {
+            FilterOperator::Contains | FilterOperator::StartsWith | FilterOperator::EndsWith => Err(UnsupportedFilter),
             _ => {
-                let time = DateTime::parse_from_rfc3339(text_of(value).trim()).map_err(|_| Unsupported)?;
-                Ok(Condition::Time(*field, operator, time.to_utc()))
+                let time = DateTime::parse_from_rfc3339(text_of(value).trim()).map_err(|_| UnsupportedFilter)?;
+                Ok(UserCondition::Time(*field, operator, time.to_utc()))
             }
         },
-        Field::Active => Ok(Condition::Active(boolean(operator, value)?)),
-        Field::Primary => Ok(Condition::Constant(boolean(operator, value)?)),
-        Field::ConstantText(constant) => {
-            Ok(Condition::Constant(holds(&constant.to_lowercase(), operator, &text_of(value).to_lowercase())))
+        FilterField::Active => Ok(UserCondition::Active(boolean(operator, value)?)),
+        FilterField::Primary => Ok(UserCondition::Constant(boolean(operator, value)?)),
+        FilterField::ConstantText(constant) => {
+            Ok(UserCondition::Constant(holds(&constant.to_lowercase(), operator, &text_of(value).to_lowercase())))
         }
-        Field::Complex => Err(Unsupported),
+        FilterField::Complex => Err(UnsupportedFilter),
     }
 }
 
-fn text_condition(field: TextField, operator: Operator, value: String) -> Result<Condition, Unsupported> {
+fn text_condition(
+    field: UserTextField,
+    operator: FilterOperator,
+    value: String,
+) -> Result<UserCondition, UnsupportedFilter> {
     match (field, operator) {
         // Nobody has a blank id: who asks for one has lost the value that was meant.
-        (TextField::Id, Operator::Equal) if value.trim().is_empty() => Err(Unsupported),
-        (TextField::UserName, Operator::Equal) => Ok(Condition::Named(value)),
-        _ => Ok(Condition::Text(field, operator, value)),
+        (UserTextField::Id, FilterOperator::Equal) if value.trim().is_empty() => Err(UnsupportedFilter),
+        (UserTextField::UserName, FilterOperator::Equal) => Ok(UserCondition::Named(value)),
+        _ => Ok(UserCondition::Text(field, operator, value)),
     }
 }
 
-fn text_of(value: &Value) -> String {
+fn text_of(value: &FilterValue) -> String {
     match value {
-        Value::Text(text) | Value::Number(text) => text.clone(),
-        Value::Boolean(value) => value.to_string(),
-        Value::Null => String::new(),
+        FilterValue::Text(text) | FilterValue::Number(text) => text.clone(),
+        FilterValue::Boolean(value) => value.to_string(),
+        FilterValue::Null => String::new(),
     }
 }
 
 /// Booleans are equal or they are not; the RFC has no order of them.
-fn boolean(operator: Operator, value: &Value) -> Result<bool, Unsupported> {
+fn boolean(operator: FilterOperator, value: &FilterValue) -> Result<bool, UnsupportedFilter> {
     let text = text_of(value);
     match (operator, text.trim()) {
-        (Operator::Equal, text) if text.eq_ignore_ascii_case("true") => Ok(true),
-        (Operator::Equal, text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        _ => Err(Unsupported),
+        (FilterOperator::Equal, text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        (FilterOperator::Equal, text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err(UnsupportedFilter),
     }
 }
 
-fn holds(text: &str, operator: Operator, value: &str) -> bool {
+fn holds(text: &str, operator: FilterOperator, value: &str) -> bool {
     match operator {
-        Operator::Equal => text == value,
-        Operator::NotEqual => text != value,
-        Operator::Contains => text.contains(value),
-        Operator::StartsWith => text.starts_with(value),
-        Operator::EndsWith => text.ends_with(value),
-        Operator::Greater => text > value,
-        Operator::GreaterOrEqual => text >= value,
-        Operator::Less => text < value,
-        Operator::LessOrEqual => text <= value,
+        FilterOperator::Equal => text == value,
+        FilterOperator::NotEqual => text != value,
+        FilterOperator::Contains => text.contains(value),
+        FilterOperator::StartsWith => text.starts_with(value),
+        FilterOperator::EndsWith => text.ends_with(value),
+        FilterOperator::Greater => text > value,
+        FilterOperator::GreaterOrEqual => text >= value,
+        FilterOperator::Less => text < value,
+        FilterOperator::LessOrEqual => text <= value,
     }
 }
 
-fn not(condition: Condition) -> Condition {
+fn not(condition: UserCondition) -> UserCondition {
     match condition {
-        Condition::Constant(value) => Condition::Constant(!value),
-        Condition::Active(value) => Condition::Active(!value),
-        Condition::Not(condition) => *condition,
-        other => Condition::Not(Box::new(other)),
+        UserCondition::Constant(value) => UserCondition::Constant(!value),
+        UserCondition::Active(value) => UserCondition::Active(!value),
+        UserCondition::Not(condition) => *condition,
+        other => UserCondition::Not(Box::new(other)),
     }
 }
 
@@ -258,54 +275,57 @@ fn not(condition: Condition) -> Condition {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Result<Condition, Unsupported> {
-        condition(&Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")))
+    fn of(text: &str) -> Result<UserCondition, UnsupportedFilter> {
+        condition(&ScimFilter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")))
     }
 
-    fn text(field: TextField, operator: Operator, value: &str) -> Condition {
-        Condition::Text(field, operator, value.to_owned())
+    fn text(field: UserTextField, operator: FilterOperator, value: &str) -> UserCondition {
+        UserCondition::Text(field, operator, value.to_owned())
     }
 
     #[test]
     fn attributes_resolve_to_what_is_kept() {
-        use Operator::{Contains, Equal};
+        use FilterOperator::{Contains, Equal};
         for (filter, field) in [
-            ("id", TextField::Id),
-            ("externalId", TextField::Id),
-            ("urn:ietf:params:scim:schemas:core:2.0:User:emails.value", TextField::Email),
-            ("emails", TextField::Email),
-            ("displayName", TextField::Name),
-            ("name.formatted", TextField::Name),
-            ("name.givenName", TextField::GivenName),
-            ("name.familyName", TextField::FamilyName),
+            ("id", UserTextField::Id),
+            ("externalId", UserTextField::Id),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:emails.value", UserTextField::Email),
+            ("emails", UserTextField::Email),
+            ("displayName", UserTextField::Name),
+            ("name.formatted", UserTextField::Name),
+            ("name.givenName", UserTextField::GivenName),
+            ("name.familyName", UserTextField::FamilyName),
         ] {
             assert_eq!(of(&format!("{filter} eq \"X\"")), Ok(text(field, Equal, "X")), "{filter}");
-            assert_eq!(of(&format!("{filter} pr")), Ok(Condition::Filled(field)), "{filter}");
+            assert_eq!(of(&format!("{filter} pr")), Ok(UserCondition::Filled(field)), "{filter}");
         }
-        assert_eq!(of("userName eq x"), Ok(Condition::Named("x".to_owned())));
-        assert_eq!(of("userName co x"), Ok(text(TextField::UserName, Contains, "x")));
-        assert_eq!(of("id eq 12345678901234567890"), Ok(text(TextField::Id, Equal, "12345678901234567890")));
-        assert_eq!(of("active eq True"), Ok(Condition::Active(true)));
-        assert_eq!(of("active ne true"), Ok(Condition::Active(false)));
+        assert_eq!(of("userName eq x"), Ok(UserCondition::Named("x".to_owned())));
+        assert_eq!(of("userName co x"), Ok(text(UserTextField::UserName, Contains, "x")));
+        assert_eq!(of("id eq 12345678901234567890"), Ok(text(UserTextField::Id, Equal, "12345678901234567890")));
+        assert_eq!(of("active eq True"), Ok(UserCondition::Active(true)));
+        assert_eq!(of("active ne true"), Ok(UserCondition::Active(false)));
         assert_eq!(
             of(r#"emails[type eq "work"].value eq "a@b.c""#),
-            Ok(Condition::All(vec![Condition::Constant(true), text(TextField::Email, Equal, "a@b.c")]))
+            Ok(UserCondition::All(vec![UserCondition::Constant(true), text(UserTextField::Email, Equal, "a@b.c")]))
         );
-        assert_eq!(of(r#"emails[type eq "home"]"#), Ok(Condition::Constant(false)));
-        assert_eq!(of(r#"not (meta.resourceType ne "user")"#), Ok(Condition::Constant(true)));
+        assert_eq!(of(r#"emails[type eq "home"]"#), Ok(UserCondition::Constant(false)));
+        assert_eq!(of(r#"not (meta.resourceType ne "user")"#), Ok(UserCondition::Constant(true)));
         let time = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         assert_eq!(
             of(r#"meta[lastModified ge "2023-11-14T23:13:20+01:00"]"#),
-            Ok(Condition::Time(TimeField::LastModified, Operator::GreaterOrEqual, time))
+            Ok(UserCondition::Time(UserTimeField::LastModified, FilterOperator::GreaterOrEqual, time))
         );
     }
 
     #[test]
     fn null_means_absent() {
-        assert_eq!(of("displayName ne null"), Ok(Condition::Filled(TextField::Name)));
-        assert_eq!(of("displayName eq null"), Ok(Condition::Not(Box::new(Condition::Filled(TextField::Name)))));
-        assert_eq!(of("active eq null"), Ok(Condition::Constant(false)));
-        assert_eq!(of("displayName gt null"), Err(Unsupported));
+        assert_eq!(of("displayName ne null"), Ok(UserCondition::Filled(UserTextField::Name)));
+        assert_eq!(
+            of("displayName eq null"),
+            Ok(UserCondition::Not(Box::new(UserCondition::Filled(UserTextField::Name))))
+        );
+        assert_eq!(of("active eq null"), Ok(UserCondition::Constant(false)));
+        assert_eq!(of("displayName gt null"), Err(UnsupportedFilter));
     }
 
     /// scim-29
@@ -330,7 +350,7 @@ mod tests {
             "name.formatted[x pr]",
             "userName.x eq y",
         ] {
-            assert_eq!(of(filter), Err(Unsupported), "{filter}");
+            assert_eq!(of(filter), Err(UnsupportedFilter), "{filter}");
         }
         assert!(of(r#"externalId ne "x""#).is_ok());
         assert!(of(r#"not (id eq "x")"#).is_ok());
@@ -338,13 +358,19 @@ mod tests {
 
     #[test]
     fn an_order_that_is_not_known_is_none() {
-        let by_name = Some(SortField::Text(TextField::UserName));
-        assert_eq!(Order::parse(Some("userName"), None), Order { by: by_name, descending: false });
-        assert_eq!(Order::parse(Some("USERNAME"), Some("Descending")), Order { by: by_name, descending: true });
-        let created = Some(SortField::Time(TimeField::Created));
-        assert_eq!(Order::parse(Some("meta.created"), Some("up")), Order { by: created, descending: false });
+        let by_name = Some(UserSortField::Text(UserTextField::UserName));
+        assert_eq!(ScimUserOrder::parse(Some("userName"), None), ScimUserOrder { by: by_name, descending: false });
+        assert_eq!(
+            ScimUserOrder::parse(Some("USERNAME"), Some("Descending")),
+            ScimUserOrder { by: by_name, descending: true }
+        );
+        let created = Some(UserSortField::Time(UserTimeField::Created));
+        assert_eq!(
+            ScimUserOrder::parse(Some("meta.created"), Some("up")),
+            ScimUserOrder { by: created, descending: false }
+        );
         for by in ["", "title", "active", "name", "a b", "schemas"] {
-            assert_eq!(Order::parse(Some(by), Some("descending")), Order::default(), "{by}");
+            assert_eq!(ScimUserOrder::parse(Some(by), Some("descending")), ScimUserOrder::default(), "{by}");
         }
     }
 }

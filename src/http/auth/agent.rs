@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::secrets;
 use crate::domain::agent::{Agent, needs_note};
 use crate::http::error::ApiError;
+use crate::services;
 use crate::store::{Db, agent_tokens};
 
 /// Bytes of a token, which GitLab makes of 58.
@@ -60,7 +61,7 @@ pub async fn require(State(auth): State<AgentAuth>, mut request: Request, next: 
     let known = agent_tokens::find_active(auth.db.pool(), &forms).await?.ok_or(ApiError::Unauthorized)?;
     let now = auth.clock.now();
     if needs_note(known.last_used_at, now)
-        && let Err(error) = agent_tokens::note_use(&auth.db, &known, now).await
+        && let Err(error) = services::agent_tokens::note_use(&auth.db, &known, now).await
     {
         tracing::warn!(%error, agent.id = known.agent.id.0, "could not note that an agent's token was used");
     }

@@ -24,7 +24,7 @@ use crate::config;
 pub const TOKEN_HEADER: &str = "x-customers-dot-internal-token";
 /// What the token is for.
 pub const AUDIENCE: &str = "gitlab-subscriptions";
-/// Whom it speaks of.
+/// The subject of its tokens.
 pub const SUBJECT: &str = "customers-dot-internal-api";
 
 /// How long CustomersDot may take to name its keys.

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::admin::Refusal;
+use super::personal_access_token::Refusal;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
 use crate::http::grape::Doorman;
@@ -22,7 +22,7 @@ use crate::http::grape::Doorman;
 pub const TOKEN_HEADER: &str = "gitlab-kas-api-request";
 /// The name that kas signs with.
 pub const ISSUER: &str = "gitlab-kas";
-/// Whom kas signs for.
+/// The audience that kas signs for.
 pub const AUDIENCE: &str = "gitlab";
 
 /// Shows that kas signed the request.

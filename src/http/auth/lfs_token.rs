@@ -16,14 +16,14 @@ use crate::domain::ids::{KeyId, ProjectId, UserId};
 
 /// Whose token it is.
 #[derive(Debug, Clone, Copy)]
-pub enum Bearer<'a> {
+pub enum LfsBearer<'a> {
     /// A user, with their username.
     User(UserId, &'a str),
     /// A deploy key.
     DeployKey(KeyId),
 }
 
-impl Bearer<'_> {
+impl LfsBearer<'_> {
     /// The name that the LFS client logs in with.
     #[must_use]
     pub fn login(&self) -> String {
@@ -42,8 +42,8 @@ impl Bearer<'_> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    data: Data,
+struct LfsClaims {
+    data: LfsClaimsData,
     jti: Uuid,
     iat: i64,
     nbf: i64,
@@ -51,7 +51,7 @@ struct Claims {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Data {
+struct LfsClaimsData {
     actor: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     container_gid: Option<String>,
@@ -64,7 +64,7 @@ struct Data {
 /// Never: HS256 and HMAC take keys of any length.
 #[must_use]
 pub fn mint(
-    bearer: &Bearer<'_>,
+    bearer: &LfsBearer<'_>,
     project: ProjectId,
     tail: &[u8],
     db_key_base: &SecretString,
@@ -72,8 +72,8 @@ pub fn mint(
     lifetime: Duration,
 ) -> String {
     let iat = now.timestamp();
-    let claims = Claims {
-        data: Data { actor: bearer.login(), container_gid: Some(container_gid(project)) },
+    let claims = LfsClaims {
+        data: LfsClaimsData { actor: bearer.login(), container_gid: Some(container_gid(project)) },
         jti: Uuid::new_v4(),
         iat,
         nbf: iat - 5,
@@ -87,7 +87,7 @@ pub fn mint(
 #[must_use]
 pub fn verify(
     token: &str,
-    bearer: &Bearer<'_>,
+    bearer: &LfsBearer<'_>,
     project: Option<ProjectId>,
     tail: &[u8],
     db_key_base: &SecretString,
@@ -99,7 +99,7 @@ pub fn verify(
     validation.validate_exp = false;
     validation.validate_aud = false;
     let key = DecodingKey::from_secret(&signing_key(bearer, tail, db_key_base));
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
+    let claims = jsonwebtoken::decode::<LfsClaims>(token, &key, &validation).ok()?.claims;
     let now = now.timestamp();
     let of_now = claims.exp > now.saturating_sub(LEEWAY)
         && claims.nbf <= now.saturating_add(LEEWAY)
@@ -118,7 +118,7 @@ fn container_gid(project: ProjectId) -> String {
 
 /// The key of one bearer's tokens: HMAC of the bearer under the instance's secret. The parts are told apart by their
 /// lengths, so that no two bearers share a key.
-fn signing_key(bearer: &Bearer<'_>, tail: &[u8], db_key_base: &SecretString) -> [u8; 32] {
+fn signing_key(bearer: &LfsBearer<'_>, tail: &[u8], db_key_base: &SecretString) -> [u8; 32] {
     let (kind, id) = bearer.kind_and_id();
     let key = db_key_base.expose_secret().as_bytes();
     let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");

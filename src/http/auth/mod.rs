@@ -1,12 +1,12 @@
 //! Who may call: one file per credential. Each leaves proof on the request that only it can make.
 
-pub mod admin;
 pub mod agent;
 pub mod customers_dot;
 pub mod error_tracking;
 pub mod git_audit;
 pub mod kas;
 pub mod lfs_token;
+pub mod personal_access_token;
 pub mod provisioning;
 pub mod scim;
 pub mod shell;

@@ -7,11 +7,11 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::admin::{Refusal, TokenAuth};
 use super::customers_dot::CustomersDot;
+use super::personal_access_token::{Refusal, TokenAuth};
 use crate::domain::ids::UserId;
 use crate::domain::ledger::{Actor, Author};
-use crate::domain::presented_token::Need;
+use crate::domain::presented_token::TokenNeed;
 use crate::http::error::ApiError;
 use crate::http::grape::{Doorman, Parameters};
 use crate::http::layers::CorrelationId;
@@ -77,12 +77,12 @@ pub struct ProvisioningAuth {
 impl ProvisioningAuth {
     /// CustomersDot where its header is there, an administrator otherwise: a token of CustomersDot's that is not good is not
     /// made good by another one.
-    async fn admit(&self, request: Request, user: Option<Need>) -> Result<Request, Refusal> {
+    async fn admit(&self, request: Request, user: Option<TokenNeed>) -> Result<Request, Refusal> {
         if CustomersDot::is_named(request.headers()) {
             return Ok(admit_customers_dot(&self.customers_dot, request).await?);
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let administrator = if reads { Need::AdminReads } else { Need::AdminWrites };
+        let administrator = if reads { TokenNeed::AdminReads } else { TokenNeed::AdminWrites };
         let (mut request, token) = self.tokens.admit(request, user.unwrap_or(administrator)).await?;
         let owner = &token.presented.owner;
         if !token.presented.is_administrators() {
@@ -101,7 +101,7 @@ impl Doorman for ProvisioningAuth {
             return self.customers_dot.admit_more(head).await;
         }
         let parameters = Parameters::in_query(head.uri.query().unwrap_or_default())?;
-        self.tokens.judge(parameters.map(), &head.headers, Need::Any).await.map(drop)
+        self.tokens.judge(parameters.map(), &head.headers, TokenNeed::Any).await.map(drop)
     }
 }
 
@@ -144,7 +144,7 @@ pub async fn require_viewer(
     next: Next,
 ) -> Result<Response, Refusal> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    Ok(next.run(auth.admit(request, reads.then_some(Need::Reads)).await?).await)
+    Ok(next.run(auth.admit(request, reads.then_some(TokenNeed::Reads)).await?).await)
 }
 
 /// The layer of endpoints for CustomersDot alone: leaves a [`Provisioner`] on the request, or refuses it.

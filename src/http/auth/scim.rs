@@ -6,12 +6,12 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use crate::domain::ids::NamespaceId;
-use crate::domain::scim::Scope;
-use crate::domain::scim::tenant::{Group, Tenant};
+use crate::domain::scim::ScimScope;
+use crate::domain::scim::tenant::{SamlGroup, ScimTenant};
 use crate::domain::token;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::target::Base;
-use crate::http::scim::target::encoded;
+use crate::http::scim::url::ScimBase;
+use crate::http::scim::url::encoded;
 use crate::store::Db;
 use crate::store::scim_tokens;
 
@@ -21,21 +21,21 @@ const TOKEN_BYTES: usize = 255;
 /// Shows that the request came with the token of the scope that its URL is about.
 #[derive(Debug, Clone)]
 pub struct ScimCaller {
-    scope: Scope,
-    tenant: Tenant,
+    scope: ScimScope,
+    tenant: ScimTenant,
     base_url: String,
 }
 
 impl ScimCaller {
     /// Whose users the caller provisions.
     #[must_use]
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&self) -> ScimScope {
         self.scope
     }
 
     /// The same, with the rules that hold there.
     #[must_use]
-    pub fn tenant(&self) -> &Tenant {
+    pub fn tenant(&self) -> &ScimTenant {
         &self.tenant
     }
 
@@ -78,16 +78,16 @@ impl ScimAuth {
     /// # Errors
     /// The feature, the token, and whose token it is. What there is outside the tree of the token's own group, and how it
     /// is called, nobody learns: all of it is refused alike, be it there or not.
-    pub async fn admit(&self, base: &Base, headers: &HeaderMap, query: &str) -> Result<ScimCaller, ScimError> {
-        if matches!(base, Base::Group(_)) && !self.groups {
+    pub async fn admit(&self, base: &ScimBase, headers: &HeaderMap, query: &str) -> Result<ScimCaller, ScimError> {
+        if matches!(base, ScimBase::Group(_)) && !self.groups {
             return Err(ScimError::Forbidden("Group SAML not enabled."));
         }
         let token = self.presented(headers, query).ok_or(ScimError::Unauthorized)?;
         let opened =
             scim_tokens::find_scope(self.db.pool(), &token::sha256(&token)).await?.ok_or(ScimError::Unauthorized)?;
         match base {
-            Base::Group(path) => {
-                let Scope::Group(own) = opened else { return Err(ScimError::Unauthorized) };
+            ScimBase::Group(path) => {
+                let ScimScope::Group(own) = opened else { return Err(ScimError::Unauthorized) };
                 let found = if is_path(path) { scim_tokens::find_group(self.db.pool(), path).await? } else { None };
                 let group = match found {
                     Some(group) if group.id == own || group.root == own => group,
@@ -95,15 +95,15 @@ impl ScimAuth {
                 };
                 let Some(provider) = group.saml else { return Err(ScimError::NoSaml(path.clone())) };
                 let base_url = format!("{}/groups/{}", self.url, encoded(&group.path));
-                let group = Group { id: group.id, name: group.name, full_path: group.path, provider };
-                Ok(ScimCaller { scope: opened, tenant: Tenant::Group(group), base_url })
+                let group = SamlGroup { id: group.id, name: group.name, full_path: group.path, provider };
+                Ok(ScimCaller { scope: opened, tenant: ScimTenant::Group(group), base_url })
             }
-            Base::Instance if opened != Scope::Instance => Err(ScimError::Unauthorized),
-            Base::Instance if !self.instance => Err(ScimError::Forbidden("Instance SAML not enabled.")),
-            Base::Instance if !self.licensed => Err(ScimError::NotLicensed),
-            Base::Instance => Ok(ScimCaller {
+            ScimBase::Instance if opened != ScimScope::Instance => Err(ScimError::Unauthorized),
+            ScimBase::Instance if !self.instance => Err(ScimError::Forbidden("Instance SAML not enabled.")),
+            ScimBase::Instance if !self.licensed => Err(ScimError::NotLicensed),
+            ScimBase::Instance => Ok(ScimCaller {
                 scope: opened,
-                tenant: Tenant::Instance,
+                tenant: ScimTenant::Instance,
                 base_url: format!("{}/application", self.url),
             }),
         }

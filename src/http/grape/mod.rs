@@ -17,7 +17,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::auth::admin::Refusal;
+use super::auth::personal_access_token::Refusal;
 use super::body::Begun;
 use super::error::ApiError;
 use super::extract::{Form, OtherMedia, multipart};

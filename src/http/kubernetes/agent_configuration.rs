@@ -9,8 +9,8 @@ use crate::domain::ids::AgentId;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters};
-use crate::store::agent_authorizations::{self, Entry, Opened};
-use crate::store::{self, agents};
+use crate::services::configure_agent;
+use crate::store::agent_authorizations::{Entry, Opened};
 
 /// Entries of one list that count; GitLab passes over the rest too.
 const MOST_ENTRIES: usize = 500;
@@ -35,17 +35,9 @@ pub async fn replace(
     })?;
     let opened = opened(&config);
     let id = id.ok_or(ApiError::NoSuchRecord)?;
-    // kas sends a configuration once; to replace all by the same again changes nothing.
-    let known = store::settled(&state.db, || write(&state, AgentId(id), &opened)).await?;
+    // kas sends a configuration once.
+    let known = configure_agent::configure(&state.db, AgentId(id), &opened).await?;
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NoSuchRecord) }
-}
-
-async fn write(state: &KubernetesState, id: AgentId, opened: &Opened) -> store::Result<bool> {
-    let mut transaction = state.db.begin().await?;
-    let Some(agent) = agents::find(&mut *transaction, id).await? else { return Ok(false) };
-    agent_authorizations::replace(&mut transaction, &agent, opened).await?;
-    transaction.commit().await?;
-    Ok(true)
 }
 
 fn opened(config: &Map<String, Value>) -> Opened {

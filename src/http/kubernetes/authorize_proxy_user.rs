@@ -1,4 +1,4 @@
-//! `POST /authorize_proxy_user`: may this user reach the cluster through the agent, and as whom?
+//! `POST /authorize_proxy_user`: may this user reach the cluster through the agent, and under which name?
 
 use axum::Json;
 use axum::extract::State;
@@ -10,10 +10,10 @@ use crate::background::last_used::LastUse;
 use crate::crypto::secrets::token_salt;
 use crate::domain::ids::AgentId;
 use crate::domain::level::AccessLevel;
-use crate::domain::presented_token::{Need, Rejection};
+use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
-use crate::http::auth::admin::Refusal;
 use crate::http::auth::kas::KasCaller;
+use crate::http::auth::personal_access_token::Refusal;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters};
 use crate::store::agent_authorizations::{self, UserAccess};
@@ -26,7 +26,7 @@ const SCOPE: &str = "k8s_proxy";
 const ROLES: [(i32, &str); 6] =
     [(10, "guest"), (15, "planner"), (20, "reporter"), (30, "developer"), (40, "maintainer"), (50, "owner")];
 
-/// The agent, the user, and whom the cluster takes the user for (kas.md 2.12). There are no browser sessions here, so a
+/// The agent, the user, and the account that the cluster sees (kas.md 2.12). There are no browser sessions here, so a
 /// session's cookie is always of an unknown one.
 ///
 /// # Errors
@@ -92,17 +92,17 @@ async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken,
     let now = state.clock.now();
     known
         .presented
-        .judge(Need::Any, now.date_naive())
+        .judge(TokenNeed::Any, now.date_naive())
         .and_then(|()| {
             let made_for_this = known.presented.scopes.iter().any(|scope| scope == SCOPE);
-            if made_for_this { Ok(()) } else { Err(Rejection::Scope(SCOPE)) }
+            if made_for_this { Ok(()) } else { Err(TokenRejection::Scope(SCOPE)) }
         })
         .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
     state.last_used.note(LastUse::token(&known, now));
     Ok(known)
 }
 
-/// Whom the cluster takes the user for: the agent itself, or the user with their roles.
+/// The account that the cluster sees: the agent itself, or the user with their roles.
 fn access_as(state: &KubernetesState, opened: &[UserAccess], admin: bool) -> Result<Value, Refusal> {
     let Some(first) = opened.first() else {
         return Err(forbidden("`user_access` keyword is not found in agent config file."));

@@ -3,22 +3,21 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::KubernetesState;
 use crate::domain::alert::{self, Alert};
-use crate::domain::ids::ProjectId;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::store::{self, Db, alerts, jobs};
+use crate::services::record_alert;
+use crate::store::alerts;
 
 /// Bytes and depth of an alert's payload at most.
 const BYTES: usize = 1_000_000;
 const DEPTH: usize = 100;
 
-/// Keeps the alert, or counts the same one up that is not resolved yet. Hooks hear of a new one. GitLab's body is the
+/// Keeps the alert, or counts the same one up that is not resolved yet. Hooks are told of a new one. GitLab's body is the
 /// status, and so is this.
 ///
 /// # Errors
@@ -34,26 +33,13 @@ pub async fn create(
         payload.unwrap_or_default()
     })?;
     let db = &kubernetes.db;
-    let heard = alerts::find_audience(db.pool(), agent.agent().project).await?.ok_or(ApiError::NotFound)?;
+    let subscribes = alerts::find_audience(db.pool(), agent.agent().project).await?.ok_or(ApiError::NotFound)?;
     if !kubernetes.settings.features.cilium_alerts {
         return Err(ApiError::Forbidden(""));
     }
     let Some(alert) = read(&payload) else { return Ok((StatusCode::BAD_REQUEST, Json(400))) };
-    let now = kubernetes.clock.now();
-    if alerts::count_up(db.pool(), agent.agent().project, &alert.fingerprint, now).await?.is_none() {
-        store::settled(db, || insert(db, agent.agent().project, &alert, heard, now)).await?;
-    }
+    record_alert::record(db, agent.agent().project, &alert, subscribes, kubernetes.clock.now()).await?;
     Ok((StatusCode::OK, Json(200)))
-}
-
-/// The alert and its job; of two that are the same, one.
-async fn insert(db: &Db, project: ProjectId, alert: &Alert, heard: bool, now: DateTime<Utc>) -> store::Result<()> {
-    let mut transaction = db.begin().await?;
-    let new = alerts::insert(&mut transaction, project, alert, now).await?;
-    if let Some(id) = new.filter(|_| heard) {
-        jobs::insert_announce_alert(&mut *transaction, id).await?;
-    }
-    transaction.commit().await
 }
 
 /// The alert of a payload, unless that is too large or too deep.

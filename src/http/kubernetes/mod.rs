@@ -31,7 +31,7 @@ use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
 use crate::config::{Features, Kas};
-use crate::gitaly::Gitaly;
+use crate::gitaly::GitalyClient;
 use crate::store::Db;
 
 /// What the area's handlers hold.
@@ -40,7 +40,7 @@ pub struct KubernetesState {
     /// The database.
     pub db: Db,
     /// The repositories, where no table knows their default branch.
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     /// Where kas's counts are left.
     pub usage: KasUsageBatcher,
     /// Notes of whose token was used.

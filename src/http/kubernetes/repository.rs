@@ -6,9 +6,9 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::KubernetesState;
-use crate::domain::default_branch::Head;
+use crate::domain::default_branch::RepositoryHead;
 use crate::domain::repository::GlRepository;
-use crate::gitaly::{self, Context, Location};
+use crate::gitaly::{self, CallContext, RepositoryLocation};
 use crate::http::error::ApiError;
 use crate::store::agent_projects::AgentProject;
 use crate::store::default_branches;
@@ -80,19 +80,19 @@ impl RepositoryResponse {
 /// The branch that the repository's HEAD names, kept for the next who asks: a push, or whoever moves HEAD, keeps another. A
 /// guess would have kas read another branch, and take what it does not find there for an empty configuration.
 async fn named_by_repository(state: &KubernetesState, project: &AgentProject) -> Result<String, ApiError> {
-    let location = Location {
+    let location = RepositoryLocation {
         storage: project.storage.clone(),
         relative_path: project.relative_path.clone(),
         gl_repository: GlRepository::Project(project.id).to_string(),
         gl_project_path: project.path.clone(),
     };
-    let context = Context::new("default-branch", Instant::now() + BUDGET);
+    let context = CallContext::new("default-branch", Instant::now() + BUDGET);
     let asked_at = state.clock.now();
     let asked = async { state.gitaly.repository(location, context)?.head().await };
     let head = match asked.await {
         Ok(head) => head,
         // There is no repository yet, so its first branch will have the name that new ones get.
-        Err(gitaly::Error::NotFound(_)) => Head::default(),
+        Err(gitaly::GitalyError::NotFound(_)) => RepositoryHead::default(),
         Err(error) => return Err(ApiError::Unavailable(error.into())),
     };
     match head.branch.or(head.named) {

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
-use super::auth::admin::{TokenAuth, require_token};
+use super::auth::personal_access_token::{TokenAuth, require_token};
 use crate::clock::Clock;
 use crate::store::Db;
 

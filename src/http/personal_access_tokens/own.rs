@@ -7,11 +7,10 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::TokensState;
-use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::http::audit;
-use crate::http::auth::admin::TokenCaller;
+use crate::http::auth::personal_access_token::TokenCaller;
 use crate::http::error::ApiError;
-use crate::store::{audit_events, tokens};
+use crate::services::revoke_token;
 
 /// The token, as GitLab's API shows it.
 #[derive(Debug, Serialize)]
@@ -49,20 +48,7 @@ pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
 
 /// Ends the token that the request came with, at once.
 pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Result<StatusCode, ApiError> {
-    let token = caller.token();
-    let owner = &token.presented.owner;
-    let event = Event {
-        name: EventName::TokenRevoked,
-        author: Author::User(owner.id, owner.username.clone()),
-        entity: Entity::User(owner.id, owner.username.clone()),
-        target: Some(Target { kind: "PersonalAccessToken", id: token.id, details: token.name.clone() }),
-        message: "Revoked by itself".to_owned(),
-        ip_address: None,
-    };
-    let mut transaction = state.db.begin().await?;
-    if tokens::revoke(&mut *transaction, token.id).await? {
-        audit_events::insert(&mut *transaction, &event, state.clock.now()).await?;
-        transaction.commit().await?;
+    if let Some(event) = revoke_token::revoke(&state.db, caller.token(), state.clock.now()).await? {
         audit::log(&event);
     }
     Ok(StatusCode::NO_CONTENT)

@@ -5,16 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::namespace::{NamespaceName, no_such_namespace};
-use super::{ProvisioningState, retried};
-use crate::domain::exclusion::{Exclusion, Reason};
-use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
+use super::ProvisioningState;
+use super::namespace::NamespaceName;
+use crate::domain::exclusion::Exclusion;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::store::provisioned_namespaces::{self, Namespace};
-use crate::store::storage_exclusions;
+use crate::services::exclude_storage_limit;
+use crate::store::provisioned_namespaces::Namespace;
 
 /// An exclusion.
 #[derive(Debug, Serialize)]
@@ -45,31 +43,10 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ExclusionResponse>), ApiError> {
     let reason = parameters.read(|reader| reader.required::<String>("reason"))?.value();
     let namespace = find_root(&state, &name).await?;
-    let exclusion = retried(|| exclude(&state, namespace.id, reason.clone(), provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let exclusion = exclude_storage_limit::exclude(&state.db, namespace.id, reason.as_deref(), author, now).await?;
     tracing::info!(namespace.id = namespace.id.0, "excluded a namespace from its storage limit");
     Ok((StatusCode::CREATED, Json(ExclusionResponse::of(exclusion, namespace.name))))
-}
-
-async fn exclude(
-    state: &ProvisioningState,
-    namespace: NamespaceId,
-    reason: Option<String>,
-    author: &Author,
-) -> Result<Exclusion, ApiError> {
-    let excluded = || ApiError::BadRequest("already excluded".to_owned());
-    let mut transaction = state.db.begin().await?;
-    if !provisioned_namespaces::hold(&mut *transaction, namespace).await? {
-        return Err(no_such_namespace());
-    }
-    if storage_exclusions::exists(&mut *transaction, namespace).await? {
-        return Err(excluded());
-    }
-    let wrong = |complaint: &str| ApiError::InvalidRecord(vec![("reason", complaint.to_owned())]);
-    let reason = Reason::new(reason).map_err(wrong)?;
-    let made = storage_exclusions::create(&mut transaction, namespace, &reason, author, state.clock.now()).await?;
-    let exclusion = made.ok_or_else(excluded)?;
-    transaction.commit().await?;
-    Ok(exclusion)
 }
 
 /// Limits the namespace again.
@@ -82,17 +59,9 @@ pub async fn delete(
     name: NamespaceName,
 ) -> Result<StatusCode, ApiError> {
     let namespace = find_root(&state, &name).await?;
-    retried(|| include(&state, namespace.id, provisioner.author())).await?;
+    exclude_storage_limit::include(&state.db, namespace.id, provisioner.author(), state.clock.now()).await?;
     tracing::info!(namespace.id = namespace.id.0, "the storage limit of a namespace holds again");
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn include(state: &ProvisioningState, namespace: NamespaceId, author: &Author) -> Result<(), ApiError> {
-    let mut transaction = state.db.begin().await?;
-    if !storage_exclusions::delete(&mut transaction, namespace, author, state.clock.now()).await? {
-        return Err(ApiError::BadRequest("not excluded".to_owned()));
-    }
-    Ok(transaction.commit().await?)
 }
 
 /// Refuses where namespaces have no limits.

@@ -7,15 +7,13 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::namespace::{NamespaceName, no_such_namespace};
-use super::{ProvisioningState, retried};
-use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
+use super::ProvisioningState;
+use super::namespace::NamespaceName;
 use crate::domain::minutes::{Pack, Wanted};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters, Reader};
-use crate::store::{minutes_packs, provisioned_namespaces};
+use crate::services::credit_minutes;
 
 /// Packs of a request at most.
 const MOST_PACKS: usize = 1000;
@@ -53,7 +51,8 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Vec<PackResponse>>), ApiError> {
     let wanted = parameters.read(declare)?;
     let namespace = name.find(&state.db).await?;
-    let packs = retried(|| credit(&state, namespace.id, &wanted, provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let packs = credit_minutes::credit(&state.db, namespace.id, &wanted, author, now).await?;
     for pack in &packs {
         tracing::info!(
             namespace.id = namespace.id.0,
@@ -63,22 +62,6 @@ pub async fn create(
         );
     }
     Ok((StatusCode::CREATED, Json(packs.into_iter().map(PackResponse::from).collect())))
-}
-
-async fn credit(
-    state: &ProvisioningState,
-    namespace: NamespaceId,
-    wanted: &[Wanted],
-    author: &Author,
-) -> Result<Vec<Pack>, ApiError> {
-    let mut transaction = state.db.begin().await?;
-    if !provisioned_namespaces::hold(&mut *transaction, namespace).await? {
-        return Err(no_such_namespace());
-    }
-    let packs = minutes_packs::credit(&mut transaction, namespace, wanted, author, state.clock.now()).await?;
-    let packs = packs.ok_or_else(|| ApiError::BadRequest("Unable to save additional packs".to_owned()))?;
-    transaction.commit().await?;
-    Ok(packs)
 }
 
 /// Field by field over all packs, for that is the order in which GitLab says what is wrong.

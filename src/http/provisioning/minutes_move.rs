@@ -5,15 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::namespace::{NamespaceName, TargetName, no_such_namespace, no_such_target};
-use super::{ProvisioningState, retried};
-use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
-use crate::domain::minutes::{End, why_not_moved};
+use super::ProvisioningState;
+use super::namespace::{NamespaceName, TargetName};
+use crate::domain::minutes::End;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
+use crate::services::move_minutes;
 use crate::store::provisioned_namespaces::Namespace;
-use crate::store::{minutes_packs, provisioned_namespaces};
 
 /// Moves the packs before it answers, though the answer is the one of work that is still to be done.
 ///
@@ -28,30 +26,8 @@ pub async fn update(
     let source = source.find(&state.db).await?;
     let target = target.find(&state.db).await?;
     let end = |namespace: &Namespace| End { id: namespace.id, is_root: namespace.is_root() };
-    if let Some(reason) = why_not_moved(end(&source), end(&target)) {
-        return Err(ApiError::BadRequest(reason.to_owned()));
-    }
-    let moved = retried(|| move_all(&state, source.id, target.id, provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let moved = move_minutes::move_all(&state.db, end(&source), end(&target), author, now).await?;
     tracing::info!(namespace.id = source.id.0, target.id = target.id.0, packs = moved, "moved packs of minutes");
     Ok((StatusCode::ACCEPTED, Json(json!({ "message": "202 Accepted" }))))
-}
-
-async fn move_all(
-    state: &ProvisioningState,
-    source: NamespaceId,
-    target: NamespaceId,
-    author: &Author,
-) -> Result<usize, ApiError> {
-    let mut transaction = state.db.begin().await?;
-    // In the order of their ids, so that two opposite moves follow each other.
-    let there = provisioned_namespaces::lock_all(&mut *transaction, [source, target]).await?;
-    if !there.contains(&source) {
-        return Err(no_such_namespace());
-    }
-    if !there.contains(&target) {
-        return Err(no_such_target());
-    }
-    let moved = minutes_packs::move_all(&mut transaction, source, target, author, state.clock.now()).await?;
-    transaction.commit().await?;
-    Ok(moved)
 }

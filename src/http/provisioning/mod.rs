@@ -8,11 +8,10 @@ pub mod minutes;
 pub mod minutes_move;
 pub mod namespace;
 pub mod pages;
+mod refusal;
 pub mod subscription;
 pub mod subscription_add_on_purchase;
 pub mod upcoming_reconciliations;
-
-use std::error::Error as StdError;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,15 +21,12 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, patch, post, put};
 
-use super::auth::admin::TokenAuth;
+use super::auth::personal_access_token::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
 use super::grape::{self, Doorman};
 use crate::clock::Clock;
-use crate::store::{self, Db};
-
-/// How often a request is answered anew whose transaction the database ended for another one's sake.
-const ATTEMPTS: u32 = 5;
+use crate::store::Db;
 
 /// What the area's handlers hold.
 #[derive(Debug, Clone)]
@@ -97,25 +93,6 @@ fn exclusions() -> Router<ProvisioningState> {
 async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
     upcoming_reconciliations::only_with_plans(&state)?;
     Ok(next.run(request).await)
-}
-
-/// The answer of a transaction, which is tried again where the database ended it because it and another one waited for
-/// each other, or its connection was lost before anything came of it.
-pub async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, ApiError>
-where
-    F: Future<Output = Result<T, ApiError>>,
-{
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(ApiError::Unavailable(source)) if is_undone(&*source) => {}
-            answer => return answer,
-        }
-    }
-    attempt().await
-}
-
-fn is_undone(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<store::Error>().is_some_and(store::Error::is_undone)
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.

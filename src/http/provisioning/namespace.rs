@@ -1,9 +1,9 @@
 //! The namespace that a path names, by its id or its full path (provisioning.md 1.6).
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+use crate::domain::provisioning::ProvisioningRefusal;
 use crate::http::error::ApiError;
 use crate::store::Db;
 use crate::store::provisioned_namespaces::{self, Namespace};
@@ -30,7 +30,7 @@ pub async fn find(db: &Db, name: &str) -> Result<Option<Namespace>, ApiError> {
 /// What is said where there is no such namespace.
 #[must_use]
 pub fn no_such_namespace() -> ApiError {
-    ApiError::Refused(StatusCode::NOT_FOUND, "404 Namespace Not Found".to_owned())
+    ProvisioningRefusal::NamespaceGone.into()
 }
 
 impl<S: Sync + Send> FromRequestParts<S> for NamespaceName {
@@ -59,7 +59,7 @@ impl TargetName {
 /// What is said where there is no such namespace to move something to.
 #[must_use]
 pub fn no_such_target() -> ApiError {
-    ApiError::Refused(StatusCode::NOT_FOUND, "404 Target namespace Not Found".to_owned())
+    ProvisioningRefusal::TargetGone.into()
 }
 
 impl<S: Sync + Send> FromRequestParts<S> for TargetName {

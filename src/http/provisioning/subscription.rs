@@ -5,16 +5,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
 
+use super::ProvisioningState;
 use super::namespace::{NamespaceName, no_such_namespace};
-use super::{ProvisioningState, retried};
-use crate::domain::subscription::{Blank, Stated, Subscription, Terms, excludes_guests};
+use crate::domain::subscription::{Stated, Subscription, SubscriptionUsage};
 use crate::http::auth::provisioning::{Provisioner, Viewer};
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters, Reader};
-use crate::store::provisioned_namespaces::{self, Namespace, Standing};
-use crate::store::{self, seats, subscriptions};
+use crate::services::subscribe;
+use crate::store::provisioned_namespaces::{self, Standing};
 
 /// What the namespace has subscribed to; all is null where it has not.
 #[derive(Debug, Default, Serialize)]
@@ -69,19 +68,8 @@ pub async fn show(
             Standing::Hidden => return Err(no_such_namespace()),
         }
     }
-    retried(|| find(&state, &namespace, now)).await
-}
-
-async fn find(
-    state: &ProvisioningState,
-    namespace: &Namespace,
-    now: DateTime<Utc>,
-) -> Result<Json<SubscriptionResponse>, ApiError> {
-    let mut connection = state.db.acquire().await?;
-    match subscriptions::find(&mut *connection, namespace.id).await? {
-        Some(subscription) => Ok(Json(answer(&mut connection, namespace, subscription, now).await?)),
-        None => Ok(Json(SubscriptionResponse::default())),
-    }
+    let found = subscribe::find(&state.db, &namespace, now).await?;
+    Ok(Json(found.map(|(subscription, usage)| answer(subscription, usage, now)).unwrap_or_default()))
 }
 
 /// Makes a subscription.
@@ -97,19 +85,10 @@ pub async fn create(
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, true))?;
     let namespace = name.find(&state.db).await?;
-    let mut transaction = state.db.begin().await?;
-    let terms = Terms::new(request.stated(&mut transaction).await?).map_err(blank)?;
-    if !provisioned_namespaces::hold(&mut *transaction, namespace.id).await? {
-        return Err(no_such_namespace());
-    }
-    let made = subscriptions::create(&mut transaction, namespace.id, &terms, provisioner.author(), now).await?;
-    let Some(subscription) = made else {
-        return Err(ApiError::InvalidRecord(vec![("namespace_id", "has already been taken".to_owned())]));
-    };
-    let answer = answer(&mut transaction, &namespace, subscription, now).await?;
-    transaction.commit().await?;
-    tracing::info!(namespace.id = namespace.id.0, seats = terms.seats, "made a subscription");
-    Ok((StatusCode::CREATED, Json(answer)))
+    let (stated, plan, author) = (&request.stated, request.plan(), provisioner.author());
+    let (subscription, usage) = subscribe::create(&state.db, &namespace, stated, plan, author, now).await?;
+    tracing::info!(namespace.id = namespace.id.0, seats = subscription.terms.seats, "made a subscription");
+    Ok((StatusCode::CREATED, Json(answer(subscription, usage, now))))
 }
 
 /// Changes what the request states.
@@ -126,27 +105,15 @@ pub async fn update(
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, false))?;
     let namespace = name.find(&state.db).await?;
-    let mut transaction = state.db.begin().await?;
-    let found = subscriptions::find_for_update(&mut transaction, namespace.id).await?;
-    let subscription =
-        found.ok_or_else(|| ApiError::Refused(StatusCode::NOT_FOUND, "404 GitlabSubscription Not Found".to_owned()))?;
-    let stated = request.stated(&mut transaction).await?;
-    let mut change = subscription.change(stated, now).map_err(blank)?;
-    if change.counts_anew {
-        let (_, seats) = live(&mut transaction, &namespace, &change.after, now).await?;
-        change = change.counted(seats, now);
-    }
-    subscriptions::change(&mut transaction, &change, provisioner.author(), now).await?;
-    let (before, after) = (change.before.terms.seats, change.after.terms.seats);
-    let answer = answer(&mut transaction, &namespace, change.after, now).await?;
-    transaction.commit().await?;
+    let (stated, plan, author) = (&request.stated, request.plan(), provisioner.author());
+    let changed = subscribe::update(&state.db, &namespace, stated, plan, author, now).await?;
+    let (before, after) = (changed.seats_before, changed.subscription.terms.seats);
     tracing::info!(namespace.id = namespace.id.0, seats.before = before, seats.after = after, "changed a subscription");
-    Ok(Json(answer))
+    Ok(Json(answer(changed.subscription, changed.usage, now)))
 }
 
 struct SubscriptionRequest {
-    plan_code: Given<String>,
-    plan: Given<String>,
+    plan: Option<Option<String>>,
     stated: Stated,
 }
 
@@ -156,9 +123,10 @@ impl SubscriptionRequest {
         let end_date = reader.optional("end_date").stated();
         let plan_code = reader.optional("plan_code");
         let plan = reader.optional("plan");
+        // `plan` is the name of `plan_code` in the documentation's examples.
+        let named = if plan_code == Given::Absent { plan } else { plan_code };
         Self {
-            plan_code,
-            plan,
+            plan: named.stated(),
             stated: Stated {
                 plan: None,
                 start_date: start_date.stated(),
@@ -174,15 +142,8 @@ impl SubscriptionRequest {
         }
     }
 
-    /// What the request states. `plan` is the name of `plan_code` in the documentation's examples; a plan that does not
-    /// exist is none.
-    async fn stated(self, conn: &mut PgConnection) -> store::Result<Stated> {
-        let named = if self.plan_code == Given::Absent { self.plan } else { self.plan_code };
-        let plan = match named.stated() {
-            None => None,
-            Some(name) => Some(subscriptions::find_plan(conn, name.as_deref()).await?),
-        };
-        Ok(Stated { plan, ..self.stated })
+    fn plan(&self) -> Option<Option<&str>> {
+        self.plan.as_ref().map(|name| name.as_deref())
     }
 }
 
@@ -200,37 +161,22 @@ fn extension_type(reader: &mut Reader<'_>) -> Given<i16> {
     }
 }
 
-fn blank(names: Blank) -> ApiError {
-    ApiError::InvalidRecord(names.into_iter().map(|name| (name, "can't be blank".to_owned())).collect())
-}
-
-async fn answer(
-    conn: &mut PgConnection,
-    namespace: &Namespace,
-    subscription: Subscription,
-    now: DateTime<Utc>,
-) -> Result<SubscriptionResponse, ApiError> {
-    let paid = subscription.terms.is_paid();
-    let (exclude_guests, seats_in_use) = if paid {
-        (exclude_guests(conn, namespace, &subscription).await?, subscription.seats_in_use)
-    } else {
-        live(conn, namespace, &subscription, now).await?
-    };
+fn answer(subscription: Subscription, usage: SubscriptionUsage, now: DateTime<Utc>) -> SubscriptionResponse {
     let upgradable = subscription.terms.is_upgradable(now.date_naive());
     let terms = subscription.terms;
     let (code, name) = terms.plan.map(|plan| (plan.code, plan.title)).unzip();
-    Ok(SubscriptionResponse {
+    SubscriptionResponse {
         plan: PlanResponse {
             code,
             name,
             trial: terms.trial,
             auto_renew: terms.auto_renew,
             upgradable: Some(upgradable),
-            exclude_guests: Some(exclude_guests),
+            exclude_guests: Some(usage.exclude_guests),
         },
         usage: UsageResponse {
             seats_in_subscription: terms.seats,
-            seats_in_use: Some(seats_in_use),
+            seats_in_use: Some(usage.seats_in_use),
             max_seats_used: terms.max_seats_used,
             seats_owed: Some(subscription.seats_owed),
         },
@@ -239,36 +185,5 @@ async fn answer(
             subscription_end_date: terms.end_date,
             trial_ends_on: terms.trial_ends_on,
         },
-    })
-}
-
-/// Whether guests take no seat, and how many seats are taken now.
-async fn live(
-    conn: &mut PgConnection,
-    namespace: &Namespace,
-    subscription: &Subscription,
-    now: DateTime<Utc>,
-) -> store::Result<(bool, i32)> {
-    let exclude_guests = exclude_guests(conn, namespace, subscription).await?;
-    if namespace.is_personal() {
-        return Ok((exclude_guests, 1));
     }
-    let seats = seats::count(conn, namespace.id, exclude_guests, now.date_naive()).await?;
-    Ok((exclude_guests, seats))
-}
-
-/// Of a group, the plan of its root says it.
-async fn exclude_guests(
-    conn: &mut PgConnection,
-    namespace: &Namespace,
-    subscription: &Subscription,
-) -> store::Result<bool> {
-    if namespace.is_personal() {
-        return Ok(false);
-    }
-    if namespace.is_root() {
-        return Ok(excludes_guests(subscription.terms.plan.as_ref().map(|plan| plan.code.as_str())));
-    }
-    let plan = subscriptions::find_plan_name(conn, namespace.root).await?;
-    Ok(excludes_guests(plan.as_deref()))
 }

@@ -7,15 +7,15 @@ use axum::http::request::Parts;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::namespace::{NamespaceName, captured, no_such_namespace};
-use super::{ProvisioningState, retried};
+use super::ProvisioningState;
+use super::namespace::{NamespaceName, captured};
 use crate::domain::add_on::{AddOn, Purchase, Terms, Wanted};
-use crate::domain::ledger::Author;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Parameters, Reader};
+use crate::services::purchase_add_ons;
 use crate::store::add_on_purchases;
-use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::store::provisioned_namespaces::Namespace;
 
 /// A purchase.
 #[derive(Debug, Serialize)]
@@ -101,41 +101,11 @@ pub async fn create(
     let namespace = name.find(&state.db).await?;
     let add_on = add_on.find()?;
     let wanted = parameters.read(|reader| declare(reader, true))?;
-    let purchase = retried(|| buy(&state, &namespace, add_on, wanted.clone(), provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let purchase = purchase_add_ons::create(&state.db, &namespace, add_on, &wanted, author, now).await?;
     let Terms { quantity, purchase_xid, .. } = &purchase.terms;
     tracing::info!(namespace.id = namespace.id.0, add_on = add_on.name(), quantity, purchase_xid, "sold an add-on");
     Ok((StatusCode::CREATED, Json(PurchaseResponse::of(&namespace, purchase))))
-}
-
-async fn buy(
-    state: &ProvisioningState,
-    namespace: &Namespace,
-    add_on: AddOn,
-    wanted: Wanted,
-    author: &Author,
-) -> Result<Purchase, ApiError> {
-    if !namespace.is_root() {
-        return Err(ApiError::BadRequest(format!("Namespace {} is not a root namespace", namespace.name)));
-    }
-    let exists = || {
-        let (namespace, add_on) = (&namespace.name, add_on.title());
-        ApiError::BadRequest(format!(
-            "Add-on purchase for namespace {namespace} and add-on {add_on} already exists, update the existing record"
-        ))
-    };
-    let mut transaction = state.db.begin().await?;
-    if !provisioned_namespaces::hold(&mut *transaction, namespace.id).await? {
-        return Err(no_such_namespace());
-    }
-    if add_on_purchases::find(&mut *transaction, namespace.id, add_on).await?.is_some() {
-        return Err(exists());
-    }
-    let terms = Terms::new(wanted).map_err(ApiError::InvalidRecord)?;
-    let made =
-        add_on_purchases::create(&mut transaction, namespace.id, add_on, terms, author, state.clock.now()).await?;
-    let purchase = made.ok_or_else(exists)?;
-    transaction.commit().await?;
-    Ok(purchase)
 }
 
 /// Changes what the request states. An add-on is ended by a date in the past.
@@ -152,7 +122,8 @@ pub async fn update(
     let namespace = name.find(&state.db).await?;
     let add_on = add_on.find()?;
     let wanted = parameters.read(|reader| declare(reader, false))?;
-    let (before, after) = retried(|| change(&state, &namespace, add_on, wanted.clone(), provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let (before, after) = purchase_add_ons::update(&state.db, &namespace, add_on, &wanted, author, now).await?;
     tracing::info!(
         namespace.id = namespace.id.0,
         add_on = add_on.name(),
@@ -162,28 +133,6 @@ pub async fn update(
         "changed the purchase of an add-on"
     );
     Ok(Json(PurchaseResponse::of(&namespace, after)))
-}
-
-async fn change(
-    state: &ProvisioningState,
-    namespace: &Namespace,
-    add_on: AddOn,
-    wanted: Wanted,
-    author: &Author,
-) -> Result<(Purchase, Purchase), ApiError> {
-    let mut transaction = state.db.begin().await?;
-    let found = add_on_purchases::find_for_update(&mut *transaction, namespace.id, add_on).await?;
-    let before = found.ok_or_else(|| {
-        let (namespace, add_on) = (&namespace.name, add_on.title());
-        ApiError::BadRequest(format!(
-            "Add-on purchase for namespace {namespace} and add-on {add_on} does not exist, create a new record instead"
-        ))
-    })?;
-    let terms = before.terms.clone().with(wanted).map_err(ApiError::InvalidRecord)?;
-    let after = Purchase { terms, ..before.clone() };
-    let after = add_on_purchases::change(&mut transaction, &before, after, author, state.clock.now()).await?;
-    transaction.commit().await?;
-    Ok((before, after))
 }
 
 fn declare(reader: &mut Reader<'_>, new: bool) -> Wanted {

@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ProvisioningState, retried};
+use super::ProvisioningState;
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
-use crate::domain::reconciliation::{Judged, Wanted, judge};
+use crate::domain::reconciliation::{Judged, Wanted};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Parameters, Reader};
-use crate::store::{provisioned_namespaces, reconciliations};
+use crate::services::write_reconciliations;
 
 const LIST: &str = "upcoming_reconciliations";
 /// Elements of a list at most.
@@ -33,26 +32,14 @@ pub async fn update(
     parameters: Parameters,
 ) -> Result<Json<u16>, ApiError> {
     let wanted = unquoted(parameters).read(declare)?;
-    let judged = retried(|| write(&state, &wanted, provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let judged = write_reconciliations::write_list(&state.db, &wanted, author, now).await?;
     tracing::info!(written = judged.good.len(), refused = judged.wrong.len(), "wrote upcoming reconciliations");
     if judged.wrong.is_empty() && !judged.repeats {
         // GitLab's framework prints the status that the endpoint returns.
         return Ok(Json(200));
     }
     Err(complaint(&judged))
-}
-
-async fn write(state: &ProvisioningState, wanted: &[Wanted], author: &Author) -> Result<Judged, ApiError> {
-    let mut transaction = state.db.begin().await?;
-    let existing =
-        provisioned_namespaces::lock_all(&mut *transaction, wanted.iter().map(|wanted| wanted.namespace)).await?;
-    let mut judged = judge(wanted, &existing);
-    if judged.repeats {
-        judged.good.clear();
-    }
-    reconciliations::upsert(&mut transaction, &judged.good, author, state.clock.now()).await?;
-    transaction.commit().await?;
-    Ok(judged)
 }
 
 /// The failures as a JSON text inside the JSON answer.
@@ -108,7 +95,7 @@ pub async fn delete(
     parameters: Parameters,
 ) -> Result<StatusCode, ApiError> {
     let namespace = parameters.read(|reader| NamespaceId(reader.filled("namespace_id")))?;
-    retried(|| remove(&state, namespace, provisioner.author())).await?;
+    remove(&state, namespace, &provisioner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -116,12 +103,12 @@ pub async fn delete(
 ///
 /// # Errors
 /// 404 where there is none.
-pub async fn remove(state: &ProvisioningState, namespace: NamespaceId, author: &Author) -> Result<(), ApiError> {
-    let mut transaction = state.db.begin().await?;
-    if !reconciliations::delete(&mut transaction, namespace, author, state.clock.now()).await? {
-        return Err(ApiError::NotFound);
-    }
-    transaction.commit().await?;
+pub async fn remove(
+    state: &ProvisioningState,
+    namespace: NamespaceId,
+    provisioner: &Provisioner,
+) -> Result<(), ApiError> {
+    write_reconciliations::remove(&state.db, namespace, provisioner.author(), state.clock.now()).await?;
     tracing::info!(namespace.id = namespace.0, "removed an upcoming reconciliation");
     Ok(())
 }

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use super::body::{self, ScimBody};
 use super::error::ScimError;
-use super::target::{below, encoded};
+use super::url::{below, encoded};
 use super::{CONTENT, json_answer};
 use crate::http::auth::scim::ScimCaller;
 
@@ -66,10 +66,10 @@ pub async fn bulk(
 }
 
 /// The places of operations in the order in which they are done: each after those that it refers to.
-fn plan(operations: &[Operation]) -> Vec<usize> {
+fn plan(operations: &[BulkOperation]) -> Vec<usize> {
     fn visit(
         place: usize,
-        operations: &[Operation],
+        operations: &[BulkOperation],
         named: &HashMap<&str, usize>,
         seen: &mut [bool],
         plan: &mut Vec<usize>,
@@ -85,7 +85,7 @@ fn plan(operations: &[Operation]) -> Vec<usize> {
         }
         plan.push(place);
     }
-    let named = |(place, operation): (usize, &'_ Operation)| Some((operation.bulk_id.clone()?, place));
+    let named = |(place, operation): (usize, &'_ BulkOperation)| Some((operation.bulk_id.clone()?, place));
     let named: HashMap<String, usize> = operations.iter().enumerate().filter_map(named).collect();
     let named = named.iter().map(|(name, place)| (name.as_str(), *place)).collect();
     let (mut seen, mut plan) = (vec![false; operations.len()], Vec::new());
@@ -101,7 +101,7 @@ fn fail_on_errors(fields: &Map<String, Value>) -> Result<Option<usize>, ScimErro
     number.map(Some).ok_or_else(|| ScimError::InvalidValue("failOnErrors must be a number from 1".to_owned()))
 }
 
-fn read(fields: &Map<String, Value>) -> Result<Vec<Operation>, ScimError> {
+fn read(fields: &Map<String, Value>) -> Result<Vec<BulkOperation>, ScimError> {
     let syntax = |detail: &str| ScimError::InvalidSyntax(detail.to_owned());
     let Some(Value::Array(operations)) = body::member(fields, "Operations") else {
         return Err(syntax("Operations must be an array"));
@@ -111,7 +111,7 @@ fn read(fields: &Map<String, Value>) -> Result<Vec<Operation>, ScimError> {
     }
     let mut names = HashSet::new();
     let operations = operations.iter().map(|operation| {
-        let operation = operation.as_object().and_then(Operation::read).ok_or_else(|| {
+        let operation = operation.as_object().and_then(BulkOperation::read).ok_or_else(|| {
             syntax(
                 "An operation needs a method, a path below /Users or /Groups, and but for DELETE data; POST a bulkId",
             )
@@ -126,7 +126,7 @@ fn read(fields: &Map<String, Value>) -> Result<Vec<Operation>, ScimError> {
 
 /// One of the requests.
 #[derive(Debug, Clone)]
-struct Operation {
+struct BulkOperation {
     method: Method,
     bulk_id: Option<String>,
     path: String,
@@ -135,14 +135,14 @@ struct Operation {
 }
 
 /// What came of it.
-struct Done {
+struct BulkResult {
     answer: Value,
     /// The id of what it made.
     id: Option<String>,
     failed: bool,
 }
 
-impl Operation {
+impl BulkOperation {
     fn read(operation: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| body::member(operation, name).and_then(body::text);
         let method = match text("method")?.to_ascii_uppercase().as_str() {
@@ -188,7 +188,7 @@ impl Operation {
         Some(Self { path, data: replaced(&self.data, id_of)?, ..self.clone() })
     }
 
-    async fn run(&self, resources: &Router, caller: &ScimCaller) -> Done {
+    async fn run(&self, resources: &Router, caller: &ScimCaller) -> BulkResult {
         let mut request = Request::builder().method(&self.method).header(CONTENT_TYPE, CONTENT);
         if let Some(version) = &self.version {
             request = request.header(IF_MATCH, version);
@@ -206,7 +206,7 @@ impl Operation {
         self.outcome(response, caller).await
     }
 
-    async fn outcome(&self, response: Response, caller: &ScimCaller) -> Done {
+    async fn outcome(&self, response: Response, caller: &ScimCaller) -> BulkResult {
         let (head, body) = response.into_parts();
         let body: Value = match to_bytes(body, ANSWER_BYTES).await {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
@@ -229,7 +229,7 @@ impl Operation {
         if failed {
             answer["response"] = body;
         }
-        Done { answer, id, failed }
+        BulkResult { answer, id, failed }
     }
 }
 

@@ -11,7 +11,7 @@ use super::list_request::MAX_COUNT;
 use super::{BODY_BYTES, ScimState, json_answer};
 use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::domain::scim::search::USER_SCHEMA;
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
@@ -19,8 +19,8 @@ const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 /// `GET /ServiceProviderConfig`
 pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
     let bulk = match caller.tenant() {
-        Tenant::Group(_) => json!({ "supported": false, "maxOperations": 0, "maxPayloadSize": 0 }),
-        Tenant::Instance => {
+        ScimTenant::Group(_) => json!({ "supported": false, "maxOperations": 0, "maxPayloadSize": 0 }),
+        ScimTenant::Instance => {
             json!({ "supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": BODY_BYTES })
         }
     };
@@ -106,7 +106,7 @@ fn all_types(caller: &ScimCaller) -> Vec<Value> {
         })
     };
     let mut types = vec![resource_type("User", "An account that an identity provider looks after", USER_SCHEMA)];
-    if let Tenant::Instance = caller.tenant() {
+    if let ScimTenant::Instance = caller.tenant() {
         types.push(resource_type("Group", "Accounts that have the same groups and levels here", GROUP_SCHEMA));
     }
     types
@@ -130,21 +130,21 @@ fn all_schemas(caller: &ScimCaller) -> Vec<Value> {
         schema("ResourceType", "A kind of resource", type_attributes()),
         schema("Schema", "The attributes of a resource", schema_attributes()),
     ];
-    if let Tenant::Instance = caller.tenant() {
+    if let ScimTenant::Instance = caller.tenant() {
         schemas.push(schema("Group", "Some accounts", group_attributes()));
     }
     schemas
 }
 
 /// What differs from attribute to attribute; the rest is the same for all.
-struct Kind {
+struct AttributeTemplate {
     name: &'static str,
     data: &'static str,
     required: bool,
     mutability: &'static str,
 }
 
-fn attribute(Kind { name, data, required, mutability }: Kind, more: Value) -> Value {
+fn attribute(AttributeTemplate { name, data, required, mutability }: AttributeTemplate, more: Value) -> Value {
     let mut attribute = json!({
         "name": name,
         "type": data,
@@ -163,8 +163,8 @@ fn attribute(Kind { name, data, required, mutability }: Kind, more: Value) -> Va
 }
 
 fn user_attributes() -> Vec<Value> {
-    let fixed = |name, kind, required| Kind { name, data: kind, required, mutability: "immutable" };
-    let shown = |name| Kind { name, data: "string", required: false, mutability: "readOnly" };
+    let fixed = |name, kind, required| AttributeTemplate { name, data: kind, required, mutability: "immutable" };
+    let shown = |name| AttributeTemplate { name, data: "string", required: false, mutability: "readOnly" };
     vec![
         attribute(fixed("userName", "string", true), json!({ "uniqueness": "server" })),
         attribute(fixed("externalId", "string", true), json!({})),
@@ -184,33 +184,36 @@ fn user_attributes() -> Vec<Value> {
                 attribute(fixed("primary", "boolean", false), json!({})),
             ] }),
         ),
-        attribute(Kind { name: "active", data: "boolean", required: false, mutability: "readWrite" }, json!({})),
+        attribute(
+            AttributeTemplate { name: "active", data: "boolean", required: false, mutability: "readWrite" },
+            json!({}),
+        ),
         attribute(shown("name.formatted"), json!({})),
         attribute(shown("displayName"), json!({})),
     ]
 }
 
 fn group_attributes() -> Vec<Value> {
-    let fixed = |name, data, required| Kind { name, data, required, mutability: "immutable" };
+    let fixed = |name, data, required| AttributeTemplate { name, data, required, mutability: "immutable" };
     let mut display_name = attribute(fixed("displayName", "string", true), json!({ "uniqueness": "server" }));
     display_name["caseExact"] = true.into();
     vec![
         display_name,
         attribute(fixed("externalId", "string", false), json!({})),
         attribute(
-            Kind { name: "members", data: "complex", required: false, mutability: "readWrite" },
+            AttributeTemplate { name: "members", data: "complex", required: false, mutability: "readWrite" },
             json!({ "multiValued": true, "subAttributes": [
                 attribute(fixed("value", "string", true), json!({})),
                 attribute(fixed("$ref", "reference", false), json!({ "referenceTypes": ["User"] })),
-                attribute(Kind { name: "display", data: "string", required: false, mutability: "readOnly" }, json!({})),
+                attribute(AttributeTemplate { name: "display", data: "string", required: false, mutability: "readOnly" }, json!({})),
                 attribute(fixed("type", "string", false), json!({ "canonicalValues": ["User"] })),
             ] }),
         ),
     ]
 }
 
-fn read(name: &'static str, kind: &'static str, required: bool) -> Kind {
-    Kind { name, data: kind, required, mutability: "readOnly" }
+fn read(name: &'static str, kind: &'static str, required: bool) -> AttributeTemplate {
+    AttributeTemplate { name, data: kind, required, mutability: "readOnly" }
 }
 
 fn plain(name: &'static str, kind: &'static str) -> Value {

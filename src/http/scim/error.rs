@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::CONTENT;
-use crate::domain::scim::refusal::Refusal;
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::http::error::{ApiError, SOON, report};
 use crate::store;
 
@@ -102,19 +102,21 @@ impl ScimError {
     /// 409 or 412 of a rule that stands against what was tried. Replacing a user conflicts with another one as creating
     /// one does; a PATCH does not, as GitLab has it.
     #[must_use]
-    pub fn of_rule(attempt: &str, refusal: &Refusal, conflicts: bool) -> Self {
+    pub fn of_rule(attempt: &str, refusal: &ScimRefusal, conflicts: bool) -> Self {
         let detail = format!("{attempt}: {refusal}");
         match refusal {
-            Refusal::UserTaken | Refusal::EmailTaken | Refusal::ExternUidTaken if conflicts => Self::Conflict(detail),
-            Refusal::UserTaken | Refusal::EmailTaken | Refusal::ExternUidTaken => Self::Taken(detail),
-            Refusal::LastOwner => Self::Prevented(detail),
-            Refusal::Missing(_)
-            | Refusal::Blank(_)
-            | Refusal::TooLong(..)
-            | Refusal::BadEmail
-            | Refusal::EmailDomain
-            | Refusal::NotLinked
-            | Refusal::NoFreeUsername => Self::Refused(detail),
+            ScimRefusal::UserTaken | ScimRefusal::EmailTaken | ScimRefusal::ExternUidTaken if conflicts => {
+                Self::Conflict(detail)
+            }
+            ScimRefusal::UserTaken | ScimRefusal::EmailTaken | ScimRefusal::ExternUidTaken => Self::Taken(detail),
+            ScimRefusal::LastOwner => Self::Prevented(detail),
+            ScimRefusal::Missing(_)
+            | ScimRefusal::Blank(_)
+            | ScimRefusal::TooLong(..)
+            | ScimRefusal::BadEmail
+            | ScimRefusal::EmailDomain
+            | ScimRefusal::NotLinked
+            | ScimRefusal::NoFreeUsername => Self::Refused(detail),
         }
     }
 
@@ -164,11 +166,11 @@ impl ScimError {
 
 impl From<store::Error> for ScimError {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
-                Self::Unavailable(error.into())
-            }
-            store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
+        // Also where others were faster each time: the same request will find what they wrote.
+        if error.is_about_the_database() || error.is_lost_race() {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Internal(error.into())
         }
     }
 }
@@ -208,13 +210,13 @@ impl IntoResponse for ScimError {
 
 /// What was tried, for the detail of a refusal: `Error saving user with {…}`, with no secret in it.
 #[must_use]
-pub fn attempt(verb: &str, whom: &str, request: &Value) -> String {
+pub fn attempt(verb: &str, what: &str, request: &Value) -> String {
     let mut text = without_secrets(request).to_string();
     if text.len() > REPEATED_BYTES {
         text.truncate(text.floor_char_boundary(REPEATED_BYTES));
         text.push('…');
     }
-    format!("Error {verb} {whom} with {text}")
+    format!("Error {verb} {what} with {text}")
 }
 
 fn without_secrets(value: &Value) -> Value {

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use super::body::{self, ScimBody};
 use super::error::ScimError;
 use super::json_answer;
-use super::projection::Projection;
-use crate::domain::scim::filter::Filter;
-use crate::domain::scim::group::GroupOrder;
-use crate::domain::scim::search::Order;
-use crate::store::scim_search::Page;
+use super::projection::AttributeProjection;
+use crate::domain::scim::filter::ScimFilter;
+use crate::domain::scim::group::ScimGroupOrder;
+use crate::domain::scim::search::ScimUserOrder;
+use crate::store::scim_search::ScimPage;
 
 /// Resources on a page, where the client does not say.
 const COUNT: i64 = 20;
@@ -22,7 +22,7 @@ pub const MAX_COUNT: i64 = 100;
 /// What a client asks for. As an extractor it reads the query of a `GET`, and the body of a `POST` to `.search`, which
 /// keeps what is asked for out of logs and URLs (section 3.4.3).
 #[derive(Debug, Default)]
-pub struct ListRequest {
+pub struct ScimListRequest {
     filter: Option<String>,
     start_index: Option<String>,
     count: Option<String>,
@@ -32,7 +32,7 @@ pub struct ListRequest {
     excluded: Vec<String>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for ListRequest {
+impl<S: Send + Sync> FromRequest<S> for ScimListRequest {
     type Rejection = ScimError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ScimError> {
@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequest<S> for ListRequest {
     }
 }
 
-impl ListRequest {
+impl ScimListRequest {
     fn of_query(query: &str) -> Result<Self, ScimError> {
         let mut request = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -88,38 +88,38 @@ impl ListRequest {
     ///
     /// # Errors
     /// 412 for what is no filter.
-    pub fn filter(&self) -> Result<Option<Filter>, ScimError> {
+    pub fn filter(&self) -> Result<Option<ScimFilter>, ScimError> {
         let text = self.filter.as_deref().filter(|text| !text.trim().is_empty());
-        text.map(Filter::parse).transpose().map_err(|_| ScimError::UnsupportedFilter)
+        text.map(ScimFilter::parse).transpose().map_err(|_| ScimError::UnsupportedFilter)
     }
 
     /// The order, where it is one of users.
-    pub fn order(&self) -> Order {
-        Order::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
+    pub fn order(&self) -> ScimUserOrder {
+        ScimUserOrder::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
     }
 
     /// The order, where it is one of groups.
-    pub fn group_order(&self) -> GroupOrder {
-        GroupOrder::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
+    pub fn group_order(&self) -> ScimGroupOrder {
+        ScimGroupOrder::parse(self.sort_by.as_deref(), self.sort_order.as_deref())
     }
 
     /// The page: what cannot be read counts as not said, and what is out of bounds as the nearest bound.
-    pub fn page(&self) -> Page {
+    pub fn page(&self) -> ScimPage {
         let start_index = number(self.start_index.as_deref()).unwrap_or(1).max(1);
         let limit = number(self.count.as_deref()).unwrap_or(COUNT).clamp(0, MAX_COUNT);
-        Page { offset: start_index - 1, limit }
+        ScimPage { offset: start_index - 1, limit }
     }
 
     /// What is shown of each resource, which are of this schema.
-    pub fn projection(&self, schema: &str) -> Projection {
+    pub fn projection(&self, schema: &str) -> AttributeProjection {
         let attributes = self.attributes.iter().map(String::as_str);
-        Projection::new(schema, attributes, self.excluded.iter().map(String::as_str))
+        AttributeProjection::new(schema, attributes, self.excluded.iter().map(String::as_str))
     }
 }
 
 /// A page of what was found.
 #[derive(Debug)]
-pub struct Listed {
+pub struct ScimListPage {
     /// The page.
     pub resources: Vec<Map<String, Value>>,
     /// How much there is on all pages.
@@ -128,9 +128,9 @@ pub struct Listed {
     pub limit: i64,
 }
 
-impl Listed {
+impl ScimListPage {
     /// The answer to who asked for this page.
-    pub fn answer(&self, page: Page) -> Response {
+    pub fn answer(&self, page: ScimPage) -> Response {
         let answer = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
             "totalResults": self.total,

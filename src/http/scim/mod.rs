@@ -9,11 +9,10 @@ pub mod discovery;
 pub mod error;
 mod groups;
 mod list_request;
-mod operations;
+mod patch_operation;
 pub mod projection;
-mod race;
 mod search;
-pub mod target;
+pub mod url;
 mod users;
 mod version;
 
@@ -29,12 +28,13 @@ use serde_json::{Map, Value};
 use tower::ServiceExt;
 
 use self::error::ScimError;
-use self::projection::Projection;
-use self::target::Target;
+use self::projection::AttributeProjection;
+use self::url::ScimUrl;
 use super::auth::scim::ScimAuth;
 use super::layers::Route;
 use crate::clock::Clock;
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::tenant::ScimTenant;
+use crate::domain::scim::version::version_of;
 use crate::store::Db;
 
 /// The type of every body.
@@ -77,11 +77,11 @@ pub fn router(state: &ScimState, auth: ScimAuth) -> Router {
                 .delete(groups::delete::delete),
         );
     let resources = users.clone().merge(groups);
-    let for_bulk = around(resources.clone(), state);
+    let for_bulk = with_layers(resources.clone(), state);
     let of_instance = resources.merge(discovery()).route("/Bulk", post(bulk::bulk).with_state::<ScimState>(for_bulk));
-    let of_instance = around(of_instance, state);
-    let front = Front { auth, of_group: around(users.merge(discovery()), state), of_instance };
-    Router::new().fallback(self::front).with_state(front)
+    let of_instance = with_layers(of_instance, state);
+    let dispatcher = ScimDispatcher { auth, of_group: with_layers(users.merge(discovery()), state), of_instance };
+    Router::new().fallback(dispatch).with_state(dispatcher)
 }
 
 fn discovery() -> Router<ScimState> {
@@ -93,9 +93,9 @@ fn discovery() -> Router<ScimState> {
         .route("/ServiceProviderConfig", get(discovery::config))
 }
 
-fn around(routes: Router<ScimState>, state: &ScimState) -> Router {
+fn with_layers(routes: Router<ScimState>, state: &ScimState) -> Router {
     routes
-        .route_layer(from_fn(named))
+        .route_layer(from_fn(with_route))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_url)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -103,25 +103,25 @@ fn around(routes: Router<ScimState>, state: &ScimState) -> Router {
 }
 
 #[derive(Debug, Clone)]
-struct Front {
+struct ScimDispatcher {
     auth: ScimAuth,
     of_group: Router,
     of_instance: Router,
 }
 
-async fn front(State(front): State<Front>, mut request: Request) -> Result<Response, ScimError> {
+async fn dispatch(State(dispatcher): State<ScimDispatcher>, mut request: Request) -> Result<Response, ScimError> {
     let uri = request.uri();
     if uri.path().len() + uri.query().map_or(0, str::len) > URL_BYTES {
         return Err(ScimError::UriTooLong);
     }
     let query = uri.query().unwrap_or_default().to_owned();
-    let target = Target::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
-    let caller = front.auth.admit(&target.base, request.headers(), &query).await?;
+    let target = ScimUrl::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
+    let caller = dispatcher.auth.admit(&target.base, request.headers(), &query).await?;
     let path = if query.is_empty() { target.path } else { format!("{}?{query}", target.path) };
     *request.uri_mut() = path.parse::<Uri>().map_err(|_| ScimError::NoSuchUrl)?;
     let (below, base) = match caller.tenant() {
-        Tenant::Group(_) => (front.of_group, "/groups/{path}"),
-        Tenant::Instance => (front.of_instance, "/application"),
+        ScimTenant::Group(_) => (dispatcher.of_group, "/groups/{path}"),
+        ScimTenant::Instance => (dispatcher.of_instance, "/application"),
     };
     request.extensions_mut().insert(caller);
     let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -133,7 +133,7 @@ async fn front(State(front): State<Front>, mut request: Request) -> Result<Respo
 }
 
 /// Says on the answer which route it came from.
-async fn named(route: MatchedPath, request: Request, next: Next) -> Response {
+async fn with_route(route: MatchedPath, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.extensions_mut().insert(Route(route.as_str().to_owned()));
     response
@@ -157,13 +157,13 @@ async fn no_such_url(uri: Uri) -> ScimError {
 }
 
 /// What a query asks to see of a resource, which is of this schema.
-fn projection_of(schema: &str, query: Option<&str>) -> Projection {
+fn projection_of(schema: &str, query: Option<&str>) -> AttributeProjection {
     let pairs: Vec<_> = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
     let named = |wanted: &str| {
         let found = pairs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         found.map(|(_, value)| value.as_ref()).collect::<Vec<_>>()
     };
-    Projection::new(schema, named("attributes"), named("excludedAttributes"))
+    AttributeProjection::new(schema, named("attributes"), named("excludedAttributes"))
 }
 
 /// The answer that says nothing more.
@@ -179,7 +179,7 @@ fn resource_answer(
     location: &str,
 ) -> Response {
     let mut response = json_answer(status, &Value::Object(resource));
-    let headers = [(ETAG, version::version(updated_at)), (LOCATION, location.to_owned())];
+    let headers = [(ETAG, version_of(updated_at)), (LOCATION, location.to_owned())];
     for (name, value) in headers {
         let shown = name != LOCATION || status == StatusCode::CREATED;
         if let Some(value) = value.parse().ok().filter(|_| shown) {

@@ -4,33 +4,33 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use crate::domain::scim::path::Attribute;
+use crate::domain::scim::attribute_path::AttributePath;
 
 /// What is always shown.
 const ALWAYS: [&str; 2] = ["id", "schemas"];
 
 /// The parts of resources that are shown.
 #[derive(Debug, Clone, Default)]
-pub struct Projection {
-    names: Names,
+pub struct AttributeProjection {
+    names: AttributeNames,
     /// The names are those that are left out.
     excluding: bool,
 }
 
 /// Names in lower case, each whole or by its parts.
 #[derive(Debug, Clone, Default)]
-struct Names {
+struct AttributeNames {
     whole: HashSet<String>,
     parts: HashMap<String, HashSet<String>>,
     /// Nothing is named: everything is shown.
     none: bool,
 }
 
-impl Projection {
+impl AttributeProjection {
     /// Everything.
     #[must_use]
     pub fn all() -> Self {
-        Self { names: Names::default(), excluding: true }
+        Self { names: AttributeNames::default(), excluding: true }
     }
 
     /// What two lists of names ask for, of resources of this schema. Where both are given, `attributes` wins. Names that
@@ -40,11 +40,11 @@ impl Projection {
         attributes: impl IntoIterator<Item = &'a str>,
         excluded: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let names = Names::parse(schema, attributes);
+        let names = AttributeNames::parse(schema, attributes);
         if !names.none {
             return Self { excluding: names.whole.contains(schema), names };
         }
-        Self { names: Names::parse(schema, excluded), excluding: true }
+        Self { names: AttributeNames::parse(schema, excluded), excluding: true }
     }
 
     /// Whether the client asked for less than everything, or for everything by name.
@@ -82,7 +82,7 @@ impl Projection {
     }
 }
 
-impl Names {
+impl AttributeNames {
     fn parse<'a>(schema: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut names = Self { none: true, ..Self::default() };
         for text in texts.into_iter().flat_map(|list| list.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
@@ -90,7 +90,7 @@ impl Names {
             if text.eq_ignore_ascii_case(schema) {
                 names.whole.insert(schema.to_owned());
             }
-            match Attribute::parse(text).as_ref().and_then(|attribute| attribute.of(schema)) {
+            match AttributePath::parse(text).as_ref().and_then(|attribute| attribute.of(schema)) {
                 Some((name, None)) => {
                     names.whole.insert(name.to_owned());
                 }
@@ -140,7 +140,7 @@ mod tests {
         }) else {
             unreachable!()
         };
-        let mut user = Projection::new(USER_SCHEMA, [attributes], [excluded]).apply(user);
+        let mut user = AttributeProjection::new(USER_SCHEMA, [attributes], [excluded]).apply(user);
         user.remove("schemas").expect("the schemas are always shown");
         user.remove("id").expect("the id is always shown");
         Value::Object(user).to_string()

@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::error::ScimError;
-use super::list_request::{ListRequest, Listed};
+use super::list_request::{ScimListPage, ScimListRequest};
 use super::{ScimState, groups, users};
-use crate::domain::scim::tenant::Tenant;
+use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
-use crate::store::scim_search::Page;
+use crate::store::scim_search::ScimPage;
 
 /// The page that is asked for. A type that does not know what the filter asks for has nothing to show.
 ///
@@ -17,29 +17,29 @@ use crate::store::scim_search::Page;
 pub async fn search(
     State(scim): State<ScimState>,
     caller: ScimCaller,
-    request: ListRequest,
+    request: ScimListRequest,
 ) -> Result<Response, ScimError> {
     let page = request.page();
     let users = where_known(users::list::find(&scim, &caller, &request, page).await)?;
     let before = users.as_ref().map_or(0, |users| users.total);
     let shown = users.as_ref().map_or(0, |users| i64::try_from(users.resources.len()).unwrap_or(page.limit));
-    let rest = Page { offset: (page.offset - before).max(0), limit: page.limit - shown };
+    let rest = ScimPage { offset: (page.offset - before).max(0), limit: page.limit - shown };
     let groups = match caller.tenant() {
-        Tenant::Group(_) => None,
-        Tenant::Instance => where_known(groups::list::find(&scim, &caller, &request, rest).await)?,
+        ScimTenant::Group(_) => None,
+        ScimTenant::Instance => where_known(groups::list::find(&scim, &caller, &request, rest).await)?,
     };
     let found = match (users, groups) {
         (None, None) => return Err(ScimError::UnsupportedFilter),
         (Some(found), None) | (None, Some(found)) => found,
         (Some(mut users), Some(groups)) => {
             users.resources.extend(groups.resources);
-            Listed { total: before + groups.total, limit: shown + groups.limit, ..users }
+            ScimListPage { total: before + groups.total, limit: shown + groups.limit, ..users }
         }
     };
     Ok(found.answer(page))
 }
 
-fn where_known(found: Result<Listed, ScimError>) -> Result<Option<Listed>, ScimError> {
+fn where_known(found: Result<ScimListPage, ScimError>) -> Result<Option<ScimListPage>, ScimError> {
     match found {
         Err(ScimError::UnsupportedFilter) => Ok(None),
         found => found.map(Some),

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::ShellState;
-use crate::domain::certificate::{self, Refusal};
+use crate::domain::certificate::{self, CertificateRefusal};
 use crate::http::auth::shell::{ShellCaller, lenient_base64};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -47,10 +47,10 @@ pub async fn show(
     Ok(Json(AuthorizedCertsResponse { success: true, namespace: namespace.to_owned(), username: username.to_owned() }))
 }
 
-fn refuse(refusal: Refusal) -> ApiError {
+fn refuse(refusal: CertificateRefusal) -> ApiError {
     let status = match refusal {
-        Refusal::Certificate | Refusal::User => StatusCode::NOT_FOUND,
-        Refusal::NotEnterprise => StatusCode::FORBIDDEN,
+        CertificateRefusal::Certificate | CertificateRefusal::User => StatusCode::NOT_FOUND,
+        CertificateRefusal::NotEnterprise => StatusCode::FORBIDDEN,
     };
     ApiError::Refused(status, refusal.to_string())
 }

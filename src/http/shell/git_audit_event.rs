@@ -1,7 +1,5 @@
 //! `POST /shellhorse/git_audit_event`: somebody has cloned, pulled or pushed.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,7 +9,7 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use crate::domain::access::{Action, Actor, Attempt, Changes, ClientIp, Facts, Protocol, Target as Repository};
+use crate::domain::access::{AccessActor, AccessFacts, AccessSubject, AccessTarget, ClientIp, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
@@ -56,10 +54,10 @@ pub async fn create(
     let repository = request.gl_repository.ok_or(ApiError::Missing("gl_repository"))?;
     request.changes.ok_or(ApiError::Missing("changes"))?;
     let stats = request.packfile_stats.unwrap_or_default();
-    let (kind, verb) = match action.0.as_str() {
-        "git-receive-pack" => (Action::Push, "push"),
-        "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (Action::Download, "clone"),
-        "git-upload-pack" => (Action::Download, "pull"),
+    let (command, verb) = match action.0.as_str() {
+        "git-receive-pack" => (GitCommand::Push, "push"),
+        "git-upload-pack" if stats.wants > 0 && stats.haves == 0 => (GitCommand::Download, "clone"),
+        "git-upload-pack" => (GitCommand::Download, "pull"),
         _ => {
             let body = json!({ "status": false, "message": "No valid action specified" });
             return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
@@ -69,16 +67,8 @@ pub async fn create(
         return Ok(not_needed());
     };
     let now = shell.clock.now();
-    let attempt = Attempt {
-        action: kind,
-        protocol: Protocol::from(protocol.0.as_str()),
-        actor: request.actor.into(),
-        target: Repository::Repository(repository),
-        changes: Changes::Any,
-        client_ip: None,
-        certified_by: None,
-    };
-    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let subject = AccessSubject { command, actor: request.actor.into(), target: AccessTarget::Repository(repository) };
+    let facts = shell.access.load(subject, now).await?;
     let message = format!("{} ({} over {})", action.0, verb, protocol.0);
     let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
     audit_events::insert(shell.db.pool(), &event, now).await?;
@@ -98,12 +88,12 @@ fn not_needed() -> Response {
 }
 
 /// The event, where both who acted and on what are known.
-fn event(facts: &Facts, message: String, check_ip: Option<Text>) -> Option<Event> {
+fn event(facts: &AccessFacts, message: String, check_ip: Option<Text>) -> Option<Event> {
     let project = facts.project.as_ref()?;
     let author = match facts.actor() {
-        Actor::User(user) => Author::User(user.id, user.username.clone()),
-        Actor::DeployKey(key) => Author::DeployKey(key.id),
-        Actor::Nobody => return None,
+        AccessActor::User(user) => Author::User(user.id, user.username.clone()),
+        AccessActor::DeployKey(key) => Author::DeployKey(key.id),
+        AccessActor::Nobody => return None,
     };
     Some(Event {
         name: EventName::GitOperation,

@@ -1,20 +1,18 @@
 //! `POST /lfs_authenticate`: how does this git-lfs reach the LFS server, and with which token?
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::allowed::{http_clone_url, target};
+use super::allowed::target;
 use crate::background::last_used::LastUse;
-use crate::domain::access::{Action, Actor, Attempt, Changes, Protocol};
+use crate::domain::access::{AccessActor, AccessSubject, GitCommand};
 use crate::domain::audit::{Author, Entity, Event, EventName, Target};
 use crate::domain::repository::GlRepository;
 use crate::http::audit;
-use crate::http::auth::lfs_token::{self, Bearer};
+use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -50,16 +48,12 @@ pub async fn authenticate(
     Params(request): Params<LfsAuthenticateRequest>,
 ) -> Result<Json<LfsAuthenticateResponse>, ApiError> {
     let now = shell.clock.now();
-    let attempt = Attempt {
-        action: Action::Download,
-        protocol: Protocol::Ssh,
+    let subject = AccessSubject {
+        command: GitCommand::Download,
         actor: request.actor.into(),
         target: target(request.gl_repository.as_ref(), request.project.as_ref())?,
-        changes: Changes::None,
-        client_ip: None,
-        certified_by: None,
     };
-    let facts = shell.access.load(Arc::new(attempt), now).await?;
+    let facts = shell.access.load(subject, now).await?;
     let (Some(project), Some(container)) = (&facts.project, &facts.container) else { return Err(ApiError::NotFound) };
     let suffix = match container.repository {
         GlRepository::Project(_) => "",
@@ -78,21 +72,22 @@ pub async fn authenticate(
         shell.last_used.note(LastUse::key(key, now));
     }
     let bearer = match facts.actor() {
-        Actor::User(user) => Bearer::User(user.id, &user.username),
-        Actor::DeployKey(key) => Bearer::DeployKey(key.id),
-        Actor::Nobody => return Err(ApiError::NoSuchRecord),
+        AccessActor::User(user) => LfsBearer::User(user.id, &user.username),
+        AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
+        AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
     };
     let tail = match bearer {
-        Bearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
-        Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
+        LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
+        LfsBearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
-    let repository_http_path = http_clone_url(&shell, &format!("{}{suffix}", project.full_path)).await?;
+    let clone_urls = &shell.checker.clone_urls;
+    let repository_http_path = clone_urls.find_http(&shell.db, &format!("{}{suffix}", project.full_path)).await?;
     let event = Event {
         name: EventName::LfsTokenIssued,
         author: match bearer {
-            Bearer::User(id, username) => Author::User(id, username.to_owned()),
-            Bearer::DeployKey(id) => Author::DeployKey(id),
+            LfsBearer::User(id, username) => Author::User(id, username.to_owned()),
+            LfsBearer::DeployKey(id) => Author::DeployKey(id),
         },
         entity: Entity::Project(project.id, project.full_path.clone()),
         target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),

@@ -1,7 +1,5 @@
 //! `POST /lfs_token/verify`, ours: is this token that an LFS client shows good, and for what?
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,12 +9,14 @@ use serde_json::json;
 
 use super::ShellState;
 use super::allowed::target;
-use crate::domain::access::{self, Action, Actor, ActorName, Attempt, Changes, Decision, Denial, Facts, Protocol};
+use crate::domain::access::{
+    self, AccessActor, AccessFacts, AccessProtocol, ActorName, Attempt, Decision, Denial, GitCommand, PushChanges,
+};
 use crate::domain::audit::{Event, EventName};
 use crate::domain::ids::{KeyId, ProjectId};
 use crate::domain::requester::{Requester, RequesterName};
 use crate::http::audit;
-use crate::http::auth::lfs_token::{self, Bearer};
+use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -60,45 +60,45 @@ pub async fn verify(
     let token = request.password.ok_or(ApiError::Missing("password"))?.0;
     let repository = target(request.gl_repository.as_ref(), request.project.as_ref())?;
     let now = shell.clock.now();
-    let refuse = |verdict: Verdict| {
+    let refuse = |verdict: LfsTokenRefusal| {
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
         audit::log(&Event::of(&requester, EventName::LfsTokenRefused, verdict.message()));
         Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
     };
 
-    let Some(actor) = actor(&shell, &login).await? else { return refuse(Verdict::NotGood) };
-    let ask = |action| Attempt {
-        action,
+    let Some(actor) = actor(&shell, &login).await? else { return refuse(LfsTokenRefusal::NotGood) };
+    let ask = |command| Attempt {
+        command,
         // LFS is neither git over SSH nor git over HTTP: what closes one of these does not close it.
-        protocol: Protocol::Web,
+        protocol: AccessProtocol::Web,
         actor: actor.clone(),
         target: repository.clone(),
-        changes: if action == Action::Push { Changes::Any } else { Changes::None },
+        changes: if command == GitCommand::Push { PushChanges::Any } else { PushChanges::None },
         client_ip: None,
         certified_by: None,
     };
-    let download = ask(Action::Download);
-    let facts = shell.access.load(Arc::new(download.clone()), now).await?;
+    let download = ask(GitCommand::Download);
+    let facts = shell.access.load(download.subject(), now).await?;
     let expires_at = match judge(&shell, &facts, &token, now).await? {
         Ok(expires_at) => expires_at,
         Err(verdict) => return refuse(verdict),
     };
     let decision = access::decide(&facts, &download);
     if matches!(decision, Decision::Deny(Denial::MayNotUseGit(_))) {
-        return refuse(Verdict::NotGood);
+        return refuse(LfsTokenRefusal::NotGood);
     }
     let (Some(project), Some(container)) = (&facts.project, &facts.container) else {
-        return refuse(Verdict::NoRepository);
+        return refuse(LfsTokenRefusal::NoRepository);
     };
     if !(shell.settings.lfs && lfs::is_enabled(shell.db.pool(), project.id).await?) {
-        return refuse(Verdict::NoRepository);
+        return refuse(LfsTokenRefusal::NoRepository);
     }
-    let upload = ask(Action::Push);
-    let may_push = access::decide(&shell.access.load(Arc::new(upload.clone()), now).await?, &upload);
+    let upload = ask(GitCommand::Push);
+    let may_push = access::decide(&shell.access.load(upload.subject(), now).await?, &upload);
     let (username, gl_id) = match facts.actor() {
-        Actor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
-        Actor::DeployKey(key) => (Bearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
-        Actor::Nobody => return refuse(Verdict::NotGood),
+        AccessActor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
+        AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
+        AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
     };
     Ok(Json(LfsTokenVerifyResponse {
         success: true,
@@ -115,12 +115,12 @@ pub async fn verify(
 
 /// Why a token gives nothing, as the LFS server should answer its client.
 #[derive(Debug, Clone, Copy)]
-enum Verdict {
+enum LfsTokenRefusal {
     NotGood,
     NoRepository,
 }
 
-impl Verdict {
+impl LfsTokenRefusal {
     fn status(self) -> u16 {
         match self {
             Self::NotGood => 401,
@@ -147,22 +147,22 @@ async fn actor(shell: &ShellState, login: &str) -> Result<Option<ActorName>, Api
 /// Until when the token is good.
 async fn judge(
     shell: &ShellState,
-    facts: &Facts,
+    facts: &AccessFacts,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<Result<DateTime<Utc>, Verdict>, ApiError> {
+) -> Result<Result<DateTime<Utc>, LfsTokenRefusal>, ApiError> {
     let bearer = match facts.actor() {
-        Actor::User(user) if facts.key.is_none() => Bearer::User(user.id, &user.username),
-        Actor::DeployKey(key) => Bearer::DeployKey(key.id),
+        AccessActor::User(user) if facts.key.is_none() => LfsBearer::User(user.id, &user.username),
+        AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
         // A deploy key that is gone is not found; a user's own key has no such login.
-        Actor::User(_) | Actor::Nobody => return Ok(Err(Verdict::NoRepository)),
+        AccessActor::User(_) | AccessActor::Nobody => return Ok(Err(LfsTokenRefusal::NoRepository)),
     };
     let tail = match bearer {
-        Bearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
-        Bearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
+        LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
+        LfsBearer::DeployKey(id) => lfs::find_fingerprint(shell.db.pool(), id).await?,
     };
     let project: Option<ProjectId> = facts.project.as_ref().map(|project| project.id);
     let verified =
         tail.and_then(|tail| lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now));
-    Ok(verified.ok_or(Verdict::NotGood))
+    Ok(verified.ok_or(LfsTokenRefusal::NotGood))
 }

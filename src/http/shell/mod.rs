@@ -16,15 +16,13 @@ mod object_pool_members;
 mod personal_access_token;
 mod post_receive;
 mod pre_receive;
-mod replay;
+mod repeatable;
 mod two_factor_config;
 mod two_factor_manual_otp_check;
 mod two_factor_push_otp_check;
 mod two_factor_recovery_codes;
 
-pub use allowed::Limits;
-pub use replay::Replays;
-pub use two_factor_recovery_codes::Hashing;
+pub use allowed::AttemptLimiter;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +41,10 @@ use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
 use crate::crypto::seal::Seal;
-use crate::gitaly::Gitaly;
+use crate::services::check_access::AccessChecker;
+use crate::services::guard_call::IdempotencyGuard;
+use crate::services::replace_recovery_codes::CodeHasher;
+use crate::services::report_push::PushReporter;
 use crate::store::Db;
 
 /// What the area's handlers hold.
@@ -51,22 +52,24 @@ use crate::store::Db;
 pub struct ShellState {
     /// The database, for everything but `/allowed`'s facts and pushes.
     pub db: Db,
-    /// The database, for pushes: they have connections of their own, and wait for longer.
+    /// The database, for counting pushes: they have connections of their own, and wait for longer.
     pub pushes: Db,
     /// The facts of `/allowed`.
     pub access: AccessFactsBatcher,
-    /// What the rules of a push ask about its repository.
-    pub gitaly: Gitaly,
+    /// What attempts are checked with.
+    pub checker: Arc<AccessChecker>,
+    /// What pushes are reported to.
+    pub reporter: Arc<PushReporter>,
     /// How often one actor asks about one project.
-    pub limits: Limits,
+    pub limiter: AttemptLimiter,
     /// Notes of who was seen, written behind the answers.
     pub last_used: LastUsedWriter,
     /// Answers that are kept for retries.
-    pub replays: Replays,
+    pub guard: IdempotencyGuard,
     /// The seal of users' OTP secrets.
     pub otp_secrets: Seal,
     /// Where recovery codes are hashed.
-    pub hashing: Hashing,
+    pub hasher: CodeHasher,
     /// The clock.
     pub clock: Clock,
     /// The area's settings.
@@ -81,8 +84,6 @@ pub struct ShellSettings {
     pub url: String,
     /// Its host's name, which stands in the comment of an authorized key.
     pub host: String,
-    /// What SSH clone URLs start with: `git@host:` or `ssh://git@host:2222/`.
-    pub ssh_prefix: String,
     /// The Gitaly of each storage.
     pub storages: Storages,
     /// The options that every git command gets.
@@ -97,10 +98,6 @@ pub struct ShellSettings {
     pub git_audit: bool,
     /// The instance's secret, which LFS tokens are signed with.
     pub db_key_base: SecretString,
-    /// Whether links to merge requests are printed after a push.
-    pub mr_links: bool,
-    /// What the checks of a push may take in all; Gitaly waits for longer.
-    pub push_check_timeout: Duration,
     /// Bytes of a body with the refs of a push.
     pub push_body_bytes: usize,
     /// Bytes of any other body.

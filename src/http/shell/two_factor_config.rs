@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ShellState;
 use super::actor::ActorRequest;
-use super::replay::Answer;
+use super::repeatable::ShellAnswer;
 use crate::domain::two_factor;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
@@ -17,13 +17,13 @@ pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     Params(request): Params<ActorRequest>,
-) -> Result<Answer, ApiError> {
+) -> Result<ShellAnswer, ApiError> {
     if !shell.settings.two_factor_for_git {
-        return Answer::of(&json!({ "success": false }));
+        return Ok(ShellAnswer::of(&json!({ "success": false })));
     }
     let requester = requesters::find(shell.db.pool(), request.requester()).await?;
-    match two_factor::is_required(&requester) {
-        Ok(required) => Answer::of(&json!({ "success": true, "two_factor_required": required })),
-        Err(refusal) => Ok(Answer::refusal(refusal)),
-    }
+    Ok(match two_factor::is_required(&requester) {
+        Ok(required) => ShellAnswer::of(&json!({ "success": true, "two_factor_required": required })),
+        Err(refusal) => ShellAnswer::refusal(refusal),
+    })
 }

@@ -5,7 +5,7 @@ use gatehouse::cli::apply::{Failure, apply};
 use gatehouse::cli::state::run::{Report, Sources};
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
-use gatehouse::gitaly::Gitaly;
+use gatehouse::gitaly::GitalyClient;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -293,7 +293,7 @@ async fn a_second_factor_comes_changes_and_goes(pool: PgPool) {
 async fn a_new_project_gets_its_repository_where_its_storage_answers(pool: PgPool) {
     let mut gitaly = TestGitaly::start();
     let settings = Settings::load(&gitaly.settings(), []).unwrap();
-    let client = Gitaly::new(&settings, &Clock::system()).unwrap();
+    let client = GitalyClient::new(&settings, &Clock::system()).unwrap();
     let apply_once = async |document: &str| {
         let sources = Sources::new(|_| None, ".".into()).with_gitaly(client.clone());
         let mut conn = pool.acquire().await.unwrap();

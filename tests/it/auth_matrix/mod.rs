@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::Request;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 
@@ -71,7 +71,7 @@ async fn credentials(app: &TestApp) -> Vec<(&'static str, &'static str, String)>
     let project = given.project("matrix/agents").await.id;
     let agent = given.agent(project, "prod", None).await;
     given.agent_token(agent, key, "glagent-of-the-matrix").await;
-    given.scim_token(Scope::Instance, "glsoat-of-the-installation").await;
+    given.scim_token(ScimScope::Instance, "glsoat-of-the-installation").await;
     vec![
         ("SCIM token", "Authorization", "Bearer glsoat-of-the-installation".to_owned()),
         ("agent", "Gitlab-Agent-Api-Request", "glagent-of-the-matrix".to_owned()),

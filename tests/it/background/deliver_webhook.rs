@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::store::web_hooks::{self, Owner, Upserted, WebHook};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -23,7 +23,7 @@ use crate::support::receiver::Receiver;
 const DEAD: &str = "select count(*) from graphile_worker.jobs where attempts >= max_attempts and locked_at is null";
 
 fn hook(url: &str) -> WebHook {
-    let listening = Listening { push_events: true, tag_push_events: true, ..Listening::default() };
+    let listening = HookSubscriptions { push_events: true, tag_push_events: true, ..HookSubscriptions::default() };
     WebHook { url: url.into(), token: Some("s3cret".into()), name: None, listening, enable_ssl_verification: true }
 }
 

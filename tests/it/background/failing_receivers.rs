@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
 use sqlx::PgPool;
 
@@ -34,7 +34,7 @@ impl Story {
     }
 
     async fn hook(&self, owner: Owner, url: &str) -> i64 {
-        let listening = Listening { push_events: true, ..Listening::default() };
+        let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
         let hook = WebHook { url: url.into(), token: None, name: None, listening, enable_ssl_verification: true };
         let key = ColumnKey::new(&self.app.secrets.db_key_base);
         let mut connection = self.app.pool.acquire().await.unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::repository::hashed_path;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -35,7 +35,7 @@ impl Story {
         Self { app, gitaly, repository, receiver: Receiver::start().await, project, who }
     }
 
-    async fn hook(&self, owner: Owner, listening: Listening) {
+    async fn hook(&self, owner: Owner, listening: HookSubscriptions) {
         let url = self.receiver.url().as_str().into();
         let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
         let key = ColumnKey::new(&self.app.secrets.db_key_base);
@@ -56,8 +56,8 @@ impl Story {
     }
 }
 
-fn everything() -> Listening {
-    Listening { push_events: true, tag_push_events: true, ..Listening::default() }
+fn everything() -> HookSubscriptions {
+    HookSubscriptions { push_events: true, tag_push_events: true, ..HookSubscriptions::default() }
 }
 
 #[sqlx::test]
@@ -173,7 +173,7 @@ async fn a_ref_is_protected_by_its_project_or_the_group_above_it(pool: PgPool) {
 #[sqlx::test]
 async fn the_instance_hears_once_of_a_push_as_a_whole(pool: PgPool) {
     let story = Story::begins(pool).await;
-    let listening = Listening { repository_update_events: true, ..Listening::default() };
+    let listening = HookSubscriptions { repository_update_events: true, ..HookSubscriptions::default() };
     story.hook(Owner::Instance, listening.clone()).await;
     // A hook of a project cannot be told, whatever its column says.
     story.hook(Owner::Project(story.project), listening).await;
@@ -202,7 +202,12 @@ async fn the_instance_hears_once_of_a_push_as_a_whole(pool: PgPool) {
 #[sqlx::test]
 async fn gitaly_is_asked_for_paths_only_where_a_hook_hears_of_them(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), Listening { tag_push_events: true, ..Listening::default() }).await;
+    story
+        .hook(
+            Owner::Project(story.project),
+            HookSubscriptions { tag_push_events: true, ..HookSubscriptions::default() },
+        )
+        .await;
     let first = story.repository.commit("main", &[("README", "1\n")], "Begin\n");
     assert!(story.told(&format!("{ZERO} {first} refs/heads/main\n")).await.is_empty());
     assert_eq!(story.gitaly.count("FindChangedPaths"), 0);

@@ -4,6 +4,7 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use gatehouse::crypto::secrets::agent_token_forms;
 use gatehouse::http::auth::kas;
+use gatehouse::services;
 use gatehouse::store::{Db, agent_tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -171,7 +172,7 @@ async fn uses_at_once_connect_an_agent_once(pool: PgPool) {
         let id = if number % 2 == 0 { known.id } else { second };
         let (db, known) = (db.clone(), agent_tokens::KnownAgentToken { id, ..known.clone() });
         let now = app.clock.now() + TimeDelta::milliseconds(number);
-        async move { agent_tokens::note_use(&db, &known, now).await.unwrap() }
+        async move { services::agent_tokens::note_use(&db, &known, now).await.unwrap() }
     });
     futures_util::future::join_all(uses).await;
     assert_eq!(app.given().value::<i64>("select count(*) from agent_activity_events").await, 1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::ids::ProjectId;
-use gatehouse::domain::web_hook::Listening;
+use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::store::web_hooks::{self, Owner, WebHook};
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ async fn hooks_that_listen_hear_of_a_new_alert_once(pool: PgPool) {
     let key = ColumnKey::new(&app.secrets.db_key_base);
     let mut connection = app.pool.acquire().await.unwrap();
     for (url, alert_events) in [(listening.url(), true), (deaf.url(), false)] {
-        let listening = Listening { push_events: !alert_events, alert_events, ..Listening::default() };
+        let listening = HookSubscriptions { push_events: !alert_events, alert_events, ..HookSubscriptions::default() };
         let hook = WebHook { url: url.into(), token: None, name: None, listening, enable_ssl_verification: true };
         web_hooks::upsert(&mut connection, Owner::Project(ProjectId(7)), &hook, &key).await.unwrap();
     }

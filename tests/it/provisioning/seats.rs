@@ -1,8 +1,8 @@
 //! Who takes a seat, and what the refresh makes of the count.
 
 use chrono::TimeDelta;
-use gatehouse::background::refresh_seats;
 use gatehouse::domain::ids::NamespaceId;
+use gatehouse::services::refresh_seats::refresh_seats;
 use gatehouse::store::{Db, seats};
 use serde_json::json;
 use sqlx::PgPool;
@@ -140,7 +140,7 @@ async fn subscribe(world: &World, namespace: &str, parameters: &str) {
 
 async fn refresh(world: &World) -> usize {
     let db = Db::from(world.app.pool.clone());
-    refresh_seats::refresh(&db, world.app.clock.now(), TimeDelta::days(1)).await.unwrap()
+    refresh_seats(&db, world.app.clock.now(), TimeDelta::days(1)).await.unwrap()
 }
 
 #[sqlx::test]

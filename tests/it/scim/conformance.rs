@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use sqlx::PgPool;
 
 use crate::support::{Installation, TestApp};
@@ -70,7 +70,7 @@ const CHECKS: [(&str, usize); 23] = [
     ("service_provider_config_endpoint_methods", 4),
 ];
 
-async fn check(pool: &PgPool, scope: Scope, base: &str) {
+async fn check(pool: &PgPool, scope: ScimScope, base: &str) {
     let Some(python) = python() else {
         println!("skipped: no scim2-tester here; bin/test installs it into .gatehouse/conformance");
         return;
@@ -103,7 +103,7 @@ async fn check(pool: &PgPool, scope: Scope, base: &str) {
     }
     counted.sort_unstable();
     let departures = DEPARTURES.iter().map(|(title, status, _)| (*title, *status));
-    let of_groups = GROUP_CHECKS.iter().map(|title| (*title, "ERROR")).filter(|_| scope == Scope::Instance);
+    let of_groups = GROUP_CHECKS.iter().map(|title| (*title, "ERROR")).filter(|_| scope == ScimScope::Instance);
     let expected: Vec<(&str, &str)> = departures.chain(of_groups).collect();
     let found: Vec<(&str, &str)> = departed.iter().map(|(title, status, _)| (*title, *status)).collect();
     assert_eq!(found, expected, "{departed:#?}");
@@ -112,7 +112,7 @@ async fn check(pool: &PgPool, scope: Scope, base: &str) {
     assert!(of_groups.iter().all(|(.., reason)| reason.contains(no_link)), "{of_groups:#?}");
     let types = ["access_schema_by_id", "query_resource_type_by_id", "resource_types_schema_validation"];
     let checks = CHECKS.map(|(title, count)| match scope {
-        Scope::Instance if GROUP_CHECKS.contains(&title) || types.contains(&title) => (title, count + 1),
+        ScimScope::Instance if GROUP_CHECKS.contains(&title) || types.contains(&title) => (title, count + 1),
         _ => (title, count),
     });
     assert_eq!(counted, checks);
@@ -121,10 +121,10 @@ async fn check(pool: &PgPool, scope: Scope, base: &str) {
 #[sqlx::test]
 async fn a_group_conforms_but_for_what_is_listed(pool: PgPool) {
     let group = TestApp::new(pool.clone()).given().scim_group("acme").await;
-    check(&pool, Scope::Group(group), "/groups/acme").await;
+    check(&pool, ScimScope::Group(group), "/groups/acme").await;
 }
 
 #[sqlx::test]
 async fn the_installation_conforms_but_for_what_is_listed(pool: PgPool) {
-    check(&pool, Scope::Instance, "/application").await;
+    check(&pool, ScimScope::Instance, "/application").await;
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -20,7 +20,7 @@ async fn get(app: &TestApp, path: &str, authorization: &str) -> Reply {
 async fn a_token_opens_its_own_scope_alone(pool: PgPool) {
     let scim = Scim::of_instance(pool).await;
     let other = scim.given.group("other").await;
-    scim.given.scim_token(Scope::Group(other), "O").await;
+    scim.given.scim_token(ScimScope::Group(other), "O").await;
     let (group, instance) = ("/groups/acme/Users", "/application/Users");
     for (path, authorization) in [
         (group, ""),
@@ -88,7 +88,7 @@ async fn what_there_is_beside_the_tokens_group_is_not_said(pool: PgPool) {
     let scim = Scim::of_instance(pool).await;
     let plain = scim.given.group("secret/plain").await;
     let other = scim.given.group("other").await;
-    scim.given.scim_token(Scope::Group(other), "O").await;
+    scim.given.scim_token(ScimScope::Group(other), "O").await;
     scim.given.user("dana").await;
     scim.given
         .sql(&format!(
@@ -132,7 +132,7 @@ async fn what_there_is_beside_the_tokens_group_is_not_said(pool: PgPool) {
 async fn a_new_token_replaces_the_old_one(pool: PgPool) {
     let scim = Scim::of_instance(pool).await;
     for (scope, path, old) in
-        [(Scope::Group(scim.group), "/groups/acme/Users", "T"), (Scope::Instance, "/application/Users", "TI")]
+        [(ScimScope::Group(scim.group), "/groups/acme/Users", "T"), (ScimScope::Instance, "/application/Users", "TI")]
     {
         scim.given.scim_token(scope, &format!("{old}2")).await;
         assert_eq!(get(&scim.app, path, &format!("Bearer {old}")).await.status, 401);
@@ -151,7 +151,7 @@ async fn what_is_switched_off_says_so(pool: PgPool) {
     let with = |yaml: &str| TestApp::with(pool.clone(), &format!("gatehouse: {{scim: {{{yaml}}}}}"));
     let app = with("instance: false");
     app.given().scim_group("acme").await;
-    app.given().scim_token(Scope::Instance, "TI").await;
+    app.given().scim_token(ScimScope::Instance, "TI").await;
     let said = |reply: &Reply| (reply.status.as_u16(), detail(reply), reply.message());
     let both = |status: u16, text: &str| (status, text.to_owned(), text.to_owned());
     let reply = get(&app, "/application/Users", "Bearer TI").await;

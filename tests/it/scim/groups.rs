@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse::domain::ids::{NamespaceId, UserId};
-use gatehouse::store::{self, Db, derived, scim_groups};
+use gatehouse::store::{self, Db, derived, saml_group_links};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -479,8 +479,8 @@ async fn changes_wait_for_whoever_changes_the_links(pool: PgPool) {
     scim.tie("Engineering", UID).await;
     let other = scim.given.group("other").await;
     let mut apply = scim.app.pool.begin().await.unwrap();
-    scim_groups::lock_links(&mut *apply).await.unwrap();
-    scim_groups::insert_link(&mut *apply, other, "Engineering", 20).await.unwrap();
+    saml_group_links::lock_links(&mut *apply).await.unwrap();
+    saml_group_links::insert(&mut *apply, other, "Engineering", 20).await.unwrap();
     let provider = Arc::clone(&scim);
     let waiting = tokio::spawn(async move { provider.add(UID, "D").await });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;

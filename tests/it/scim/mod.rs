@@ -17,7 +17,7 @@ mod tenants;
 use axum::body::Body;
 use axum::http::Request;
 use gatehouse::domain::ids::NamespaceId;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -44,7 +44,7 @@ impl Scim {
     /// The client of the installation: `I` and `TI`.
     async fn of_instance(pool: PgPool) -> Self {
         let scim = Self::of_group(pool).await;
-        scim.given.scim_token(Scope::Instance, "TI").await;
+        scim.given.scim_token(ScimScope::Instance, "TI").await;
         Self { base: "/api/scim/v2/application", token: "TI", ..scim }
     }
 

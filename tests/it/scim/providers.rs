@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -87,8 +87,8 @@ async fn the_documentation_examples_work(pool: PgPool) {
     let app = TestApp::new(pool.clone());
     let given = app.given();
     let group = given.scim_group("test_group").await;
-    given.scim_token(Scope::Instance, "TI").await;
-    given.scim_token(Scope::Group(group), "T").await;
+    given.scim_token(ScimScope::Instance, "TI").await;
+    given.scim_token(ScimScope::Group(group), "T").await;
     for (base, token) in [("/api/scim/v2/groups/test_group", "T"), ("/api/scim/v2/application", "TI")] {
         let send = async |method: &str, path: &str, body: &str| -> Reply {
             let request = Request::builder().method(method).uri(format!("{base}{path}"));

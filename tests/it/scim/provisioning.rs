@@ -1,6 +1,6 @@
 //! `POST /Users`: who is taken on, as whom, and who is not.
 
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -183,8 +183,8 @@ async fn what_one_group_says_of_an_address_does_not_count_for_another(pool: PgPo
              values ({other}, true, 'https://idp.example', 'x', 30)"
         ))
         .await;
-    acme.given.scim_token(Scope::Group(other), "B").await;
-    acme.given.scim_token(Scope::Instance, "TI").await;
+    acme.given.scim_token(ScimScope::Group(other), "B").await;
+    acme.given.scim_token(ScimScope::Instance, "TI").await;
     let client = async |group, base, token| {
         let app = TestApp::new(pool.clone());
         Scim { given: app.given(), app, group, base, token }
@@ -377,7 +377,7 @@ async fn somebody_may_be_made_inactive(pool: PgPool) {
     assert_eq!((scim.level("username").await, scim.state("username").await.as_str()), (None, "active"));
     assert_eq!(scim.post(&example_with(&json!({"active": "perhaps"}))).await.status, 400);
 
-    scim.given.scim_token(Scope::Instance, "TI").await;
+    scim.given.scim_token(ScimScope::Instance, "TI").await;
     let scim = Scim { base: "/api/scim/v2/application", token: "TI", ..scim };
     let other = example_with(
         &json!({"active": "False", "externalId": "o", "userName": "o", "emails": work_email("o@x.example")}),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -138,7 +138,7 @@ async fn two_ids_are_not_moved_to_the_same_one(pool: PgPool) {
 async fn two_scopes_may_change_one_user_at_once(pool: PgPool) {
     let pool = wide(&pool).await;
     let group = Scim::of_group(pool.clone()).await;
-    group.given.scim_token(Scope::Instance, "TI").await;
+    group.given.scim_token(ScimScope::Instance, "TI").await;
     let app = crate::support::TestApp::new(pool.clone());
     let given = app.given();
     let instance = Scim { app, given, group: group.group, base: "/api/scim/v2/application", token: "TI" };

@@ -1,11 +1,11 @@
 //! Lists of users: what each filter finds, in which order, and on which page.
 
 use gatehouse::domain::ids::UserId;
-use gatehouse::domain::scim::Scope;
-use gatehouse::domain::scim::filter::Filter;
-use gatehouse::domain::scim::search::{Order, condition};
+use gatehouse::domain::scim::ScimScope;
+use gatehouse::domain::scim::filter::ScimFilter;
+use gatehouse::domain::scim::search::{ScimUserOrder, condition};
 use gatehouse::store::Db;
-use gatehouse::store::scim_search::{self, Found, Page};
+use gatehouse::store::scim_search::{self, FoundScimUsers, ScimPage};
 use sqlx::PgPool;
 
 use crate::support::TestApp;
@@ -13,25 +13,25 @@ use crate::support::TestApp;
 /// A scope with people in it.
 struct Story {
     pool: PgPool,
-    scope: Scope,
+    scope: ScimScope,
 }
 
 impl Story {
     async fn of_a_group(pool: &PgPool) -> Self {
         let group = TestApp::new(pool.clone()).given().group("acme").await;
-        Self { pool: pool.clone(), scope: Scope::Group(group) }
+        Self { pool: pool.clone(), scope: ScimScope::Group(group) }
     }
 
     fn of_the_instance(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), scope: Scope::Instance }
+        Self { pool: pool.clone(), scope: ScimScope::Instance }
     }
 
     /// A user with an identity here.
     async fn person(&self, username: &str, extern_uid: &str) -> UserId {
         let user = TestApp::new(self.pool.clone()).given().user(username).await;
         let (table, group) = match self.scope {
-            Scope::Group(group) => ("group_scim_identities", Some(group.0)),
-            Scope::Instance => ("scim_identities", None),
+            ScimScope::Group(group) => ("group_scim_identities", Some(group.0)),
+            ScimScope::Instance => ("scim_identities", None),
         };
         let sql = format!("insert into {table} (group_id, user_id, extern_uid, active) values ($1, $2, $3, true)");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(group).bind(user.0).bind(extern_uid);
@@ -45,7 +45,7 @@ impl Story {
             .execute(&self.pool)
             .await
             .unwrap();
-        let Scope::Group(group) = self.scope else { panic!("people are of a group") };
+        let ScimScope::Group(group) = self.scope else { panic!("people are of a group") };
         sqlx::query("insert into group_scim_identities (group_id, user_id, extern_uid) select $1, id, 'uid-' || username from users where name = 'P' order by id")
             .bind(group.0)
             .execute(&self.pool)
@@ -57,28 +57,28 @@ impl Story {
         sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
     }
 
-    async fn list(&self, filter: &str, order: Order, offset: i64, limit: i64) -> Found {
+    async fn list(&self, filter: &str, order: ScimUserOrder, offset: i64, limit: i64) -> FoundScimUsers {
         let condition = (!filter.is_empty()).then(|| {
-            let filter = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+            let filter = ScimFilter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
             condition(&filter).unwrap_or_else(|error| panic!("{filter}: {error}"))
         });
         let db = Db::from(self.pool.clone());
-        scim_search::list(&db, self.scope, condition.as_ref(), order, Page { offset, limit }).await.unwrap()
+        scim_search::list(&db, self.scope, condition.as_ref(), order, ScimPage { offset, limit }).await.unwrap()
     }
 
     /// The ids that a filter finds.
     async fn found(&self, filter: &str) -> String {
-        let found = self.list(filter, Order::default(), 0, 100).await;
+        let found = self.list(filter, ScimUserOrder::default(), 0, 100).await;
         assert_eq!(found.total, i64::try_from(found.users.len()).unwrap(), "{filter}");
         ids(&found)
     }
 
     async fn sorted(&self, by: &str, order: &str) -> String {
-        ids(&self.list("", Order::parse(Some(by), Some(order)), 0, 100).await)
+        ids(&self.list("", ScimUserOrder::parse(Some(by), Some(order)), 0, 100).await)
     }
 }
 
-fn ids(found: &Found) -> String {
+fn ids(found: &FoundScimUsers) -> String {
     found.users.iter().map(|user| user.extern_uid.as_str()).collect::<Vec<_>>().join(" ")
 }
 
@@ -235,7 +235,7 @@ async fn pages_together_are_the_whole_list(pool: PgPool) {
     let story = Story::of_a_group(&pool).await;
     story.people(25).await;
     Story::of_the_instance(&pool).person("elsewhere", "other").await;
-    for order in [Order::default(), Order::parse(Some("userName"), Some("descending"))] {
+    for order in [ScimUserOrder::default(), ScimUserOrder::parse(Some("userName"), Some("descending"))] {
         let whole = ids(&story.list("", order, 0, 100).await);
         assert_eq!(whole.split(' ').count(), 25);
         for size in [1, 7, 10, 20, 25] {
@@ -248,7 +248,7 @@ async fn pages_together_are_the_whole_list(pool: PgPool) {
             assert_eq!(pages.join(" "), whole, "in pages of {size}");
         }
     }
-    let filtered = story.list("userName sw p1", Order::default(), 2, 3).await;
+    let filtered = story.list("userName sw p1", ScimUserOrder::default(), 2, 3).await;
     assert_eq!((ids(&filtered).as_str(), filtered.total), ("uid-p11 uid-p12 uid-p13", 11));
 }
 
@@ -256,12 +256,12 @@ async fn pages_together_are_the_whole_list(pool: PgPool) {
 #[sqlx::test]
 async fn a_page_of_nothing_counts(pool: PgPool) {
     let story = Story::of_a_group(&pool).await;
-    assert_eq!(story.list("", Order::default(), 0, 0).await.total, 0);
-    assert_eq!(story.list("", Order::default(), 5, 5).await.total, 0);
+    assert_eq!(story.list("", ScimUserOrder::default(), 0, 0).await.total, 0);
+    assert_eq!(story.list("", ScimUserOrder::default(), 5, 5).await.total, 0);
     story.people(3).await;
-    let found = story.list("userName ne p2", Order::default(), 0, 0).await;
+    let found = story.list("userName ne p2", ScimUserOrder::default(), 0, 0).await;
     assert_eq!((found.users.len(), found.total), (0, 2));
-    assert_eq!(story.list("", Order::default(), i64::MAX - 100, 100).await.total, 3);
+    assert_eq!(story.list("", ScimUserOrder::default(), i64::MAX - 100, 100).await.total, 3);
 }
 
 #[sqlx::test]

@@ -1,7 +1,7 @@
 //! Two tenants who mean each other harm: whatever they ask, neither gains a member, an identity or a name of the other's.
 
 use gatehouse::domain::ids::NamespaceId;
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use gatehouse::store::{Db, jobs};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -17,7 +17,7 @@ const STEPS: u32 = 60;
 
 /// One of the two: where it asks, and the word that is in every name that it gives.
 #[derive(Clone, Copy)]
-struct Tenant {
+struct ScimTenant {
     base: &'static str,
     token: &'static str,
     mark: &'static str,
@@ -29,15 +29,15 @@ struct Tenant {
 async fn two_groups_gain_nothing_of_each_other(pool: PgPool) {
     let scim = Scim::of_group(pool).await;
     let other = scim.given.group("beta").await;
-    scim.given.scim_token(Scope::Group(other), "B").await;
+    scim.given.scim_token(ScimScope::Group(other), "B").await;
     scim.given
         .sql(&format!(
             "insert into saml_providers (group_id, enabled, sso_url, certificate_fingerprint, default_membership_role)
              values ({other}, true, 'https://idp.example', 'x', 30)"
         ))
         .await;
-    let acme = Tenant { base: "/api/scim/v2/groups/acme", token: "T", mark: "alpha", group: scim.group };
-    let beta = Tenant { base: "/api/scim/v2/groups/beta", token: "B", mark: "omega", group: other };
+    let acme = ScimTenant { base: "/api/scim/v2/groups/acme", token: "T", mark: "alpha", group: scim.group };
+    let beta = ScimTenant { base: "/api/scim/v2/groups/beta", token: "B", mark: "omega", group: other };
     // Where addresses are to be confirmed, and where all are taken for confirmed.
     play(scim, [acme, beta], &[2, 0]).await;
 }
@@ -52,15 +52,15 @@ async fn a_group_and_the_installation_gain_nothing_of_each_other(pool: PgPool) {
             "insert into saml_group_links (group_id, saml_group_name, access_level) values ({linked}, 'all', 30)"
         ))
         .await;
-    let acme = Tenant { base: "/api/scim/v2/groups/acme", token: "T", mark: "alpha", group: scim.group };
-    let whole = Tenant { base: "/api/scim/v2/application", token: "TI", mark: "omega", group: linked };
+    let acme = ScimTenant { base: "/api/scim/v2/groups/acme", token: "T", mark: "alpha", group: scim.group };
+    let whole = ScimTenant { base: "/api/scim/v2/application", token: "TI", mark: "omega", group: linked };
     let working = Working::on(&scim.app);
     play(scim, [acme, whole], &[2, 1]).await;
     working.drain().await;
 }
 
 /// Plays random scripts, in turn under each of these settings of confirming addresses.
-async fn play(mut scim: Scim, tenants: [Tenant; 2], settings: &[i16]) {
+async fn play(mut scim: Scim, tenants: [ScimTenant; 2], settings: &[i16]) {
     let mut done = Vec::new();
     for (script, setting) in (0..SCRIPTS).zip(settings.iter().cycle()) {
         scim.given.sql(&format!("update application_settings set email_confirmation_setting = {setting}")).await;
@@ -97,7 +97,7 @@ async fn play(mut scim: Scim, tenants: [Tenant; 2], settings: &[i16]) {
 }
 
 /// What a tenant has of users whom it did not make: identities, accounts at its provider, memberships.
-async fn strangers(scim: &Scim, tenant: Tenant) -> String {
+async fn strangers(scim: &Scim, tenant: ScimTenant) -> String {
     let group = tenant.group;
     let identities = if tenant.token == "TI" {
         "select 'identity ' || extern_uid, user_id from scim_identities".to_owned()
@@ -126,7 +126,7 @@ async fn strangers(scim: &Scim, tenant: Tenant) -> String {
 
 /// Something that a client may ask. The two share addresses, ids and user names, for each knows what the other's users are
 /// called outside.
-async fn ask(scim: &Scim, tenant: Tenant, random: &mut StdRng, script: u64, step: u32) -> (String, Reply) {
+async fn ask(scim: &Scim, tenant: ScimTenant, random: &mut StdRng, script: u64, step: u32) -> (String, Reply) {
     let mut pick = |most: u32| random.random_range(0..most);
     let (id, email) = (format!("uid-{script}-{}", pick(5)), format!("p{}@corp-{script}.example", pick(5)));
     let (active, name, kind) = (pick(3) > 0, format!("person{script}{}", pick(4)), pick(14));

@@ -9,7 +9,7 @@ use gatehouse::app;
 use gatehouse::clock::Clock;
 use gatehouse::config::Settings;
 use gatehouse::crypto::secrets::Secrets;
-use gatehouse::gitaly::Gitaly;
+use gatehouse::gitaly::GitalyClient;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::http::layers::with_plain_path;
 use gatehouse::http::tasks::Tasks;
@@ -31,7 +31,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 /// An application whose clock stands still.
 pub struct TestApp {
     pub router: Router,
-    pub gitaly: Gitaly,
+    pub gitaly: GitalyClient,
     pub tasks: Tasks,
     pub clock: Clock,
     pub pool: PgPool,

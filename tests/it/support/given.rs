@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use gatehouse::crypto::seal::Seal;
 use gatehouse::crypto::secrets::token_salt;
 use gatehouse::domain::ids::{AgentId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
-use gatehouse::domain::scim::Scope;
+use gatehouse::domain::scim::ScimScope;
 use gatehouse::domain::token;
 use gatehouse::store::two_factor;
 use secrecy::SecretString;
@@ -65,7 +65,7 @@ impl Given {
     }
 
     /// A SCIM token of a group or of the installation, in place of the one before it.
-    pub async fn scim_token(&self, scope: Scope, token: &str) {
+    pub async fn scim_token(&self, scope: ScimScope, token: &str) {
         gatehouse::store::scim_tokens::replace(&self.pool, scope, &token::sha256(token)).await.unwrap();
     }
 
@@ -77,7 +77,7 @@ impl Given {
                    )
                    values ($1, true, 'https://idp.example/sso', 'x', 30)";
         self.run(sql, &[group.0]).await;
-        self.scim_token(Scope::Group(group), "T").await;
+        self.scim_token(ScimScope::Group(group), "T").await;
         group
     }
 

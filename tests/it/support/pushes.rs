@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use gatehouse::background::repositories::Repositories;
+use gatehouse::background::repositories::PushedRepositories;
 use gatehouse::background::{self, JobSettings, JobState};
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
@@ -69,7 +69,8 @@ impl Working {
             drain_timeout: Duration::from_secs(5),
             queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
-        let state = JobState::over(db, settings, app.clock.clone(), Repositories::new(app.gitaly.clone())).unwrap();
+        let state =
+            JobState::over(db, settings, app.clock.clone(), PushedRepositories::new(app.gitaly.clone())).unwrap();
         let (stop, stopped) = watch::channel(false);
         Self { stop, task: background::start(state, stopped) }
     }

@@ -7,15 +7,16 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::refs::{Change, ObjectId, RefName};
-use super::{Denial, Protocol};
+use super::push::PushAnswers;
+use super::refs::{ObjectId, RefName, RefUpdate};
+use super::{AccessFacts, AccessProtocol, AccessSettings, Denial};
 use crate::domain::re2::{Anchors, Regex};
 
 const MEBIBYTE: u64 = 1 << 20;
 
 /// What the project, and what is above it, ask of a push.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct ContentRules {
     /// The push rule that holds for the project.
     pub push_rule: Option<PushRule>,
     /// Whether LFS objects must be there before their pointers.
@@ -81,8 +82,12 @@ pub struct SizeLimit {
 }
 
 impl SizeLimit {
+    fn needs_repository_size(self) -> bool {
+        self.repository.is_none()
+    }
+
     /// What it has in all.
-    fn used(self, content: &Content) -> u64 {
+    fn used(self, content: &PushContent) -> u64 {
         self.repository.unwrap_or(content.repository_size).saturating_add(self.lfs)
     }
 }
@@ -90,7 +95,7 @@ impl SizeLimit {
 /// What must be asked about the new objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub struct Questions {
+pub struct ContentQuestions {
     /// The commits.
     pub commits: bool,
     /// The files that the commits add.
@@ -109,9 +114,9 @@ pub struct Questions {
 
 /// What was answered.
 #[derive(Debug, Clone, Default)]
-pub struct Content {
+pub struct PushContent {
     /// The new commits, by id.
-    pub commits: HashMap<ObjectId, Commit>,
+    pub commits: HashMap<ObjectId, PushedCommit>,
     /// The files that the new commits add.
     pub added_files: Vec<String>,
     /// The new files that are too large, by path, or by id where no path is known.
@@ -128,7 +133,7 @@ pub struct Content {
 
 /// A commit, as far as rules look at it.
 #[derive(Debug, Clone, Default)]
-pub struct Commit {
+pub struct PushedCommit {
     /// The whole message.
     pub message: String,
     /// The name of who wrote it.
@@ -143,7 +148,7 @@ pub struct Commit {
     pub signed: bool,
 }
 
-impl Rules {
+impl ContentRules {
     /// Whether a rule makes an exception for the default branch.
     #[must_use]
     pub fn needs_default_branch(&self) -> bool {
@@ -152,7 +157,16 @@ impl Rules {
 }
 
 impl PushRule {
-    fn looks_at_commits(&self) -> bool {
+    fn needs_added_files(&self) -> bool {
+        self.file_name.is_some() || self.prevent_secrets
+    }
+
+    /// The size that files must not have, in bytes.
+    fn needs_files_above(&self) -> Option<u64> {
+        Some(self.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0)
+    }
+
+    fn needs_commits(&self) -> bool {
         let expressions = [&self.commit_message, &self.commit_message_negative, &self.author_email];
         let committer = self.committer_check || self.committer_name_check;
         let flags = [self.reject_non_dco, self.reject_unsigned, self.member_check, committer];
@@ -160,132 +174,131 @@ impl PushRule {
     }
 }
 
-/// What the rules will look at for these changes.
+/// What the rules will look at for these updates.
 #[must_use]
-pub fn questions(rules: &Rules, changes: &[Change]) -> Questions {
+pub fn questions(settings: &AccessSettings, rules: &ContentRules, updates: &[RefUpdate]) -> ContentQuestions {
     // What only goes away brings nothing along.
-    if !adds(changes) {
-        return Questions::default();
+    if !adds(updates) {
+        return ContentQuestions::default();
     }
     let rule = rules.push_rule.as_ref();
-    let added_files = rule.is_some_and(|rule| rule.file_name.is_some() || rule.prevent_secrets);
-    Questions {
-        commits: added_files || rule.is_some_and(PushRule::looks_at_commits),
-        added_files,
-        files_above: rule.map(|rule| rule.max_file_size * MEBIBYTE).filter(|bytes| *bytes > 0),
-        lfs_pointers: rules.lfs,
+    ContentQuestions {
+        commits: rule.is_some_and(|rule| rule.needs_added_files() || rule.needs_commits()),
+        added_files: rule.is_some_and(PushRule::needs_added_files),
+        files_above: rule.and_then(PushRule::needs_files_above),
+        lfs_pointers: needs_lfs_pointers(settings, rules),
         size: rules.size.is_some(),
-        repository_size: rules.size.is_some_and(|size| size.repository.is_none()),
+        repository_size: rules.size.is_some_and(SizeLimit::needs_repository_size),
         users: rule.is_some_and(|rule| rule.member_check),
     }
 }
 
+/// Both the installation and the project must have LFS.
+fn needs_lfs_pointers(settings: &AccessSettings, rules: &ContentRules) -> bool {
+    settings.lfs && rules.lfs
+}
+
 /// Whether the repository is full before anything is added to it.
 #[must_use]
-pub fn is_full(rules: &Rules, changes: &[Change], content: &Content) -> bool {
-    adds(changes) && rules.size.is_some_and(|size| size.used(content) > size.limit)
+pub fn is_full(rules: &ContentRules, updates: &[RefUpdate], content: &PushContent) -> bool {
+    adds(updates) && rules.size.is_some_and(|size| size.used(content) > size.limit)
 }
 
 /// What only takes branches and tags away may always go on.
-fn adds(changes: &[Change]) -> bool {
-    changes.iter().any(|change| !change.is_deletion())
+fn adds(updates: &[RefUpdate]) -> bool {
+    updates.iter().any(|update| !update.is_deletion())
 }
 
 /// Why the push may not bring along what it does.
 #[must_use]
 pub fn denial(
-    protocol: &Protocol,
-    rules: &Rules,
-    changes: &[Change],
-    default_branch: Option<&str>,
-    content: &Content,
+    facts: &AccessFacts,
+    protocol: &AccessProtocol,
+    rules: &ContentRules,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
 ) -> Option<Denial> {
-    lfs_denial(rules, content)
+    let content = &answers.content;
+    lfs_denial(&facts.settings, rules, content)
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
-            let web = *protocol == Protocol::Web;
-            let all = Compiled::new(rule, &rules.pusher, web, default_branch, content)
-                .and_then(|rule| changes.iter().try_for_each(|change| rule.check_change(change)));
+            let web = *protocol == AccessProtocol::Web;
+            let all = CompiledPushRule::new(rule, &rules.pusher, web, answers)
+                .and_then(|rule| updates.iter().try_for_each(|update| rule.check_update(update)));
             all.err()
         })
-        .or_else(|| size_denial(rules, changes, content))
+        .or_else(|| size_denial(rules, updates, content))
 }
 
 /// K3
-fn lfs_denial(rules: &Rules, content: &Content) -> Option<Denial> {
-    (rules.lfs && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
+fn lfs_denial(settings: &AccessSettings, rules: &ContentRules, content: &PushContent) -> Option<Denial> {
+    (needs_lfs_pointers(settings, rules) && content.lfs_objects_missing).then_some(Denial::LfsObjectsMissing)
 }
 
 /// K6, after
-fn size_denial(rules: &Rules, changes: &[Change], content: &Content) -> Option<Denial> {
-    let size = rules.size.filter(|_| adds(changes))?;
+fn size_denial(rules: &ContentRules, updates: &[RefUpdate], content: &PushContent) -> Option<Denial> {
+    let size = rules.size.filter(|_| adds(updates))?;
     (size.used(content).saturating_add(content.size) > size.limit).then_some(Denial::RepositoryWouldBeFull)
 }
 
 /// A push rule whose expressions are ready, and what it is held against.
-struct Compiled<'a> {
+struct CompiledPushRule<'a> {
     rule: &'a PushRule,
     pusher: &'a Pusher,
-    branch_name: Option<Expression<'a>>,
-    commit_message: Option<Expression<'a>>,
-    commit_message_negative: Option<Expression<'a>>,
-    author_email: Option<Expression<'a>>,
-    file_name: Option<Expression<'a>>,
+    branch_name: Option<RuleExpression<'a>>,
+    commit_message: Option<RuleExpression<'a>>,
+    commit_message_negative: Option<RuleExpression<'a>>,
+    author_email: Option<RuleExpression<'a>>,
+    file_name: Option<RuleExpression<'a>>,
     web: bool,
     default_branch: Option<&'a str>,
-    content: &'a Content,
+    content: &'a PushContent,
 }
 
-impl<'a> Compiled<'a> {
-    fn new(
-        rule: &'a PushRule,
-        pusher: &'a Pusher,
-        web: bool,
-        default_branch: Option<&'a str>,
-        content: &'a Content,
-    ) -> Result<Self, Denial> {
+impl<'a> CompiledPushRule<'a> {
+    fn new(rule: &'a PushRule, pusher: &'a Pusher, web: bool, answers: &'a PushAnswers) -> Result<Self, Denial> {
         Ok(Self {
             rule,
             pusher,
-            branch_name: Expression::new(rule.branch_name.as_deref(), Anchors::Text)?,
-            commit_message: Expression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
-            commit_message_negative: Expression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
-            author_email: Expression::new(rule.author_email.as_deref(), Anchors::Text)?,
-            file_name: Expression::new(rule.file_name.as_deref(), Anchors::Text)?,
+            branch_name: RuleExpression::new(rule.branch_name.as_deref(), Anchors::Text)?,
+            commit_message: RuleExpression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
+            commit_message_negative: RuleExpression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
+            author_email: RuleExpression::new(rule.author_email.as_deref(), Anchors::Text)?,
+            file_name: RuleExpression::new(rule.file_name.as_deref(), Anchors::Text)?,
             web,
-            default_branch,
-            content,
+            default_branch: answers.default_branch.as_deref(),
+            content: &answers.content,
         })
     }
 
-    fn check_change(&self, change: &Change) -> Result<(), Denial> {
-        match &change.name {
-            RefName::Branch(name) if !change.is_deletion() && self.default_branch != Some(name) => {
+    fn check_update(&self, update: &RefUpdate) -> Result<(), Denial> {
+        match &update.name {
+            RefName::Branch(name) if !update.is_deletion() && self.default_branch != Some(name) => {
                 must_match(self.branch_name.as_ref(), name, Denial::BranchNameRule)?;
             }
-            RefName::Tag(_) if change.is_deletion() && self.rule.deny_delete_tag && !self.web => {
+            RefName::Tag(_) if update.is_deletion() && self.rule.deny_delete_tag && !self.web => {
                 return Err(Denial::TagDeletionDenied);
             }
             // A ref of any name brings its commits into the repository, and a branch may name them later.
             RefName::Branch(_) | RefName::Tag(_) | RefName::Other(_) => {}
         }
-        let commits = self.commits_of(change);
+        let commits = self.commits_of(update);
         commits.iter().try_for_each(|commit| self.check_commit(commit))?;
-        if !change.is_deletion() {
+        if !update.is_deletion() {
             self.check_file_names()?;
         }
         match self.content.large_files.first() {
-            Some(path) if self.rule.max_file_size > 0 && !change.is_deletion() => {
+            Some(path) if self.rule.max_file_size > 0 && !update.is_deletion() => {
                 Err(Denial::FileTooLarge { path: path.clone(), mebibytes: self.rule.max_file_size })
             }
             _ => Ok(()),
         }
     }
 
-    /// The new commits that the change's ref gains, from its tip back.
-    fn commits_of(&self, change: &Change) -> Vec<&Commit> {
+    /// The new commits that the update's ref gains, from its tip back.
+    fn commits_of(&self, update: &RefUpdate) -> Vec<&PushedCommit> {
         let mut seen = HashSet::new();
-        let mut waiting: Vec<&ObjectId> = change.new.iter().collect();
+        let mut waiting: Vec<&ObjectId> = update.new.iter().collect();
         let mut commits = Vec::new();
         while let Some(id) = waiting.pop() {
             let Some((id, commit)) = self.content.commits.get_key_value(id) else { continue };
@@ -298,8 +311,8 @@ impl<'a> Compiled<'a> {
     }
 
     /// In GitLab's order.
-    fn check_commit(&self, commit: &Commit) -> Result<(), Denial> {
-        let Commit { message, author_email, committer_email, .. } = commit;
+    fn check_commit(&self, commit: &PushedCommit) -> Result<(), Denial> {
+        let PushedCommit { message, author_email, committer_email, .. } = commit;
         must_match(self.commit_message.as_ref(), message, Denial::CommitMessageRule)?;
         must_not_match(self.commit_message_negative.as_ref(), message, Denial::CommitMessageNegativeRule)?;
         let email = self.author_email.as_ref();
@@ -328,8 +341,8 @@ impl<'a> Compiled<'a> {
         Ok(())
     }
 
-    fn check_committer(&self, commit: &Commit) -> Result<(), Denial> {
-        let Commit { author_name, author_email, committer_email, .. } = commit;
+    fn check_committer(&self, commit: &PushedCommit) -> Result<(), Denial> {
+        let PushedCommit { author_name, author_email, committer_email, .. } = commit;
         let email = committer_email.to_lowercase();
         if self.rule.committer_check && !self.pusher.confirmed_emails.contains(&email) {
             let own = self.pusher.unconfirmed_emails.contains(&email);
@@ -356,12 +369,12 @@ impl<'a> Compiled<'a> {
 }
 
 /// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
-struct Expression<'a> {
+struct RuleExpression<'a> {
     text: &'a str,
     regex: Regex,
 }
 
-impl<'a> Expression<'a> {
+impl<'a> RuleExpression<'a> {
     fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
         // A blank expression is none to GitLab.
         let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
@@ -382,7 +395,11 @@ pub(super) fn without_line_end(text: &str) -> &str {
     ["\r\n", "\n", "\r"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text)
 }
 
-fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(String) -> Denial) -> Result<(), Denial> {
+fn must_match(
+    rule: Option<&RuleExpression<'_>>,
+    text: &str,
+    refusal: impl FnOnce(String) -> Denial,
+) -> Result<(), Denial> {
     match rule {
         Some(rule) if !rule.is_match(text) => Err(refusal(rule.text.to_owned())),
         _ => Ok(()),
@@ -390,7 +407,7 @@ fn must_match(rule: Option<&Expression<'_>>, text: &str, refusal: impl FnOnce(St
 }
 
 fn must_not_match(
-    rule: Option<&Expression<'_>>,
+    rule: Option<&RuleExpression<'_>>,
     text: &str,
     refusal: impl FnOnce(String) -> Denial,
 ) -> Result<(), Denial> {

@@ -1,6 +1,24 @@
 //! Push rules, LFS and sizes as values.
 
 use super::*;
+use crate::domain::access::tests::facts;
+
+/// What the rules say over answers that know this default branch and this content.
+fn denial(
+    protocol: &AccessProtocol,
+    rules: &ContentRules,
+    updates: &[RefUpdate],
+    default_branch: Option<&str>,
+    content: &PushContent,
+) -> Option<Denial> {
+    let default_branch = default_branch.map(str::to_owned);
+    let answers = PushAnswers { default_branch, content: content.clone(), ..PushAnswers::default() };
+    super::denial(&facts(), protocol, rules, updates, &answers)
+}
+
+fn questions(rules: &ContentRules, updates: &[RefUpdate]) -> ContentQuestions {
+    super::questions(&facts().settings, rules, updates)
+}
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
@@ -10,8 +28,8 @@ fn id(text: &str) -> ObjectId {
     ObjectId::parse(text).unwrap()
 }
 
-fn commit() -> Commit {
-    Commit {
+fn commit() -> PushedCommit {
+    PushedCommit {
         message: "ABC-1 Add a file\n\nSigned-off-by: Rubi <rubi@example.com>\n".to_owned(),
         author_name: "Rubi".to_owned(),
         author_email: "rubi@example.com".to_owned(),
@@ -30,21 +48,21 @@ fn rubi() -> Pusher {
 }
 
 /// What the rule says to a branch that gains this one commit, which adds `src/key.pem`.
-fn said(rule: PushRule, commit: Commit, protocol: &Protocol) -> Option<String> {
-    let content = Content {
+fn said(rule: PushRule, commit: PushedCommit, protocol: &AccessProtocol) -> Option<String> {
+    let content = PushContent {
         commits: HashMap::from([(id(NEW), commit)]),
         added_files: vec!["src/key.pem".to_owned()],
         large_files: vec!["big.bin".to_owned()],
         users: HashSet::from(["rubi@example.com".to_owned()]),
-        ..Content::default()
+        ..PushContent::default()
     };
-    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
-    let rules = Rules { push_rule: Some(rule), pusher: rubi(), ..Rules::default() };
+    let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
+    let rules = ContentRules { push_rule: Some(rule), pusher: rubi(), ..ContentRules::default() };
     denial(protocol, &rules, &changes, Some("main"), &content).map(|denial| denial.to_string())
 }
 
-fn over_ssh(rule: PushRule, commit: Commit) -> Option<String> {
-    said(rule, commit, &Protocol::Ssh)
+fn over_ssh(rule: PushRule, commit: PushedCommit) -> Option<String> {
+    said(rule, commit, &AccessProtocol::Ssh)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the columns of a rule may be null")]
@@ -55,11 +73,11 @@ fn some(text: &str) -> Option<String> {
 #[test]
 fn each_rule_says_its_own_sentence() {
     let rule = PushRule::default;
-    let plain = || Commit { message: "Add a file".to_owned(), signed: false, ..commit() };
-    let stranger = || Commit { author_email: "eve@example.net".to_owned(), ..commit() };
-    let by_stranger = || Commit { committer_email: "eve@example.net".to_owned(), ..commit() };
-    let at_home = || Commit { committer_email: "Rubi@Home.example".to_owned(), ..commit() };
-    let under_another_name = || Commit { author_name: "rubi".to_owned(), ..commit() };
+    let plain = || PushedCommit { message: "Add a file".to_owned(), signed: false, ..commit() };
+    let stranger = || PushedCommit { author_email: "eve@example.net".to_owned(), ..commit() };
+    let by_stranger = || PushedCommit { committer_email: "eve@example.net".to_owned(), ..commit() };
+    let at_home = || PushedCommit { committer_email: "Rubi@Home.example".to_owned(), ..commit() };
+    let under_another_name = || PushedCommit { author_name: "rubi".to_owned(), ..commit() };
     let rows = [
         (PushRule { branch_name: some("^[0-9]+$"), ..rule() }, commit()),
         (PushRule { commit_message: some(r"^[A-Z]+-\d+"), ..rule() }, plain()),
@@ -122,28 +140,29 @@ fn what_follows_every_rule_goes_in() {
 /// Nobody is no committer, and whoever commits the work of others keeps their names.
 #[test]
 fn committers_are_compared_with_whoever_pushes() {
-    let said = |rule: PushRule, pusher: Pusher, commit: Commit| {
-        let content = Content { commits: HashMap::from([(id(NEW), commit)]), ..Content::default() };
-        let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
-        let rules = Rules { push_rule: Some(rule), pusher, ..Rules::default() };
-        denial(&Protocol::Ssh, &rules, &changes, None, &content)
+    let said = |rule: PushRule, pusher: Pusher, commit: PushedCommit| {
+        let content = PushContent { commits: HashMap::from([(id(NEW), commit)]), ..PushContent::default() };
+        let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/feature"));
+        let rules = ContentRules { push_rule: Some(rule), pusher, ..ContentRules::default() };
+        denial(&AccessProtocol::Ssh, &rules, &changes, None, &content)
     };
     let by_address = || PushRule { committer_check: true, ..PushRule::default() };
     let by_name = || PushRule { committer_name_check: true, ..PushRule::default() };
-    let capitals = Commit { committer_email: "RUBI@example.com".to_owned(), ..commit() };
+    let capitals = PushedCommit { committer_email: "RUBI@example.com".to_owned(), ..commit() };
     assert_eq!(said(by_address(), rubi(), capitals), None);
     let nobody = said(by_address(), Pusher::default(), commit());
     assert_eq!(nobody, Some(Denial::CommitterIsAnother("rubi@example.com".to_owned())));
     assert_eq!(said(by_name(), Pusher::default(), commit()), Some(Denial::CommitterNameDiffers));
-    let of_another = Commit { author_name: "Eve".to_owned(), author_email: "eve@example.net".to_owned(), ..commit() };
+    let of_another =
+        PushedCommit { author_name: "Eve".to_owned(), author_email: "eve@example.net".to_owned(), ..commit() };
     assert_eq!(said(by_name(), rubi(), of_another), None);
 }
 
 #[test]
 fn what_goes_away_is_not_asked_for_secrets() {
     let rule = PushRule { prevent_secrets: true, ..PushRule::default() };
-    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
-    let asked = |lines: &str| questions(&rules, &Change::parse_all(lines)).added_files;
+    let rules = ContentRules { push_rule: Some(rule), ..ContentRules::default() };
+    let asked = |lines: &str| questions(&rules, &RefUpdate::parse_all(lines)).added_files;
     assert!(asked(&format!("{OLD} {NEW} refs/heads/x")));
     assert!(!asked(&format!("{OLD} {ZERO} refs/heads/x")));
 }
@@ -156,61 +175,69 @@ fn the_web_interface_commits_in_its_own_name_and_unsigned() {
         member_check: true,
         ..PushRule::default()
     };
-    let by_web = Commit { committer_email: "noreply@gitlab".to_owned(), signed: false, ..commit() };
-    assert_eq!(said(rule, by_web, &Protocol::Web), None);
+    let by_web = PushedCommit { committer_email: "noreply@gitlab".to_owned(), signed: false, ..commit() };
+    assert_eq!(said(rule, by_web, &AccessProtocol::Web), None);
 }
 
 #[test]
 fn the_default_branch_may_have_any_name_and_tags_may_be_kept() {
-    let rules = |rule| Rules { push_rule: Some(rule), ..Rules::default() };
+    let rules = |rule| ContentRules { push_rule: Some(rule), ..ContentRules::default() };
     let named = rules(PushRule { branch_name: some("^[0-9]+$"), ..PushRule::default() });
-    let main = Change::parse_all(&format!("{OLD} {NEW} refs/heads/main"));
-    assert_eq!(denial(&Protocol::Ssh, &named, &main, Some("main"), &Content::default()), None);
+    let main = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/main"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &named, &main, Some("main"), &PushContent::default()), None);
     let kept = rules(PushRule { deny_delete_tag: true, ..PushRule::default() });
-    let delete = Change::parse_all(&format!("{OLD} {ZERO} refs/tags/v1"));
-    let refused = denial(&Protocol::Ssh, &kept, &delete, None, &Content::default());
+    let delete = RefUpdate::parse_all(&format!("{OLD} {ZERO} refs/tags/v1"));
+    let refused = denial(&AccessProtocol::Ssh, &kept, &delete, None, &PushContent::default());
     assert_eq!(refused, Some(Denial::TagDeletionDenied));
-    assert_eq!(denial(&Protocol::Web, &kept, &delete, None, &Content::default()), None);
+    assert_eq!(denial(&AccessProtocol::Web, &kept, &delete, None, &PushContent::default()), None);
 }
 
 #[test]
 fn only_the_commits_that_a_ref_gains_are_held_against_it() {
     let other = id("3333333333333333333333333333333333333333");
-    let bad = Commit { message: "WIP".to_owned(), parents: Vec::new(), ..commit() };
-    let content = Content { commits: HashMap::from([(id(NEW), commit()), (other.clone(), bad)]), ..Content::default() };
+    let bad = PushedCommit { message: "WIP".to_owned(), parents: Vec::new(), ..commit() };
+    let content =
+        PushContent { commits: HashMap::from([(id(NEW), commit()), (other.clone(), bad)]), ..PushContent::default() };
     let rule = PushRule { commit_message_negative: some("WIP"), ..PushRule::default() };
-    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
-    let fine = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
-    assert_eq!(denial(&Protocol::Ssh, &rules, &fine, None, &content), None);
-    let both = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x\n{OLD} {other} refs/heads/y"));
-    assert!(denial(&Protocol::Ssh, &rules, &both, None, &content).is_some());
+    let rules = ContentRules { push_rule: Some(rule), ..ContentRules::default() };
+    let fine = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    assert_eq!(denial(&AccessProtocol::Ssh, &rules, &fine, None, &content), None);
+    let both = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x\n{OLD} {other} refs/heads/y"));
+    assert!(denial(&AccessProtocol::Ssh, &rules, &both, None, &content).is_some());
 }
 
 /// allowed-73
 #[test]
 fn pointers_need_their_objects_where_lfs_is_on() {
-    let content = Content { lfs_objects_missing: true, ..Content::default() };
-    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
-    let with = |lfs| denial(&Protocol::Ssh, &Rules { lfs, ..Rules::default() }, &changes, None, &content);
+    let content = PushContent { lfs_objects_missing: true, ..PushContent::default() };
+    let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let with =
+        |lfs| denial(&AccessProtocol::Ssh, &ContentRules { lfs, ..ContentRules::default() }, &changes, None, &content);
     assert_eq!(with(true), Some(Denial::LfsObjectsMissing));
     assert_eq!(with(false), None);
+    let rules = |lfs| ContentRules { lfs, ..ContentRules::default() };
+    let asked = |here, lfs| {
+        let settings = AccessSettings { lfs: here, ..AccessSettings::default() };
+        super::questions(&settings, &rules(lfs), &changes).lfs_pointers
+    };
+    assert!(asked(true, true) && !asked(true, false) && !asked(false, true), "the installation and the project");
 }
 
 #[test]
 fn a_repository_holds_what_its_limit_says() {
     let limit = |repository| SizeLimit { limit: 100, repository, lfs: 20 };
-    let rules = |used: u64| Rules { size: Some(limit(Some(used - 20))), ..Rules::default() };
-    let content = Content { size: 11, repository_size: 81, ..Content::default() };
-    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
-    let full = |rules: &Rules, changes: &[Change]| is_full(rules, changes, &content);
-    assert!(full(&rules(101), &changes) && !full(&rules(100), &changes) && !full(&Rules::default(), &changes));
-    let deletion = Change::parse_all(&format!("{OLD} {ZERO} refs/heads/x"));
+    let rules = |used: u64| ContentRules { size: Some(limit(Some(used - 20))), ..ContentRules::default() };
+    let content = PushContent { size: 11, repository_size: 81, ..PushContent::default() };
+    let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let full = |rules: &ContentRules, changes: &[RefUpdate]| is_full(rules, changes, &content);
+    assert!(full(&rules(101), &changes) && !full(&rules(100), &changes) && !full(&ContentRules::default(), &changes));
+    let deletion = RefUpdate::parse_all(&format!("{OLD} {ZERO} refs/heads/x"));
     assert!(!full(&rules(101), &deletion), "what only goes away may go");
-    assert_eq!(denial(&Protocol::Ssh, &rules(101), &deletion, None, &content), None);
-    let unmeasured = Rules { size: Some(limit(None)), ..Rules::default() };
+    assert_eq!(denial(&AccessProtocol::Ssh, &rules(101), &deletion, None, &content), None);
+    let unmeasured = ContentRules { size: Some(limit(None)), ..ContentRules::default() };
     assert!(full(&unmeasured, &changes) && questions(&unmeasured, &changes).repository_size);
     assert!(!questions(&rules(100), &changes).repository_size);
-    let with = |used| denial(&Protocol::Ssh, &rules(used), &changes, None, &content);
+    let with = |used| denial(&AccessProtocol::Ssh, &rules(used), &changes, None, &content);
     assert_eq!(with(90), Some(Denial::RepositoryWouldBeFull));
     assert_eq!(with(89), None);
 }
@@ -230,7 +257,8 @@ fn a_sign_off_has_a_name_and_an_address() {
 #[test]
 fn rules_speak_re2() {
     let refuses = |rule: PushRule, message: &str, author: &str| {
-        over_ssh(rule, Commit { message: message.to_owned(), author_email: author.to_owned(), ..commit() }).is_some()
+        over_ssh(rule, PushedCommit { message: message.to_owned(), author_email: author.to_owned(), ..commit() })
+            .is_some()
     };
     let message = |pattern| PushRule { commit_message: some(pattern), ..PushRule::default() };
     let negative = |pattern| PushRule { commit_message_negative: some(pattern), ..PushRule::default() };
@@ -243,19 +271,19 @@ fn rules_speak_re2() {
     assert!(refuses(negative("^$"), "Add a file\n\nWhy\n", mail) && refuses(negative("^$"), "\n", mail));
     // Lines have ends in messages alone.
     let file = PushRule { file_name: some("^key"), ..PushRule::default() };
-    let content = Content { added_files: vec!["a\nkey".to_owned()], ..Content::default() };
-    let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
-    let rules = Rules { push_rule: Some(file), ..Rules::default() };
-    assert_eq!(denial(&Protocol::Ssh, &rules, &changes, None, &content), None);
+    let content = PushContent { added_files: vec!["a\nkey".to_owned()], ..PushContent::default() };
+    let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let rules = ContentRules { push_rule: Some(file), ..ContentRules::default() };
+    assert_eq!(denial(&AccessProtocol::Ssh, &rules, &changes, None, &content), None);
 }
 
 #[test]
 fn a_branch_name_is_matched_in_ascii() {
     let rule = PushRule { branch_name: some(r"^release-\d+$"), ..PushRule::default() };
-    let rules = Rules { push_rule: Some(rule), ..Rules::default() };
+    let rules = ContentRules { push_rule: Some(rule), ..ContentRules::default() };
     let pushed = |branch: &str| {
-        let changes = Change::parse_all(&format!("{OLD} {NEW} refs/heads/{branch}"));
-        denial(&Protocol::Ssh, &rules, &changes, None, &Content::default())
+        let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/{branch}"));
+        denial(&AccessProtocol::Ssh, &rules, &changes, None, &PushContent::default())
     };
     assert_eq!(pushed("release-1"), None);
     assert!(pushed("release-１").is_some() && pushed("release-1\u{3000}").is_some());

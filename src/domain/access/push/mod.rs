@@ -1,17 +1,33 @@
 //! May these ref updates go in? The rules of Gitaly's call, over facts of the project and of its repository
 //! (allowed.md section 3).
 
+mod questions;
+mod rights;
+mod snippets;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::content::{self, Content};
-use super::refs::{Change, ObjectId, Pattern, RefName, is_valid_name, looks_like_object_id};
-use super::{Actor, Denial, Facts, Project, Protocol, account_denial, may_push_code, sees};
+pub use self::questions::{PushQuestions, questions};
+use self::rights::RefRights;
+use super::content::{self, PushContent};
+use super::refs::{ObjectId, RefName, RefPattern, RefUpdate, is_valid_name, looks_like_object_id};
+use super::{AccessActor, AccessFacts, AccessProject, AccessProtocol, Attempt, Decision, Denial};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
-use crate::domain::level::{AccessLevel, FeatureLevel};
+use crate::domain::level::AccessLevel;
+
+/// What is pushed to, as far as rules look at its refs.
+#[derive(Debug, Clone)]
+pub enum PushedRepository {
+    /// A project's code, and what the project says about its refs.
+    Project(Box<PushFacts>),
+    /// A snippet.
+    Snippet,
+    /// A wiki or designs: no rule looks at their refs.
+    Other,
+}
 
 /// What the project says about its refs.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +41,7 @@ pub struct PushFacts {
     /// The name of the first branch, where none exists yet.
     pub default_branch_name: String,
     /// Push rules, LFS and sizes.
-    pub content: content::Rules,
+    pub content: content::ContentRules,
     /// The merges that are running and end with an object of the push.
     pub merges: Vec<RunningMerge>,
     /// Rules of security policies that keep branches from being pushed to.
@@ -43,13 +59,13 @@ pub struct RunningMerge {
     pub branch: String,
 }
 
-/// A rule of a security policy: protected branches that nothing but merge requests may change.
+/// A rule of a security policy: protected branches that nothing but merge requests may update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRule {
     /// Which of the protected branches.
     pub branches: PolicyBranches,
     /// Branches that no rule is about.
-    pub exceptions: Vec<Pattern>,
+    pub exceptions: Vec<RefPattern>,
 }
 
 /// Which protected branches a rule of a security policy is about.
@@ -60,34 +76,34 @@ pub enum PolicyBranches {
     /// The default branch.
     Default,
     /// Those of these names.
-    Named(Vec<Pattern>),
+    Named(Vec<RefPattern>),
 }
 
 /// A pattern that protects branches.
 #[derive(Debug, Clone)]
 pub struct BranchProtection {
     /// Which branches.
-    pub pattern: Pattern,
+    pub pattern: RefPattern,
     /// Whether those who may push may also force-push.
     pub allow_force_push: bool,
     /// Who may push.
-    pub push: Vec<Admission>,
+    pub push: Vec<RefAdmission>,
     /// Who may merge.
-    pub merge: Vec<Admission>,
+    pub merge: Vec<RefAdmission>,
 }
 
 /// A pattern that protects tags.
 #[derive(Debug, Clone)]
 pub struct TagProtection {
     /// Which tags.
-    pub pattern: Pattern,
+    pub pattern: RefPattern,
     /// Who may create them.
-    pub create: Vec<Admission>,
+    pub create: Vec<RefAdmission>,
 }
 
 /// Whom one row of a protection admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum RefAdmission {
     /// Everybody who may push code and has this level at least; 0 is nobody, 60 administrators.
     Role(AccessLevel),
     /// This user.
@@ -98,32 +114,9 @@ pub enum Admission {
     DeployKey(Option<UserId>),
 }
 
-/// What must be asked about a repository before the rules can be applied: no more than they will look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Questions {
-    /// Whether the repository has a branch.
-    pub empty: bool,
-    /// Which branch is the default one.
-    pub default_branch: bool,
-    /// Whether the first object of each pair is an ancestor of the second.
-    pub ancestry: BTreeSet<(ObjectId, ObjectId)>,
-    /// Which branches contain these commits.
-    pub containing: BTreeSet<ObjectId>,
-    /// What the push brings along.
-    pub content: content::Questions,
-}
-
-impl Questions {
-    /// Whether nothing must be asked.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What the repository answered.
 #[derive(Debug, Clone, Default)]
-pub struct Answers {
+pub struct PushAnswers {
     /// The repository has no branch.
     pub empty: bool,
     /// The default branch, without `refs/heads/`; none in an empty repository.
@@ -133,75 +126,53 @@ pub struct Answers {
     /// The branches that contain a commit.
     pub containing: HashMap<ObjectId, Vec<String>>,
     /// What the push brings along.
-    pub content: Content,
+    pub content: PushContent,
 }
 
-/// What the rules will look at for these changes.
+/// Whether the ref updates may go in: the first rule that refuses the first update that it refuses is told.
 #[must_use]
-pub fn questions(facts: &Facts, push: &PushFacts, changes: &[Change]) -> Questions {
-    let mut questions = Questions { content: content::questions(&push.content, changes), ..Questions::default() };
-    let rights = Rights::new(facts);
-    for change in changes {
-        match &change.name {
-            RefName::Branch(name) => {
-                let protections = push.protecting(name);
-                questions.default_branch |= change.is_deletion();
-                // Where a branch is, the repository is not empty; a new branch may be the first one.
-                questions.empty |= change.is_creation();
-                // Policies are about protected branches.
-                let policies = if protections.is_empty() { &[] } else { &push.policies[..] };
-                if let Some((old, new)) = change.update() {
-                    let forcing = protections.iter().any(|protection| protection.allow_force_push);
-                    if (!protections.is_empty() && !forcing) || !policies.is_empty() {
-                        questions.ancestry.insert((old.clone(), new.clone()));
-                    }
-                }
-                questions.default_branch |= policies.iter().any(|rule| rule.branches == PolicyBranches::Default);
-                let merges = !rights.push(&protections) && rights.merge(&protections);
-                if let Some(new) = change.new.as_ref().filter(|_| change.is_creation() && merges) {
-                    questions.containing.insert(new.clone());
-                }
-            }
-            RefName::Tag(_) => questions.default_branch |= change.is_creation(),
-            RefName::Other(_) => {}
-        }
-    }
-    questions.default_branch |= push.content.needs_default_branch();
-    questions
+pub fn decide(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    repository: &PushedRepository,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
+) -> Decision {
+    let denial = match repository {
+        PushedRepository::Project(push) => project_denial(facts, &attempt.protocol, push, updates, answers),
+        PushedRepository::Snippet => snippets::denial(updates, answers),
+        PushedRepository::Other => None,
+    };
+    denial.into()
 }
 
-/// Why the changes may not go in, if so: the first rule that refuses the first change that it refuses.
-#[must_use]
-pub fn denial(
-    facts: &Facts,
-    protocol: &Protocol,
+fn project_denial(
+    facts: &AccessFacts,
+    protocol: &AccessProtocol,
     push: &PushFacts,
-    changes: &[Change],
-    answers: &Answers,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
 ) -> Option<Denial> {
-    let rules = RefRules { facts, protocol, push, answers, rights: Rights::new(facts) };
     let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
+    let rules = RefRules { facts, protocol, push, answers, rights: RefRights::new(facts) };
     // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
-    let nothing = changes.is_empty() && rules.may_not_push(project, None);
-    if content::is_full(&push.content, changes, &answers.content) {
+    let nothing = updates.is_empty() && !rules.rights.may_push(project, push, None);
+    if content::is_full(&push.content, updates, &answers.content) {
         return Some(Denial::RepositoryFull);
     }
     nothing
         .then_some(Denial::MayNotPush)
-        .or_else(|| changes.iter().find_map(|change| rules.change_denial(project, change)))
-        .or_else(|| {
-            let default_branch = answers.default_branch.as_deref();
-            content::denial(protocol, &push.content, changes, default_branch, &answers.content)
-        })
+        .or_else(|| updates.iter().find_map(|update| rules.update_denial(project, update)))
+        .or_else(|| content::denial(facts, protocol, &push.content, updates, answers))
 }
 
 /// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what the
 /// projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
 #[must_use]
-pub fn collaborations(facts: &Facts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
+pub fn collaborations(facts: &AccessFacts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
     let open = super::collaborations(facts).iter().filter(|collaboration| {
         let Some(target) = targets.get(&collaboration.target) else { return false };
-        let rights = Rights { push_code: true, level: collaboration.level, ..Rights::new(facts) };
+        let rights = RefRights::of_collaborator(facts, collaboration.level);
         let protections = target.protecting(&collaboration.target_branch);
         protections.is_empty() || rights.push(&protections) || rights.merge(&protections)
     });
@@ -210,23 +181,13 @@ pub fn collaborations(facts: &Facts, targets: &BTreeMap<ProjectId, PushFacts>) -
 
 /// The projects whose protections decide which of the changed branches the user may push to as a collaborator.
 #[must_use]
-pub fn collaboration_targets(facts: &Facts, changes: &[Change]) -> BTreeSet<ProjectId> {
-    if Rights::new(facts).push_code {
+pub fn collaboration_targets(facts: &AccessFacts, updates: &[RefUpdate]) -> BTreeSet<ProjectId> {
+    if RefRights::new(facts).push_code {
         return BTreeSet::new();
     }
-    let branches: BTreeSet<&str> = changes.iter().map(|change| change.name.short()).collect();
+    let branches: BTreeSet<&str> = updates.iter().map(|update| update.name.short()).collect();
     let open = super::collaborations(facts).iter();
     open.filter(|open| branches.contains(open.branch.as_str())).map(|open| open.target).collect()
-}
-
-/// Whether the changes are refused whatever the repository answers: nobody who may not push at all makes us ask.
-#[must_use]
-pub fn denial_without_answers(facts: &Facts, push: &PushFacts, changes: &[Change]) -> bool {
-    let answers = Answers::default();
-    let rules = RefRules { facts, protocol: &Protocol::Web, push, answers: &answers, rights: Rights::new(facts) };
-    let first = changes.first().map(|change| &change.name);
-    let full = content::is_full(&push.content, changes, &answers.content);
-    full || facts.project.as_ref().is_none_or(|project| rules.may_not_push(project, first))
 }
 
 impl PushFacts {
@@ -236,109 +197,34 @@ impl PushFacts {
     }
 }
 
-/// What the acting user may do to refs of the project.
-struct Rights<'a> {
-    facts: &'a Facts,
-    /// The ability *push code*.
-    push_code: bool,
-    admin: bool,
-    level: AccessLevel,
-    user: Option<UserId>,
-}
-
-impl<'a> Rights<'a> {
-    fn new(facts: &'a Facts) -> Self {
-        let project = facts.project.as_ref();
-        let user = facts.user.as_ref();
-        Self {
-            facts,
-            push_code: project.is_some_and(|project| may_push_code(facts, project)),
-            admin: user.is_some_and(|user| user.admin),
-            level: project.map_or(AccessLevel::NO_ACCESS, |project| project.level),
-            user: user.map(|user| user.id),
-        }
-    }
-
-    fn push(&self, protections: &[&BranchProtection]) -> bool {
-        protections.iter().flat_map(|protection| &protection.push).any(|row| self.admitted_by(row))
-    }
-
-    fn merge(&self, protections: &[&BranchProtection]) -> bool {
-        protections.iter().flat_map(|protection| &protection.merge).any(|row| self.admitted_by(row))
-    }
-
-    fn admitted_by(&self, row: &Admission) -> bool {
-        match *row {
-            Admission::Role(AccessLevel::NO_ACCESS) => false,
-            Admission::Role(AccessLevel::ADMIN) => self.admin,
-            // Administrators pass role rows by their role in the project alone.
-            Admission::Role(least) => self.push_code && self.level >= least,
-            Admission::User(user) => self.push_code && self.user == Some(user),
-            Admission::Group(member) => self.push_code && member,
-            Admission::DeployKey(creator) => creator.is_some() && creator == self.user,
-        }
-    }
-
-    /// Whether the deploy key that acts may push here at all: it is enabled with that right, and its creator may still
-    /// use git and read the project.
-    fn deploy_key_may_push(&self, project: &Project) -> bool {
-        let creator = self.facts.user.as_ref().is_some_and(|creator| {
-            let reads = creator.admin || project.level >= AccessLevel::GUEST || sees(creator, project.visibility);
-            reads && account_denial(self.facts, creator).is_none()
-        });
-        creator && project.deploy_key_can_push == Some(true) && project.repository_level != FeatureLevel::Disabled
-    }
-}
-
 struct RefRules<'a> {
-    facts: &'a Facts,
-    protocol: &'a Protocol,
+    facts: &'a AccessFacts,
+    protocol: &'a AccessProtocol,
     push: &'a PushFacts,
-    answers: &'a Answers,
-    rights: Rights<'a>,
+    answers: &'a PushAnswers,
+    rights: RefRights<'a>,
 }
 
 impl RefRules<'_> {
-    fn change_denial(&self, project: &Project, change: &Change) -> Option<Denial> {
+    fn update_denial(&self, project: &AccessProject, update: &RefUpdate) -> Option<Denial> {
         // Nobody collaborates on an empty repository.
-        let collaborator = matches!(self.facts.actor(), Actor::User(_)) && !self.rights.push_code;
-        let first = self.answers.empty && change.is_creation();
-        if self.may_not_push(project, Some(&change.name)) || (collaborator && first) {
+        let collaborator = matches!(self.facts.actor(), AccessActor::User(_)) && !self.rights.push_code;
+        let first = self.answers.empty && update.is_creation();
+        if !self.rights.may_push(project, self.push, Some(&update.name)) || (collaborator && first) {
             return Some(Denial::MayNotPush);
         }
-        match &change.name {
+        match &update.name {
             RefName::Branch(name) => {
-                self.branch_denial(project, name, change).or_else(|| self.policy_denial(name, change))
+                self.branch_denial(project, name, update).or_else(|| self.policy_denial(name, update))
             }
-            RefName::Tag(name) => self.tag_denial(name, change),
+            RefName::Tag(name) => self.tag_denial(name, update),
             RefName::Other(_) => None,
         }
     }
 
-    /// R1
-    fn may_not_push(&self, project: &Project, name: Option<&RefName>) -> bool {
-        match self.facts.actor() {
-            Actor::User(_) => {
-                let collaborates = match name {
-                    Some(RefName::Branch(name)) => self.push.collaborations.contains(name),
-                    Some(RefName::Tag(_) | RefName::Other(_)) | None => false,
-                };
-                !self.rights.push_code && !collaborates
-            }
-            // For deploy keys GitLab holds the full ref against the patterns of branches, so that a bare `*` matches.
-            Actor::DeployKey(_) => {
-                let full = name.map(RefName::to_string).unwrap_or_default();
-                let protections = self.push.protecting(&full);
-                let shut_out = !full.is_empty() && !protections.is_empty() && !self.rights.push(&protections);
-                shut_out || !self.rights.deploy_key_may_push(project)
-            }
-            Actor::Nobody => true,
-        }
-    }
-
     /// R2 to R13, the end of a merge among them
-    fn branch_denial(&self, project: &Project, name: &str, change: &Change) -> Option<Denial> {
-        if change.is_deletion() {
+    fn branch_denial(&self, project: &AccessProject, name: &str, update: &RefUpdate) -> Option<Denial> {
+        if update.is_deletion() {
             if self.answers.default_branch.as_deref() == Some(name) {
                 return Some(Denial::DefaultBranchDeleted);
             }
@@ -348,23 +234,23 @@ impl RefRules<'_> {
             return Some(Denial::InvalidBranchName);
         }
         let protections = self.push.protecting(name);
-        let empty = self.answers.empty && change.is_creation();
+        let empty = self.answers.empty && update.is_creation();
         if protections.is_empty() && !(empty && self.push.default_protection.protects) {
             return None;
         }
-        self.protected_branch_denial(project, name, &protections, empty, change)
+        self.protected_branch_denial(project, name, &protections, empty, update)
     }
 
     fn protected_branch_denial(
         &self,
-        project: &Project,
+        project: &AccessProject,
         name: &str,
         protections: &[&BranchProtection],
         empty: bool,
-        change: &Change,
+        update: &RefUpdate,
     ) -> Option<Denial> {
         let may_force = protections.iter().any(|protection| protection.allow_force_push);
-        if self.is_forced(change) && !may_force {
+        if self.is_forced(update) && !may_force {
             return Some(Denial::ForcePush);
         }
         let push = if empty { self.may_push_first() } else { self.rights.push(protections) };
@@ -374,13 +260,12 @@ impl RefRules<'_> {
                 project: project.full_path.clone(),
             });
         }
-        if change.is_creation() {
-            return if push { None } else { self.protected_creation_denial(protections, change) };
+        if update.is_creation() {
+            return if push { None } else { self.protected_creation_denial(protections, update) };
         }
-        let web = *self.protocol == Protocol::Web;
-        if change.is_deletion() {
-            let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
-            return match (maintains, web) {
+        let web = self.is_web();
+        if update.is_deletion() {
+            return match (self.rights.maintains(), web) {
                 (false, _) => Some(Denial::MayNotDeleteProtectedBranch),
                 (true, false) => Some(Denial::DeleteProtectedBranchOnWeb),
                 (true, true) => None,
@@ -388,7 +273,7 @@ impl RefRules<'_> {
         }
         if push {
             None
-        } else if !self.is_merge(name, change) {
+        } else if !self.is_merge(name, update) {
             Some(Denial::MayNotPushToProtectedBranch)
         } else {
             (!self.rights.merge(protections)).then_some(Denial::MayNotMergeIntoProtectedBranch)
@@ -396,28 +281,28 @@ impl RefRules<'_> {
     }
 
     /// Whether the change is the end of a merge that is running.
-    fn is_merge(&self, branch: &str, change: &Change) -> bool {
-        let ends = |merge: &RunningMerge| change.new.as_ref() == Some(&merge.commit) && merge.branch == branch;
+    fn is_merge(&self, branch: &str, update: &RefUpdate) -> bool {
+        let ends = |merge: &RunningMerge| update.new.as_ref() == Some(&merge.commit) && merge.branch == branch;
         self.push.merges.iter().any(ends)
     }
 
     /// R14: a policy says that branches change by merge requests alone, whoever may push to them
-    fn policy_denial(&self, name: &str, change: &Change) -> Option<Denial> {
-        if !self.is_under_policy(name, change) {
+    fn policy_denial(&self, name: &str, update: &RefUpdate) -> Option<Denial> {
+        if !self.is_under_policy(name, update) {
             return None;
         }
-        if self.is_forced(change) {
+        if self.is_forced(update) {
             return Some(Denial::PolicyBlocksForcePush);
         }
-        (!self.is_merge(name, change)).then_some(Denial::PolicyBlocksPush)
+        (!self.is_merge(name, update)).then_some(Denial::PolicyBlocksPush)
     }
 
     /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they are
     /// about none.
-    fn is_under_policy(&self, name: &str, change: &Change) -> bool {
+    fn is_under_policy(&self, name: &str, update: &RefUpdate) -> bool {
         let protections = self.push.protecting(name);
-        let named = protections.iter().any(|protection| protection.pattern == Pattern::new(name));
-        if protections.is_empty() || (change.is_creation() && (self.answers.empty || !named)) {
+        let named = protections.iter().any(|protection| protection.pattern == RefPattern::new(name));
+        if protections.is_empty() || (update.is_creation() && (self.answers.empty || !named)) {
             return false;
         }
         let excepted = |rule: &PolicyRule| rule.exceptions.iter().any(|pattern| pattern.matches(name));
@@ -431,20 +316,24 @@ impl RefRules<'_> {
     }
 
     /// R7 to R9, for those who may not push there
-    fn protected_creation_denial(&self, protections: &[&BranchProtection], change: &Change) -> Option<Denial> {
+    fn protected_creation_denial(&self, protections: &[&BranchProtection], update: &RefUpdate) -> Option<Denial> {
         if !self.rights.merge(protections) {
             return Some(Denial::MayNotCreateProtectedBranch);
         }
-        let branches = change.new.as_ref().and_then(|new| self.answers.containing.get(new));
+        let branches = update.new.as_ref().and_then(|new| self.answers.containing.get(new));
         let protected = |branch: &String| !self.push.protecting(branch).is_empty();
         if !branches.is_some_and(|branches| branches.iter().any(protected)) {
             return Some(Denial::ProtectedBranchFromUnknownCommit);
         }
-        (*self.protocol != Protocol::Web).then_some(Denial::CreateProtectedBranchOnWeb)
+        (!self.is_web()).then_some(Denial::CreateProtectedBranchOnWeb)
     }
 
-    fn is_forced(&self, change: &Change) -> bool {
-        let pair = change.update().map(|(old, new)| (old.clone(), new.clone()));
+    fn is_web(&self) -> bool {
+        *self.protocol == AccessProtocol::Web
+    }
+
+    fn is_forced(&self, update: &RefUpdate) -> bool {
+        let pair = update.moved().map(|(old, new)| (old.clone(), new.clone()));
         pair.is_some_and(|pair| self.answers.diverged.contains(&pair))
     }
 
@@ -452,18 +341,18 @@ impl RefRules<'_> {
     fn may_push_first(&self) -> bool {
         let developers = self.push.default_protection.lets_developers_begin();
         let least = if developers { AccessLevel::DEVELOPER } else { AccessLevel::MAINTAINER };
-        self.rights.admin || self.rights.level >= least
+        self.rights.has(least)
     }
 
     /// T1 to T9
-    fn tag_denial(&self, name: &str, change: &Change) -> Option<Denial> {
-        if change.old.is_some() && !self.rights.push_code {
+    fn tag_denial(&self, name: &str, update: &RefUpdate) -> Option<Denial> {
+        if update.old.is_some() && !self.rights.push_code {
             return Some(Denial::MayNotChangeTag);
         }
-        if change.is_creation() && self.answers.default_branch.as_deref() == Some(name) {
+        if update.is_creation() && self.answers.default_branch.as_deref() == Some(name) {
             return Some(Denial::TagNamedLikeDefaultBranch);
         }
-        if !change.is_deletion() {
+        if !update.is_deletion() {
             if name.contains(char::REPLACEMENT_CHARACTER) {
                 return Some(Denial::TagNotUtf8);
             }
@@ -478,19 +367,18 @@ impl RefRules<'_> {
         if protections.is_empty() {
             return None;
         }
-        if change.is_deletion() {
-            let maintains = self.rights.admin || self.rights.level >= AccessLevel::MAINTAINER;
-            return match (maintains, *self.protocol == Protocol::Web) {
+        if update.is_deletion() {
+            return match (self.rights.maintains(), self.is_web()) {
                 (false, _) => Some(Denial::MayNotDeleteProtectedTag),
                 (true, false) => Some(Denial::DeleteProtectedTagOnWeb),
                 (true, true) => None,
             };
         }
-        if !change.is_creation() {
+        if !update.is_creation() {
             return Some(Denial::ProtectedTagUpdated);
         }
         // A deploy key that may push may create any protected tag.
-        let deploy_key = matches!(self.facts.actor(), Actor::DeployKey(_));
+        let deploy_key = matches!(self.facts.actor(), AccessActor::DeployKey(_));
         let created = protections.iter().flat_map(|tag| &tag.create).any(|row| self.rights.admitted_by(row));
         (!deploy_key && !created).then_some(Denial::MayNotCreateProtectedTag)
     }

@@ -1,26 +1,31 @@
 //! The rules of ref updates as values: the policy as a table, and each case of the contract.
 
+use super::questions::project_questions;
 use super::*;
 use crate::domain::access::tests::{account, facts, project};
-use crate::domain::access::{Collaboration, Key, UserState};
-use crate::domain::ids::KeyId;
+use crate::domain::access::{
+    AccessKey, AccessTarget, ActorName, BranchCollaboration, GitCommand, PushChanges, UserState,
+};
+use crate::domain::ids::{KeyId, SnippetId};
+use crate::domain::level::FeatureLevel;
+use crate::domain::repository::GlRepository;
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
 const ZERO: &str = "0000000000000000000000000000000000000000";
 
-fn changes(lines: &[(&str, &str, &str)]) -> Vec<Change> {
+fn changes(lines: &[(&str, &str, &str)]) -> Vec<RefUpdate> {
     let lines: Vec<String> = lines.iter().map(|(old, new, name)| format!("{old} {new} {name}")).collect();
-    Change::parse_all(&lines.join("\n"))
+    RefUpdate::parse_all(&lines.join("\n"))
 }
 
-fn role(level: AccessLevel) -> Vec<Admission> {
-    vec![Admission::Role(level)]
+fn role(level: AccessLevel) -> Vec<RefAdmission> {
+    vec![RefAdmission::Role(level)]
 }
 
 /// One protected pattern: who may push, who may merge.
-fn branch(pattern: &str, push: Vec<Admission>, merge: Vec<Admission>) -> BranchProtection {
-    BranchProtection { pattern: Pattern::new(pattern), allow_force_push: false, push, merge }
+fn branch(pattern: &str, push: Vec<RefAdmission>, merge: Vec<RefAdmission>) -> BranchProtection {
+    BranchProtection { pattern: RefPattern::new(pattern), allow_force_push: false, push, merge }
 }
 
 fn protecting(branches: Vec<BranchProtection>) -> PushFacts {
@@ -31,23 +36,23 @@ fn maintainers_push(pattern: &str) -> PushFacts {
     protecting(vec![branch(pattern, role(AccessLevel::MAINTAINER), role(AccessLevel::DEVELOPER))])
 }
 
-fn answers() -> Answers {
-    Answers { default_branch: Some("main".to_owned()), ..Answers::default() }
+fn answers() -> PushAnswers {
+    PushAnswers { default_branch: Some("main".to_owned()), ..PushAnswers::default() }
 }
 
-fn diverged() -> Answers {
+fn diverged() -> PushAnswers {
     let pair = (ObjectId::parse(OLD).unwrap(), ObjectId::parse(NEW).unwrap());
-    Answers { diverged: BTreeSet::from([pair]), ..answers() }
+    PushAnswers { diverged: BTreeSet::from([pair]), ..answers() }
 }
 
-fn at(level: AccessLevel) -> Facts {
+fn at(level: AccessLevel) -> AccessFacts {
     let mut facts = facts();
     project(&mut facts).level = level;
     facts
 }
 
-fn ssh(facts: &Facts, push: &PushFacts, lines: &[(&str, &str, &str)], answers: &Answers) -> Option<Denial> {
-    denial(facts, &Protocol::Ssh, push, &changes(lines), answers)
+fn ssh(facts: &AccessFacts, push: &PushFacts, lines: &[(&str, &str, &str)], answers: &PushAnswers) -> Option<Denial> {
+    project_denial(facts, &AccessProtocol::Ssh, push, &changes(lines), answers)
 }
 
 #[test]
@@ -78,7 +83,7 @@ fn who_may_change_which_ref() {
         branch("team", role(AccessLevel::DEVELOPER), role(AccessLevel::DEVELOPER)),
         branch("frozen", role(AccessLevel::NO_ACCESS), role(AccessLevel::NO_ACCESS)),
     ]);
-    push.tags = vec![TagProtection { pattern: Pattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
+    push.tags = vec![TagProtection { pattern: RefPattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
     let mut table = Vec::new();
     for (name, full) in refs {
         for (kind, (old, new), forced) in kinds {
@@ -190,9 +195,9 @@ fn who_may_merge_alone_makes_protected_branches_on_the_web_from_protected_commit
     let create = [(ZERO, NEW, "refs/heads/release/2")];
     assert_eq!(ssh(&developer, &push, &create, &answers()), Some(Denial::ProtectedBranchFromUnknownCommit));
     let new = ObjectId::parse(NEW).unwrap();
-    let known = Answers { containing: HashMap::from([(new, vec!["release/1".to_owned()])]), ..answers() };
+    let known = PushAnswers { containing: HashMap::from([(new, vec!["release/1".to_owned()])]), ..answers() };
     assert_eq!(ssh(&developer, &push, &create, &known), Some(Denial::CreateProtectedBranchOnWeb));
-    assert_eq!(denial(&developer, &Protocol::Web, &push, &changes(&create), &known), None);
+    assert_eq!(project_denial(&developer, &AccessProtocol::Web, &push, &changes(&create), &known), None);
     let neither = protecting(vec![branch("release/*", Vec::new(), Vec::new())]);
     assert_eq!(ssh(&developer, &neither, &create, &known), Some(Denial::MayNotCreateProtectedBranch));
 }
@@ -219,7 +224,7 @@ fn branches_and_tags_must_be_well_named() {
 /// allowed-69
 #[test]
 fn the_first_branch_of_an_empty_repository_is_protected_by_default() {
-    let empty = Answers { empty: true, ..Answers::default() };
+    let empty = PushAnswers { empty: true, ..PushAnswers::default() };
     let create = [(ZERO, NEW, "refs/heads/main")];
     let developer = at(AccessLevel::DEVELOPER);
     let with = |default_protection| PushFacts { default_protection, ..protecting(Vec::new()) };
@@ -246,7 +251,7 @@ fn tags_change_with_the_right_to_push_and_protected_ones_never() {
     assert_eq!(ssh(&at(AccessLevel::REPORTER), &nothing, &update, &answers()), Some(Denial::MayNotPush));
 
     let mut push = protecting(Vec::new());
-    push.tags = vec![TagProtection { pattern: Pattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
+    push.tags = vec![TagProtection { pattern: RefPattern::new("v*"), create: role(AccessLevel::MAINTAINER) }];
     let create = [(ZERO, NEW, "refs/tags/v1")];
     assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &create, &answers()), Some(Denial::MayNotCreateProtectedTag));
     let maintainer = at(AccessLevel::MAINTAINER);
@@ -254,7 +259,7 @@ fn tags_change_with_the_right_to_push_and_protected_ones_never() {
     assert_eq!(ssh(&maintainer, &push, &update, &answers()), Some(Denial::ProtectedTagUpdated));
     let delete = [(OLD, ZERO, "refs/tags/v1")];
     assert_eq!(ssh(&maintainer, &push, &delete, &answers()), Some(Denial::DeleteProtectedTagOnWeb));
-    assert_eq!(denial(&maintainer, &Protocol::Web, &push, &changes(&delete), &answers()), None);
+    assert_eq!(project_denial(&maintainer, &AccessProtocol::Web, &push, &changes(&delete), &answers()), None);
     assert_eq!(ssh(&at(AccessLevel::DEVELOPER), &push, &delete, &answers()), Some(Denial::MayNotDeleteProtectedTag));
 }
 
@@ -263,7 +268,7 @@ fn tags_change_with_the_right_to_push_and_protected_ones_never() {
 fn a_deploy_key_pushes_as_far_as_its_creator_still_may() {
     let deploy_key = |creator_level| {
         let mut facts = at(creator_level);
-        facts.key = Some(Key {
+        facts.key = Some(AccessKey {
             id: KeyId(20),
             deploy: true,
             expires_at: None,
@@ -286,9 +291,9 @@ fn a_deploy_key_pushes_as_far_as_its_creator_still_may() {
 
     let admitted = |row| protecting(vec![branch("x", vec![row], Vec::new())]);
     let facts = deploy_key(AccessLevel::REPORTER);
-    let creator = Admission::DeployKey(Some(UserId(5)));
+    let creator = RefAdmission::DeployKey(Some(UserId(5)));
     assert_eq!(ssh(&facts, &admitted(creator), &update, &answers()), None);
-    let other = ssh(&facts, &admitted(Admission::DeployKey(Some(UserId(6)))), &update, &answers());
+    let other = ssh(&facts, &admitted(RefAdmission::DeployKey(Some(UserId(6)))), &update, &answers());
     assert_eq!(other, Some(Denial::MayNotPushToProtectedBranch));
     let everything = protecting(vec![branch("*", role(AccessLevel::MAINTAINER), Vec::new())]);
     assert_eq!(
@@ -303,9 +308,9 @@ fn rows_admit_users_and_groups_by_name() {
     let developer = at(AccessLevel::DEVELOPER);
     let update = [(OLD, NEW, "refs/heads/x")];
     let with = |row| ssh(&developer, &protecting(vec![branch("x", vec![row], Vec::new())]), &update, &answers());
-    assert_eq!(with(Admission::User(UserId(5))), None);
-    assert_eq!(with(Admission::Group(true)), None);
-    for row in [Admission::User(UserId(6)), Admission::Group(false), Admission::Role(AccessLevel::ADMIN)] {
+    assert_eq!(with(RefAdmission::User(UserId(5))), None);
+    assert_eq!(with(RefAdmission::Group(true)), None);
+    for row in [RefAdmission::User(UserId(6)), RefAdmission::Group(false), RefAdmission::Role(AccessLevel::ADMIN)] {
         assert_eq!(with(row), Some(Denial::MayNotPushToProtectedBranch), "{row:?}");
     }
 }
@@ -313,12 +318,15 @@ fn rows_admit_users_and_groups_by_name() {
 #[test]
 fn no_more_is_asked_than_the_rules_look_at() {
     let developer = at(AccessLevel::DEVELOPER);
-    let ask = |push: &PushFacts, line| questions(&developer, push, &changes(&[line]));
+    let ask = |push: &PushFacts, line| project_questions(&developer, push, &changes(&[line]));
     let free = protecting(Vec::new());
     assert!(ask(&free, (OLD, NEW, "refs/heads/free")).is_empty(), "a fast-forward of a free branch costs no call");
     assert!(ask(&free, (OLD, ZERO, "refs/tags/v1")).is_empty());
-    assert_eq!(ask(&free, (OLD, ZERO, "refs/heads/x")), Questions { default_branch: true, ..Questions::default() });
-    assert_eq!(ask(&free, (ZERO, NEW, "refs/heads/x")), Questions { empty: true, ..Questions::default() });
+    assert_eq!(
+        ask(&free, (OLD, ZERO, "refs/heads/x")),
+        PushQuestions { default_branch: true, ..PushQuestions::default() }
+    );
+    assert_eq!(ask(&free, (ZERO, NEW, "refs/heads/x")), PushQuestions { empty: true, ..PushQuestions::default() });
     let guarded = maintainers_push("x");
     assert_eq!(ask(&guarded, (OLD, NEW, "refs/heads/x")).ancestry.len(), 1);
     assert_eq!(ask(&guarded, (ZERO, NEW, "refs/heads/x")).containing.len(), 1);
@@ -336,7 +344,7 @@ fn a_push_of_nothing_is_asked_like_any_push() {
 /// R12, R13: where a merge is running, the right to merge is enough, and it is enough for nothing else.
 #[test]
 fn the_end_of_a_running_merge_needs_the_right_to_merge() {
-    let guarded = |push: Vec<Admission>, merge: Vec<Admission>, commit: &str, into: &str| {
+    let guarded = |push: Vec<RefAdmission>, merge: Vec<RefAdmission>, commit: &str, into: &str| {
         let merges = vec![RunningMerge { commit: ObjectId::parse(commit).unwrap(), branch: into.to_owned() }];
         PushFacts { merges, ..protecting(vec![branch("main", push, merge)]) }
     };
@@ -380,7 +388,7 @@ fn a_security_policy_leaves_protected_branches_to_merge_requests() {
     let with = |policies: Vec<PolicyRule>| PushFacts { policies, ..maintainers_push("ma*") };
     let update = [(OLD, NEW, "refs/heads/main")];
     let blocked = Some(Denial::PolicyBlocksPush);
-    let named = |name: &str| PolicyBranches::Named(vec![Pattern::new(name)]);
+    let named = |name: &str| PolicyBranches::Named(vec![RefPattern::new(name)]);
     for (branches, expected) in [
         (PolicyBranches::Protected, blocked.clone()),
         (PolicyBranches::Default, blocked.clone()),
@@ -398,17 +406,19 @@ fn a_security_policy_leaves_protected_branches_to_merge_requests() {
     let free = [(OLD, NEW, "refs/heads/free")];
     assert_eq!(ssh(&maintainer, &all, &free, &answers()), None, "it is about protected branches alone");
     let delete = [(OLD, ZERO, "refs/heads/ma-1")];
-    assert_eq!(denial(&maintainer, &Protocol::Web, &all, &changes(&delete), &answers()), blocked);
-    let excepted = PolicyRule { branches: named("x"), exceptions: vec![Pattern::new("main")] };
+    assert_eq!(project_denial(&maintainer, &AccessProtocol::Web, &all, &changes(&delete), &answers()), blocked);
+    let excepted = PolicyRule { branches: named("x"), exceptions: vec![RefPattern::new("main")] };
     let one_excepts = with(vec![rule(PolicyBranches::Protected), excepted]);
     assert_eq!(ssh(&maintainer, &one_excepts, &update, &answers()), None);
 
     let mut forcing = all.clone();
     forcing.branches[0].allow_force_push = true;
     assert_eq!(ssh(&maintainer, &forcing, &update, &diverged()), Some(Denial::PolicyBlocksForcePush));
-    let asked = questions(&maintainer, &forcing, &changes(&update));
+    let asked = project_questions(&maintainer, &forcing, &changes(&update));
     assert_eq!(asked.ancestry.len(), 1, "whether it is forced must be known");
-    assert!(questions(&maintainer, &with(vec![rule(PolicyBranches::Default)]), &changes(&update)).default_branch);
+    assert!(
+        project_questions(&maintainer, &with(vec![rule(PolicyBranches::Default)]), &changes(&update)).default_branch
+    );
 
     let merges = vec![RunningMerge { commit: ObjectId::parse(NEW).unwrap(), branch: "main".to_owned() }];
     assert_eq!(ssh(&maintainer, &PushFacts { merges, ..all.clone() }, &update, &answers()), None);
@@ -416,7 +426,7 @@ fn a_security_policy_leaves_protected_branches_to_merge_requests() {
     assert_eq!(ssh(&maintainer, &all, &[(ZERO, NEW, "refs/heads/ma-new")], &answers()), None);
     let exact = PushFacts { policies: all.policies.clone(), ..maintainers_push("main") };
     assert_eq!(ssh(&maintainer, &exact, &[(ZERO, NEW, "refs/heads/main")], &answers()), blocked);
-    let empty = Answers { empty: true, ..Answers::default() };
+    let empty = PushAnswers { empty: true, ..PushAnswers::default() };
     assert_eq!(ssh(&maintainer, &exact, &[(ZERO, NEW, "refs/heads/main")], &empty), None);
     // What the protection itself refuses is refused in its own words.
     let refused = ssh(&at(AccessLevel::DEVELOPER), &all, &update, &answers());
@@ -431,12 +441,12 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
         let mut facts = at(AccessLevel::NO_ACCESS);
         project(&mut facts).visibility = crate::domain::level::Visibility::Public;
         let (branch, target_branch) = ("topic".to_owned(), "main".to_owned());
-        project(&mut facts).collaborations = vec![Collaboration { branch, target, target_branch, level }];
+        project(&mut facts).collaborations = vec![BranchCollaboration { branch, target, target_branch, level }];
         facts
     };
     let developer = collaborator(AccessLevel::DEVELOPER);
     let open =
-        |facts: &Facts, target_facts: PushFacts| collaborations(facts, &BTreeMap::from([(target, target_facts)]));
+        |facts: &AccessFacts, target_facts: PushFacts| collaborations(facts, &BTreeMap::from([(target, target_facts)]));
     let topic = BTreeSet::from(["topic".to_owned()]);
     assert_eq!(open(&developer, protecting(Vec::new())), topic);
     assert_eq!(open(&developer, maintainers_push("main")), topic, "developers may merge there");
@@ -459,7 +469,7 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
     }
     let two = [(OLD, NEW, "refs/heads/topic"), (OLD, NEW, "refs/heads/main")];
     assert_eq!(ssh(&developer, &push, &two, &answers()), Some(Denial::MayNotPush));
-    let empty = Answers { empty: true, ..Answers::default() };
+    let empty = PushAnswers { empty: true, ..PushAnswers::default() };
     assert_eq!(ssh(&developer, &push, &[(ZERO, NEW, "refs/heads/topic")], &empty), Some(Denial::MayNotPush));
     let guarded = PushFacts { branches: maintainers_push("topic").branches, ..push };
     let refused = ssh(&developer, &guarded, &[(OLD, NEW, "refs/heads/topic")], &answers());
@@ -468,12 +478,12 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
     // What ends pushes for everybody ends them for collaborators.
     let targets = BTreeMap::from([(target, protecting(Vec::new()))]);
     for end in [
-        |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Disabled,
-        |facts: &mut Facts| project(facts).repository_level = FeatureLevel::Private,
-        |facts: &mut Facts| project(facts).pending_deletion = true,
-        |facts: &mut Facts| project(facts).archived = true,
-        |facts: &mut Facts| facts.user = None,
-        |facts: &mut Facts| facts.key.as_mut().unwrap().deploy = true,
+        |facts: &mut AccessFacts| project(facts).repository_level = FeatureLevel::Disabled,
+        |facts: &mut AccessFacts| project(facts).repository_level = FeatureLevel::Private,
+        |facts: &mut AccessFacts| project(facts).pending_deletion = true,
+        |facts: &mut AccessFacts| project(facts).archived = true,
+        |facts: &mut AccessFacts| facts.user = None,
+        |facts: &mut AccessFacts| facts.key.as_mut().unwrap().deploy = true,
     ] {
         let mut facts = developer.clone();
         end(&mut facts);
@@ -484,4 +494,87 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
         BTreeSet::from([target])
     );
     assert_eq!(collaboration_targets(&developer, &changes(&[(OLD, NEW, "refs/heads/main")])), BTreeSet::new());
+}
+
+/// Branches of snippets come and go with the snippet; only the very first one is pushed.
+#[test]
+fn a_snippet_gains_its_first_branch_and_no_other() {
+    let attempt = |protocol| Attempt {
+        command: GitCommand::Push,
+        protocol,
+        actor: ActorName::Nobody,
+        target: AccessTarget::Repository(GlRepository::Snippet(SnippetId(9))),
+        changes: PushChanges::Any,
+        client_ip: None,
+        certified_by: None,
+    };
+    let said = |lines: &[(&str, &str, &str)], empty| {
+        let answers = PushAnswers { empty, ..PushAnswers::default() };
+        let asked = questions(&facts(), &PushedRepository::Snippet, &changes(lines)).empty;
+        let ssh = attempt(AccessProtocol::Ssh);
+        let decision = decide(&facts(), &ssh, &PushedRepository::Snippet, &changes(lines), &answers);
+        (asked, decision == Decision::Allow)
+    };
+    let first = (ZERO, NEW, "refs/heads/main");
+    assert_eq!(said(&[first], true), (true, true));
+    assert_eq!(said(&[first], false), (true, false));
+    assert_eq!(said(&[first, (ZERO, NEW, "refs/heads/other")], true), (true, false));
+    assert_eq!(said(&[first, (OLD, NEW, "refs/heads/other")], true), (true, false));
+    assert_eq!(said(&[first, (ZERO, NEW, "refs/tags/v1")], true), (true, true));
+    assert_eq!(said(&[(OLD, NEW, "refs/heads/main"), (OLD, NEW, "refs/heads/x")], false), (false, true));
+    assert_eq!(said(&[(OLD, ZERO, "refs/heads/main")], false), (false, false));
+    assert_eq!(said(&[(OLD, ZERO, "refs/heads/main"), first], true), (false, false));
+    assert_eq!(said(&[(ZERO, NEW, "refs/tags/v1"), (OLD, ZERO, "refs/tags/v2")], false), (false, true));
+    let refused = decide(
+        &facts(),
+        &attempt(AccessProtocol::Ssh),
+        &PushedRepository::Snippet,
+        &changes(&[(OLD, ZERO, "refs/heads/main")]),
+        &answers(),
+    );
+    assert_eq!(refused, Decision::Deny(Denial::SnippetBranch));
+}
+
+#[test]
+fn each_kind_of_repository_has_its_own_rules() {
+    let attempt = |protocol| Attempt {
+        command: GitCommand::Push,
+        protocol,
+        actor: ActorName::Nobody,
+        target: AccessTarget::Repository(GlRepository::Project(ProjectId(7))),
+        changes: PushChanges::Any,
+        client_ip: None,
+        certified_by: None,
+    };
+    let update = changes(&[(OLD, ZERO, "refs/heads/feature")]);
+    let maintainer = at(AccessLevel::MAINTAINER);
+    let project = PushedRepository::Project(Box::new(maintainers_push("feature")));
+    let decided = |protocol, repository: &PushedRepository| {
+        decide(&maintainer, &attempt(protocol), repository, &update, &answers())
+    };
+    let over_ssh = decided(AccessProtocol::Ssh, &project);
+    assert_eq!(over_ssh, Decision::Deny(Denial::DeleteProtectedBranchOnWeb));
+    assert_eq!(decided(AccessProtocol::Web, &project), Decision::Allow);
+    assert!(questions(&maintainer, &project, &update).default_branch);
+    assert_eq!(decided(AccessProtocol::Ssh, &PushedRepository::Other), Decision::Allow);
+    assert!(questions(&maintainer, &PushedRepository::Other, &update).is_empty());
+}
+
+#[test]
+fn what_is_refused_whatever_the_repository_answers_is_not_asked() {
+    let create = changes(&[(ZERO, NEW, "refs/heads/x")]);
+    let asks = |facts: &AccessFacts, push: &PushFacts| !project_questions(facts, push, &create).is_empty();
+    let free = protecting(Vec::new());
+    assert!(asks(&at(AccessLevel::DEVELOPER), &free));
+    assert!(!asks(&at(AccessLevel::REPORTER), &free), "who may not push");
+    let size = content::SizeLimit { limit: 1, repository: Some(2), lfs: 0 };
+    let full = PushFacts {
+        content: content::ContentRules { size: Some(size), ..content::ContentRules::default() },
+        ..free.clone()
+    };
+    assert!(!asks(&at(AccessLevel::DEVELOPER), &full), "where nothing fits");
+    let nowhere = AccessFacts { project: None, ..at(AccessLevel::DEVELOPER) };
+    assert!(!asks(&nowhere, &free));
+    let refused = project_denial(&nowhere, &AccessProtocol::Ssh, &free, &create, &answers());
+    assert_eq!(refused, Some(Denial::NoSuchProject));
 }

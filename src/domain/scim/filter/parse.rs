@@ -1,79 +1,79 @@
 //! The grammar by recursive descent: a function for each rule, from the loosest binding to the tightest.
 
-use super::{BadFilter, Filter, MAX_DEPTH, MAX_LENGTH, MAX_TERMS, Operator, Value};
-use crate::domain::scim::path::Attribute;
+use super::{FilterError, FilterOperator, FilterValue, MAX_DEPTH, MAX_LENGTH, MAX_TERMS, ScimFilter};
+use crate::domain::scim::attribute_path::AttributePath;
 
-type Result<T> = std::result::Result<T, BadFilter>;
+type Result<T> = std::result::Result<T, FilterError>;
 
 /// A filter that fills the whole text.
-pub fn filter(text: &str) -> Result<Filter> {
+pub fn filter(text: &str) -> Result<ScimFilter> {
     if text.len() > MAX_LENGTH {
-        return Err(BadFilter::TooLong);
+        return Err(FilterError::TooLong);
     }
-    let mut reader = Reader { rest: text, terms: 0, depth: 0 };
+    let mut reader = FilterReader { rest: text, terms: 0, depth: 0 };
     let filter = reader.either()?;
     reader.skip_blanks();
-    if reader.rest.is_empty() { Ok(filter) } else { Err(BadFilter::Malformed) }
+    if reader.rest.is_empty() { Ok(filter) } else { Err(FilterError::Malformed) }
 }
 
 /// `attribute eq anything at all`
-pub fn as_gitlab_would(text: &str) -> Option<Filter> {
+pub fn as_gitlab_would(text: &str) -> Option<ScimFilter> {
     let (attribute, rest) = text.trim().split_once(char::is_whitespace)?;
     let (operator, value) = rest.trim_start().split_once(char::is_whitespace)?;
     if !operator.eq_ignore_ascii_case("eq") || value.contains('\0') {
         return None;
     }
     let value = value.trim().replace('"', "");
-    Some(Filter::Compare(Attribute::parse(attribute)?, Operator::Equal, Value::Text(value)))
+    Some(ScimFilter::Compare(AttributePath::parse(attribute)?, FilterOperator::Equal, FilterValue::Text(value)))
 }
 
-struct Reader<'a> {
+struct FilterReader<'a> {
     rest: &'a str,
     terms: usize,
     depth: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn either(&mut self) -> Result<Filter> {
+impl<'a> FilterReader<'a> {
+    fn either(&mut self) -> Result<ScimFilter> {
         let mut filters = vec![self.all()?];
         while self.take_word("or") {
             filters.push(self.all()?);
         }
-        Ok(alone_or(filters, Filter::Or))
+        Ok(alone_or(filters, ScimFilter::Or))
     }
 
-    fn all(&mut self) -> Result<Filter> {
+    fn all(&mut self) -> Result<ScimFilter> {
         let mut filters = vec![self.single()?];
         while self.take_word("and") {
             filters.push(self.single()?);
         }
-        Ok(alone_or(filters, Filter::And))
+        Ok(alone_or(filters, ScimFilter::And))
     }
 
-    fn single(&mut self) -> Result<Filter> {
+    fn single(&mut self) -> Result<ScimFilter> {
         if self.take('(') {
             return self.nested(')');
         }
         let before = self.rest;
         if self.take_word("not") && self.take('(') {
-            return Ok(Filter::Not(Box::new(self.nested(')')?)));
+            return Ok(ScimFilter::Not(Box::new(self.nested(')')?)));
         }
         self.rest = before;
         self.term()
     }
 
     /// A filter up to the mark that closes it.
-    fn nested(&mut self, close: char) -> Result<Filter> {
+    fn nested(&mut self, close: char) -> Result<ScimFilter> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(BadFilter::TooDeep);
+            return Err(FilterError::TooDeep);
         }
         let filter = self.either()?;
         self.depth -= 1;
-        if self.take(close) { Ok(filter) } else { Err(BadFilter::Malformed) }
+        if self.take(close) { Ok(filter) } else { Err(FilterError::Malformed) }
     }
 
-    fn term(&mut self) -> Result<Filter> {
+    fn term(&mut self) -> Result<ScimFilter> {
         let attribute = self.attribute()?;
         if !self.rest.starts_with('[') {
             return self.comparison(attribute);
@@ -85,46 +85,46 @@ impl<'a> Reader<'a> {
             let sub = self.attribute()?;
             let more = self.comparison(sub)?;
             within = match within {
-                Filter::And(mut filters) => {
+                ScimFilter::And(mut filters) => {
                     filters.push(more);
-                    Filter::And(filters)
+                    ScimFilter::And(filters)
                 }
-                other => Filter::And(vec![other, more]),
+                other => ScimFilter::And(vec![other, more]),
             };
         }
-        Ok(Filter::Within(attribute, Box::new(within)))
+        Ok(ScimFilter::Within(attribute, Box::new(within)))
     }
 
     /// What follows an attribute: `pr`, or an operator and a value.
-    fn comparison(&mut self, attribute: Attribute) -> Result<Filter> {
+    fn comparison(&mut self, attribute: AttributePath) -> Result<ScimFilter> {
         self.terms += 1;
         if self.terms > MAX_TERMS {
-            return Err(BadFilter::TooManyTerms);
+            return Err(FilterError::TooManyTerms);
         }
         if self.take_word("pr") {
-            return Ok(Filter::Present(attribute));
+            return Ok(ScimFilter::Present(attribute));
         }
-        let operator = Operator::parse(self.word()).ok_or(BadFilter::Malformed)?;
-        Ok(Filter::Compare(attribute, operator, self.value()?))
+        let operator = FilterOperator::parse(self.word()).ok_or(FilterError::Malformed)?;
+        Ok(ScimFilter::Compare(attribute, operator, self.value()?))
     }
 
-    fn attribute(&mut self) -> Result<Attribute> {
-        Attribute::parse(self.word()).ok_or(BadFilter::Malformed)
+    fn attribute(&mut self) -> Result<AttributePath> {
+        AttributePath::parse(self.word()).ok_or(FilterError::Malformed)
     }
 
-    fn value(&mut self) -> Result<Value> {
+    fn value(&mut self) -> Result<FilterValue> {
         self.skip_blanks();
         if self.rest.starts_with('"') {
-            return self.quoted().map(Value::Text);
+            return self.quoted().map(FilterValue::Text);
         }
         Ok(match self.word() {
-            "" => return Err(BadFilter::Malformed),
-            "true" => Value::Boolean(true),
-            "false" => Value::Boolean(false),
-            "null" => Value::Null,
-            word if word.contains('\0') => return Err(BadFilter::Malformed),
-            word if is_number(word) => Value::Number(word.to_owned()),
-            word => Value::Text(word.to_owned()),
+            "" => return Err(FilterError::Malformed),
+            "true" => FilterValue::Boolean(true),
+            "false" => FilterValue::Boolean(false),
+            "null" => FilterValue::Null,
+            word if word.contains('\0') => return Err(FilterError::Malformed),
+            word if is_number(word) => FilterValue::Number(word.to_owned()),
+            word => FilterValue::Text(word.to_owned()),
         })
     }
 
@@ -133,13 +133,13 @@ impl<'a> Reader<'a> {
         let mut text = String::new();
         let mut chars = self.rest[1..].chars();
         loop {
-            let char = match chars.next().ok_or(BadFilter::Malformed)? {
+            let char = match chars.next().ok_or(FilterError::Malformed)? {
                 '"' => break,
-                '\\' => escaped(&mut chars).ok_or(BadFilter::Malformed)?,
+                '\\' => escaped(&mut chars).ok_or(FilterError::Malformed)?,
                 char => char,
             };
             if char == '\0' {
-                return Err(BadFilter::Malformed);
+                return Err(FilterError::Malformed);
             }
             text.push(char);
         }
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn alone_or(mut filters: Vec<Filter>, many: fn(Vec<Filter>) -> Filter) -> Filter {
+fn alone_or(mut filters: Vec<ScimFilter>, many: fn(Vec<ScimFilter>) -> ScimFilter) -> ScimFilter {
     if filters.len() == 1 { filters.remove(0) } else { many(filters) }
 }
 

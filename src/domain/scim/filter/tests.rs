@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn printed(text: &str) -> String {
-    Filter::parse(text).map_or_else(|error| error.to_string(), |filter| filter.to_string())
+    ScimFilter::parse(text).map_or_else(|error| error.to_string(), |filter| filter.to_string())
 }
 
 #[test]
@@ -31,18 +31,18 @@ fn the_examples_of_the_rfc_are_read() {
         r#"userType eq "Employee" and emails[type eq "work" and value co "@example.com"]"#,
         r#"emails[type eq "work" and value co "@example.com"] or ims[type eq "xmpp" and value co "@foo.com"]"#,
     ] {
-        let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(Filter::parse(&filter.to_string()), Ok(filter), "{text}");
+        let filter = ScimFilter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(ScimFilter::parse(&filter.to_string()), Ok(filter), "{text}");
     }
 }
 
 #[test]
 fn and_binds_tighter_than_or_and_parentheses_tighter_than_both() {
     assert_eq!(printed("a pr or b pr and c pr"), "a pr or b pr and c pr");
-    let Ok(Filter::Or(either)) = Filter::parse("a pr or b pr and c pr") else { panic!("not an or") };
-    assert!(matches!(&either[..], [Filter::Present(_), Filter::And(both)] if both.len() == 2));
-    let Ok(Filter::And(both)) = Filter::parse("(a pr or b pr) and not(c pr)") else { panic!("not an and") };
-    assert!(matches!(&both[..], [Filter::Or(_), Filter::Not(_)]));
+    let Ok(ScimFilter::Or(either)) = ScimFilter::parse("a pr or b pr and c pr") else { panic!("not an or") };
+    assert!(matches!(&either[..], [ScimFilter::Present(_), ScimFilter::And(both)] if both.len() == 2));
+    let Ok(ScimFilter::And(both)) = ScimFilter::parse("(a pr or b pr) and not(c pr)") else { panic!("not an and") };
+    assert!(matches!(&both[..], [ScimFilter::Or(_), ScimFilter::Not(_)]));
 }
 
 #[test]
@@ -54,8 +54,12 @@ fn names_and_words_of_the_grammar_are_of_any_case() {
 #[test]
 fn values_are_json_or_bare_words() {
     assert_eq!(
-        Filter::parse("id eq a-b-c-d"),
-        Ok(Filter::Compare(Attribute::parse("id").unwrap(), Operator::Equal, Value::Text("a-b-c-d".to_owned())))
+        ScimFilter::parse("id eq a-b-c-d"),
+        Ok(ScimFilter::Compare(
+            AttributePath::parse("id").unwrap(),
+            FilterOperator::Equal,
+            FilterValue::Text("a-b-c-d".to_owned())
+        ))
     );
     assert_eq!(printed(r#"a eq "\u00e9\ud83d\ude00\t\/\"\\""#), "a eq \"é😀\\u0009/\\\"\\\\\"");
     assert_eq!(
@@ -84,7 +88,7 @@ fn what_gitlab_reads_as_one_equality_is_one() {
     assert_eq!(printed(r#"userName eq "CORP\jdoe""#), r#"username eq "CORP\\jdoe""#);
     assert_eq!(printed("id eq CN=Jane Doe,O=x"), r#"id eq "CN=Jane Doe,O=x""#);
     assert_eq!(printed(r#"id  EQ  "unfinished"#), r#"id eq "unfinished""#);
-    let malformed = BadFilter::Malformed.to_string();
+    let malformed = FilterError::Malformed.to_string();
     assert_eq!(printed(r#"id ne "CORP\jdoe""#), malformed);
     assert_eq!(printed(r#"emails[x eq "CORP\jdoe""#), malformed);
 }
@@ -119,52 +123,52 @@ fn what_is_no_filter_is_refused() {
         "a ne \"\\x\"",
         "()",
     ] {
-        assert_eq!(Filter::parse(text), Err(BadFilter::Malformed), "{text:?}");
+        assert_eq!(ScimFilter::parse(text), Err(FilterError::Malformed), "{text:?}");
     }
 }
 
 /// scim-80
 #[test]
 fn what_is_too_much_is_refused_at_once() {
-    assert_eq!(Filter::parse(&"(".repeat(MAX_DEPTH + 1)), Err(BadFilter::TooDeep));
-    assert_eq!(Filter::parse(&"(".repeat(10_000)), Err(BadFilter::TooLong));
-    assert_eq!(Filter::parse(&format!("id eq \"{}\"", "x".repeat(100_000))), Err(BadFilter::TooLong));
+    assert_eq!(ScimFilter::parse(&"(".repeat(MAX_DEPTH + 1)), Err(FilterError::TooDeep));
+    assert_eq!(ScimFilter::parse(&"(".repeat(10_000)), Err(FilterError::TooLong));
+    assert_eq!(ScimFilter::parse(&format!("id eq \"{}\"", "x".repeat(100_000))), Err(FilterError::TooLong));
     let terms = |count: usize| vec!["a pr"; count].join(" or ");
-    assert!(Filter::parse(&terms(MAX_TERMS)).is_ok());
-    assert_eq!(Filter::parse(&terms(MAX_TERMS + 1)), Err(BadFilter::TooManyTerms));
-    assert_eq!(Filter::parse(&terms(5_000)), Err(BadFilter::TooLong));
-    assert_eq!(Filter::parse(&vec!["id eq 1"; 65].join(" or ")), Err(BadFilter::TooManyTerms));
+    assert!(ScimFilter::parse(&terms(MAX_TERMS)).is_ok());
+    assert_eq!(ScimFilter::parse(&terms(MAX_TERMS + 1)), Err(FilterError::TooManyTerms));
+    assert_eq!(ScimFilter::parse(&terms(5_000)), Err(FilterError::TooLong));
+    assert_eq!(ScimFilter::parse(&vec!["id eq 1"; 65].join(" or ")), Err(FilterError::TooManyTerms));
     let deep = format!("{}a pr{}", "not (".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
-    assert!(Filter::parse(&deep).is_ok());
+    assert!(ScimFilter::parse(&deep).is_ok());
 }
 
-fn attribute() -> impl Strategy<Value = Attribute> {
+fn attribute() -> impl Strategy<Value = AttributePath> {
     ("(urn:[a-z0-9:.]{1,20}[a-z0-9]:)?[a-z$][a-z0-9_-]{0,8}(\\.[a-z$][a-z]{0,5})?")
-        .prop_filter_map("not an attribute", |text| Attribute::parse(&text))
+        .prop_filter_map("not an attribute", |text| AttributePath::parse(&text))
 }
 
-fn value() -> impl Strategy<Value = Value> {
+fn value() -> impl Strategy<Value = FilterValue> {
     prop_oneof![
-        any::<String>().prop_map(|text| Value::Text(text.replace('\0', ""))),
-        any::<i64>().prop_map(|number| Value::Number(number.to_string())),
-        any::<bool>().prop_map(Value::Boolean),
-        Just(Value::Null),
+        any::<String>().prop_map(|text| FilterValue::Text(text.replace('\0', ""))),
+        any::<i64>().prop_map(|number| FilterValue::Number(number.to_string())),
+        any::<bool>().prop_map(FilterValue::Boolean),
+        Just(FilterValue::Null),
     ]
 }
 
-fn any_filter() -> impl Strategy<Value = Filter> {
-    let operator = proptest::sample::select(Operator::ALL.map(|(operator, _)| operator).to_vec());
+fn any_filter() -> impl Strategy<Value = ScimFilter> {
+    let operator = proptest::sample::select(FilterOperator::ALL.map(|(operator, _)| operator).to_vec());
     let term = prop_oneof![
         (attribute(), operator, value())
-            .prop_map(|(attribute, operator, value)| Filter::Compare(attribute, operator, value)),
-        attribute().prop_map(Filter::Present),
+            .prop_map(|(attribute, operator, value)| ScimFilter::Compare(attribute, operator, value)),
+        attribute().prop_map(ScimFilter::Present),
     ];
     term.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
-            proptest::collection::vec(inner.clone(), 2..4).prop_map(Filter::And),
-            proptest::collection::vec(inner.clone(), 2..4).prop_map(Filter::Or),
-            inner.clone().prop_map(|filter| Filter::Not(Box::new(filter))),
-            (attribute(), inner).prop_map(|(attribute, filter)| Filter::Within(attribute, Box::new(filter))),
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(ScimFilter::And),
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(ScimFilter::Or),
+            inner.clone().prop_map(|filter| ScimFilter::Not(Box::new(filter))),
+            (attribute(), inner).prop_map(|(attribute, filter)| ScimFilter::Within(attribute, Box::new(filter))),
         ]
     })
 }
@@ -173,13 +177,13 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC*", pieces in proptest::collection::vec(
         proptest::sample::select(vec!["a", " ", "(", ")", "[", "]", ".", "\"", "\\u12", " eq ", " and ", " or ", "not", " pr", "x eq 1"]), 0..60)) {
-        let _ = Filter::parse(&text);
-        let _ = Filter::parse(&pieces.concat());
+        let _ = ScimFilter::parse(&text);
+        let _ = ScimFilter::parse(&pieces.concat());
     }
 
     #[test]
     fn what_is_printed_reads_back_the_same(filter in any_filter()) {
         prop_assume!(filter.to_string().len() <= MAX_LENGTH);
-        prop_assert_eq!(Filter::parse(&filter.to_string()), Ok(filter));
+        prop_assert_eq!(ScimFilter::parse(&filter.to_string()), Ok(filter));
     }
 }

@@ -7,17 +7,16 @@ use axum::http::StatusCode;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::domain::add_on::{AddOn, Complaints, Order, Purchase, Wanted, carry_out};
-use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
+use crate::domain::add_on::{AddOn, Complaints, Order, Purchase, Wanted};
+use crate::domain::provisioning::ProvisioningRefusal;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::{Given, Parameters, Reader};
-use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
+use crate::http::provisioning::ProvisioningState;
+use crate::http::provisioning::namespace::NamespaceName;
 use crate::http::provisioning::subscription_add_on_purchase::{self as one, AddOnName};
-use crate::http::provisioning::{ProvisioningState, retried};
-use crate::store::add_on_purchases;
-use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::services::{ServiceError, purchase_add_ons};
+use crate::store::provisioned_namespaces::Namespace;
 
 /// The lists of a request, by their names, and the add-ons that they are of.
 const LISTS: [(&str, AddOn); 4] = [
@@ -84,10 +83,12 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Vec<PurchaseResponse>>), ApiError> {
     let orders = parameters.read(declare)?;
     let namespace = name.find(&state.db).await?;
-    if !namespace.is_root() {
-        return Err(ApiError::BadRequest(format!("Namespace {} is not a root namespace", namespace.name)));
-    }
-    let purchases = retried(|| save(&state, namespace.id, &orders, provisioner.author())).await?;
+    let (author, now) = (provisioner.author(), state.clock.now());
+    let carried_out = purchase_add_ons::carry_out_all(&state.db, &namespace, &orders, author, now).await;
+    let purchases = carried_out.map_err(|error| match error {
+        ServiceError::Refused(ProvisioningRefusal::PurchaseTerms(complaints)) => unable(&complaints),
+        error => error.into(),
+    })?;
     if purchases.is_empty() {
         return Err(ApiError::BadRequest("No add-on purchases to save".to_owned()));
     }
@@ -102,44 +103,6 @@ pub async fn create(
     }
     let saved = purchases.into_iter().map(|purchase| PurchaseResponse::of(&namespace, purchase)).collect();
     Ok((StatusCode::CREATED, Json(saved)))
-}
-
-async fn save(
-    state: &ProvisioningState,
-    namespace: NamespaceId,
-    orders: &[Order],
-    author: &Author,
-) -> Result<Vec<Purchase>, ApiError> {
-    let now = state.clock.now();
-    let mut transaction = state.db.begin().await?;
-    // Two add-ons may be one purchase, so requests of a namespace follow each other.
-    if provisioned_namespaces::lock_all(&mut *transaction, [namespace]).await?.is_empty() {
-        return Err(no_such_namespace());
-    }
-    let mut saved = Vec::new();
-    for order in orders {
-        let bought = add_on_purchases::find_for_update(&mut *transaction, namespace, order.add_on).await?;
-        let instead = match order.in_place_of {
-            Some(other) => add_on_purchases::find_for_update(&mut *transaction, namespace, other).await?,
-            None => None,
-        };
-        let before = bought.or(instead);
-        let Some(terms) =
-            carry_out(order, before.as_ref(), now.date_naive()).map_err(|complaints| unable(&complaints))?
-        else {
-            continue;
-        };
-        let purchase = if let Some(before) = before {
-            let after = Purchase { terms, add_on: order.add_on, ..before.clone() };
-            add_on_purchases::change(&mut transaction, &before, after, author, now).await?
-        } else {
-            let made = add_on_purchases::create(&mut transaction, namespace, order.add_on, terms, author, now).await?;
-            made.ok_or_else(|| ApiError::BadRequest("The add-on is bought by another request".to_owned()))?
-        };
-        saved.push(purchase);
-    }
-    transaction.commit().await?;
-    Ok(saved)
 }
 
 fn unable(complaints: &Complaints) -> ApiError {

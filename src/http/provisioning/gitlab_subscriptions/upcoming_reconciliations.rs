@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 
-use crate::domain::ledger::Author;
 use crate::domain::reconciliation::Reconciliation;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::Parameters;
-use crate::http::provisioning::namespace::{NamespaceName, no_such_namespace};
-use crate::http::provisioning::{ProvisioningState, retried, upcoming_reconciliations};
-use crate::store::{provisioned_namespaces, reconciliations};
+use crate::http::provisioning::namespace::NamespaceName;
+use crate::http::provisioning::{ProvisioningState, upcoming_reconciliations};
+use crate::services::write_reconciliations;
 
 /// Writes the dates of the namespace.
 ///
@@ -36,18 +35,9 @@ pub async fn update(
         next_reconciliation_date: next.ok_or_else(|| blank("next_reconciliation_date"))?,
         display_alert_from: alert.ok_or_else(|| blank("display_alert_from"))?,
     };
-    retried(|| write(&state, dates, provisioner.author())).await?;
+    write_reconciliations::write(&state.db, dates, provisioner.author(), state.clock.now()).await?;
     tracing::info!(namespace.id = namespace.0, "wrote an upcoming reconciliation");
     Ok(Json(200))
-}
-
-async fn write(state: &ProvisioningState, dates: Reconciliation, author: &Author) -> Result<(), ApiError> {
-    let mut transaction = state.db.begin().await?;
-    if provisioned_namespaces::lock_all(&mut *transaction, [dates.namespace]).await?.is_empty() {
-        return Err(no_such_namespace());
-    }
-    reconciliations::upsert(&mut transaction, &[dates], author, state.clock.now()).await?;
-    Ok(transaction.commit().await?)
 }
 
 /// Removes the dates of the namespace.
@@ -61,6 +51,6 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     upcoming_reconciliations::only_with_plans(&state)?;
     let namespace = name.find(&state.db).await?.id;
-    retried(|| upcoming_reconciliations::remove(&state, namespace, provisioner.author())).await?;
+    upcoming_reconciliations::remove(&state, namespace, &provisioner).await?;
     Ok(StatusCode::NO_CONTENT)
 }

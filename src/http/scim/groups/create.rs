@@ -3,16 +3,14 @@
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use uuid::Uuid;
 
-use super::{members, require, resource, uuid};
-use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
+use super::{members, parse_uuid, require, resource, translate};
+use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
-use crate::http::scim::race::{Lost, retry};
 use crate::http::scim::{ScimState, projection_of};
-use crate::store::scim_groups::{self, Linked};
+use crate::services::provision_scim_group::provision_scim_group;
 
 /// The group afterwards, with the members that the request adds. To ask again is answered the same.
 ///
@@ -28,30 +26,16 @@ pub async fn create(
     let refused = |detail: &str| ScimError::Refused(detail.to_owned());
     let name = body::member(&fields, "displayName").and_then(body::text).filter(|name| !name.trim().is_empty());
     let name = name.ok_or_else(|| refused("Missing params: [:saml_group_name]"))?;
-    let wanted = match body::member(&fields, "externalId") {
+    let uid = match body::member(&fields, "externalId") {
         None => None,
         Some(id) => {
-            let id = body::text(id).and_then(|id| uuid(&id));
+            let id = body::text(id).and_then(|id| parse_uuid(&id));
             Some(id.ok_or_else(|| refused("Invalid UUID for scim_group_uid"))?)
         }
     };
-    let mut change = MemberChange::default();
-    change.add(members::coming(body::member(&fields, "members").unwrap_or_default())?);
-    let uid = match retry(|| once(&scim, &name, wanted, &change)).await? {
-        Linked::Done(uid) => uid,
-        Linked::NoSuchName => return Err(refused(&format!("No matching SAML group found with name: {name}"))),
-        Linked::UidTaken => return Err(ScimError::Conflict("Scim group uid has already been taken".to_owned())),
-    };
+    let mut change = ScimMemberChange::default();
+    change.add(members::parse_known_ids(body::member(&fields, "members").unwrap_or_default())?);
+    let uid = provision_scim_group(&scim.db, &name, uid, &change).await.map_err(|error| translate(error, &name))?;
     let projection = projection_of(GROUP_SCHEMA, query.as_deref());
     resource::answer(&scim, &caller, uid, &projection, StatusCode::CREATED).await
-}
-
-async fn once(scim: &ScimState, name: &str, wanted: Option<Uuid>, change: &MemberChange) -> Result<Linked, Lost> {
-    let mut transaction = scim.db.begin().await?;
-    let linked = scim_groups::link(&mut transaction, name, wanted).await?;
-    if let Linked::Done(uid) = linked {
-        scim_groups::change_members(&mut transaction, uid, change).await?;
-        transaction.commit().await?;
-    }
-    Ok(linked)
 }

@@ -4,12 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::hold;
+use super::{parse_uid, translate};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::race::{Lost, retry};
-use crate::http::scim::{ScimState, no_content};
-use crate::store::scim_groups;
+use crate::http::scim::{ScimState, no_content, version};
+use crate::services::delete_scim_group::delete_scim_group;
 
 /// Nothing to see any more.
 ///
@@ -21,14 +20,8 @@ pub async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
-    retry(|| once(&scim, &id, &headers)).await?;
+    delete_scim_group(&scim.db, parse_uid(&id)?, &version::expected(&headers))
+        .await
+        .map_err(|error| translate(error, &id))?;
     Ok(no_content())
-}
-
-async fn once(scim: &ScimState, id: &str, headers: &HeaderMap) -> Result<(), Lost> {
-    let mut transaction = scim.db.begin().await?;
-    let uid = hold(&mut transaction, id, headers).await?;
-    scim_groups::unlink(&mut transaction, uid).await?;
-    transaction.commit().await?;
-    Ok(())
 }

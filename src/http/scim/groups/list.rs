@@ -8,9 +8,9 @@ use crate::domain::scim::group::{GROUP_SCHEMA, display_name};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::list_request::{ListRequest, Listed};
+use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
 use crate::store::scim_groups;
-use crate::store::scim_search::Page;
+use crate::store::scim_search::ScimPage;
 
 /// The page that is asked for.
 ///
@@ -19,7 +19,7 @@ use crate::store::scim_search::Page;
 pub async fn list(
     State(scim): State<ScimState>,
     caller: ScimCaller,
-    request: ListRequest,
+    request: ScimListRequest,
 ) -> Result<Response, ScimError> {
     let page = request.page();
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
@@ -32,9 +32,9 @@ pub async fn list(
 pub async fn find(
     scim: &ScimState,
     caller: &ScimCaller,
-    request: &ListRequest,
-    page: Page,
-) -> Result<Listed, ScimError> {
+    request: &ScimListRequest,
+    page: ScimPage,
+) -> Result<ScimListPage, ScimError> {
     let filter = request.filter()?;
     let name = filter.as_ref().map(display_name).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
     let projection = request.projection(GROUP_SCHEMA);
@@ -43,5 +43,5 @@ pub async fn find(
     let members = resource::members(scim, &mut groups, &projection).await?;
     let limit = if groups.len() < asked { i64::try_from(groups.len()).unwrap_or(page.limit) } else { page.limit };
     let resources = groups.iter().map(|group| resource::render(caller, group, &members, &projection)).collect();
-    Ok(Listed { resources, total, limit })
+    Ok(ScimListPage { resources, total, limit })
 }

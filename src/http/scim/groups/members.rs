@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::scim::filter::{self, Filter, Operator};
+use crate::domain::scim::filter::{FilterOperator, FilterValue, ScimFilter};
 use crate::domain::scim::group::unquoted;
 use crate::http::scim::body;
 use crate::http::scim::error::ScimError;
@@ -12,19 +12,19 @@ use crate::http::scim::error::ScimError;
 ///
 /// # Errors
 /// 400 for what is no list of members.
-pub fn coming(value: &Value) -> Result<Vec<String>, ScimError> {
-    Ok(each(value)?.iter().filter_map(id).collect())
+pub fn parse_known_ids(value: &Value) -> Result<Vec<String>, ScimError> {
+    Ok(parse_list(value)?.iter().filter_map(parse_id).collect())
 }
 
 /// The ids of a list that says who goes, or who alone stays.
 ///
 /// # Errors
 /// 400 where one of them cannot be read: somebody might stay who should go, or all go who should stay.
-pub fn all(value: &Value) -> Result<Vec<String>, ScimError> {
-    each(value)?.iter().map(|member| id(member).ok_or_else(unreadable)).collect()
+pub fn parse_ids(value: &Value) -> Result<Vec<String>, ScimError> {
+    parse_list(value)?.iter().map(|member| parse_id(member).ok_or_else(unreadable)).collect()
 }
 
-fn each(value: &Value) -> Result<Vec<Value>, ScimError> {
+fn parse_list(value: &Value) -> Result<Vec<Value>, ScimError> {
     match body::unwrapped(value) {
         Value::Null => Ok(Vec::new()),
         Value::Array(members) => Ok(members),
@@ -33,7 +33,7 @@ fn each(value: &Value) -> Result<Vec<Value>, ScimError> {
     }
 }
 
-fn id(member: &Value) -> Option<String> {
+fn parse_id(member: &Value) -> Option<String> {
     let id = match member {
         Value::Object(member) => body::member(member, "value").and_then(body::text),
         member => body::text(member),
@@ -45,14 +45,14 @@ fn id(member: &Value) -> Option<String> {
 ///
 /// # Errors
 /// 400 for any other filter.
-pub fn ids_in(filter: &Filter) -> Result<Vec<String>, ScimError> {
+pub fn parse_filter_ids(filter: &ScimFilter) -> Result<Vec<String>, ScimError> {
     match filter {
-        Filter::Compare(attribute, Operator::Equal, filter::Value::Text(id) | filter::Value::Number(id))
+        ScimFilter::Compare(attribute, FilterOperator::Equal, FilterValue::Text(id) | FilterValue::Number(id))
             if attribute.schema().is_none() && attribute.name() == "value" && attribute.sub().is_none() =>
         {
             Ok(vec![unquoted(id).to_owned()])
         }
-        Filter::Or(filters) => Ok(filters.iter().map(ids_in).collect::<Result<Vec<_>, _>>()?.concat()),
+        ScimFilter::Or(filters) => Ok(filters.iter().map(parse_filter_ids).collect::<Result<Vec<_>, _>>()?.concat()),
         _ => Err(unreadable()),
     }
 }

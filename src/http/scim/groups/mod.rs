@@ -10,25 +10,21 @@ pub mod patch;
 pub mod replace;
 mod resource;
 
-use axum::http::HeaderMap;
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::body;
 use super::error::ScimError;
-use super::race::{Lost, retry};
-use super::{ScimState, body, version};
-use crate::domain::scim::group::MemberChange;
-use crate::store::scim_groups;
+use crate::services::scim_error::ScimGroupError;
 
 /// A UUID as it is usually written; GitLab knows no other form.
-fn uuid(text: &str) -> Option<Uuid> {
+fn parse_uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
 /// The id in a URL.
-fn uid(id: &str) -> Result<Uuid, ScimError> {
-    uuid(id).ok_or_else(|| ScimError::NoSuchGroup(id.to_owned()))
+fn parse_uid(id: &str) -> Result<Uuid, ScimError> {
+    parse_uuid(id).ok_or_else(|| ScimError::NoSuchGroup(id.to_owned()))
 }
 
 /// Refuses a body that lacks one of these, in the words of GitLab's API.
@@ -38,23 +34,15 @@ fn require(fields: &Map<String, Value>, names: &[&str]) -> Result<(), ScimError>
     if missing.is_empty() { Ok(()) } else { Err(ScimError::InvalidValue(missing.join(", "))) }
 }
 
-/// Changes who is in a group, where it is of the version that the client means.
-async fn change(scim: &ScimState, id: &str, headers: &HeaderMap, change: &MemberChange) -> Result<Uuid, ScimError> {
-    retry(|| once(scim, id, headers, change)).await
-}
-
-async fn once(scim: &ScimState, id: &str, headers: &HeaderMap, change: &MemberChange) -> Result<Uuid, Lost> {
-    let mut transaction = scim.db.begin().await?;
-    let uid = hold(&mut transaction, id, headers).await?;
-    scim_groups::change_members(&mut transaction, uid, change).await?;
-    transaction.commit().await?;
-    Ok(uid)
-}
-
-/// Holds a group that is to be changed, where it is of the version that the client means.
-async fn hold(conn: &mut PgConnection, id: &str, headers: &HeaderMap) -> Result<Uuid, Lost> {
-    let uid = uid(id)?;
-    let held = scim_groups::hold(conn, uid).await?.ok_or_else(|| ScimError::NoSuchGroup(id.to_owned()))?;
-    version::check_meant(headers, held.updated_at)?;
-    Ok(uid)
+/// What a client is told where a change of the group with this id in the URL is not made.
+fn translate(error: ScimGroupError, id: &str) -> ScimError {
+    match error {
+        ScimGroupError::NoSuchGroup => ScimError::NoSuchGroup(id.to_owned()),
+        ScimGroupError::NoSuchName(name) => {
+            ScimError::Refused(format!("No matching SAML group found with name: {name}"))
+        }
+        ScimGroupError::UidTaken => ScimError::Conflict("Scim group uid has already been taken".to_owned()),
+        ScimGroupError::OtherVersion => ScimError::Changed,
+        ScimGroupError::Store(error) => error.into(),
+    }
 }

@@ -4,7 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::{resource, uid};
+use super::{parse_uid, resource};
 use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
@@ -22,9 +22,9 @@ pub async fn get(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ScimError> {
-    let group = scim_groups::find(scim.db.pool(), uid(&id)?).await?.ok_or(ScimError::NoSuchGroup(id))?;
-    if let Some(known) = version::known(&headers, group.updated_at) {
-        return Ok(known);
+    let group = scim_groups::find(scim.db.pool(), parse_uid(&id)?).await?.ok_or(ScimError::NoSuchGroup(id))?;
+    if let Some(answer) = version::not_modified(&headers, group.updated_at) {
+        return Ok(answer);
     }
     let projection = projection_of(GROUP_SCHEMA, query.as_deref());
     resource::answer_with(&scim, &caller, group, &projection, StatusCode::OK).await

@@ -5,14 +5,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::{change, members, require, resource};
-use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
-use crate::domain::scim::path;
+use super::{members, parse_uid, require, resource, translate};
+use crate::domain::scim::attribute_path::PatchPath;
+use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::ScimBody;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::operations::{self, Operation};
-use crate::http::scim::{ScimState, no_content, projection_of};
+use crate::http::scim::patch_operation::{self, PatchOperation};
+use crate::http::scim::{ScimState, no_content, projection_of, version};
+use crate::services::change_scim_group::change_scim_group;
 
 /// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of the
 /// links, and its id stays.
@@ -27,8 +28,11 @@ pub async fn patch(
     headers: HeaderMap,
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
-    let wanted = wanted(&fields)?;
-    let uid = change(&scim, &id, &headers, &wanted).await?;
+    let change = parse_change(&fields)?;
+    let uid = parse_uid(&id)?;
+    change_scim_group(&scim.db, uid, &version::expected(&headers), &change)
+        .await
+        .map_err(|error| translate(error, &id))?;
     let projection = projection_of(GROUP_SCHEMA, query.as_deref());
     if !projection.is_asked_for() {
         return Ok(no_content());
@@ -36,35 +40,41 @@ pub async fn patch(
     resource::answer(&scim, &caller, uid, &projection, StatusCode::OK).await
 }
 
-fn wanted(fields: &Map<String, Value>) -> Result<MemberChange, ScimError> {
+fn parse_change(fields: &Map<String, Value>) -> Result<ScimMemberChange, ScimError> {
     require(fields, &["schemas", "Operations"])?;
-    let mut wanted = MemberChange::default();
-    let all = operations::of(fields).unwrap_or_default();
-    for (place, Operation { op, path, value }) in operations::each(&all)?.into_iter().enumerate() {
+    let mut change = ScimMemberChange::default();
+    let all = patch_operation::find(fields).unwrap_or_default();
+    for (place, PatchOperation { op, path, value }) in patch_operation::parse_all(&all)?.into_iter().enumerate() {
         if !matches!(op.as_str(), "add" | "remove" | "replace") {
             return Err(ScimError::InvalidValue(format!("Operations[{place}][op] does not have a valid value")));
         }
         match path {
-            Some(path) if !path.eq_ignore_ascii_case(GROUP_SCHEMA) => put(&mut wanted, &op, path, value)?,
+            Some(path) if !path.eq_ignore_ascii_case(GROUP_SCHEMA) => put(&mut change, &op, path, value)?,
             _ if op == "remove" => return Err(ScimError::NoTarget),
-            _ => operations::all_of(value)?.iter().try_for_each(|(path, value)| put(&mut wanted, &op, path, value))?,
+            _ => patch_operation::parse_values(value)?
+                .iter()
+                .try_for_each(|(path, value)| put(&mut change, &op, path, value))?,
         }
     }
-    Ok(wanted)
+    Ok(change)
 }
 
-fn put(wanted: &mut MemberChange, op: &str, path: &str, value: &Value) -> Result<(), ScimError> {
-    let Ok(path) = path::Path::parse(path) else {
+fn put(change: &mut ScimMemberChange, op: &str, path: &str, value: &Value) -> Result<(), ScimError> {
+    let Ok(path) = PatchPath::parse(path) else {
         // To pass over it could leave a leaver with access.
-        return if operations::is_about(path, GROUP_SCHEMA, "members") { Err(members::unreadable()) } else { Ok(()) };
+        return if patch_operation::is_about(path, GROUP_SCHEMA, "members") {
+            Err(members::unreadable())
+        } else {
+            Ok(())
+        };
     };
     let Some(("members", part)) = path.attribute.of(GROUP_SCHEMA) else { return Ok(()) };
     match (op, part.or(path.sub.as_deref()), &path.filter) {
-        ("add", None, None) => wanted.add(members::coming(value)?),
-        ("replace", None, None) if !value.is_null() => wanted.replace(members::all(value)?),
-        ("remove", None, None) if value.is_null() => wanted.replace([]),
-        ("remove", None, None) => wanted.remove(members::all(value)?),
-        ("remove", None, Some(filter)) => wanted.remove(members::ids_in(filter)?),
+        ("add", None, None) => change.add(members::parse_known_ids(value)?),
+        ("replace", None, None) if !value.is_null() => change.replace(members::parse_ids(value)?),
+        ("remove", None, None) if value.is_null() => change.replace([]),
+        ("remove", None, None) => change.remove(members::parse_ids(value)?),
+        ("remove", None, Some(filter)) => change.remove(members::parse_filter_ids(filter)?),
         _ => return Err(members::unreadable()),
     }
     Ok(())
@@ -76,9 +86,9 @@ mod tests {
 
     use super::*;
 
-    fn read(operations: &Value) -> Result<MemberChange, String> {
+    fn read(operations: &Value) -> Result<ScimMemberChange, String> {
         let body = json!({ "schemas": [], "Operations": operations });
-        wanted(body.as_object().unwrap()).map_err(|error| error.to_string())
+        parse_change(body.as_object().unwrap()).map_err(|error| error.to_string())
     }
 
     fn added_removed(operation: &Value) -> (String, String, bool) {
@@ -143,7 +153,7 @@ mod tests {
         }
         is(json!([{"op": "replace", "path": "members"}]), "members cannot be read");
         is(json!([{"op": "add", "path": "members[value eq \"x\"]", "value": []}]), "members cannot be read");
-        let missing = |body: Value| wanted(body.as_object().unwrap()).unwrap_err().to_string();
+        let missing = |body: Value| parse_change(body.as_object().unwrap()).unwrap_err().to_string();
         assert_eq!(missing(json!({"schemas": []})), "Operations is missing");
         assert_eq!(missing(json!({"Operations": null})), "schemas is missing, Operations is missing");
     }

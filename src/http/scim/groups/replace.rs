@@ -4,13 +4,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::{change, members, require, resource};
-use crate::domain::scim::group::{GROUP_SCHEMA, MemberChange};
+use super::{members, parse_uid, require, resource, translate};
+use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
-use crate::http::scim::projection::Projection;
-use crate::http::scim::{ScimState, projection_of};
+use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::{ScimState, projection_of, version};
+use crate::services::change_scim_group::change_scim_group;
 
 /// The group without its members, unless the client asks for them. A group without `members` has none.
 ///
@@ -25,10 +26,13 @@ pub async fn replace(
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
     require(&fields, &["schemas", "displayName"])?;
-    let mut replaced = MemberChange::default();
-    replaced.replace(members::all(body::member(&fields, "members").unwrap_or_default())?);
-    let uid = change(&scim, &id, &headers, &replaced).await?;
+    let mut replaced = ScimMemberChange::default();
+    replaced.replace(members::parse_ids(body::member(&fields, "members").unwrap_or_default())?);
+    let uid = parse_uid(&id)?;
+    change_scim_group(&scim.db, uid, &version::expected(&headers), &replaced)
+        .await
+        .map_err(|error| translate(error, &id))?;
     let asked = projection_of(GROUP_SCHEMA, query.as_deref());
-    let projection = if asked.is_asked_for() { asked } else { Projection::new(GROUP_SCHEMA, [], ["members"]) };
+    let projection = if asked.is_asked_for() { asked } else { AttributeProjection::new(GROUP_SCHEMA, [], ["members"]) };
     resource::answer(&scim, &caller, uid, &projection, StatusCode::OK).await
 }

@@ -8,18 +8,19 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::scim::group::GROUP_SCHEMA;
+use crate::domain::scim::version::version_of;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::projection::Projection;
-use crate::http::scim::target::encoded;
-use crate::http::scim::{ScimState, moment, resource_answer, version};
-use crate::store::scim_groups::{self, GroupRow, MemberRow};
+use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::url::encoded;
+use crate::http::scim::{ScimState, moment, resource_answer};
+use crate::store::scim_groups::{self, ScimGroupMemberRow, ScimGroupRow};
 
 /// Members in one answer at most.
 const MAX_MEMBERS: usize = 100_000;
 
 /// Who is in which group.
-pub type Members = HashMap<Uuid, Vec<MemberRow>>;
+pub type MembersByGroup = HashMap<Uuid, Vec<ScimGroupMemberRow>>;
 
 /// The members of groups, as far as they are shown. Groups whose members no answer has room for any more are taken off the
 /// end of the list.
@@ -28,10 +29,10 @@ pub type Members = HashMap<Uuid, Vec<MemberRow>>;
 /// 400 where not even the first one's fit.
 pub async fn members(
     scim: &ScimState,
-    groups: &mut Vec<GroupRow>,
-    projection: &Projection,
-) -> Result<Members, ScimError> {
-    let mut members = Members::new();
+    groups: &mut Vec<ScimGroupRow>,
+    projection: &AttributeProjection,
+) -> Result<MembersByGroup, ScimError> {
+    let mut members = MembersByGroup::new();
     if groups.is_empty() || !projection.shows("members") {
         return Ok(members);
     }
@@ -53,8 +54,13 @@ pub async fn members(
 
 /// The resource, with what the client asked to see of it.
 #[must_use]
-pub fn render(caller: &ScimCaller, group: &GroupRow, members: &Members, projection: &Projection) -> Map<String, Value> {
-    let member = |row: &MemberRow| {
+pub fn render(
+    caller: &ScimCaller,
+    group: &ScimGroupRow,
+    members: &MembersByGroup,
+    projection: &AttributeProjection,
+) -> Map<String, Value> {
+    let member = |row: &ScimGroupMemberRow| {
         let place = format!("{}/Users/{}", caller.base_url(), encoded(&row.extern_uid));
         json!({ "value": row.extern_uid, "$ref": place, "display": row.name, "type": "User" })
     };
@@ -70,7 +76,7 @@ pub fn render(caller: &ScimCaller, group: &GroupRow, members: &Members, projecti
             "created": moment(group.created_at),
             "lastModified": moment(group.updated_at),
             "location": location(caller, group),
-            "version": version::version(group.updated_at),
+            "version": version_of(group.updated_at),
         },
     }) else {
         return Map::new();
@@ -86,14 +92,14 @@ pub async fn answer(
     scim: &ScimState,
     caller: &ScimCaller,
     uid: Uuid,
-    projection: &Projection,
+    projection: &AttributeProjection,
     status: StatusCode,
 ) -> Result<Response, ScimError> {
     let group = scim_groups::find(scim.db.pool(), uid).await?;
     let group = group.ok_or_else(|| ScimError::NoSuchGroup(uid.to_string()))?;
     match answer_with(scim, caller, group.clone(), projection, status).await {
         Err(ScimError::TooMany) => {
-            let without = Projection::new(GROUP_SCHEMA, [], ["members"]);
+            let without = AttributeProjection::new(GROUP_SCHEMA, [], ["members"]);
             answer_with(scim, caller, group, &without, status).await
         }
         answered => answered,
@@ -107,8 +113,8 @@ pub async fn answer(
 pub async fn answer_with(
     scim: &ScimState,
     caller: &ScimCaller,
-    group: GroupRow,
-    projection: &Projection,
+    group: ScimGroupRow,
+    projection: &AttributeProjection,
     status: StatusCode,
 ) -> Result<Response, ScimError> {
     let (updated_at, location) = (group.updated_at, location(caller, &group));
@@ -118,6 +124,6 @@ pub async fn answer_with(
     Ok(resource_answer(status, resource, updated_at, &location))
 }
 
-fn location(caller: &ScimCaller, group: &GroupRow) -> String {
+fn location(caller: &ScimCaller, group: &ScimGroupRow) -> String {
     format!("{}/Groups/{}", caller.base_url(), group.uid)
 }

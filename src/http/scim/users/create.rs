@@ -6,16 +6,15 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::one::find;
-use super::resource;
-use crate::domain::scim::newcomer::{Newcomer, Said, SaidName};
-use crate::domain::scim::refusal::Refusal;
+use super::{failure, resource};
+use crate::domain::scim::new_user::{NewScimUser, ScimNameAttributes, ScimUserAttributes};
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::race::{Lost, retry};
 use crate::http::scim::{ScimState, projection_of};
-use crate::store::scim_provisioning::{self, Outcome};
+use crate::services::provision_scim_user::provision_scim_user;
 
 /// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
 ///
@@ -28,52 +27,32 @@ pub async fn create(
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
     let projection = projection_of(USER_SCHEMA, query.as_deref());
-    let said = said(&fields)?;
+    let attributes = parse_user(&fields)?;
     let fields = Value::Object(fields);
-    let refused = |refusal: Refusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
-    let newcomer = Newcomer::new(said).map_err(refused)?;
-    if let Some(refusal) = retry(|| once(&scim, &caller, &newcomer)).await? {
-        return Err(refused(refusal));
-    }
-    let found = find(&scim, &caller, newcomer.extern_uid()).await?;
+    let refused = |refusal: ScimRefusal| ScimError::of_rule(&attempt("saving", "user", &fields), &refusal, true);
+    let new_user = NewScimUser::new(attributes).map_err(refused)?;
+    let id = new_user.extern_uid();
+    provision_scim_user(&scim.db, caller.tenant(), &new_user, scim.clock.now())
+        .await
+        .map_err(|error| failure::translate(error, id, |_, refusal| refused(refusal)))?;
+    let found = find(&scim, &caller, id).await?;
     Ok(resource::answer(&caller, &found, &projection, StatusCode::CREATED))
 }
 
-async fn once(scim: &ScimState, caller: &ScimCaller, newcomer: &Newcomer) -> Result<Option<Refusal>, Lost> {
-    let mut transaction = scim.db.begin().await?;
-    match scim_provisioning::provision(&mut transaction, caller.tenant(), newcomer, scim.clock.now()).await? {
-        Outcome::Refused(refusal) => {
-            drop(transaction);
-            if refusal == Refusal::EmailTaken {
-                let (tenant, now) = (caller.tenant(), scim.clock.now());
-                let email = newcomer.email();
-                let event = scim_provisioning::note_refused(scim.db.pool(), tenant, email, now).await?;
-                crate::http::audit::log(&event);
-            }
-            Ok(Some(refusal))
-        }
-        Outcome::Done(events) => {
-            transaction.commit().await?;
-            events.iter().for_each(crate::http::audit::log);
-            Ok(None)
-        }
-    }
-}
-
-fn said(fields: &Map<String, Value>) -> Result<Said, ScimError> {
+fn parse_user(fields: &Map<String, Value>) -> Result<ScimUserAttributes, ScimError> {
     let text = |name: &str| body::member(fields, name).and_then(body::text);
     let active = body::member(fields, "active").map(body::active).transpose()?.flatten();
-    Ok(Said {
+    Ok(ScimUserAttributes {
         extern_uid: text("externalId").or_else(|| text("id")),
         user_name: text("userName"),
-        email: email(fields),
-        name: name(fields),
+        email: parse_email(fields),
+        name: parse_name(fields),
         active: active.unwrap_or(true),
     })
 }
 
 /// The first address for work, or the first one; where none is said to be either and there is only one, that.
-fn email(fields: &Map<String, Value>) -> Option<String> {
+fn parse_email(fields: &Map<String, Value>) -> Option<String> {
     let emails = match body::unwrapped(body::member(fields, "emails")?) {
         Value::Array(emails) => emails,
         one => vec![one],
@@ -97,14 +76,14 @@ fn email(fields: &Map<String, Value>) -> Option<String> {
 }
 
 /// What somebody is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
-fn name(fields: &Map<String, Value>) -> SaidName {
+fn parse_name(fields: &Map<String, Value>) -> ScimNameAttributes {
     let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {
         name.as_ref().and_then(Value::as_object).and_then(|name| body::member(name, part)).and_then(body::text)
     };
     let flat = |name: &str| body::member(fields, name).and_then(body::text);
     let formatted = part("formatted").filter(|text| !text.trim().is_empty());
-    SaidName {
+    ScimNameAttributes {
         formatted: formatted.or_else(|| flat("name.formatted")),
         display: flat("displayName"),
         given: part("givenName"),
@@ -118,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &Value) -> Said {
-        said(body.as_object().unwrap()).unwrap()
+    fn read(body: &Value) -> ScimUserAttributes {
+        parse_user(body.as_object().unwrap()).unwrap()
     }
 
     /// scim-50
@@ -141,7 +120,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_sent() {
         let texts = |body: Value| {
-            let SaidName { formatted, display, given, family } = read(&body).name;
+            let ScimNameAttributes { formatted, display, given, family } = read(&body).name;
             [formatted, display, given, family].map(|text| text.unwrap_or_else(|| "-".to_owned())).join("|")
         };
         let parts = json!({"formatted": " ", "givenName": "Mary Jane", "familyName": " van der Berg"});
@@ -154,16 +133,16 @@ mod tests {
 
     #[test]
     fn numbers_are_texts_and_names_are_found_in_any_case() {
-        let said = read(&json!({"ID": 12, "username": 7, "Active": "False"}));
+        let attributes = read(&json!({"ID": 12, "username": 7, "Active": "False"}));
         assert_eq!(
-            (said.extern_uid.as_deref(), said.user_name.as_deref(), said.active),
+            (attributes.extern_uid.as_deref(), attributes.user_name.as_deref(), attributes.active),
             (Some("12"), Some("7"), false)
         );
         assert_eq!(read(&json!({"id": "a", "externalId": "b", "active": null})).extern_uid.as_deref(), Some("b"));
-        assert!(said_of(&json!({"active": "perhaps"})).is_err());
+        assert!(try_read(&json!({"active": "perhaps"})).is_err());
     }
 
-    fn said_of(body: &Value) -> Result<Said, ScimError> {
-        said(body.as_object().unwrap())
+    fn try_read(body: &Value) -> Result<ScimUserAttributes, ScimError> {
+        parse_user(body.as_object().unwrap())
     }
 }

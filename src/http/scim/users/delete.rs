@@ -4,14 +4,14 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::change::{Wanted, apply};
-use crate::domain::scim::refusal::Refusal;
-use crate::domain::scim::tenant::Tenant;
+use super::failure;
+use crate::domain::scim::refusal::ScimRefusal;
+use crate::domain::scim::tenant::ScimTenant;
+use crate::domain::scim::user_change::ScimUserChange;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::{ScimState, no_content};
-use crate::store::scim::HeldIdentity;
-use crate::store::scim_provisioning::Change;
+use crate::http::scim::{ScimState, no_content, version};
+use crate::services::change_scim_user::change_scim_user;
 
 /// Deactivates, as `PATCH` with `active` false does.
 ///
@@ -23,11 +23,13 @@ pub async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
-    let change = Change { active: Some(false), extern_uid: None };
-    let refused = |held: &HeldIdentity, refusal: Refusal| match (refusal, caller.tenant()) {
-        (Refusal::LastOwner, Tenant::Group(group)) => ScimError::LastOwner(held.name.clone(), group.name.clone()),
-        (refusal, _) => ScimError::of_rule(&format!("Error removing {}", held.name), &refusal, false),
+    let change = ScimUserChange { active: Some(false), extern_uid: None };
+    let refused = |name: &str, refusal: ScimRefusal| match (refusal, caller.tenant()) {
+        (ScimRefusal::LastOwner, ScimTenant::Group(group)) => ScimError::LastOwner(name.to_owned(), group.name.clone()),
+        (refusal, _) => ScimError::of_rule(&format!("Error removing {name}"), &refusal, false),
     };
-    apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
+    change_scim_user(&scim.db, caller.tenant(), &id, &version::expected(&headers), &change, scim.clock.now())
+        .await
+        .map_err(|error| failure::translate(error, &id, refused))?;
     Ok(no_content())
 }

@@ -8,8 +8,8 @@ use crate::domain::scim::search::{USER_SCHEMA, condition};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
-use crate::http::scim::list_request::{ListRequest, Listed};
-use crate::store::scim_search::{self, Found, Page};
+use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
+use crate::store::scim_search::{self, FoundScimUsers, ScimPage};
 
 /// The page that is asked for.
 ///
@@ -18,7 +18,7 @@ use crate::store::scim_search::{self, Found, Page};
 pub async fn list(
     State(scim): State<ScimState>,
     caller: ScimCaller,
-    request: ListRequest,
+    request: ScimListRequest,
 ) -> Result<Response, ScimError> {
     let page = request.page();
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
@@ -31,18 +31,18 @@ pub async fn list(
 pub async fn find(
     scim: &ScimState,
     caller: &ScimCaller,
-    request: &ListRequest,
-    page: Page,
-) -> Result<Listed, ScimError> {
+    request: &ScimListRequest,
+    page: ScimPage,
+) -> Result<ScimListPage, ScimError> {
     let filter = request.filter()?;
     let condition = filter.as_ref().map(condition).transpose().map_err(|_| ScimError::UnsupportedFilter)?;
     // While a group's SAML is switched off, GitLab shows nobody.
     let found = if caller.tenant().lists_users() {
         scim_search::list(&scim.db, caller.scope(), condition.as_ref(), request.order(), page).await?
     } else {
-        Found { users: Vec::new(), total: 0 }
+        FoundScimUsers { users: Vec::new(), total: 0 }
     };
     let projection = request.projection(USER_SCHEMA);
     let resources = found.users.iter().map(|found| resource::render(caller, found, &projection)).collect();
-    Ok(Listed { resources, total: found.total, limit: page.limit })
+    Ok(ScimListPage { resources, total: found.total, limit: page.limit })
 }

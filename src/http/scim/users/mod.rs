@@ -1,8 +1,8 @@
 //! `/Users`: the accounts that an identity provider looks after.
 
-mod change;
 pub mod create;
 pub mod delete;
+mod failure;
 pub mod list;
 pub mod one;
 pub mod patch;

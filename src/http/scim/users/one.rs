@@ -5,12 +5,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::resource;
-use crate::domain::scim::filter::Operator;
-use crate::domain::scim::search::{Condition, Order, TextField, USER_SCHEMA};
+use crate::domain::scim::filter::FilterOperator;
+use crate::domain::scim::search::{ScimUserOrder, USER_SCHEMA, UserCondition, UserTextField};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::{ScimState, projection_of, version};
-use crate::store::scim_search::{self, FoundUser, Page};
+use crate::store::scim_search::{self, ScimPage, ScimUserRow};
 
 /// The user, or 304 where the client has that version already.
 ///
@@ -24,8 +24,8 @@ pub async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ScimError> {
     let found = find(&scim, &caller, &id).await?;
-    if let Some(known) = version::known(&headers, found.updated_at) {
-        return Ok(known);
+    if let Some(answer) = version::not_modified(&headers, found.updated_at) {
+        return Ok(answer);
     }
     Ok(resource::answer(&caller, &found, &projection_of(USER_SCHEMA, query.as_deref()), StatusCode::OK))
 }
@@ -34,9 +34,9 @@ pub async fn get(
 ///
 /// # Errors
 /// 404 where there is none.
-pub async fn find(scim: &ScimState, caller: &ScimCaller, id: &str) -> Result<FoundUser, ScimError> {
-    let condition = Condition::Text(TextField::Id, Operator::Equal, id.to_owned());
-    let page = Page { offset: 0, limit: 2 };
-    let found = scim_search::list(&scim.db, caller.scope(), Some(&condition), Order::default(), page).await?;
+pub async fn find(scim: &ScimState, caller: &ScimCaller, id: &str) -> Result<ScimUserRow, ScimError> {
+    let condition = UserCondition::Text(UserTextField::Id, FilterOperator::Equal, id.to_owned());
+    let page = ScimPage { offset: 0, limit: 2 };
+    let found = scim_search::list(&scim.db, caller.scope(), Some(&condition), ScimUserOrder::default(), page).await?;
     found.users.into_iter().next().ok_or_else(|| ScimError::NoSuchResource(id.to_owned()))
 }

@@ -5,19 +5,18 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::change::{Wanted, apply};
 use super::one::find;
-use super::resource;
-use crate::domain::scim::path;
-use crate::domain::scim::refusal::Refusal;
+use super::{failure, resource};
+use crate::domain::scim::attribute_path::PatchPath;
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
+use crate::domain::scim::user_change::ScimUserChange;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::operations::{self, Operation};
-use crate::http::scim::{ScimState, no_content, projection_of};
-use crate::store::scim::HeldIdentity;
-use crate::store::scim_provisioning::Change;
+use crate::http::scim::patch_operation::{self, PatchOperation};
+use crate::http::scim::{ScimState, no_content, projection_of, version};
+use crate::services::change_scim_user::change_scim_user;
 
 /// Makes the changes that the operations ask for. What a user has and SCIM does not change here is passed over.
 ///
@@ -32,22 +31,23 @@ pub async fn patch(
     ScimBody(fields): ScimBody,
 ) -> Result<Response, ScimError> {
     let projection = projection_of(USER_SCHEMA, query.as_deref());
-    let change = change(&fields)?;
-    let said = Value::Object(fields);
-    let refused = |held: &HeldIdentity, refusal: Refusal| {
-        ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, false)
-    };
-    let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
+    let change = parse_change(&fields)?;
+    let fields = Value::Object(fields);
+    let refused =
+        |name: &str, refusal: ScimRefusal| ScimError::of_rule(&attempt("updating", name, &fields), &refusal, false);
+    let id = change_scim_user(&scim.db, caller.tenant(), &id, &version::expected(&headers), &change, scim.clock.now())
+        .await
+        .map_err(|error| failure::translate(error, &id, refused))?;
     if !projection.is_asked_for() {
         return Ok(no_content());
     }
     Ok(resource::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
 }
 
-fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
-    let mut change = Change::default();
-    let Some(all) = operations::of(fields) else { return Ok(change) };
-    for Operation { op, path, value } in operations::each(&all)? {
+fn parse_change(fields: &Map<String, Value>) -> Result<ScimUserChange, ScimError> {
+    let mut change = ScimUserChange::default();
+    let Some(all) = patch_operation::find(fields) else { return Ok(change) };
+    for PatchOperation { op, path, value } in patch_operation::parse_all(&all)? {
         match (op.as_str(), path) {
             // GitLab's documentation prints `Update`.
             ("add" | "replace" | "update", Some(path)) => put(&mut change, path, value)?,
@@ -61,19 +61,19 @@ fn change(fields: &Map<String, Value>) -> Result<Change, ScimError> {
 }
 
 /// Every value of a resource into the change. Each key is a path of its own.
-fn put_all(change: &mut Change, value: &Value) -> Result<(), ScimError> {
-    operations::all_of(value)?.iter().try_for_each(|(path, value)| put(change, path, value))
+fn put_all(change: &mut ScimUserChange, value: &Value) -> Result<(), ScimError> {
+    patch_operation::parse_values(value)?.iter().try_for_each(|(path, value)| put(change, path, value))
 }
 
 /// One value into the change. Names that are not ours, and those that are not changed here, are passed over.
-fn put(change: &mut Change, path: &str, value: &Value) -> Result<(), ScimError> {
+fn put(change: &mut ScimUserChange, path: &str, value: &Value) -> Result<(), ScimError> {
     // The schema itself means the resource, as no path does.
     if path.trim().eq_ignore_ascii_case(USER_SCHEMA) {
         return put_all(change, value);
     }
-    let Ok(path) = path::Path::parse(path) else {
+    let Ok(path) = PatchPath::parse(path) else {
         // To pass over it could leave a leaver with access.
-        let active = operations::is_about(path, USER_SCHEMA, "active");
+        let active = patch_operation::is_about(path, USER_SCHEMA, "active");
         return if active { Err(invalid("the path about active cannot be read")) } else { Ok(()) };
     };
     let Some((name, part)) = path.attribute.of(USER_SCHEMA) else { return Ok(()) };
@@ -104,9 +104,9 @@ mod tests {
 
     use super::*;
 
-    fn read(operations: &Value) -> Result<Change, String> {
+    fn read(operations: &Value) -> Result<ScimUserChange, String> {
         let body = json!({ "Operations": operations });
-        change(body.as_object().unwrap()).map_err(|error| error.to_string())
+        parse_change(body.as_object().unwrap()).map_err(|error| error.to_string())
     }
 
     fn active(operation: &Value) -> Option<bool> {
@@ -163,10 +163,10 @@ mod tests {
             json!({"op": "replace", "path": "](", "value": 1}),
             json!({"op": "replace", "value": {"emails[type eq \"work\"].value": "x", "name": {"active": false}}}),
         ] {
-            assert_eq!(read(&json!([operation])), Ok(Change::default()), "{operation}");
+            assert_eq!(read(&json!([operation])), Ok(ScimUserChange::default()), "{operation}");
         }
-        assert_eq!(change(json!({"Garbage": 1}).as_object().unwrap()).unwrap(), Change::default());
-        assert_eq!(read(&json!([])), Ok(Change::default()));
+        assert_eq!(parse_change(json!({"Garbage": 1}).as_object().unwrap()).unwrap(), ScimUserChange::default());
+        assert_eq!(read(&json!([])), Ok(ScimUserChange::default()));
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             {"op": "replace", "value": {"active": "False", "externalId": "b"}},
             {"op": "replace", "path": "active", "value": null},
         ]));
-        assert_eq!(read, Ok(Change { active: Some(false), extern_uid: Some("b".to_owned()) }));
+        assert_eq!(read, Ok(ScimUserChange { active: Some(false), extern_uid: Some("b".to_owned()) }));
     }
 
     /// scim-65

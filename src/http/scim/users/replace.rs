@@ -5,17 +5,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::change::{Wanted, apply};
 use super::one::find;
-use super::resource;
-use crate::domain::scim::refusal::Refusal;
+use super::{failure, resource};
+use crate::domain::scim::refusal::ScimRefusal;
 use crate::domain::scim::search::USER_SCHEMA;
+use crate::domain::scim::user_change::ScimUserChange;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
-use crate::http::scim::{ScimState, projection_of};
-use crate::store::scim::HeldIdentity;
-use crate::store::scim_provisioning::Change;
+use crate::http::scim::{ScimState, projection_of, version};
+use crate::services::change_scim_user::change_scim_user;
 
 /// What is left out stays as it is: a resource without `active` is no deactivation.
 ///
@@ -32,11 +31,12 @@ pub async fn replace(
     let projection = projection_of(USER_SCHEMA, query.as_deref());
     let active = body::member(&fields, "active").map(body::active).transpose()?.flatten();
     let extern_uid = body::member(&fields, "externalId").and_then(body::text).filter(|text| !text.trim().is_empty());
-    let change = Change { active, extern_uid };
-    let said = Value::Object(fields);
-    let refused = |held: &HeldIdentity, refusal: Refusal| {
-        ScimError::of_rule(&attempt("updating", &held.name, &said), &refusal, true)
-    };
-    let id = apply(&scim, &caller, &Wanted { id: &id, change: &change, headers: &headers, refused: &refused }).await?;
+    let change = ScimUserChange { active, extern_uid };
+    let fields = Value::Object(fields);
+    let refused =
+        |name: &str, refusal: ScimRefusal| ScimError::of_rule(&attempt("updating", name, &fields), &refusal, true);
+    let id = change_scim_user(&scim.db, caller.tenant(), &id, &version::expected(&headers), &change, scim.clock.now())
+        .await
+        .map_err(|error| failure::translate(error, &id, refused))?;
     Ok(resource::answer(&caller, &find(&scim, &caller, &id).await?, &projection, StatusCode::OK))
 }

@@ -5,15 +5,16 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::domain::scim::search::USER_SCHEMA;
+use crate::domain::scim::version::version_of;
 use crate::http::auth::scim::ScimCaller;
-use crate::http::scim::projection::Projection;
-use crate::http::scim::target::encoded;
-use crate::http::scim::{moment, resource_answer, version};
-use crate::store::scim_search::FoundUser;
+use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::url::encoded;
+use crate::http::scim::{moment, resource_answer};
+use crate::store::scim_search::ScimUserRow;
 
 /// The resource, with what the client asked to see of it.
 #[must_use]
-pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) -> Map<String, Value> {
+pub fn render(caller: &ScimCaller, user: &ScimUserRow, projection: &AttributeProjection) -> Map<String, Value> {
     let Value::Object(resource) = json!({
         "schemas": [USER_SCHEMA],
         "id": user.extern_uid,
@@ -28,7 +29,7 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
             "created": moment(user.created_at),
             "lastModified": moment(user.updated_at),
             "location": location(caller, user),
-            "version": version::version(user.updated_at),
+            "version": version_of(user.updated_at),
         },
         "emails": [{ "type": "work", "value": user.email, "primary": true }],
     }) else {
@@ -38,17 +39,22 @@ pub fn render(caller: &ScimCaller, user: &FoundUser, projection: &Projection) ->
 }
 
 /// An answer that is the resource, with its version, and where it is new with its place.
-pub fn answer(caller: &ScimCaller, user: &FoundUser, projection: &Projection, status: StatusCode) -> Response {
+pub fn answer(
+    caller: &ScimCaller,
+    user: &ScimUserRow,
+    projection: &AttributeProjection,
+    status: StatusCode,
+) -> Response {
     resource_answer(status, render(caller, user, projection), user.updated_at, &location(caller, user))
 }
 
-fn location(caller: &ScimCaller, user: &FoundUser) -> String {
+fn location(caller: &ScimCaller, user: &ScimUserRow) -> String {
     format!("{}/Users/{}", caller.base_url(), encoded(&user.extern_uid))
 }
 
 /// The whole name and its parts: as they were sent, or where no part ever was, the first word and the rest. What is empty
 /// is left out.
-fn name(user: &FoundUser) -> Value {
+fn name(user: &ScimUserRow) -> Value {
     let (given, family) = match (&user.first_name, &user.last_name) {
         (None, None) => {
             let whole = user.name.trim_matches(' ');

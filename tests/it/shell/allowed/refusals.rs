@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatehouse::domain::access::{Account, Answer, Denial, Holder, Protocol};
+use gatehouse::domain::access::{AccessProtocol, AccountDenial, Denial, DenialAnswer, RepositoryKind};
 use gatehouse::domain::ids::{KeyId, SnippetId};
 use gatehouse::domain::repository::hashed_path;
 use gatehouse::domain::ssh_key::KeyKind;
@@ -276,15 +276,15 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         Denial::MayNotUseGit(account) => {
             let pulls = world.pulls();
             let case = match account {
-                Account::Internal => pulls.user("user_type", "1", "0"),
-                Account::PendingApproval => pulls.user("state", "'blocked_pending_approval'", "'active'"),
-                Account::TermsNotAccepted(_) => pulls.setting("enforce_terms", "true", "false"),
-                Account::Deactivated => pulls.user("state", "'deactivated'", "'active'"),
-                Account::Unconfirmed => {
+                AccountDenial::Internal => pulls.user("user_type", "1", "0"),
+                AccountDenial::PendingApproval => pulls.user("state", "'blocked_pending_approval'", "'active'"),
+                AccountDenial::TermsNotAccepted(_) => pulls.setting("enforce_terms", "true", "false"),
+                AccountDenial::Deactivated => pulls.user("state", "'deactivated'", "'active'"),
+                AccountDenial::Unconfirmed => {
                     pulls.setting("email_confirmation_setting", "2", "0").user("confirmed_at", "null", "'2020-01-01'")
                 }
-                Account::Blocked => pulls.user("state", "'blocked'", "'active'"),
-                Account::PasswordExpired => pulls.user("password_expires_at", "'2020-01-01'", "null"),
+                AccountDenial::Blocked => pulls.user("state", "'blocked'", "'active'"),
+                AccountDenial::PasswordExpired => pulls.user("password_expires_at", "'2020-01-01'", "null"),
             };
             (10, case)
         }
@@ -301,20 +301,20 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         Denial::NoSuchWiki => (18, world.pulls_from("wiki-999999")),
         Denial::NoRepository(holder) => {
             let name = match holder {
-                Holder::Project => format!("project-{}", world.bare.id),
-                Holder::Wiki => format!("wiki-{}", world.bare.id),
-                Holder::Snippet => format!("snippet-{}", world.lost_snippet),
+                RepositoryKind::Project => format!("project-{}", world.bare.id),
+                RepositoryKind::Wiki => format!("wiki-{}", world.bare.id),
+                RepositoryKind::Snippet => format!("snippet-{}", world.lost_snippet),
             };
             (19, world.pulls_from(&name))
         }
         Denial::MayNotDownload(holder) => {
             let case = match holder {
-                Holder::Project => world.pulls().level(10),
-                Holder::Wiki => world.pulls_from(&format!("wiki-{project}")).given(
+                RepositoryKind::Project => world.pulls().level(10),
+                RepositoryKind::Wiki => world.pulls_from(&format!("wiki-{project}")).given(
                     "update project_features set wiki_access_level = 0",
                     "update project_features set wiki_access_level = 20",
                 ),
-                Holder::Snippet => world.pulls_from(&format!("snippet-{}", world.foreign_snippet)),
+                RepositoryKind::Snippet => world.pulls_from(&format!("snippet-{}", world.foreign_snippet)),
             };
             (20, case)
         }
@@ -428,20 +428,20 @@ fn every() -> Vec<Denial> {
         Denial::DesignsAreWebOnly,
         Denial::MayNotManageDesigns,
         Denial::NoSuchSnippet,
-        Denial::ProtocolClosed(Protocol::Ssh),
+        Denial::ProtocolClosed(AccessProtocol::Ssh),
         Denial::KeyTooShort(4096),
         Denial::KeyTypeForbidden(rsa_is_forbidden),
         Denial::KeyExpired,
         Denial::KeyNeverExpires,
         Denial::KeyLivesTooLong,
         Denial::SnippetsNeedAUser,
-        Denial::MayNotUseGit(Account::Internal),
-        Denial::MayNotUseGit(Account::PendingApproval),
-        Denial::MayNotUseGit(Account::TermsNotAccepted("rubi".to_owned())),
-        Denial::MayNotUseGit(Account::Deactivated),
-        Denial::MayNotUseGit(Account::Unconfirmed),
-        Denial::MayNotUseGit(Account::Blocked),
-        Denial::MayNotUseGit(Account::PasswordExpired),
+        Denial::MayNotUseGit(AccountDenial::Internal),
+        Denial::MayNotUseGit(AccountDenial::PendingApproval),
+        Denial::MayNotUseGit(AccountDenial::TermsNotAccepted("rubi".to_owned())),
+        Denial::MayNotUseGit(AccountDenial::Deactivated),
+        Denial::MayNotUseGit(AccountDenial::Unconfirmed),
+        Denial::MayNotUseGit(AccountDenial::Blocked),
+        Denial::MayNotUseGit(AccountDenial::PasswordExpired),
         Denial::HttpDownloadClosed,
         Denial::HttpPushClosed,
         Denial::UnknownCommand,
@@ -450,12 +450,12 @@ fn every() -> Vec<Denial> {
         Denial::NoSuchNamespace,
         Denial::NoSuchProject,
         Denial::NoSuchWiki,
-        Denial::NoRepository(Holder::Project),
-        Denial::NoRepository(Holder::Wiki),
-        Denial::NoRepository(Holder::Snippet),
-        Denial::MayNotDownload(Holder::Project),
-        Denial::MayNotDownload(Holder::Wiki),
-        Denial::MayNotDownload(Holder::Snippet),
+        Denial::NoRepository(RepositoryKind::Project),
+        Denial::NoRepository(RepositoryKind::Wiki),
+        Denial::NoRepository(RepositoryKind::Snippet),
+        Denial::MayNotDownload(RepositoryKind::Project),
+        Denial::MayNotDownload(RepositoryKind::Wiki),
+        Denial::MayNotDownload(RepositoryKind::Snippet),
         Denial::RepositoryReadOnly,
         Denial::Archived,
         Denial::DeployKeyMayNotPush,
@@ -523,8 +523,8 @@ async fn refused_means_unchanged(pool: PgPool) {
         let app = if denial == Denial::ReadOnlyDatabase { &replica } else { &world.story.app };
         let reply = app.post("/allowed", json!(case.asked)).await;
         let status = match denial.answer() {
-            Answer::Forbidden => 401,
-            Answer::NotFound => 404,
+            DenialAnswer::Forbidden => 401,
+            DenialAnswer::NotFound => 404,
         };
         println!("{denial:?}");
         assert_refused(&reply, status, &denial.sentence("http://localhost"));

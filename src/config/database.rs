@@ -1,0 +1,85 @@
+//! `gatehouse.database:`
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// `gatehouse.database:`, where and how much.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// The PostgreSQL database, as a URL. `DATABASE_URL` in the environment is another name of this key.
+    #[schemars(
+        with = "String",
+        regex(pattern = r"^postgres(ql)?://"),
+        extend("examples" = ["postgres://gatehouse@localhost/gatehouse"])
+    )]
+    pub url: SecretString,
+    /// Connections of each area at most, besides those of `access_connections`. Whoever uses up an area's waits alone.
+    pub connections: Connections,
+    /// Connections that answer `/allowed` alone. Attempts gather while all of them are busy.
+    #[schemars(range(min = 1, max = 64))]
+    pub access_connections: u32,
+    /// Seconds that a request waits for the database before it is answered 503.
+    #[schemars(range(min = 1, max = 60))]
+    pub acquire_timeout: u32,
+    /// Seconds after which PostgreSQL gives up a statement.
+    #[schemars(range(min = 1, max = 3600))]
+    pub statement_timeout: u32,
+    /// Seconds that a statement waits for what another transaction holds before it is answered 503.
+    #[schemars(range(min = 1, max = 3600))]
+    pub lock_timeout: u32,
+}
+
+/// `gatehouse.database.connections:`, a budget for each area. Small ones are faster.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connections {
+    /// What gitlab-shell looks up beside `/allowed`, and the credentials that users ask for over SSH.
+    #[schemars(range(min = 1, max = 1000))]
+    pub lookups: u32,
+    /// The rules, counters and reports of pushes.
+    #[schemars(range(min = 1, max = 1000))]
+    pub pushes: u32,
+    /// Administrators and CustomersDot.
+    #[schemars(range(min = 1, max = 1000))]
+    pub provisioning: u32,
+    /// Identity providers.
+    #[schemars(range(min = 1, max = 1000))]
+    pub scim: u32,
+    /// The Kubernetes agent server; two of them write its reports of usage.
+    #[schemars(range(min = 3, max = 1000))]
+    pub kubernetes: u32,
+    /// What the server does by itself, beside the queue of jobs.
+    #[schemars(range(min = 1, max = 1000))]
+    pub upkeep: u32,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { lookups: 4, pushes: 4, provisioning: 3, scim: 3, kubernetes: 4, upkeep: 2 }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "postgres://gatehouse@localhost/gatehouse".into(),
+            connections: Connections::default(),
+            access_connections: 2,
+            acquire_timeout: 3,
+            statement_timeout: 30,
+            lock_timeout: 5,
+        }
+    }
+}
+
+impl Database {
+    /// How long a request waits for the database.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.acquire_timeout.into())
+    }
+}

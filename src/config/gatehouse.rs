@@ -1,0 +1,101 @@
+//! `gatehouse:`, what GitLab has no key for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::customers_dot::CustomersDot;
+use super::database::Database;
+use super::features::Features;
+use super::jobs::Jobs;
+use super::kas::Kas;
+use super::limits::Limits;
+use super::log::Log;
+use super::scim::Scim;
+
+/// `gatehouse:`, what GitLab has no key for.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Gatehouse {
+    /// The TCP address that answers clients; null for none.
+    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3001"]))]
+    pub listen: Option<SocketAddr>,
+    /// The Unix socket that answers clients; null for none.
+    #[schemars(extend("examples" = ["/var/run/gatehouse/gatehouse.socket"]))]
+    pub socket: Option<PathBuf>,
+    /// The TCP address of liveness, readiness and metrics; null for none.
+    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3002"]))]
+    pub metrics_listen: Option<SocketAddr>,
+    /// The database.
+    pub database: Database,
+    /// What a client may ask of us at most.
+    pub limits: Limits,
+    /// What is done after answers were given.
+    pub jobs: Jobs,
+    /// The Kubernetes agent server.
+    pub kas: Kas,
+    /// Whether a link to the merge request of a branch, or to a new one, is printed after a push.
+    pub mr_links: bool,
+    /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
+    pub legacy_shared_secret: bool,
+    /// Whether namespaces have plans and limits as on GitLab.com: upcoming reconciliations and storage limit exclusions
+    /// are refused otherwise.
+    pub check_namespace_plan: bool,
+    /// CustomersDot that sells subscriptions.
+    pub customers_dot: CustomersDot,
+    /// Seconds between two counts of the seats of a paid subscription; 0 for never.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub seat_refresh_interval: u32,
+    /// The file with the instance's `db_key_base`: digests and ciphertexts in the database depend on it.
+    pub db_key_base_file: PathBuf,
+    /// The life of an LFS token, in seconds.
+    #[schemars(range(min = 60, max = 86400))]
+    pub lfs_token_lifetime: u32,
+    /// Whether git over SSH asks users with a second factor for a one-time password, which `ssh git@host 2fa_verify`
+    /// takes.
+    pub two_factor_for_git: bool,
+    /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
+    pub git_audit: bool,
+    /// What the installation is licensed for.
+    pub features: Features,
+    /// The git options that gitlab-shell hands to Gitaly.
+    #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
+    pub git_config_options: Vec<String>,
+    /// Provisioning by identity providers.
+    pub scim: Scim,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Gatehouse {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3001))),
+            socket: None,
+            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 3002))),
+            database: Database::default(),
+            limits: Limits::default(),
+            jobs: Jobs::default(),
+            kas: Kas::default(),
+            mr_links: true,
+            legacy_shared_secret: false,
+            check_namespace_plan: true,
+            customers_dot: CustomersDot::default(),
+            seat_refresh_interval: 86_400,
+            db_key_base_file: ".gatehouse_db_key_base".into(),
+            lfs_token_lifetime: 1800,
+            two_factor_for_git: false,
+            git_audit: false,
+            features: Features::default(),
+            git_config_options: vec![
+                "uploadpack.allowFilter=true".to_owned(),
+                "uploadpack.allowAnySHA1InWant=true".to_owned(),
+            ],
+            scim: Scim::default(),
+            log: Log::default(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Settings: GitLab's own `gitlab.yml` where GitLab has the key, `gatehouse:` for what is ours, and the environment.
+
+pub mod customers_dot;
+pub mod database;
+pub mod features;
+pub mod gatehouse;
+pub mod gitlab;
+pub mod jobs;
+pub mod kas;
+pub mod limits;
+mod load;
+pub mod log;
+pub mod scim;
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use self::customers_dot::CustomersDot;
+pub use self::database::{Connections, Database};
+pub use self::features::Features;
+pub use self::gatehouse::Gatehouse;
+pub use self::gitlab::{GitLab, GitLabKas, GitLabShell, Gitaly, Lfs, Repositories, Storage, Workhorse};
+pub use self::jobs::Jobs;
+pub use self::kas::Kas;
+pub use self::limits::Limits;
+pub use self::log::{Log, LogFormat};
+pub use self::scim::Scim;
+
+/// Everything that the file and the environment say, checked.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// How users reach this installation: clone URLs and links are made of it.
+    pub gitlab: GitLab,
+    /// What gitlab-shell and Gitaly share with us.
+    pub gitlab_shell: GitLabShell,
+    /// What kas shares with us.
+    pub gitlab_kas: GitLabKas,
+    /// What Workhorse shares with us.
+    pub workhorse: Workhorse,
+    /// Where repositories live.
+    pub repositories: Repositories,
+    /// What holds for every Gitaly that has no setting of its own.
+    pub gitaly: Gitaly,
+    /// Git LFS.
+    pub lfs: Lfs,
+    /// Our own settings.
+    pub gatehouse: Gatehouse,
+}
+
+impl Settings {
+    /// The Gitaly token of a storage.
+    #[must_use]
+    pub fn gitaly_token<'a>(&'a self, storage: &'a Storage) -> Option<&'a SecretString> {
+        storage.gitaly_token.as_ref().or(self.gitaly.token.as_ref())
+    }
+
+    /// The host that SSH users reach.
+    #[must_use]
+    pub fn ssh_host(&self) -> &str {
+        self.gitlab_shell.ssh_host.as_deref().filter(|host| !host.is_empty()).unwrap_or(&self.gitlab.host)
+    }
+
+    /// What SSH users write after `ssh` to log in: `git@host`, and the port where it is not SSH's own.
+    #[must_use]
+    pub fn ssh_login(&self) -> String {
+        let login = format!("{}@{}", self.gitlab_shell.ssh_user, self.ssh_host());
+        match self.gitlab_shell.ssh_port {
+            22 => login,
+            port => format!("{login} -p {port}"),
+        }
+    }
+}

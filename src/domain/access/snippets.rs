@@ -1,0 +1,43 @@
+//! May the user read a snippet, or push to it?
+
+use super::denial::Denial;
+use super::facts::{AccessActor, AccessFacts, AccessSnippet, AccessUser};
+use super::sees;
+use crate::domain::level::{AccessLevel, FeatureLevel};
+
+/// 2.3 of a snippet
+pub(super) fn may_read_snippet(facts: &AccessFacts) -> bool {
+    let Some((snippet, user)) = snippet_and_user(facts) else { return false };
+    let member = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::GUEST);
+    let seen = user.admin || user.auditor || snippet.author == user.id || member || sees(user, snippet.visibility);
+    seen && may_use_snippets(facts, user)
+}
+
+/// Whether the project lets the user see any of its snippets; of a personal one there is nobody to ask.
+fn may_use_snippets(facts: &AccessFacts, user: &AccessUser) -> bool {
+    let Some(project) = &facts.project else { return true };
+    match project.snippets_level {
+        FeatureLevel::Disabled => false,
+        FeatureLevel::Private => user.admin || user.auditor || project.level >= AccessLevel::GUEST,
+        FeatureLevel::Enabled => true,
+    }
+}
+
+fn snippet_and_user(facts: &AccessFacts) -> Option<(&AccessSnippet, &AccessUser)> {
+    let snippet = facts.container.as_ref()?.snippet.as_ref()?;
+    match facts.actor() {
+        AccessActor::User(user) => Some((snippet, user)),
+        AccessActor::DeployKey(_) | AccessActor::Nobody => None,
+    }
+}
+
+/// P1 and P8 with the snippet's own columns
+pub(super) fn snippet_push_denial(facts: &AccessFacts) -> Option<Denial> {
+    let Some((snippet, user)) = snippet_and_user(facts) else { return Some(Denial::MayNotUpdateSnippet) };
+    if snippet.repository_read_only {
+        return Some(Denial::RepositoryReadOnly);
+    }
+    let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
+    let may = user.admin || maintains || snippet.author == user.id;
+    (!(may && may_use_snippets(facts, user))).then_some(Denial::MayNotUpdateSnippet)
+}

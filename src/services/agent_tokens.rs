@@ -1,0 +1,76 @@
+//! Tokens of agents are issued, used and revoked.
+
+use chrono::{DateTime, Utc};
+
+use super::{ServiceError, ServiceResult};
+use crate::domain::agent::{Agent, MOST_TOKENS};
+use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::store::agent_tokens::{self, Activity, AgentTokenRow, KnownAgentToken};
+use crate::store::{self, Db, audit_events};
+
+/// The agent has as many active tokens as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyAgentTokens;
+
+/// Keeps a new token of the agent, whose project has that full path, and writes down who made it.
+pub async fn issue(
+    db: &Db,
+    agent: &Agent,
+    project: &str,
+    row: &AgentTokenRow,
+    now: DateTime<Utc>,
+) -> ServiceResult<(), TooManyAgentTokens> {
+    let mut transaction = db.begin().await?;
+    if agent_tokens::count_active(&mut transaction, agent.id).await? >= MOST_TOKENS {
+        return Err(ServiceError::Refused(TooManyAgentTokens));
+    }
+    let id = agent_tokens::insert(&mut *transaction, agent.project, row).await?;
+    agent_tokens::insert_activity(&mut transaction, agent, Activity::TokenCreated, Some(id), now).await?;
+    let event = event(EventName::AgentTokenIssued, agent, project, id, &row.name);
+    audit_events::insert(&mut *transaction, &event, now).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Takes the agent's active tokens of that name back, or all of them: their names.
+pub async fn revoke(
+    db: &Db,
+    agent: &Agent,
+    project: &str,
+    name: Option<&str>,
+    now: DateTime<Utc>,
+) -> store::Result<Vec<String>> {
+    let mut transaction = db.begin().await?;
+    let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
+    for (id, name) in &revoked {
+        agent_tokens::insert_activity(&mut transaction, agent, Activity::TokenRevoked, Some(*id), now).await?;
+        let event = event(EventName::AgentTokenRevoked, agent, project, *id, name);
+        audit_events::insert(&mut *transaction, &event, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(revoked.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Notes that the token was used, and that its agent has connected where none of its tokens was used for an hour.
+/// Of several uses at once, one connects it.
+pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> store::Result<()> {
+    store::settled(db, || async {
+        let mut transaction = db.begin().await?;
+        if agent_tokens::update_last_used(&mut transaction, token, now).await? {
+            let agent = &token.agent;
+            agent_tokens::insert_activity(&mut transaction, agent, Activity::Connected, Some(token.id), now).await?;
+        }
+        transaction.commit().await
+    })
+    .await
+}
+
+fn event(name: EventName, agent: &Agent, project: &str, token: i64, token_name: &str) -> Event {
+    Event {
+        name,
+        author: Author::Unknown,
+        entity: Entity::Project(agent.project, project.to_owned()),
+        target: Some(Target { kind: "Clusters::AgentToken", id: token, details: token_name.to_owned() }),
+        message: format!("Agent {}, on the command line", agent.name),
+        ip_address: None,
+    }
+}

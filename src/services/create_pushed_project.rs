@@ -1,0 +1,164 @@
+//! A push to a path without a project makes one, where the user may (allowed.md 2.5).
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use rand::seq::IndexedRandom;
+use tokio::sync::Semaphore;
+
+use super::check_access::{AccessCheckError, AccessChecker, NO_GITALY};
+use crate::domain::access::{AccessActor, AccessFacts, AccessProtocol, Attempt, Denial};
+use crate::domain::default_branch::USUAL;
+use crate::domain::ids::ProjectId;
+use crate::domain::project_creation::{self, CreationRefusal, ParentNamespace};
+use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
+use crate::gitaly::{CallContext, GitalyResult};
+use crate::store::{self, Error, post_push_messages, project_creation as rows};
+
+/// What making the project may take; gitlab-shell waits for longer.
+const BUDGET: Duration = Duration::from_secs(20);
+/// Projects that a server makes at once: each holds a connection to the database while Gitaly works, and other pushes need
+/// some too.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// What became of a push to a path without a project.
+pub enum PushedProjectCreation {
+    /// Nobody asked for a project, or they may not make it: the refusal stands.
+    Refused,
+    /// The push to the project that would be made is refused.
+    Denied(Denial),
+    /// The project is there now, by us or by somebody who was faster.
+    Created,
+    /// It cannot be made, for this reason.
+    Impossible(String),
+}
+
+impl PushedProjectCreation {
+    fn impossible(reason: impl Display) -> Self {
+        Self::Impossible(format!("Could not create project: {reason}"))
+    }
+}
+
+impl From<CreationRefusal> for PushedProjectCreation {
+    fn from(refusal: CreationRefusal) -> Self {
+        match refusal {
+            CreationRefusal::NotPermitted => Self::Refused,
+            CreationRefusal::Denied(denial) => Self::Denied(denial),
+            CreationRefusal::BadName(error) => Self::impossible(format!("Path {error}")),
+        }
+    }
+}
+
+/// Makes the project that the attempt pushes to, where that is what it asks for and it would be let in. What is decided is
+/// decided before the first effect, one push to a namespace after the other; then its repository comes first, under an id
+/// that no project gets again, and its rows second, so that no row is locked while Gitaly works, and whoever fails or dies
+/// on the way leaves no project.
+pub(super) async fn create(
+    access: &AccessChecker,
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    correlation_id: &str,
+) -> Result<PushedProjectCreation, AccessCheckError> {
+    let Some((namespace, name)) = project_creation::wanted_path(facts, attempt) else {
+        return Ok(PushedProjectCreation::Refused);
+    };
+    let AccessActor::User(user) = facts.actor() else { return Ok(PushedProjectCreation::Refused) };
+    let today = facts.now.date_naive();
+    // Whoever may not is told so without waiting for others.
+    let Some(parent) = rows::find_parent(access.db.pool(), namespace, user.id, today).await? else {
+        return Ok(PushedProjectCreation::Refused);
+    };
+    if let Err(refusal) = project_creation::decide(facts, attempt, &parent, name) {
+        return Ok(refusal.into());
+    }
+    let Some(storage) = choose_storage(access).await? else {
+        let reason = "No storage takes new repositories. Please contact your administrator.";
+        return Ok(PushedProjectCreation::impossible(reason));
+    };
+
+    let turn = tokio::time::timeout(BUDGET, AT_ONCE.acquire()).await;
+    let _turn = turn.map_err(|_| AccessCheckError::TooManyCreations)?;
+    let mut transaction = access.db.begin().await?;
+    rows::lock_creation(&mut *transaction, parent.id).await?;
+    let Some(parent) = rows::find_parent(&mut *transaction, namespace, user.id, today).await? else {
+        return Ok(PushedProjectCreation::Refused);
+    };
+    if let Err(refusal) = project_creation::decide(facts, attempt, &parent, name) {
+        return Ok(refusal.into());
+    }
+    // Somebody else has pushed to the same path just now.
+    if rows::is_taken(&mut *transaction, &format!("{}/{name}", parent.full_path)).await? {
+        return Ok(PushedProjectCreation::Created);
+    }
+    let id = rows::reserve_id(&mut *transaction).await?;
+    match create_repository(access, &parent, name, id, &storage, correlation_id).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::error!(project.id = id.0, storage, "a new project's repository is there already, with branches");
+            let reason = "Its repository belongs to somebody. Please contact your administrator.";
+            return Ok(PushedProjectCreation::impossible(reason));
+        }
+        Err(error) => {
+            tracing::warn!(%error, storage, "a push could not make a repository");
+            return Ok(PushedProjectCreation::impossible(NO_GITALY));
+        }
+    }
+    match rows::insert(&mut transaction, id, &parent, name, &storage, user.id, today).await {
+        Ok(()) => transaction.commit().await?,
+        // Somebody else has taken the path just now.
+        Err(Error::Duplicate(_)) => return Ok(PushedProjectCreation::Created),
+        Err(error) => return Err(error.into()),
+    }
+
+    let path = format!("{}/{name}", parent.full_path);
+    tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
+    let repository = GlRepository::Project(id).to_string();
+    let kept = async {
+        let message = created_message(access, &attempt.protocol, &path).await?;
+        post_push_messages::upsert(access.db.pool(), user.id, &repository, "created", &message, facts.now).await
+    };
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "could not keep the message that a project was created");
+    }
+    Ok(PushedProjectCreation::Created)
+}
+
+/// False where something lies there already: after the database was restored, its ids may have been others' before.
+async fn create_repository(
+    access: &AccessChecker,
+    parent: &ParentNamespace,
+    name: &str,
+    id: ProjectId,
+    storage: &str,
+    correlation_id: &str,
+) -> GitalyResult<bool> {
+    let location = RepositoryLocation {
+        storage: storage.to_owned(),
+        relative_path: format!("{}.git", hashed_path("@hashed", id.0)),
+        gl_repository: GlRepository::Project(id).to_string(),
+        gl_project_path: format!("{}/{name}", parent.full_path),
+    };
+    let context = CallContext::new(correlation_id, Instant::now() + BUDGET);
+    let head = parent.default_branch.as_deref().unwrap_or(USUAL);
+    let repository = access.gitaly.repository(location, context)?;
+    Ok(repository.create(head).await? || !repository.has_branches().await?)
+}
+
+/// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
+async fn choose_storage(access: &AccessChecker) -> store::Result<Option<String>> {
+    let weights = rows::list_storage_weights(access.db.pool()).await?;
+    let storages = &access.storages;
+    let known: Vec<(String, f64)> = weights.into_iter().filter(|(name, _)| storages.contains(name)).collect();
+    let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
+    let first = || storages.iter().find(|name| *name == "default").or(storages.first());
+    Ok(chosen.or_else(|| first().cloned()))
+}
+
+async fn created_message(access: &AccessChecker, protocol: &AccessProtocol, path: &str) -> store::Result<String> {
+    let remote = access.clone_urls.find(&access.lookups, protocol, path).await?;
+    let page = format!("{}/{path}", access.clone_urls.url);
+    Ok(format!(
+        "\nThe private project {path} was successfully created.\n\nTo configure the remote, run:\n  \
+         git remote add origin {remote}\n\nTo view the project, visit:\n  {page}\n\n"
+    ))
+}

@@ -1,0 +1,118 @@
+//! Transactions that lost a race, or their connection, and are run again.
+//!
+//! A workflow opens its transaction inside the closure that it gives to [`retried`], so that each attempt begins with what
+//! is true by then. Nothing outside the transaction may happen in the closure: an event is logged, a task is queued in
+//! memory, a cache is changed by the caller, once the answer is there.
+//!
+//! ```ignore
+//! retried(RetryAfter::LostRace, || async {
+//!     let mut transaction = db.begin().await?;
+//!     let outcome = work(&mut transaction).await?;
+//!     transaction.commit().await?;
+//!     Ok(outcome)
+//! })
+//! .await
+//! ```
+//!
+//! A loop that waits with growing pauses for a database that is away is another thing: see [`crate::store::settled`].
+
+use crate::store;
+
+/// How often a transaction is run at most.
+pub const ATTEMPTS: u32 = 5;
+
+/// Which failures of a transaction are worth another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// It ended by no fault of its own before anything came of it: its connection was lost, or PostgreSQL ended it because
+    /// it and another one waited for each other ([`store::Error::is_undone`]). Right for every transaction.
+    Undone,
+    /// Also where another writer was faster: a unique index or a foreign key stood against it
+    /// ([`store::Error::is_lost_race`]). Right for a transaction that looks before it writes, for it finds what the other
+    /// one wrote.
+    LostRace,
+}
+
+impl RetryAfter {
+    fn covers(self, error: &store::Error) -> bool {
+        error.is_undone() || (self == Self::LostRace && error.is_lost_race())
+    }
+}
+
+/// A failure that may be the store's. Implemented by [`store::Error`] and by the error types of services and commands.
+pub trait StoreFailure {
+    /// The store's error, where this failure is one.
+    fn store_error(&self) -> Option<&store::Error>;
+}
+
+impl StoreFailure for store::Error {
+    fn store_error(&self) -> Option<&store::Error> {
+        Some(self)
+    }
+}
+
+/// What comes of a transaction, which is run again at once, [`ATTEMPTS`] times in all, after failures that are worth it.
+///
+/// # Errors
+/// The last failure, or the first one that is not worth another attempt.
+pub async fn retried<T, E, F>(after: RetryAfter, transaction: impl Fn() -> F) -> Result<T, E>
+where
+    E: StoreFailure,
+    F: Future<Output = Result<T, E>>,
+{
+    for _ in 1..ATTEMPTS {
+        match transaction().await {
+            Err(failure) if failure.store_error().is_some_and(|error| after.covers(error)) => {}
+            ended => return ended,
+        }
+    }
+    transaction().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::store::Error;
+
+    /// How often a transaction is run that always fails so.
+    async fn attempts(after: RetryAfter, error: fn() -> Error) -> u32 {
+        let attempts = Cell::new(0);
+        let ended: Result<(), Error> = retried(after, || async {
+            attempts.set(attempts.get() + 1);
+            Err(error())
+        })
+        .await;
+        assert!(ended.is_err());
+        attempts.get()
+    }
+
+    #[tokio::test]
+    async fn a_transaction_runs_again_after_failures_that_are_worth_it() {
+        let lost_race = || Error::Duplicate("index_users_on_username".to_owned());
+        let undone = || Error::Unavailable(sqlx::Error::WorkerCrashed);
+        let unreachable = || Error::Unavailable(sqlx::Error::PoolTimedOut);
+        let unknown = || Error::Unknown(sqlx::Error::WorkerCrashed);
+        let wrong = || Error::Query(sqlx::Error::RowNotFound);
+        assert_eq!(attempts(RetryAfter::LostRace, lost_race).await, ATTEMPTS);
+        assert_eq!(attempts(RetryAfter::Undone, lost_race).await, 1);
+        for after in [RetryAfter::LostRace, RetryAfter::Undone] {
+            assert_eq!(attempts(after, undone).await, ATTEMPTS, "{after:?}");
+            assert_eq!(attempts(after, unreachable).await, 1, "{after:?}");
+            assert_eq!(attempts(after, unknown).await, 1, "{after:?}");
+            assert_eq!(attempts(after, wrong).await, 1, "{after:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_answer_ends_it() {
+        let attempts = Cell::new(0);
+        let ended = retried(RetryAfter::LostRace, || async {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() < 3 { Err(Error::Duplicate("an index".to_owned())) } else { Ok(attempts.get()) }
+        })
+        .await;
+        assert_eq!(ended.unwrap(), 3);
+    }
+}

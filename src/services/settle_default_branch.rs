@@ -1,0 +1,41 @@
+//! The default branch of a project, once its first push is in: known, and protected as its namespace says.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::default_branch::DefaultProtection;
+use crate::domain::ids::ProjectId;
+use crate::domain::level::AccessLevel;
+use crate::store::protected_refs::{self, ProtectedBranchRow, ProtectedRefAccess};
+use crate::store::{self, default_branches, pushed_projects};
+
+/// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a branch
+/// that was there before anybody told us is left as its people have it. Of several first pushes at once, the first to come
+/// here decides. Nothing happens where the branch was settled before.
+pub async fn settle(
+    connection: &mut PgConnection,
+    project: ProjectId,
+    name: &str,
+    made: bool,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    if default_branches::update_settled(&mut *connection, project, name, now).await? && made {
+        protect(connection, project, name).await?;
+    }
+    Ok(())
+}
+
+/// A branch that some pattern of the project or of its top-level group protects already stays as it is.
+async fn protect(connection: &mut PgConnection, project: ProjectId, name: &str) -> store::Result<()> {
+    let Some(protection) = default_branches::find_protection(&mut *connection, project).await? else { return Ok(()) };
+    let protected = pushed_projects::find_protected_refs(&mut *connection, project).await?;
+    if !protection.protects || protected.cover_branch(name) {
+        return Ok(());
+    }
+    let DefaultProtection { push, merge, allow_force_push, .. } = protection;
+    let branch = ProtectedBranchRow { allow_force_push, ..ProtectedBranchRow::default() };
+    let id = protected_refs::insert_branch(&mut *connection, project, name, &branch).await?;
+    let role = |level: AccessLevel| [ProtectedRefAccess::Role(level.0)];
+    protected_refs::replace_push_access(connection, id, &role(push)).await?;
+    protected_refs::replace_merge_access(connection, id, &role(merge)).await
+}

@@ -1,0 +1,153 @@
+//! What a namespace has subscribed to is made, changed and shown (provisioning.md 2).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::retry::{RetryAfter, retried};
+use super::{ServiceError, ServiceResult};
+use crate::domain::ledger::Author;
+use crate::domain::provisioning::ProvisioningRefusal;
+use crate::domain::subscription::{Stated, Subscription, SubscriptionUsage, Terms, excludes_guests};
+use crate::store::provisioned_namespaces::Namespace;
+use crate::store::{self, Db, provisioned_namespaces, seats, subscriptions};
+
+/// The namespace's subscription with the seats that are taken; nothing where it has none.
+pub async fn find(
+    db: &Db,
+    namespace: &Namespace,
+    now: DateTime<Utc>,
+) -> store::Result<Option<(Subscription, SubscriptionUsage)>> {
+    retried(RetryAfter::Undone, || async {
+        let mut connection = db.acquire().await?;
+        let Some(subscription) = subscriptions::find(&mut *connection, namespace.id).await? else { return Ok(None) };
+        let usage = usage(&mut connection, namespace, &subscription, now).await?;
+        Ok(Some((subscription, usage)))
+    })
+    .await
+}
+
+/// Makes a subscription. `plan` is the name of its plan where one is stated; null stands for the free one, and a plan that
+/// does not exist is none.
+pub async fn create(
+    db: &Db,
+    namespace: &Namespace,
+    stated: &Stated,
+    plan: Option<Option<&str>>,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
+    let refused = |refusal| Err(ServiceError::Refused(refusal));
+    retried(RetryAfter::Undone, || async {
+        let mut transaction = db.begin().await?;
+        let stated = with_plan(&mut transaction, stated, plan).await?;
+        let terms = match Terms::new(stated) {
+            Ok(terms) => terms,
+            Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
+        };
+        if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace.id).await? {
+            return refused(ProvisioningRefusal::NamespaceGone);
+        }
+        let made = subscriptions::create(&mut transaction, namespace.id, &terms, author, now).await?;
+        let Some(subscription) = made else { return refused(ProvisioningRefusal::AlreadySubscribed) };
+        let usage = usage(&mut transaction, namespace, &subscription, now).await?;
+        transaction.commit().await?;
+        Ok((subscription, usage))
+    })
+    .await
+}
+
+/// A subscription that was changed.
+#[derive(Debug)]
+pub struct ChangedSubscription {
+    /// How many seats were agreed before.
+    pub seats_before: Option<i32>,
+    /// As it is.
+    pub subscription: Subscription,
+    /// The seats that are taken.
+    pub usage: SubscriptionUsage,
+}
+
+/// Changes what is stated. Where that begins a term, the seats are counted anew.
+pub async fn update(
+    db: &Db,
+    namespace: &Namespace,
+    stated: &Stated,
+    plan: Option<Option<&str>>,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
+    let refused = |refusal| Err(ServiceError::Refused(refusal));
+    retried(RetryAfter::Undone, || async {
+        let mut transaction = db.begin().await?;
+        let found = subscriptions::find_for_update(&mut transaction, namespace.id).await?;
+        let Some(subscription) = found else { return refused(ProvisioningRefusal::NotSubscribed) };
+        let stated = with_plan(&mut transaction, stated, plan).await?;
+        let mut change = match subscription.change(stated, now) {
+            Ok(change) => change,
+            Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
+        };
+        if change.counts_anew {
+            let counted = count(&mut transaction, namespace, &change.after, now).await?;
+            change = change.counted(counted.seats_in_use, now);
+        }
+        subscriptions::change(&mut transaction, &change, author, now).await?;
+        let usage = usage(&mut transaction, namespace, &change.after, now).await?;
+        transaction.commit().await?;
+        Ok(ChangedSubscription { seats_before: change.before.terms.seats, subscription: change.after, usage })
+    })
+    .await
+}
+
+async fn with_plan(conn: &mut PgConnection, stated: &Stated, plan: Option<Option<&str>>) -> store::Result<Stated> {
+    let plan = match plan {
+        None => None,
+        Some(name) => Some(subscriptions::find_plan(conn, name).await?),
+    };
+    Ok(Stated { plan, ..stated.clone() })
+}
+
+/// Of a subscription that somebody pays for, the seats of its last count; of another, they are counted now.
+async fn usage(
+    conn: &mut PgConnection,
+    namespace: &Namespace,
+    subscription: &Subscription,
+    now: DateTime<Utc>,
+) -> store::Result<SubscriptionUsage> {
+    if !subscription.terms.is_paid() {
+        return count(conn, namespace, subscription, now).await;
+    }
+    let exclude_guests = exclude_guests(conn, namespace, subscription).await?;
+    Ok(SubscriptionUsage { exclude_guests, seats_in_use: subscription.seats_in_use })
+}
+
+/// The seats that are taken now.
+async fn count(
+    conn: &mut PgConnection,
+    namespace: &Namespace,
+    subscription: &Subscription,
+    now: DateTime<Utc>,
+) -> store::Result<SubscriptionUsage> {
+    let exclude_guests = exclude_guests(conn, namespace, subscription).await?;
+    let seats_in_use = if namespace.is_personal() {
+        1
+    } else {
+        seats::count(conn, namespace.id, exclude_guests, now.date_naive()).await?
+    };
+    Ok(SubscriptionUsage { exclude_guests, seats_in_use })
+}
+
+/// Of a group, the plan of its root says it.
+async fn exclude_guests(
+    conn: &mut PgConnection,
+    namespace: &Namespace,
+    subscription: &Subscription,
+) -> store::Result<bool> {
+    if namespace.is_personal() {
+        return Ok(false);
+    }
+    if namespace.is_root() {
+        return Ok(excludes_guests(subscription.terms.plan.as_ref().map(|plan| plan.code.as_str())));
+    }
+    let plan = subscriptions::find_plan_name(conn, namespace.root).await?;
+    Ok(excludes_guests(plan.as_deref()))
+}
