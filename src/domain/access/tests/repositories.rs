@@ -144,6 +144,10 @@ fn a_push_makes_the_repository_that_it_misses_where_it_would_be_let_in() {
 
 #[test]
 fn a_repository_is_where_its_kind_and_its_storage_say() {
+    fn of(facts: &mut AccessFacts, repository: GlRepository) {
+        project(facts).hashed_storage = false;
+        facts.container = Some(container(repository));
+    }
     let at = |change: fn(&mut AccessFacts)| {
         let mut facts = facts();
         change(&mut facts);
@@ -151,10 +155,6 @@ fn a_repository_is_where_its_kind_and_its_storage_say() {
             .location()
             .map(|at| format!("{} {} {} {}", at.storage, at.relative_path, at.gl_repository, at.gl_project_path))
     };
-    fn of(facts: &mut AccessFacts, repository: GlRepository) {
-        project(facts).hashed_storage = false;
-        facts.container = Some(container(repository));
-    }
     let code = "79/02/7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451.git";
     assert_eq!(at(|_| {}).unwrap(), format!("default @hashed/{code} project-7 g/s/p"));
     let rows = [
