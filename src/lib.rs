@@ -5,9 +5,10 @@
 //! - [`app`] builds each area's state and mounts it; [`server`] listens; [`cli`] holds the commands beside `serve`.
 //! - [`http`] is what clients see: [`http::auth`] knows callers, and each area has a folder with one file per endpoint.
 //! - [`background`] is what happens after an answer was given: one durable job a file.
+//! - [`document`] makes the database agree with a state document: one file per kind of object.
 //! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`config`], [`clock`], [`document`], [`crypto`] are leaves that the layers above
+//! - [`config`], [`clock`], [`crypto`] are leaves that the layers above
 //!   `domain` share.
 
 pub mod app;
