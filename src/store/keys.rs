@@ -28,22 +28,6 @@ pub struct KeyRow {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// The key with that fingerprint, whoever owns it.
-pub async fn find_by_fingerprint(db: impl PgExecutor<'_>, fingerprint: &[u8; 32]) -> Result<Option<KeyRow>> {
-    let row = sqlx::query_as!(
-        KeyRow,
-        r#"
-        select
-          id, user_id, coalesce(title, '') as "title!", coalesce(key, '') as "key!", type as kind, public, usage_type,
-          expires_at
-        from keys
-        where fingerprint_sha256 = $1
-        "#,
-        fingerprint.as_slice()
-    );
-    Ok(row.fetch_optional(db).await?)
-}
-
 /// The title of the key with that id.
 pub async fn find_title(db: impl PgExecutor<'_>, id: KeyId) -> Result<Option<String>> {
     let title = sqlx::query_scalar!(r#"select coalesce(title, '') as "title!" from keys where id = $1"#, id.0);
@@ -83,12 +67,6 @@ pub async fn list_deploy_keys_by_title(db: impl PgExecutor<'_>, project: Project
         title
     );
     Ok(ids.fetch_all(db).await?.into_iter().map(KeyId).collect())
-}
-
-/// Removes a key.
-pub async fn delete(db: impl PgExecutor<'_>, id: KeyId) -> Result<()> {
-    sqlx::query!("delete from keys where id = $1", id.0).execute(db).await?;
-    Ok(())
 }
 
 /// Whether the project uses the deploy key, and if so whether the key may push.

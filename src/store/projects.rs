@@ -42,54 +42,6 @@ pub struct ProjectRow {
     pub printing_merge_request_link_enabled: bool,
 }
 
-/// The project's row and its shadow namespace.
-pub async fn find(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<(NamespaceId, ProjectRow)>> {
-    let row = sqlx::query!(
-        r#"
-        select
-          project_namespace_id,
-          coalesce(name, '') as "name!",
-          coalesce(path, '') as "path!",
-          description,
-          creator_id,
-          namespace_id,
-          visibility_level,
-          archived,
-          hidden,
-          repository_storage,
-          coalesce(repository_read_only, false) as "repository_read_only!",
-          repository_size_limit,
-          lfs_enabled,
-          mirror,
-          printing_merge_request_link_enabled
-        from projects
-        where id = $1
-        "#,
-        id.0
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| {
-        let project = ProjectRow {
-            name: row.name,
-            path: row.path,
-            description: row.description,
-            creator_id: row.creator_id,
-            namespace_id: row.namespace_id,
-            visibility_level: row.visibility_level,
-            archived: row.archived,
-            hidden: row.hidden,
-            repository_storage: row.repository_storage,
-            repository_read_only: row.repository_read_only,
-            repository_size_limit: row.repository_size_limit,
-            lfs_enabled: row.lfs_enabled,
-            mirror: row.mirror,
-            printing_merge_request_link_enabled: row.printing_merge_request_link_enabled,
-        };
-        (NamespaceId(row.project_namespace_id), project)
-    }))
-}
-
 /// A new project with its shadow namespace and its features, with the given id or the next one. Its derived rows are the
 /// caller's to refresh.
 ///
@@ -266,24 +218,6 @@ impl Default for FeaturesRow {
     }
 }
 
-/// Who may use which feature of the project; the defaults where nothing was ever said.
-pub async fn find_features(db: impl PgExecutor<'_>, id: ProjectId) -> Result<FeaturesRow> {
-    let row = sqlx::query_as!(
-        FeaturesRow,
-        "
-        select
-          repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
-          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
-          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
-          monitor_access_level, infrastructure_access_level, operations_access_level
-        from project_features
-        where project_id = $1
-        ",
-        id.0
-    );
-    Ok(row.fetch_optional(db).await?.unwrap_or_default())
-}
-
 /// Writes who may use which feature of the project.
 pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &FeaturesRow) -> Result<()> {
     sqlx::query!(
@@ -325,20 +259,6 @@ pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &Featu
     Ok(())
 }
 
-/// The storage that holds the project's repository; nothing where there is no repository.
-pub async fn find_repository_storage(db: impl PgExecutor<'_>, id: ProjectId) -> Result<Option<String>> {
-    let name = sqlx::query_scalar!(
-        "
-        select shards.name
-        from project_repositories
-        join shards on shards.id = project_repositories.shard_id
-        where project_repositories.project_id = $1
-        ",
-        id.0
-    );
-    Ok(name.fetch_optional(db).await?)
-}
-
 /// Writes that the project's repository exists on that storage, where hashed storage keeps it.
 pub async fn upsert_repository(conn: &mut PgConnection, id: ProjectId, storage: &str) -> Result<()> {
     sqlx::query!("insert into shards (name) values ($1) on conflict (name) do nothing", storage)
@@ -362,21 +282,6 @@ pub async fn upsert_repository(conn: &mut PgConnection, id: ProjectId, storage: 
     Ok(())
 }
 
-/// Writes that the project has no repository.
-pub async fn delete_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
-    sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(db).await?;
-    Ok(())
-}
-
-/// Whether the project has a wiki repository.
-pub async fn has_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<bool> {
-    let found = sqlx::query_scalar!(
-        r#"select exists (select from project_wiki_repositories where project_id = $1) as "found!""#,
-        id.0
-    );
-    Ok(found.fetch_one(db).await?)
-}
-
 /// Writes that the project has a wiki repository.
 pub async fn insert_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
     sqlx::query!(
@@ -385,11 +290,5 @@ pub async fn insert_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> R
     )
     .execute(db)
     .await?;
-    Ok(())
-}
-
-/// Writes that the project has no wiki repository.
-pub async fn delete_wiki_repository(db: impl PgExecutor<'_>, id: ProjectId) -> Result<()> {
-    sqlx::query!("delete from project_wiki_repositories where project_id = $1", id.0).execute(db).await?;
     Ok(())
 }

@@ -77,27 +77,6 @@ pub async fn find(db: impl PgExecutor<'_>, project: ProjectId) -> Result<Option<
     }))
 }
 
-/// Notes that a project's repository is to be made once its storage answers, with a HEAD that names this branch.
-pub async fn insert_missing(
-    db: impl PgExecutor<'_>,
-    project: ProjectId,
-    default_branch: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into missing_repositories (project_id, default_branch, created_at)
-         values ($1, $2, $3)
-         on conflict (project_id) do update
-         set default_branch = coalesce(excluded.default_branch, missing_repositories.default_branch)",
-        project.0,
-        default_branch,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Notes that a project's repository is not to be made after all.
 pub async fn delete_missing(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
     sqlx::query!("delete from missing_repositories where project_id = $1", project.0).execute(db).await?;

@@ -48,7 +48,8 @@ impl RepositorySet {
                 run.added(what);
             }
             Err(reason) => {
-                if !self.known.get(&project.id).is_some_and(|record| record.missing) {
+                let is_noted = self.known.get(&project.id).is_some_and(|record| record.missing);
+                if !is_noted || stated.is_some() {
                     self.missing.push((project.id, stated));
                 }
                 run.warn(&format!(

@@ -35,18 +35,6 @@ async fn the_demo_comes_out_as_it_went_in(pool: PgPool) {
     assert!(document.starts_with("# The state of a Gatehouse installation"));
 }
 
-#[sqlx::test]
-async fn an_installation_can_be_made_of_what_another_one_exported(pool: PgPool) {
-    applied(&pool, DEMO).await;
-    let document = exported(&pool, &ExportSelection::default()).await.unwrap();
-    for table in ["members", "project_authorizations", "keys", "projects", "users", "namespaces"] {
-        let sql = sqlx::AssertSqlSafe(format!("truncate {table} cascade"));
-        sqlx::query(sql).execute(&pool).await.unwrap();
-    }
-    run(&pool, &document, false).await.unwrap_or_else(|failure| panic!("{failure}\n{document}"));
-    assert_eq!(exported(&pool, &ExportSelection::default()).await.unwrap(), document);
-}
-
 const THREE: &str = "
 users: [{username: rubi, id: 7, email: r@x}, {username: dana, email: d@x}]
 groups:
@@ -57,6 +45,21 @@ projects:
   - {path: acme/sub/web, id: 3, repository: present}
   - {path: other/api, id: 4, repository: absent}
 ";
+
+#[sqlx::test]
+async fn what_was_removed_comes_back_from_an_export(pool: PgPool) {
+    applied(&pool, THREE).await;
+    let document = exported(&pool, &ExportSelection::default()).await.unwrap();
+    let gone = "
+users: [{username: rubi, ensure: absent}, {username: dana, ensure: absent}]
+groups: [{path: acme, ensure: absent}, {path: acme/sub, ensure: absent}, {path: other, ensure: absent}]
+projects: [{path: acme/sub/web, ensure: absent}, {path: other/api, ensure: absent}]
+";
+    applied(&pool, gone).await;
+    assert!(!exported(&pool, &ExportSelection::default()).await.unwrap().contains("acme"));
+    applied(&pool, &document).await;
+    assert_eq!(exported(&pool, &ExportSelection::default()).await.unwrap(), document);
+}
 
 #[sqlx::test]
 async fn a_selection_holds_what_it_names_and_no_more(pool: PgPool) {

@@ -13,16 +13,16 @@ async fn an_unchanged_document_writes_nothing(pool: PgPool) {
 users:
   - username: rubi
     id: 70
-    email: r@x
+    email: r@x.example
     confirmed: true
     emails: [{{email: rubi@home.example}}]
     terms_accepted: true
     two_factor: {{otp_secret: JBSWY3DPEHPK3PXP}}
     personal_access_tokens: [{{name: ci, scopes: [api], token: glpat-example}}]
     identities: [{{provider: kerberos, extern_uid: rubi@EXAMPLE.COM}}]
-  - {{username: dana, email: d@x, enterprise_group: acme}}
+  - {{username: dana, email: d@x.example, enterprise_group: acme}}
 groups:
-  - {{path: acme, id: 90, members: {{rubi: owner}}, allowed_email_domains: [x], ip_allowlist: [10.0.0.0/8], archived: false}}
+  - {{path: acme, id: 90, members: {{rubi: owner}}, allowed_email_domains: [x.example], ip_allowlist: [10.0.0.0/8], archived: false}}
   - {{path: acme/sub, shared_with: {{guests: developer}}, default_branch_name: trunk}}
   - {{path: guests}}
 projects:
@@ -91,24 +91,24 @@ async fn what_is_in_a_group_is_found_where_the_group_went(pool: PgPool) {
 groups:
   - {path: b, id: 10}
   - {path: b/sub}
-  - {path: b/sub/new}
+  - {path: b/sub/fresh}
 projects:
   - {path: b/sub/web, archived: true}
-  - {path: b/sub/new/api, repository: present}
+  - {path: b/sub/fresh/api, repository: present}
 ";
     let report = applied(&pool, moved).await;
     insta::assert_snapshot!(report.lines().join("\n"), @"
     ~ group b path a → b
-    + group b/sub/new
+    + group b/sub/fresh
     ~ project b/sub/web archived false → true
-    + project b/sub/new/api
-    + repository of b/sub/new/api
+    + project b/sub/fresh/api
+    + repository of b/sub/fresh/api
     ");
     insta::assert_snapshot!(rows(&pool, "select path from routes order by path").await, @"
     b
     b/sub
-    b/sub/new
-    b/sub/new/api
+    b/sub/fresh
+    b/sub/fresh/api
     b/sub/web
     ");
 }
