@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use chrono::NaiveDate;
 use clap::Parser;
 use gatehouse::background::kas_usage_batcher::KasUsageBatcher;
-use gatehouse::domain::kas_usage::Report;
+use gatehouse::domain::kas_usage::UsageReport;
 use gatehouse::store::kas_usage;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
@@ -43,8 +43,10 @@ async fn main() -> anyhow::Result<()> {
         tasks.spawn(async move {
             let mut taken = 0;
             while started.elapsed() < Duration::from_secs(kas.seconds) {
-                let report =
-                    Report { counts: vec![(COUNTER, 1)], unique: vec![("agent_users_using_ci_tunnel", vec![task])] };
+                let report = UsageReport {
+                    counts: vec![(COUNTER, 1)],
+                    unique: vec![("agent_users_using_ci_tunnel", vec![task])],
+                };
                 usage.add(report, day).await?;
                 taken += 1;
             }

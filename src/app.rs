@@ -19,7 +19,7 @@ use crate::document::Problem;
 use crate::domain::access::AccessSettings;
 use crate::gitaly::GitalyClient;
 use crate::http::auth::agent::AgentAuth;
-use crate::http::auth::customers_dot::CustomersDot;
+use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
 use crate::http::auth::kas::{self, KasAuth};
@@ -34,25 +34,25 @@ use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
-use crate::http::storage::{Storage, Storages};
-use crate::http::tasks::Tasks;
+use crate::http::storage::{StorageAddress, StorageAddresses};
+use crate::http::tasks::RequestTasks;
 use crate::services::check_access::AccessChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::replace_recovery_codes::CodeHasher;
 use crate::services::report_push::PushReporter;
-use crate::store::Budgets;
 use crate::store::Db;
+use crate::store::DbBudgets;
 
 /// What clients talk to, and the work that goes on behind it.
 #[derive(Debug)]
-pub struct App {
+pub struct Application {
     /// Every route, under the installation's root.
     pub router: Router,
     /// The storages, for the jobs.
     pub gitaly: GitalyClient,
     /// The requests that are under way.
-    pub tasks: Tasks,
+    pub tasks: RequestTasks,
     /// Ends once the router is gone and everything that it left to write is written.
     pub background: JoinHandle<()>,
 }
@@ -61,7 +61,12 @@ pub struct App {
 ///
 /// # Errors
 /// Every address of a Gitaly that cannot be dialled.
-pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &Clock) -> Result<App, Vec<Problem>> {
+pub fn build(
+    settings: &Settings,
+    secrets: &Secrets,
+    budgets: &DbBudgets,
+    clock: &Clock,
+) -> Result<Application, Vec<Problem>> {
     let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
@@ -104,7 +109,7 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
     };
     let tokens_state = TokensState { db: budgets.provisioning.clone(), clock: clock.clone() };
     let tokens = personal_access_tokens::router(tokens_state, token_auth.clone());
-    let customers_dot = CustomersDot::new(&settings.gatehouse.customers_dot, clock.clone())
+    let customers_dot = CustomersDotAuth::new(&settings.gatehouse.customers_dot, clock.clone())
         .map_err(|error| vec![Problem::new("gatehouse.customers_dot", format!("{error:#}"))])?;
     let provisioning_state = ProvisioningState {
         db: budgets.provisioning.clone(),
@@ -137,9 +142,9 @@ pub fn build(settings: &Settings, secrets: &Secrets, budgets: &Budgets, clock: &
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
-    let tasks = Tasks::default();
+    let tasks = RequestTasks::default();
     let router = layers::layered(router, limits, &tasks);
-    Ok(App { router, gitaly, tasks, background })
+    Ok(Application { router, gitaly, tasks, background })
 }
 
 /// What the jobs of this server work with.
@@ -181,7 +186,7 @@ fn shell_auths(settings: &Settings, secrets: &Secrets, db: &Db, clock: &Clock) -
 fn shell_state(
     settings: &Settings,
     secrets: &Secrets,
-    budgets: &Budgets,
+    budgets: &DbBudgets,
     gitaly: &GitalyClient,
     last_used: &LastUsedWriter,
     clock: &Clock,
@@ -240,12 +245,12 @@ fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {
     }
 }
 
-fn storages(settings: &Settings) -> Storages {
+fn storages(settings: &Settings) -> StorageAddresses {
     let storages = settings.repositories.storages.iter().map(|(name, storage)| {
         let address = storage.gitaly_address.clone().unwrap_or_default();
-        (name.clone(), Storage { address, token: settings.gitaly_token(storage).cloned() })
+        (name.clone(), StorageAddress { address, token: settings.gitaly_token(storage).cloned() })
     });
-    Storages(storages.collect())
+    StorageAddresses(storages.collect())
 }
 
 /// `git@host:`, or the longer form where the port is not SSH's own.

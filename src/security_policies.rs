@@ -24,9 +24,9 @@ const MOST_ACTIONS: usize = 10;
 
 /// The file, as far as it is of concern. A file without approval policies is written as ever.
 #[derive(Debug, Serialize, Deserialize)]
-struct File {
+struct PolicyDocument {
     #[serde(default)]
-    scan_execution_policy: Vec<Policy>,
+    scan_execution_policy: Vec<ScanPolicy>,
     /// `scan_result_policy` is what older files call it.
     #[serde(default, alias = "scan_result_policy", skip_serializing_if = "Vec::is_empty")]
     approval_policy: Vec<ApprovalPolicy>,
@@ -88,7 +88,7 @@ pub struct ApprovalSettings {
 /// of no concern. The order of the fields is that of its YAML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Policy {
+pub struct ScanPolicy {
     /// Its name.
     #[schemars(length(min = 1, max = 255))]
     pub name: String,
@@ -102,13 +102,13 @@ pub struct Policy {
     pub actions: Vec<Map<String, Value>>,
     /// When it is done.
     #[schemars(length(max = 5))]
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ScanRule>,
 }
 
 /// When a policy's scans run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Rule {
+pub struct ScanRule {
     /// Of each pipeline, or by the clock.
     #[serde(rename = "type")]
     pub kind: RuleKind,
@@ -126,7 +126,7 @@ pub struct Rule {
     pub timezone: Option<String>,
     /// The agents that scan, by their names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agents: Option<BTreeMap<String, Scope>>,
+    pub agents: Option<BTreeMap<String, ScanScope>>,
 }
 
 /// What makes a rule's time come.
@@ -142,7 +142,7 @@ pub enum RuleKind {
 /// What an agent scans.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Scope {
+pub struct ScanScope {
     /// Namespaces of its cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<OneOrMore>,
@@ -159,8 +159,8 @@ pub enum OneOrMore {
 }
 
 /// The policies in a file that are in order; one with a mistake would have agents do what nobody asked for.
-pub fn parse(yaml: &str) -> Result<Vec<Policy>, String> {
-    let file: File = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+pub fn parse(yaml: &str) -> Result<Vec<ScanPolicy>, String> {
+    let file: PolicyDocument = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     match file.scan_execution_policy.iter().find_map(|policy| policy.mistakes().pop()) {
         Some((place, mistake)) => Err(format!("{place} {mistake}")),
         None => Ok(file.scan_execution_policy),
@@ -169,7 +169,7 @@ pub fn parse(yaml: &str) -> Result<Vec<Policy>, String> {
 
 /// The rules in a file that keep branches from being pushed to.
 pub fn rules_against_pushes(yaml: &str) -> Result<Vec<PolicyRule>, String> {
-    let file: File = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+    let file: PolicyDocument = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     let blocking =
         |policy: &ApprovalPolicy| policy.enabled && policy.approval_settings.prevent_pushing_and_force_pushing;
     let rules = file.approval_policy.into_iter().filter(blocking).flat_map(|policy| policy.rules);
@@ -180,8 +180,8 @@ pub fn rules_against_pushes(yaml: &str) -> Result<Vec<PolicyRule>, String> {
 ///
 /// # Errors
 /// Where a policy cannot be written as YAML.
-pub fn to_file(scans: &[Policy], approvals: &[ApprovalPolicy]) -> Result<String, serde_saphyr::SerializeError> {
-    dump(&File { scan_execution_policy: scans.to_vec(), approval_policy: approvals.to_vec() })
+pub fn to_file(scans: &[ScanPolicy], approvals: &[ApprovalPolicy]) -> Result<String, serde_saphyr::SerializeError> {
+    dump(&PolicyDocument { scan_execution_policy: scans.to_vec(), approval_policy: approvals.to_vec() })
 }
 
 impl From<ApprovalRule> for PolicyRule {
@@ -225,7 +225,7 @@ impl ApprovalPolicy {
     }
 }
 
-impl Policy {
+impl ScanPolicy {
     /// All that is wrong with the policy: where in it, and what. agentk checks no cadence itself, and a bad one ends it.
     #[must_use]
     pub fn mistakes(&self) -> Vec<(String, String)> {
@@ -352,7 +352,7 @@ mod tests {
 
     use super::*;
 
-    fn policy(rules: &Value) -> Policy {
+    fn policy(rules: &Value) -> ScanPolicy {
         serde_json::from_value(json!({
             "name": "Nightly", "enabled": true, "actions": [{ "scan": "container_scanning" }], "rules": rules,
         }))
@@ -420,9 +420,9 @@ mod tests {
         assert_eq!(policy.container_scans_of("prod"), both);
         assert_eq!(policy.container_scans_of("stage"), [("0 3 * * *".to_owned(), Vec::new())]);
         assert!(policy.container_scans_of("Prod").is_empty());
-        assert!(Policy { enabled: false, ..policy.clone() }.container_scans_of("prod").is_empty());
+        assert!(ScanPolicy { enabled: false, ..policy.clone() }.container_scans_of("prod").is_empty());
         let dast = vec![Map::from_iter([("scan".to_owned(), json!("dast"))])];
-        assert!(Policy { actions: dast, ..policy }.container_scans_of("prod").is_empty());
+        assert!(ScanPolicy { actions: dast, ..policy }.container_scans_of("prod").is_empty());
     }
 
     #[test]

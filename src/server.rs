@@ -25,9 +25,9 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
-use self::patient::Patient;
-use self::peers::{Peers, Seat};
-use crate::config::Limits;
+use self::patient::PatientStream;
+use self::peers::{PeerConnection, Peers};
+use crate::config::RequestLimits;
 use crate::http::layers::with_plain_path;
 
 /// Bytes of a request that are held before somebody reads them; no head is larger.
@@ -82,29 +82,29 @@ impl Listener {
         Ok(Self::Unix(listener, SocketFile(path.to_owned())))
     }
 
-    async fn accept(&self) -> io::Result<Stream> {
+    async fn accept(&self) -> io::Result<ClientStream> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream, address.ip()))
+                Ok(ClientStream::Tcp(stream, address.ip()))
             }
-            Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Unix(listener, _) => Ok(ClientStream::Unix(listener.accept().await?.0)),
         }
     }
 }
 
 #[derive(Debug)]
-enum Stream {
+enum ClientStream {
     Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
 }
 
 /// Serves the router until `stop` says true, then lets what is under way finish: within nine tenths of the drain time-out,
 /// for the rest of it is for what must be done after the last answer. Connections that are left then are cut.
-pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mut stop: watch::Receiver<bool>) {
     let cut = watch::Sender::new(false);
-    let server = Arc::new(Server::new(router, &limits, cut.subscribe()));
+    let server = Arc::new(BoundServer::new(router, &limits, cut.subscribe()));
     let peers = Peers::new(limits.connections_per_peer, limits.exempt_peers.clone());
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
@@ -117,7 +117,7 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
         };
         let Ok(place) = place else { break };
         match accepted {
-            Ok(Stream::Tcp(stream, address)) => {
+            Ok(ClientStream::Tcp(stream, address)) => {
                 if let Some(seat) = peers.admit(address) {
                     server.spawn(stream, &graceful, (place, Some(seat)));
                 } else {
@@ -125,7 +125,7 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
                     tracing::debug!(%address, "closed a connection: this address has as many as it may have");
                 }
             }
-            Ok(Stream::Unix(stream)) => server.spawn(stream, &graceful, (place, None)),
+            Ok(ClientStream::Unix(stream)) => server.spawn(stream, &graceful, (place, None)),
             Err(error) => {
                 // Out of descriptors, or the client was gone before we took it.
                 tracing::warn!(%error, "could not accept a connection");
@@ -142,15 +142,15 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, mut stop:
 }
 
 #[derive(Debug)]
-struct Server {
+struct BoundServer {
     router: Router,
     http: http1::Builder,
     write_timeout: Duration,
     cut: watch::Receiver<bool>,
 }
 
-impl Server {
-    fn new(router: Router, limits: &Limits, cut: watch::Receiver<bool>) -> Self {
+impl BoundServer {
+    fn new(router: Router, limits: &RequestLimits, cut: watch::Receiver<bool>) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let mut http = http1::Builder::new();
         // The time of a head begins with the wait for it, so that it is an idle connection's too.
@@ -158,13 +158,13 @@ impl Server {
         Self { router, http, write_timeout: seconds(limits.write_timeout), cut }
     }
 
-    fn spawn<I>(&self, stream: I, graceful: &GracefulShutdown, held: (OwnedSemaphorePermit, Option<Seat>))
+    fn spawn<I>(&self, stream: I, graceful: &GracefulShutdown, held: (OwnedSemaphorePermit, Option<PeerConnection>))
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router.clone();
         let closing = Arc::new(AtomicBool::new(false));
-        let stream = Patient::new(stream, self.write_timeout, Arc::clone(&closing));
+        let stream = PatientStream::new(stream, self.write_timeout, Arc::clone(&closing));
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let answer = router.clone().oneshot(with_plain_path(request).map(Body::new));
             let closing = Arc::clone(&closing);

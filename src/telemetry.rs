@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogFormat, LogSettings};
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to a push that took long to decide.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
@@ -20,7 +20,7 @@ const UPKEEP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where the level is no filter, or logs are set up already.
-pub fn log(settings: &Log) -> anyhow::Result<()> {
+pub fn log(settings: &LogSettings) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&settings.level)?)
         .with_timer(ChronoUtc::rfc_3339())

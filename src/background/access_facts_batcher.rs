@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::batcher::{BatchedQuery, Batcher};
-use crate::config::Database;
+use crate::config::DatabaseSettings;
 use crate::domain::access::{AccessFacts, AccessSettings, AccessSubject};
 use crate::store::access_facts;
 use crate::store::{Db, Result};
@@ -19,7 +19,7 @@ pub struct AccessFactsBatcher(Batcher<AccessFactsQuery>);
 impl AccessFactsBatcher {
     /// A loader over this budget, all of whose connections `/allowed` may use.
     #[must_use]
-    pub fn over(db: impl Into<Db>, database: &Database, settings: Arc<AccessSettings>) -> Self {
+    pub fn over(db: impl Into<Db>, database: &DatabaseSettings, settings: Arc<AccessSettings>) -> Self {
         Self(Batcher::new(AccessFactsQuery(settings), db.into(), database.access_connections))
     }
 

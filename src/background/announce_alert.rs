@@ -3,7 +3,7 @@
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, JobState, attempt, payload};
+use super::{JobFailure, JobState, attempt, payload};
 use crate::domain::ids::AlertId;
 use crate::services::record_alert;
 use crate::store::alerts::AlertRow;
@@ -24,7 +24,7 @@ impl TaskHandler for AnnounceAlert {
     }
 }
 
-async fn announce(state: &JobState, id: AlertId) -> Result<(), Failure> {
+async fn announce(state: &JobState, id: AlertId) -> Result<(), JobFailure> {
     let body = |project: &PushedProject, alert: &AlertRow| payload::alert(&state.settings, project, alert).to_string();
     Ok(record_alert::announce(&state.pool, id, &state.key, state.clock.now(), body).await?)
 }

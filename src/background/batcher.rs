@@ -11,8 +11,8 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::store::db::Pauses;
-use crate::store::fault::{self, Fault};
+use crate::store::db::RetryPauses;
+use crate::store::fault::{self, StatementFault};
 use crate::store::{Connection, Db, Error, Result};
 
 /// Requests in one statement at most: past this, a statement grows longer than waiting for a second one.
@@ -150,11 +150,12 @@ impl<B: BatchedQuery> BatchWorker<B> {
         requests: &[B::Request],
         somebody_waits: impl Fn() -> bool + Send,
     ) -> Result<Vec<B::Response>> {
-        let mut pauses = Pauses::default();
+        let mut pauses = RetryPauses::default();
         loop {
             match self.attempt(kept, requests).await {
                 Err(Error::Unavailable(error))
-                    if (B::REPEATABLE || Fault::of(&error) == Fault::NotExecuted) && somebody_waits() =>
+                    if (B::REPEATABLE || StatementFault::of(&error) == StatementFault::NotExecuted)
+                        && somebody_waits() =>
                 {
                     sleep(pauses.longer()).await;
                 }

@@ -7,12 +7,12 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::outbound::Unsent;
-use super::{Failure, JobState, attempt};
+use super::outbound::UnsentReason;
+use super::{JobFailure, JobState, attempt};
 use crate::domain::web_hook::HookReadiness;
 use crate::services::record_delivery;
 use crate::store::jobs;
-use crate::store::web_hooks::{self, Answer, Delivery};
+use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer};
 
 /// The job of one delivery.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,22 +28,24 @@ impl TaskHandler for DeliverWebhook {
     }
 }
 
-async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
+async fn deliver(state: &JobState, id: Uuid) -> Result<(), JobFailure> {
     let Some(delivery) = web_hooks::find_delivery(&state.pool, id, &state.key).await? else {
         // It is delivered, or its hook is gone.
         return Ok(());
     };
     if delivery.silent {
-        return Err(Failure::lasting("the instance is in silent mode"));
+        return Err(JobFailure::lasting("the instance is in silent mode"));
     }
     match delivery.health.readiness(state.clock.now()) {
         HookReadiness::Ready => {}
-        HookReadiness::PausedUntil(until) => return Err(Failure::early(format!("the hook pauses until {until:.0}"))),
-        HookReadiness::Disabled => return Err(Failure::lasting(disabled(&delivery))),
+        HookReadiness::PausedUntil(until) => {
+            return Err(JobFailure::early(format!("the hook pauses until {until:.0}")));
+        }
+        HookReadiness::Disabled => return Err(JobFailure::lasting(disabled(&delivery))),
     }
     let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
     let verdict = judge(&posted);
-    let answer = posted.unwrap_or_else(|unsent| Answer {
+    let answer = posted.unwrap_or_else(|unsent| ReceiverAnswer {
         status: None,
         body: String::new(),
         error: Some(unsent.to_string()),
@@ -55,42 +57,48 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), Failure> {
 }
 
 /// Taken, to be tried again, or never to be taken.
-fn judge(posted: &Result<Answer, Unsent>) -> Result<(), Failure> {
+fn judge(posted: &Result<ReceiverAnswer, UnsentReason>) -> Result<(), JobFailure> {
     match posted {
-        Ok(Answer { status: Some(200..=299), .. }) => Ok(()),
-        Ok(Answer { status: Some(status @ (408 | 425 | 429 | 500..)), .. }) => {
-            Err(Failure::passing(format!("the receiver answered {status}")))
+        Ok(ReceiverAnswer { status: Some(200..=299), .. }) => Ok(()),
+        Ok(ReceiverAnswer { status: Some(status @ (408 | 425 | 429 | 500..)), .. }) => {
+            Err(JobFailure::passing(format!("the receiver answered {status}")))
         }
-        Ok(Answer { status: Some(status @ 300..=399), .. }) => {
-            Err(Failure::lasting(format!("the receiver answered {status}, and redirects are not followed")))
+        Ok(ReceiverAnswer { status: Some(status @ 300..=399), .. }) => {
+            Err(JobFailure::lasting(format!("the receiver answered {status}, and redirects are not followed")))
         }
-        Ok(Answer { status: Some(status), .. }) => Err(Failure::lasting(format!("the receiver answered {status}"))),
-        Ok(Answer { status: None, .. }) => Err(Failure::passing("no answer")),
-        Err(Unsent::Refused(reason)) => Err(Failure::lasting(reason.clone())),
-        Err(Unsent::Unreachable(reason)) => Err(Failure::passing(reason.clone())),
+        Ok(ReceiverAnswer { status: Some(status), .. }) => {
+            Err(JobFailure::lasting(format!("the receiver answered {status}")))
+        }
+        Ok(ReceiverAnswer { status: None, .. }) => Err(JobFailure::passing("no answer")),
+        Err(UnsentReason::Refused(reason)) => Err(JobFailure::lasting(reason.clone())),
+        Err(UnsentReason::Unreachable(reason)) => Err(JobFailure::passing(reason.clone())),
     }
 }
 
-fn disabled(delivery: &Delivery) -> String {
-    let Delivery { hook, health, .. } = delivery;
+fn disabled(delivery: &HookDelivery) -> String {
+    let HookDelivery { hook, health, .. } = delivery;
     let failures = health.recent_failures;
     format!("hook {hook} is disabled after {failures} failures in a row; `gatehouse jobs enable {hook}` enables it")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fate;
+    use super::super::JobFate;
     use super::*;
 
     #[test]
     fn answers_are_taken_tried_again_or_final() {
-        let word = |posted: Result<u16, Unsent>| {
-            let answer =
-                |status| Answer { status: Some(status), body: String::new(), error: None, duration: Duration::ZERO };
+        let word = |posted: Result<u16, UnsentReason>| {
+            let answer = |status| ReceiverAnswer {
+                status: Some(status),
+                body: String::new(),
+                error: None,
+                duration: Duration::ZERO,
+            };
             match judge(&posted.map(answer)) {
                 Ok(()) => "taken",
-                Err(Failure { fate: Fate::Again | Fate::Later, .. }) => "again",
-                Err(Failure { fate: Fate::Never, .. }) => "final",
+                Err(JobFailure { fate: JobFate::Again | JobFate::Later, .. }) => "again",
+                Err(JobFailure { fate: JobFate::Never, .. }) => "final",
             }
         };
         for (status, expected) in [
@@ -107,7 +115,7 @@ mod tests {
         ] {
             assert_eq!(word(Ok(status)), expected, "{status}");
         }
-        assert_eq!(word(Err(Unsent::Refused(String::new()))), "final");
-        assert_eq!(word(Err(Unsent::Unreachable(String::new()))), "again");
+        assert_eq!(word(Err(UnsentReason::Refused(String::new()))), "final");
+        assert_eq!(word(Err(UnsentReason::Unreachable(String::new()))), "again");
     }
 }

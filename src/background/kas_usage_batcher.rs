@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::batcher::{BatchedQuery, Batcher};
-use crate::domain::kas_usage::Report;
+use crate::domain::kas_usage::UsageReport;
 use crate::store::{Db, Result, kas_usage};
 
 /// Connections that write reports. While one waits for the disk, the next batch is on its way.
@@ -34,7 +34,7 @@ impl KasUsageBatcher {
     /// # Errors
     /// Where the database does not answer in time. It may have taken the report all the same, where the connection broke
     /// before it could say so.
-    pub async fn add(&self, report: Report, day: NaiveDate) -> Result<()> {
+    pub async fn add(&self, report: UsageReport, day: NaiveDate) -> Result<()> {
         if report.is_empty() {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl KasUsageBatcher {
 struct KasUsageQuery;
 
 impl BatchedQuery for KasUsageQuery {
-    type Request = (Report, NaiveDate);
+    type Request = (UsageReport, NaiveDate);
     type Response = ();
     const NAME: &'static str = "kas_usage";
     const REPEATABLE: bool = false;

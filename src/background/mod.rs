@@ -36,17 +36,17 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
-use self::outbound::Outbound;
+use self::outbound::OutboundClient;
 use self::post_receive::PostReceive;
 use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
 use self::repositories::PushedRepositories;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
-use crate::config::{Database, Jobs};
+use crate::config::{DatabaseSettings, QueueSettings};
 use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
-use crate::store::db::Pauses;
+use crate::store::db::RetryPauses;
 use crate::store::{self, Db, jobs};
 
 /// The longest pause between two attempts, in seconds.
@@ -72,7 +72,7 @@ pub struct JobSettings {
     /// Seconds that jobs under way are given when the server is asked to stop.
     pub drain_timeout: Duration,
     /// The queue's own settings.
-    pub queue: Jobs,
+    pub queue: QueueSettings,
 }
 
 /// What the jobs of this server work with.
@@ -87,7 +87,7 @@ pub struct JobState {
     /// What hooks' columns are read with.
     pub key: ColumnKey,
     /// The way out.
-    pub outbound: Outbound,
+    pub outbound: OutboundClient,
     /// What is asked about repositories.
     pub repositories: PushedRepositories,
 }
@@ -99,7 +99,7 @@ impl JobState {
     /// Where the database's URL cannot be read, or no HTTP client can be made.
     pub fn new(
         settings: JobSettings,
-        database: &Database,
+        database: &DatabaseSettings,
         clock: Clock,
         repositories: PushedRepositories,
     ) -> anyhow::Result<Self> {
@@ -117,7 +117,7 @@ impl JobState {
     ) -> anyhow::Result<Self> {
         let pool = pool.into();
         let key = ColumnKey::new(&settings.db_key_base);
-        let outbound = Outbound::new(settings.webhook_timeout)?;
+        let outbound = OutboundClient::new(settings.webhook_timeout)?;
         Ok(Self { pool, clock, settings: Arc::new(settings), key, outbound, repositories })
     }
 }
@@ -129,7 +129,7 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let upkeep = tokio::spawn(upkeep::run(state.clone(), stop.clone()));
         if state.settings.queue.concurrency > 0 {
-            tokio::join!(work(&state, Lane::Events, stop.clone()), work(&state, Lane::Deliveries, stop));
+            tokio::join!(work(&state, QueueLane::Events, stop.clone()), work(&state, QueueLane::Deliveries, stop));
         }
         let _ = upkeep.await;
     })
@@ -137,14 +137,14 @@ pub fn start(state: JobState, stop: watch::Receiver<bool>) -> JoinHandle<()> {
 
 /// What a worker works on. Deliveries have a worker of their own, so that nothing else waits for a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub enum QueueLane {
     /// What this machine does by itself, with its database and Gitaly.
     Events,
     /// What is posted to receivers.
     Deliveries,
 }
 
-impl Lane {
+impl QueueLane {
     fn concurrency(self, settings: &JobSettings) -> usize {
         match self {
             Self::Events => settings.queue.concurrency.max(1).into(),
@@ -172,8 +172,8 @@ impl Lane {
 
 /// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has been
 /// replaced, another takes its place.
-async fn work(state: &JobState, lane: Lane, mut stop: watch::Receiver<bool>) {
-    let mut pauses = Pauses::up_to(RESTART_PAUSE);
+async fn work(state: &JobState, lane: QueueLane, mut stop: watch::Receiver<bool>) {
+    let mut pauses = RetryPauses::up_to(RESTART_PAUSE);
     let mut leaving = JoinSet::new();
     while !*stop.borrow() {
         let driver = QueueDriver::new(state.pool.clone(), stop.clone());
@@ -212,7 +212,7 @@ fn restarts(error: &anyhow::Error) {
 /// A worker over the driver's connections, with the kinds of job that its lane has.
 pub async fn worker(
     state: &JobState,
-    lane: Lane,
+    lane: QueueLane,
     driver: QueueDriver,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Worker> {
@@ -251,11 +251,11 @@ pub async fn worker(
             move |failed| postpone(pool.clone(), Arc::clone(&failed.job))
         });
     let options = match lane {
-        Lane::Events => {
+        QueueLane::Events => {
             let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
             options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
         }
-        Lane::Deliveries => options.define_job::<DeliverWebhook>(),
+        QueueLane::Deliveries => options.define_job::<DeliverWebhook>(),
     };
     Ok(options.init().await?)
 }
@@ -277,14 +277,14 @@ fn pause(attempts: i16, chance: f64) -> Duration {
 }
 
 /// Why a job did not succeed.
-pub struct Failure {
+pub struct JobFailure {
     text: String,
-    fate: Fate,
+    fate: JobFate,
 }
 
 /// What becomes of a job that did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum JobFate {
     /// It is tried again.
     Again,
     /// It was not tried, and will be.
@@ -293,62 +293,62 @@ enum Fate {
     Never,
 }
 
-impl Failure {
+impl JobFailure {
     /// The job is tried again.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { text: text.into(), fate: Fate::Again }
+        Self { text: text.into(), fate: JobFate::Again }
     }
 
     /// Now is not the time for the job: this attempt is none.
     pub fn early(text: impl Into<String>) -> Self {
-        Self { text: text.into(), fate: Fate::Later }
+        Self { text: text.into(), fate: JobFate::Later }
     }
 
     /// Another attempt would end the same way; the job is dead, until an operator has it tried again.
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { text: text.into(), fate: Fate::Never }
+        Self { text: text.into(), fate: JobFate::Never }
     }
 }
 
-impl From<gitaly::GitalyError> for Failure {
+impl From<gitaly::GitalyError> for JobFailure {
     fn from(error: gitaly::GitalyError) -> Self {
         Self::passing(error.to_string())
     }
 }
 
-impl From<store::Error> for Failure {
+impl From<store::Error> for JobFailure {
     fn from(error: store::Error) -> Self {
         Self::passing(error.to_string())
     }
 }
 
 /// The library keeps what this prints as the job's last error.
-impl fmt::Debug for Failure {
+impl fmt::Debug for JobFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)
     }
 }
 
 /// Runs one attempt of a job: with its state, counted and timed, and buried where its failure lasts.
-async fn attempt<J: TaskHandler, F>(context: WorkerContext, run: impl FnOnce(JobState) -> F) -> Result<(), Failure>
+async fn attempt<J: TaskHandler, F>(context: WorkerContext, run: impl FnOnce(JobState) -> F) -> Result<(), JobFailure>
 where
-    F: Future<Output = Result<(), Failure>>,
+    F: Future<Output = Result<(), JobFailure>>,
 {
-    let state: JobState = context.get_ext().cloned().ok_or_else(|| Failure::passing("this server has no jobs"))?;
+    let state: JobState = context.get_ext().cloned().ok_or_else(|| JobFailure::passing("this server has no jobs"))?;
     let started = Instant::now();
     let ended = run(state.clone()).await;
     let (fate, outcome) = match &ended {
         Ok(()) => (None, "done"),
-        Err(Failure { fate: Fate::Again, .. }) => (Some(Fate::Again), "failed"),
-        Err(Failure { fate: Fate::Later, .. }) => (Some(Fate::Later), "early"),
-        Err(Failure { fate: Fate::Never, .. }) => (Some(Fate::Never), "buried"),
+        Err(JobFailure { fate: JobFate::Again, .. }) => (Some(JobFate::Again), "failed"),
+        Err(JobFailure { fate: JobFate::Later, .. }) => (Some(JobFate::Later), "early"),
+        Err(JobFailure { fate: JobFate::Never, .. }) => (Some(JobFate::Never), "buried"),
     };
     metrics::counter!("gatehouse_jobs_total", "job" => J::IDENTIFIER, "outcome" => outcome).increment(1);
     metrics::histogram!("gatehouse_job_seconds", "job" => J::IDENTIFIER).record(started.elapsed());
     match fate {
-        Some(Fate::Never) => jobs::update_last_attempt(&state.pool, *context.job().id()).await?,
-        Some(Fate::Later) => jobs::uncount_attempt(&state.pool, *context.job().id()).await?,
-        Some(Fate::Again) | None => {}
+        Some(JobFate::Never) => jobs::update_last_attempt(&state.pool, *context.job().id()).await?,
+        Some(JobFate::Later) => jobs::uncount_attempt(&state.pool, *context.job().id()).await?,
+        Some(JobFate::Again) | None => {}
     }
     ended
 }

@@ -10,15 +10,15 @@ use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 
 use super::JobSettings;
-use crate::domain::egress::Egress;
-use crate::store::web_hooks::{Answer, Delivery};
+use crate::domain::egress::EgressPolicy;
+use crate::store::web_hooks::{HookDelivery, ReceiverAnswer};
 
 /// Bytes of an answer that are kept; GitLab keeps as many.
 const ANSWER_BYTES: usize = 8 * 1024;
 
 /// Posts what hooks are to be told.
 #[derive(Debug, Clone)]
-pub struct Outbound {
+pub struct OutboundClient {
     timeout: Duration,
     /// Made once: it holds every certificate authority that this machine trusts.
     tls: ClientConfig,
@@ -26,7 +26,7 @@ pub struct Outbound {
 
 /// Why a request was not sent.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsent {
+pub enum UnsentReason {
     /// Another attempt would end the same way, until somebody changes the hook or the settings.
     #[error("{0}")]
     Refused(String),
@@ -35,7 +35,7 @@ pub enum Unsent {
     Unreachable(String),
 }
 
-impl Outbound {
+impl OutboundClient {
     /// A way out on which an answer may take this long.
     pub fn new(timeout: Duration) -> anyhow::Result<Self> {
         // TLS needs one provider for the whole process; where there is one already, that one will do.
@@ -48,13 +48,18 @@ impl Outbound {
     ///
     /// # Errors
     /// Where nothing was sent, with the reason.
-    pub async fn post(&self, id: &str, delivery: &Delivery, settings: &JobSettings) -> Result<Answer, Unsent> {
+    pub async fn post(
+        &self,
+        id: &str,
+        delivery: &HookDelivery,
+        settings: &JobSettings,
+    ) -> Result<ReceiverAnswer, UnsentReason> {
         let started = Instant::now();
         let url = parse(delivery.url.expose_secret())?;
         let (host, addresses) = self.resolve(&url, &delivery.egress).await?;
         let client = self
             .client(&host, &addresses, delivery.enable_ssl_verification)
-            .map_err(|error| Unsent::Unreachable(error.to_string()))?;
+            .map_err(|error| UnsentReason::Unreachable(error.to_string()))?;
         let mut request = client
             .post(url)
             .header("content-type", "application/json")
@@ -68,11 +73,11 @@ impl Outbound {
         if let Some(token) = delivery.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty())
         {
             let mut value = reqwest::header::HeaderValue::from_str(token)
-                .map_err(|_| Unsent::Refused("the token cannot stand in a header".to_owned()))?;
+                .map_err(|_| UnsentReason::Refused("the token cannot stand in a header".to_owned()))?;
             value.set_sensitive(true);
             request = request.header("x-gitlab-token", value);
         }
-        let mut response = request.send().await.map_err(|error| Unsent::Unreachable(reason(error)))?;
+        let mut response = request.send().await.map_err(|error| UnsentReason::Unreachable(reason(error)))?;
         let status = response.status().as_u16();
         // The status is the answer; what follows it is for people to look at.
         let mut body = Vec::new();
@@ -83,11 +88,11 @@ impl Outbound {
             }
         }
         let body = String::from_utf8_lossy(&body).replace('\0', "");
-        Ok(Answer { status: Some(status), body, error: None, duration: started.elapsed() })
+        Ok(ReceiverAnswer { status: Some(status), body, error: None, duration: started.elapsed() })
     }
 
     /// The host and its addresses, all of which may be connected to.
-    async fn resolve(&self, url: &Url, egress: &Egress) -> Result<(String, Vec<SocketAddr>), Unsent> {
+    async fn resolve(&self, url: &Url, egress: &EgressPolicy) -> Result<(String, Vec<SocketAddr>), UnsentReason> {
         let port = url.port_or_known_default().unwrap_or(80);
         let host = url.host_str().unwrap_or_default().to_owned();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -95,11 +100,11 @@ impl Outbound {
             vec![SocketAddr::new(address, port)]
         } else {
             let found = tokio::time::timeout(self.timeout, lookup_host((host.as_str(), port))).await;
-            let found = found.map_err(|_| Unsent::Unreachable(format!("{host} was not resolved in time")))?;
-            found.map_err(|error| Unsent::Unreachable(format!("{host} cannot be resolved: {error}")))?.collect()
+            let found = found.map_err(|_| UnsentReason::Unreachable(format!("{host} was not resolved in time")))?;
+            found.map_err(|error| UnsentReason::Unreachable(format!("{host} cannot be resolved: {error}")))?.collect()
         };
         if addresses.is_empty() {
-            return Err(Unsent::Unreachable(format!("{host} has no address")));
+            return Err(UnsentReason::Unreachable(format!("{host} has no address")));
         }
         // One bad address is enough: which one is connected to would be left to chance.
         match addresses.iter().find(|address| !egress.admits(&host, address.ip(), port)) {
@@ -107,7 +112,7 @@ impl Outbound {
                 let address = address.ip().to_canonical();
                 let found = if literal.is_ok() { String::new() } else { format!(" is {address}") };
                 let refusal = format!("requests to the local network are not allowed: {host}{found}");
-                Err(Unsent::Refused(refusal))
+                Err(UnsentReason::Refused(refusal))
             }
             None => Ok((host, addresses)),
         }
@@ -129,16 +134,17 @@ impl Outbound {
     }
 }
 
-fn parse(url: &str) -> Result<Url, Unsent> {
+fn parse(url: &str) -> Result<Url, UnsentReason> {
     // What is wrong with it is said without repeating it: it may hold a secret.
-    let url = Url::parse(url).map_err(|error| Unsent::Refused(format!("the hook's URL cannot be read: {error}")))?;
+    let url =
+        Url::parse(url).map_err(|error| UnsentReason::Refused(format!("the hook's URL cannot be read: {error}")))?;
     match (url.scheme(), url.host_str()) {
         ("http" | "https", Some(_)) => Ok(url),
-        _ => Err(Unsent::Refused("the hook's URL must be one of http or https".to_owned())),
+        _ => Err(UnsentReason::Refused("the hook's URL must be one of http or https".to_owned())),
     }
 }
 
-fn event(delivery: &Delivery) -> &'static str {
+fn event(delivery: &HookDelivery) -> &'static str {
     match (delivery.system, delivery.trigger.as_str()) {
         (true, _) => "System Hook",
         (false, "tag_push_hooks") => "Tag Push Hook",
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_client_is_made_whether_or_not_certificates_are_checked() {
-        let outbound = Outbound::new(Duration::from_secs(1)).unwrap();
+        let outbound = OutboundClient::new(Duration::from_secs(1)).unwrap();
         let addresses = ["127.0.0.1:443".parse().unwrap()];
         assert!(outbound.client("localhost", &addresses, true).is_ok());
         assert!(outbound.client("localhost", &addresses, false).is_ok());
@@ -173,14 +179,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_judged_by_every_address_it_has() {
-        let outbound = Outbound::new(Duration::from_secs(1)).unwrap();
+        let outbound = OutboundClient::new(Duration::from_secs(1)).unwrap();
         let resolve = async |url: &str, local: bool| {
-            let egress = Egress { local, exceptions: Vec::new() };
+            let egress = EgressPolicy { local, exceptions: Vec::new() };
             outbound.resolve(&parse(url)?, &egress).await.map(|(host, addresses)| (host, addresses.len()))
         };
-        assert!(matches!(resolve("http://localhost/", false).await, Err(Unsent::Refused(_))));
+        assert!(matches!(resolve("http://localhost/", false).await, Err(UnsentReason::Refused(_))));
         let said = async |url: &str| match resolve(url, false).await {
-            Err(Unsent::Refused(reason)) => reason,
+            Err(UnsentReason::Refused(reason)) => reason,
             other => panic!("{url}: {other:?}"),
         };
         let refusal = "requests to the local network are not allowed";
@@ -189,9 +195,9 @@ mod tests {
         assert!(said("http://localhost/").await.starts_with(&format!("{refusal}: localhost is ")));
         assert!(matches!(resolve("http://localhost/", true).await, Ok((host, 1..)) if host == "localhost"));
         assert!(matches!(resolve("http://8.8.8.8/", false).await, Ok((_, 1))));
-        assert!(matches!(resolve("http://no-such-host.invalid/", true).await, Err(Unsent::Unreachable(_))));
+        assert!(matches!(resolve("http://no-such-host.invalid/", true).await, Err(UnsentReason::Unreachable(_))));
         for url in ["", "hook", "file:///etc/passwd", "gopher://example.com/"] {
-            assert!(matches!(resolve(url, true).await, Err(Unsent::Refused(_))), "{url}");
+            assert!(matches!(resolve(url, true).await, Err(UnsentReason::Refused(_))), "{url}");
         }
     }
 }

@@ -10,15 +10,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::repositories::{ChangedFiles, NewCommits};
-use super::{Failure, JobState, attempt, payload};
+use super::{JobFailure, JobState, attempt, payload};
 use crate::domain::access::ActorName;
 use crate::domain::ids::{ProjectId, PushId};
 use crate::domain::push::{self, ProtectedRefs, RefAction, RefChange, RefGroup, RefType, is_zero};
 use crate::domain::repository::GlRepository;
-use crate::store::events::{PushEvent, Refs};
+use crate::store::events::{EventRefs, PushEvent};
 use crate::store::pushed_projects::{PushAuthor, PushedProject};
 use crate::store::received_pushes::{self, ReceivedPush};
-use crate::store::web_hooks::{Answer, Subscriber};
+use crate::store::web_hooks::{HookSubscriber, ReceiverAnswer};
 use crate::store::{self, actors, events, jobs, pushed_projects, web_hooks};
 
 /// The job of one push.
@@ -40,7 +40,7 @@ struct PreparedPush<'a> {
     project: PushedProject,
     author: Option<PushAuthor>,
     groups: Vec<PreparedGroup<'a>>,
-    hooks: Vec<Subscriber>,
+    hooks: Vec<HookSubscriber>,
     protected: ProtectedRefs,
 }
 
@@ -59,7 +59,7 @@ struct PreparedChange<'a> {
     files: Vec<ChangedFiles>,
 }
 
-async fn process(state: &JobState, id: PushId) -> Result<(), Failure> {
+async fn process(state: &JobState, id: PushId) -> Result<(), JobFailure> {
     let Some(push) = received_pushes::find_unprocessed(&state.pool, id).await? else {
         // An earlier attempt did everything and could not say so any more.
         return Ok(());
@@ -94,7 +94,7 @@ async fn prepare<'a>(
     state: &JobState,
     project: ProjectId,
     push: &'a ReceivedPush,
-) -> Result<Option<PreparedPush<'a>>, Failure> {
+) -> Result<Option<PreparedPush<'a>>, JobFailure> {
     let Some(mut project) = pushed_projects::find(&state.pool, project).await? else { return Ok(None) };
     let user = actors::find_acting_user(&state.pool, &ActorName::identified(&push.identifier)).await?;
     let author = match user {
@@ -130,7 +130,7 @@ async fn prepare<'a>(
 async fn prepare_group<'a>(
     state: &JobState,
     project: &PushedProject,
-    hooks: &[Subscriber],
+    hooks: &[HookSubscriber],
     group: RefGroup<'a>,
     default_branch_known: bool,
 ) -> PreparedGroup<'a> {
@@ -170,7 +170,7 @@ async fn write(
     id: PushId,
     push: &ReceivedPush,
     prepared: &PreparedPush<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), JobFailure> {
     let project = &prepared.project;
     // Events and hooks name whoever pushed; of somebody who is gone they say nothing.
     let Some(author) = &prepared.author else { return Ok(()) };
@@ -227,7 +227,7 @@ async fn write(
 /// say so.
 async fn tell(
     db: &mut PgConnection,
-    hooks: &[&Subscriber],
+    hooks: &[&HookSubscriber],
     trigger: &str,
     event: Uuid,
     body: &Value,
@@ -236,7 +236,7 @@ async fn tell(
     for hook in hooks {
         if body.len() > payload::LONGEST {
             let error = Some(format!("the message is longer than {} bytes", payload::LONGEST));
-            let answer = Answer { status: None, body: String::new(), error, duration: Duration::ZERO };
+            let answer = ReceiverAnswer { status: None, body: String::new(), error, duration: Duration::ZERO };
             web_hooks::insert_log(db, hook.id, trigger, &answer).await?;
             continue;
         }
@@ -247,13 +247,13 @@ async fn tell(
 }
 
 /// One event a ref, or one for all of them where they are too many.
-fn events_of<'a>(group: &'a PreparedGroup<'a>, limit: usize) -> Vec<Refs<'a>> {
+fn events_of<'a>(group: &'a PreparedGroup<'a>, limit: usize) -> Vec<EventRefs<'a>> {
     if group.size > limit {
-        return vec![Refs::Many(i32::try_from(group.size).unwrap_or(i32::MAX))];
+        return vec![EventRefs::Many(i32::try_from(group.size).unwrap_or(i32::MAX))];
     }
     let one = |PreparedChange { change, brought, .. }: &'a PreparedChange<'a>| {
         let newest = brought.as_ref().and_then(|brought| brought.commits.last());
-        Refs::One {
+        EventRefs::One {
             name: change.short_name().map_or(change.name, |(_, name)| name),
             from: Some(change.old).filter(|id| !is_zero(id)),
             to: Some(change.new).filter(|id| !is_zero(id)),

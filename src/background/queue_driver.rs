@@ -20,8 +20,8 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::store::db::Pauses;
-use crate::store::fault::Fault;
+use crate::store::db::RetryPauses;
+use crate::store::fault::StatementFault;
 use crate::store::{self, Db, Error, Transaction};
 
 /// The longest pause between two attempts to reach the database.
@@ -50,7 +50,7 @@ impl fmt::Debug for QueueDriver {
 }
 
 /// What became of a statement that was tried once.
-enum Tried<T> {
+enum StatementOutcome<T> {
     Done(T),
     /// Its own fault.
     Failed(DbError),
@@ -81,15 +81,15 @@ impl QueueDriver {
     /// Tries until it is done, or fails by its own fault, or the server stops.
     async fn until_done<T, F>(&self, once: impl Fn() -> F) -> Result<T, DbError>
     where
-        F: Future<Output = Tried<T>>,
+        F: Future<Output = StatementOutcome<T>>,
     {
-        let mut pauses = Pauses::up_to(LONGEST_PAUSE);
+        let mut pauses = RetryPauses::up_to(LONGEST_PAUSE);
         loop {
             match once().await {
-                Tried::Done(done) => return Ok(done),
-                Tried::Failed(error) | Tried::Unknown(error) => return Err(error),
-                Tried::Undone(error) if self.is_stopping() => return Err(error),
-                Tried::Undone(_) => {
+                StatementOutcome::Done(done) => return Ok(done),
+                StatementOutcome::Failed(error) | StatementOutcome::Unknown(error) => return Err(error),
+                StatementOutcome::Undone(error) if self.is_stopping() => return Err(error),
+                StatementOutcome::Undone(_) => {
                     let mut stop = self.stop.clone();
                     let _ = timeout(pauses.longer(), stop.wait_for(|stop| *stop)).await;
                 }
@@ -97,14 +97,14 @@ impl QueueDriver {
         }
     }
 
-    async fn fetch_once(&self, sql: &str, params: &DbParams) -> Tried<Vec<DbRow>> {
+    async fn fetch_once(&self, sql: &str, params: &DbParams) -> StatementOutcome<Vec<DbRow>> {
         let mut transaction = match self.db.begin().await {
             Ok(transaction) => transaction,
-            Err(error) => return Tried::of(&error),
+            Err(error) => return StatementOutcome::of(&error),
         };
         let rows = match self.in_time((&mut *transaction).fetch_all(sql, params.clone())).await {
             Ok(rows) => rows,
-            Err(error) => return Tried::of_driver(error),
+            Err(error) => return StatementOutcome::of_driver(error),
         };
         let taken: Vec<i32> = rows.iter().filter_map(|row| row.try_get("task_id").ok()).collect();
         match self.knows(&mut transaction, &taken).await {
@@ -112,22 +112,22 @@ impl QueueDriver {
             Ok(false) => {
                 tracing::warn!("the queue numbers its jobs anew, as after a restore; the worker is replaced");
                 self.outdated.send_replace(true);
-                return Tried::Failed(DbError::new("this worker knows the kinds of jobs by other numbers"));
+                return StatementOutcome::Failed(DbError::new("this worker knows the kinds of jobs by other numbers"));
             }
-            Err(error) => return Tried::of(&error),
+            Err(error) => return StatementOutcome::of(&error),
         }
         match transaction.commit().await {
             Ok(()) => {
                 self.learn(&rows);
                 self.learn_holder(&rows);
-                Tried::Done(rows)
+                StatementOutcome::Done(rows)
             }
             Err(error) => {
                 if matches!(error, Error::Unknown(_)) && !taken.is_empty() {
                     // Jobs that were taken would stay this worker's, and it would not know. They are freed with it.
                     self.outdated.send_replace(true);
                 }
-                Tried::of(&error)
+                StatementOutcome::of(&error)
             }
         }
     }
@@ -158,22 +158,22 @@ impl QueueDriver {
         Ok(taken.iter().filter(|id| kinds.contains_key(id)).all(|id| kinds.get(id) == now.get(id)))
     }
 
-    async fn execute_once(&self, sql: &str, params: &DbParams) -> Tried<u64> {
+    async fn execute_once(&self, sql: &str, params: &DbParams) -> StatementOutcome<u64> {
         let mut transaction = match self.db.begin().await {
             Ok(transaction) => transaction,
-            Err(error) => return Tried::of(&error),
+            Err(error) => return StatementOutcome::of(&error),
         };
         let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (sql, params) = guarded(sql, params, holder);
         let rows = match self.in_time((&mut *transaction).execute(&sql, params)).await {
             Ok(rows) => rows,
-            Err(error) => return Tried::of_driver(error),
+            Err(error) => return StatementOutcome::of_driver(error),
         };
         match transaction.commit().await {
-            Ok(()) => Tried::Done(rows),
+            Ok(()) => StatementOutcome::Done(rows),
             // All that the library executes may be executed twice: signs of life, and the ends of this worker's jobs.
-            Err(Error::Unknown(error)) => Tried::Undone(error.into()),
-            Err(error) => Tried::of(&error),
+            Err(Error::Unknown(error)) => StatementOutcome::Undone(error.into()),
+            Err(error) => StatementOutcome::of(&error),
         }
     }
 
@@ -198,7 +198,7 @@ fn guarded(sql: &str, params: &DbParams, holder: Option<String>) -> (String, DbP
     }
 }
 
-impl<T> Tried<T> {
+impl<T> StatementOutcome<T> {
     fn of(error: &Error) -> Self {
         let undone = error.is_about_the_database();
         let unknown = matches!(error, Error::Unknown(_));
@@ -214,10 +214,12 @@ impl<T> Tried<T> {
 
     /// Of a statement in a transaction that is rolled back now, so that nothing was done in any case.
     fn of_driver(error: DbError) -> Self {
-        match error.code().map(|code| Fault::of_sqlstate(code, None)) {
-            Some(Fault::Statement) => Self::Failed(error),
+        match error.code().map(|code| StatementFault::of_sqlstate(code, None)) {
+            Some(StatementFault::Statement) => Self::Failed(error),
             // Without a code it is the connection's.
-            Some(Fault::Contention | Fault::NotExecuted | Fault::Unanswered) | None => Self::Undone(error),
+            Some(StatementFault::Contention | StatementFault::NotExecuted | StatementFault::Unanswered) | None => {
+                Self::Undone(error)
+            }
         }
     }
 }
@@ -240,8 +242,8 @@ impl DatabaseDriver for QueueDriver {
     fn begin(&self) -> BoxFuture<'_, Result<DbTransaction, DbError>> {
         Box::pin(async move {
             let once = async || match self.db.begin().await {
-                Ok(transaction) => Tried::Done(transaction),
-                Err(error) => Tried::of(&error),
+                Ok(transaction) => StatementOutcome::Done(transaction),
+                Err(error) => StatementOutcome::of(&error),
             };
             let transaction = self.until_done(once).await?;
             Ok(DbTransaction::new(Box::new(QueueTransaction(self.clone(), AsyncMutex::new(transaction)))))
@@ -249,7 +251,7 @@ impl DatabaseDriver for QueueDriver {
     }
 
     fn listen<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<Option<NotificationStream>, DbError>> {
-        let ear = Ear { driver: self.clone(), channel: channel.to_owned(), listener: None };
+        let ear = QueueListener { driver: self.clone(), channel: channel.to_owned(), listener: None };
         let notifications = stream::unfold(ear, |mut ear| async move {
             let notification = ear.next().await?;
             Some((Ok(notification), ear))
@@ -284,16 +286,16 @@ impl TransactionDriver for QueueTransaction {
 
 /// The listener for new jobs. It listens again after whatever has happened to its connection, and then says that something
 /// may have been missed.
-struct Ear {
+struct QueueListener {
     driver: QueueDriver,
     channel: String,
     listener: Option<PgListener>,
 }
 
-impl Ear {
+impl QueueListener {
     /// The next notification; None once the server stops.
     async fn next(&mut self) -> Option<Notification> {
-        let mut pauses = Pauses::up_to(LONGEST_PAUSE);
+        let mut pauses = RetryPauses::up_to(LONGEST_PAUSE);
         loop {
             if self.driver.is_stopping() {
                 return None;

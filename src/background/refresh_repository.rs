@@ -3,7 +3,7 @@
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, attempt};
+use super::{JobFailure, attempt};
 use crate::domain::ids::ProjectId;
 use crate::services::refresh_repository::{RefreshRepositoryError, refresh};
 use crate::store::jobs;
@@ -26,7 +26,7 @@ impl TaskHandler for RefreshRepository {
     }
 }
 
-impl From<RefreshRepositoryError> for Failure {
+impl From<RefreshRepositoryError> for JobFailure {
     fn from(error: RefreshRepositoryError) -> Self {
         Self::passing(error.to_string())
     }

@@ -3,7 +3,7 @@
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, JobState, attempt};
+use super::{JobFailure, JobState, attempt};
 use crate::domain::ids::NamespaceId;
 use crate::services::sync_scim_members::sync_scim_members;
 use crate::store::jobs;
@@ -22,7 +22,7 @@ impl TaskHandler for SyncScimMembers {
     }
 }
 
-async fn sync(state: &JobState, group: NamespaceId) -> Result<(), Failure> {
+async fn sync(state: &JobState, group: NamespaceId) -> Result<(), JobFailure> {
     let users = sync_scim_members(&state.pool, group, state.clock.now().date_naive()).await?;
     tracing::info!(group = group.0, users, "memberships follow the identity provider");
     Ok(())

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::{self, token_salt};
-use crate::domain::agent::{self, Agent, MOST_TOKENS};
+use crate::domain::agent::{self, ClusterAgent, MOST_TOKENS};
 use crate::domain::token;
 use crate::services::ServiceError;
 use crate::services::agent_tokens::{self, TooManyAgentTokens};
@@ -18,22 +18,22 @@ use crate::store::{Db, agents};
 #[derive(Debug, Args)]
 pub struct AgentCommand {
     #[command(subcommand)]
-    command: Command,
+    command: AgentSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum AgentSubcommand {
     /// Tokens of an agent: two may be active
     #[command(subcommand)]
-    Token(TokenCommand),
+    Token(AgentTokenSubcommand),
 }
 
 #[derive(Debug, Subcommand)]
-enum TokenCommand {
+enum AgentTokenSubcommand {
     /// Make a token and print it on standard output, once
     New {
         #[command(flatten)]
-        whose: Whose,
+        whose: AgentOfProject,
         /// What people call the token
         #[arg(long, default_value = "default")]
         name: String,
@@ -44,7 +44,7 @@ enum TokenCommand {
     /// Take tokens back: the agent is refused at its next call
     Revoke {
         #[command(flatten)]
-        whose: Whose,
+        whose: AgentOfProject,
         /// The token's name; all of the agent's tokens where it is left out
         #[arg(long)]
         name: Option<String>,
@@ -52,7 +52,7 @@ enum TokenCommand {
 }
 
 #[derive(Debug, Args)]
-struct Whose {
+struct AgentOfProject {
     /// The full path of the project that configures the agent
     project: String,
     /// The agent's name
@@ -65,11 +65,13 @@ impl AgentCommand {
     /// # Errors
     /// Where there is no such agent or token, or the database does not answer.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let Command::Token(command) = self.command;
+        let AgentSubcommand::Token(command) = self.command;
         let db = Db::new(&settings.gatehouse.database)?;
         match command {
-            TokenCommand::New { whose, name, description } => new(settings, &db, &whose, name, description).await,
-            TokenCommand::Revoke { whose, name } => revoke(&db, &whose, name.as_deref()).await,
+            AgentTokenSubcommand::New { whose, name, description } => {
+                new(settings, &db, &whose, name, description).await
+            }
+            AgentTokenSubcommand::Revoke { whose, name } => revoke(&db, &whose, name.as_deref()).await,
         }
     }
 }
@@ -77,7 +79,7 @@ impl AgentCommand {
 async fn new(
     settings: &Settings,
     db: &Db,
-    whose: &Whose,
+    whose: &AgentOfProject,
     name: String,
     description: Option<String>,
 ) -> anyhow::Result<()> {
@@ -107,7 +109,7 @@ async fn new(
     Ok(())
 }
 
-async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()> {
+async fn revoke(db: &Db, whose: &AgentOfProject, name: Option<&str>) -> anyhow::Result<()> {
     let agent = find(db, whose).await?;
     let revoked = agent_tokens::revoke(db, &agent, &whose.project, name, Clock::system().now()).await?;
     match &revoked[..] {
@@ -117,7 +119,7 @@ async fn revoke(db: &Db, whose: &Whose, name: Option<&str>) -> anyhow::Result<()
     Ok(())
 }
 
-async fn find(db: &Db, whose: &Whose) -> anyhow::Result<Agent> {
+async fn find(db: &Db, whose: &AgentOfProject) -> anyhow::Result<ClusterAgent> {
     let key = ProjectKey::Path(whose.project.clone());
     let project = agent_projects::find(db.pool(), &key).await?;
     let project = project.with_context(|| format!("there is no project {}", whose.project))?;

@@ -15,13 +15,13 @@ const OVERLAP: u16 = 1000;
 
 /// Read the audit events: credentials minted, refused and revoked, and git operations where they are audited
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct AuditCommand {
     #[command(subcommand)]
-    command: Command,
+    command: AuditSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum AuditSubcommand {
     /// Print the newest events, a line each
     Tail {
         /// Go on printing events as they happen
@@ -33,10 +33,10 @@ enum Command {
     },
 }
 
-impl Audit {
+impl AuditCommand {
     /// Prints events on standard output.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let Command::Tail { follow, limit } = self.command;
+        let AuditSubcommand::Tail { follow, limit } = self.command;
         let db = Db::new(&settings.gatehouse.database)?;
         let newest = audit_events::list(db.pool(), 0, limit.max(u32::from(OVERLAP))).await?;
         let skipped = newest.len().saturating_sub(usize::try_from(limit)?);

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Judges everything that can be judged before serving. Fails where one verdict is not good.
 pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let mut report = Report { failed: false };
+    let mut report = CheckReport { failed: false };
     match super::settings(config) {
         Ok(settings) => {
             report.say("settings", &Ok(String::new()));
@@ -31,7 +31,7 @@ pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn secrets(report: &mut Report, settings: &Settings) {
+fn secrets(report: &mut CheckReport, settings: &Settings) {
     let shell = &settings.gitlab_shell.secret_file;
     let kas = &settings.gitlab_kas.secret_file;
     let db_key_base = &settings.gatehouse.db_key_base_file;
@@ -50,7 +50,7 @@ fn secrets(report: &mut Report, settings: &Settings) {
     report.say("db_key_base", &found(db_key_base));
 }
 
-async fn database(report: &mut Report, settings: &Settings) {
+async fn database(report: &mut CheckReport, settings: &Settings) {
     let reached = async {
         let db = Db::new(&settings.gatehouse.database)?;
         store::ping(&db).await.map(|()| db)
@@ -86,7 +86,7 @@ async fn database(report: &mut Report, settings: &Settings) {
 }
 
 /// Asks the Gitaly of each storage, all of them at once.
-async fn storages(report: &mut Report, settings: &Settings) {
+async fn storages(report: &mut CheckReport, settings: &Settings) {
     let gitaly = match GitalyClient::new(settings, &Clock::system()) {
         Ok(gitaly) => gitaly,
         Err(mistakes) => {
@@ -111,11 +111,11 @@ async fn storage(gitaly: &GitalyClient, name: &str) -> anyhow::Result<String> {
     anyhow::bail!("{here} cannot read and write a storage of this name; those that it can: {has}")
 }
 
-struct Report {
+struct CheckReport {
     failed: bool,
 }
 
-impl Report {
+impl CheckReport {
     fn say(&mut self, what: &str, verdict: &anyhow::Result<String>) {
         match verdict {
             Ok(detail) if detail.is_empty() => println!("{what}: ok"),

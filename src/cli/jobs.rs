@@ -22,25 +22,25 @@ use crate::store::{self, Db};
 /// A web hook whose receiver fails four times in a row pauses for a minute, and after each further failure for twice as
 /// long, up to a day; what is to be delivered to it waits. After the 40th failure it is disabled, until it is enabled here.
 #[derive(Debug, Subcommand)]
-pub enum Jobs {
+pub enum JobsCommand {
     /// List the jobs of the queue, the dead ones first
-    List(List),
+    List(JobFilter),
     /// Try jobs again now, with all their attempts
-    Retry(Ids),
+    Retry(JobIds),
     /// Remove jobs: what they were to do is not done
-    Drop(Ids),
+    Drop(JobIds),
     /// List the web hooks whose receivers fail: those that pause, and those that are disabled
-    Hooks(Hooks),
+    Hooks(HookFilter),
     /// Enable web hooks that pause or are disabled, and deliver now what waits for them or has failed for good
     Enable(HookIds),
 }
 
 /// Which jobs to list.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct JobFilter {
     /// Only jobs in this state
     #[arg(long, value_enum)]
-    state: Option<State>,
+    state: Option<JobStateFilter>,
     /// Jobs at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -48,7 +48,7 @@ pub struct List {
 
 /// Which hooks to list.
 #[derive(Debug, Args)]
-pub struct Hooks {
+pub struct HookFilter {
     /// Hooks at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -63,7 +63,7 @@ pub struct HookIds {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum State {
+enum JobStateFilter {
     /// To be run now
     Waiting,
     /// Being worked on
@@ -76,32 +76,32 @@ enum State {
 
 /// Which jobs are meant.
 #[derive(Debug, Args)]
-pub struct Ids {
+pub struct JobIds {
     /// The ids, as `list` shows them
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     ids: Vec<i64>,
 }
 
-impl Jobs {
+impl JobsCommand {
     /// Does it, and says what was done.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut connection = db.acquire().await.context("the database does not answer")?;
         match self {
-            Self::List(List { state, limit }) => {
-                let state = state.map(State::word);
+            Self::List(JobFilter { state, limit }) => {
+                let state = state.map(JobStateFilter::word);
                 let jobs = jobs::list(&mut *connection, state, limit.into()).await.map_err(explain)?;
                 print!("{}", table(&jobs, Clock::system().now()));
             }
-            Self::Retry(Ids { ids }) => {
+            Self::Retry(JobIds { ids }) => {
                 let done = jobs::retry(&mut connection, &ids).await.map_err(explain)?;
                 report("job", &ids, &done, "will be tried again now")?;
             }
-            Self::Drop(Ids { ids }) => {
+            Self::Drop(JobIds { ids }) => {
                 let done = jobs::delete(&mut *connection, &ids).await.map_err(explain)?;
                 report("job", &ids, &done, "dropped")?;
             }
-            Self::Hooks(Hooks { limit }) => {
+            Self::Hooks(HookFilter { limit }) => {
                 let hooks = web_hooks::list_failing(&mut *connection, limit.into()).await.map_err(explain)?;
                 print!("{}", hook_table(&hooks, Clock::system().now()));
             }
@@ -114,7 +114,7 @@ impl Jobs {
     }
 }
 
-impl State {
+impl JobStateFilter {
     fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

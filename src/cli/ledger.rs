@@ -17,7 +17,7 @@ const PAGE: u32 = 1000;
 
 /// Print every change of what a namespace is provisioned with, oldest first
 #[derive(Debug, Args)]
-pub struct Ledger {
+pub struct LedgerCommand {
     /// The namespace's full path, or its id: one that is gone has its id alone
     namespace: String,
     /// Print a JSON object a line
@@ -25,7 +25,7 @@ pub struct Ledger {
     json: bool,
 }
 
-impl Ledger {
+impl LedgerCommand {
     /// Prints the entries on standard output.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;

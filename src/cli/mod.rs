@@ -53,21 +53,21 @@ enum Command {
     Check,
     /// Look after the job queue: what waits, what has failed and why
     #[command(subcommand)]
-    Jobs(jobs::Jobs),
+    Jobs(jobs::JobsCommand),
     /// Make the database agree with a state document
     Apply(apply::Apply),
     /// Print the state document of what is there
     Export(export::Export),
     /// Print the JSON Schema of a document, for editors
-    Schema(schema::Schema),
+    Schema(schema::SchemaCommand),
     /// Print a token that is good for a minute, to call the API by hand
     #[command(long_about = token::LONG_ABOUT)]
-    Token(token::Token),
-    Audit(audit::Audit),
+    Token(token::CallerTokenCommand),
+    Audit(audit::AuditCommand),
     Agent(agent::AgentCommand),
     Scim(scim::ScimCommand),
-    Usage(usage::Usage),
-    Ledger(ledger::Ledger),
+    Usage(usage::UsageCommand),
+    Ledger(ledger::LedgerCommand),
 }
 
 impl Cli {

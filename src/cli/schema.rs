@@ -9,7 +9,7 @@ use crate::document::state::StateDocument;
 
 /// Print the JSON Schema of a document, so that editors complete and check it.
 #[derive(Debug, Clone, Args)]
-pub struct Schema {
+pub struct SchemaCommand {
     /// Which document.
     #[arg(value_enum)]
     pub document: SchemaKind,
@@ -22,7 +22,7 @@ pub enum SchemaKind {
     State,
 }
 
-impl Schema {
+impl SchemaCommand {
     /// Prints the schema.
     ///
     /// # Errors

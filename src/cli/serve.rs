@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::http::monitoring::{self, MonitoringState};
 use crate::server::{self, Listener};
-use crate::store::{self, Budgets};
+use crate::store::{self, DbBudgets};
 use crate::telemetry;
 
 /// Serves until the process is asked to stop, and a moment longer for what is under way.
@@ -23,7 +23,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::log(&settings.gatehouse.log)?;
     let metrics = telemetry::metrics()?;
     let secrets = Secrets::load_or_create(&settings)?;
-    let budgets = Budgets::new(&settings)?;
+    let budgets = DbBudgets::new(&settings)?;
     let db = &budgets.upkeep;
     store::migrate(db).await.context("cannot bring the database's schema up to date")?;
 

@@ -17,29 +17,29 @@ Pass it in the caller's header, for example:
 
 /// Whose token to print.
 #[derive(Debug, Args)]
-pub struct Token {
+pub struct CallerTokenCommand {
     /// Whose token
-    caller: Caller,
+    caller: TokenKind,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Caller {
+enum TokenKind {
     /// gitlab-shell and Gitaly: Gitlab-Shell-Api-Request
     Shell,
     /// kas: Gitlab-Kas-Api-Request
     Kas,
 }
 
-impl Token {
+impl CallerTokenCommand {
     /// Prints the token on standard output and nothing else there.
     pub fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let clock = Clock::system();
         let token = match self.caller {
-            Caller::Shell => {
+            TokenKind::Shell => {
                 let secret = secrets::load(&settings.gitlab_shell.secret_file)?;
                 mint(shell::ISSUER, None, shell_key(&secret), &clock)
             }
-            Caller::Kas => {
+            TokenKind::Kas => {
                 let secret = secrets::load(&settings.gitlab_kas.secret_file)?;
                 mint(kas::ISSUER, Some(kas::AUDIENCE), &kas::key(&secret)?, &clock)
             }

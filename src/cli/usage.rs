@@ -8,43 +8,44 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::kas_usage::{COUNTERS, Period, UNIQUE_COUNTERS};
+use crate::domain::kas_usage::{COUNTERS, UNIQUE_COUNTERS, UsagePeriod};
 use crate::store::Db;
-use crate::store::kas_usage::{self, Total};
+use crate::store::kas_usage::{self, CounterTotal};
 
 /// Print what kas, the Kubernetes agent server, has counted: sums, and how many different users, agents and projects
 ///
 /// Without a period: the sums of all time, and the different ids of the current ISO week and month.
 #[derive(Debug, Args)]
-pub struct Usage {
+pub struct UsageCommand {
     /// An ISO week, such as 2026-47
     #[arg(long, value_name = "YEAR-WEEK", value_parser = week, conflicts_with = "month")]
-    week: Option<Period>,
+    week: Option<UsagePeriod>,
     /// A month, such as 2026-11
     #[arg(long, value_name = "YEAR-MONTH", value_parser = month)]
-    month: Option<Period>,
+    month: Option<UsagePeriod>,
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
 }
 
-fn week(text: &str) -> anyhow::Result<Period> {
-    Period::parse_week(text).ok_or_else(|| anyhow!("no ISO week; a week is written 2026-47"))
+fn week(text: &str) -> anyhow::Result<UsagePeriod> {
+    UsagePeriod::parse_week(text).ok_or_else(|| anyhow!("no ISO week; a week is written 2026-47"))
 }
 
-fn month(text: &str) -> anyhow::Result<Period> {
-    Period::parse_month(text).ok_or_else(|| anyhow!("no month; a month is written 2026-11"))
+fn month(text: &str) -> anyhow::Result<UsagePeriod> {
+    UsagePeriod::parse_month(text).ok_or_else(|| anyhow!("no month; a month is written 2026-11"))
 }
 
-impl Usage {
+impl UsageCommand {
     /// Prints it on standard output.
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut connection = db.acquire().await.context("the database does not answer")?;
         let today = Clock::system().now().date_naive();
         let chosen = self.week.or(self.month);
-        let totals = kas_usage::list_totals(&mut *connection, chosen.map(Period::days)).await?;
-        let periods = chosen.map_or_else(|| vec![Period::week_of(today), Period::month_of(today)], |one| vec![one]);
+        let totals = kas_usage::list_totals(&mut *connection, chosen.map(UsagePeriod::days)).await?;
+        let periods =
+            chosen.map_or_else(|| vec![UsagePeriod::week_of(today), UsagePeriod::month_of(today)], |one| vec![one]);
         let mut unique = Vec::new();
         for period in periods {
             unique.push((period, kas_usage::list_unique(&mut *connection, period).await?));
@@ -59,12 +60,12 @@ impl Usage {
     }
 }
 
-fn count(totals: &[Total], name: &str) -> i64 {
+fn count(totals: &[CounterTotal], name: &str) -> i64 {
     totals.iter().find(|(known, _)| known == name).map_or(0, |(_, total)| *total)
 }
 
 /// Every name has its line, so that a count of nothing is seen.
-fn table(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> String {
+fn table(counted: &str, totals: &[CounterTotal], unique: &[(UsagePeriod, Vec<CounterTotal>)]) -> String {
     let mut rows = vec![["COUNTER".to_owned(), "PERIOD".to_owned(), "COUNT".to_owned()]];
     rows.extend(COUNTERS.map(|name| [name.to_owned(), counted.to_owned(), count(totals, name).to_string()]));
     for name in UNIQUE_COUNTERS {
@@ -80,8 +81,8 @@ fn table(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> St
     })
 }
 
-fn object(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> Value {
-    let named = |names: &[&str], totals: &[Total]| {
+fn object(counted: &str, totals: &[CounterTotal], unique: &[(UsagePeriod, Vec<CounterTotal>)]) -> Value {
+    let named = |names: &[&str], totals: &[CounterTotal]| {
         names.iter().map(|name| ((*name).to_owned(), count(totals, name).into())).collect::<Map<_, _>>()
     };
     let unique: Map<String, Value> =
@@ -93,9 +94,9 @@ fn object(counted: &str, totals: &[Total], unique: &[(Period, Vec<Total>)]) -> V
 mod tests {
     use super::*;
 
-    fn sample() -> (Vec<Total>, Vec<(Period, Vec<Total>)>) {
+    fn sample() -> (Vec<CounterTotal>, Vec<(UsagePeriod, Vec<CounterTotal>)>) {
         let users = "k8s_api_proxy_requests_unique_users_via_ci_access".to_owned();
-        let week = Period::parse_week("2026-47").unwrap();
+        let week = UsagePeriod::parse_week("2026-47").unwrap();
         (vec![("k8s_api_proxy_request".to_owned(), 1_205)], vec![(week, vec![(users, 2)])])
     }
 

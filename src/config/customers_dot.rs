@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// `gatehouse.customers_dot:`, CustomersDot that sells subscriptions and signs its requests.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct CustomersDot {
+pub struct CustomersDotSettings {
     /// Where CustomersDot is; it names its keys below `/.well-known/openid-configuration`. Null for no CustomersDot.
     #[schemars(regex(pattern = r"^https?://"), extend("examples" = ["https://customers.gitlab.com"]))]
     pub url: Option<String>,
@@ -19,7 +19,7 @@ pub struct CustomersDot {
     pub refresh: u32,
 }
 
-impl Default for CustomersDot {
+impl Default for CustomersDotSettings {
     fn default() -> Self {
         Self { url: None, jwks_file: None, refresh: 3600 }
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// `gatehouse.database:`, where and how much.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// The PostgreSQL database, as a URL. `DATABASE_URL` in the environment is another name of this key.
     #[schemars(
         with = "String",
@@ -18,7 +18,7 @@ pub struct Database {
     )]
     pub url: SecretString,
     /// Connections of each area at most, besides those of `access_connections`. Whoever uses up an area's waits alone.
-    pub connections: Connections,
+    pub connections: ConnectionBudgets,
     /// Connections that answer `/allowed` alone. Attempts gather while all of them are busy.
     #[schemars(range(min = 1, max = 64))]
     pub access_connections: u32,
@@ -36,7 +36,7 @@ pub struct Database {
 /// `gatehouse.database.connections:`, a budget for each area. Small ones are faster.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Connections {
+pub struct ConnectionBudgets {
     /// What gitlab-shell looks up beside `/allowed`, and the credentials that users ask for over SSH.
     #[schemars(range(min = 1, max = 1000))]
     pub lookups: u32,
@@ -57,17 +57,17 @@ pub struct Connections {
     pub upkeep: u32,
 }
 
-impl Default for Connections {
+impl Default for ConnectionBudgets {
     fn default() -> Self {
         Self { lookups: 4, pushes: 4, provisioning: 3, scim: 3, kubernetes: 4, upkeep: 2 }
     }
 }
 
-impl Default for Database {
+impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: "postgres://gatehouse@localhost/gatehouse".into(),
-            connections: Connections::default(),
+            connections: ConnectionBudgets::default(),
             access_connections: 2,
             acquire_timeout: 3,
             statement_timeout: 30,
@@ -76,7 +76,7 @@ impl Default for Database {
     }
 }
 
-impl Database {
+impl DatabaseSettings {
     /// How long a request waits for the database.
     #[must_use]
     pub fn patience(&self) -> Duration {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Features {
+pub struct LicensedFeatures {
     /// Agents report vulnerabilities.
     pub security_dashboard: bool,
     /// Policies say when agents scan.
@@ -20,7 +20,7 @@ pub struct Features {
     pub cluster_receptive_agents: bool,
 }
 
-impl Default for Features {
+impl Default for LicensedFeatures {
     fn default() -> Self {
         Self {
             security_dashboard: true,

@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::customers_dot::CustomersDot;
-use super::database::Database;
-use super::features::Features;
-use super::jobs::Jobs;
-use super::kas::Kas;
-use super::limits::Limits;
-use super::log::Log;
-use super::scim::Scim;
+use super::customers_dot::CustomersDotSettings;
+use super::database::DatabaseSettings;
+use super::features::LicensedFeatures;
+use super::jobs::QueueSettings;
+use super::kas::KasSettings;
+use super::limits::RequestLimits;
+use super::log::LogSettings;
+use super::scim::ScimSettings;
 
 /// `gatehouse:`, what GitLab has no key for.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Gatehouse {
+pub struct GatehouseSettings {
     /// The TCP address that answers clients; null for none.
     #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3001"]))]
     pub listen: Option<SocketAddr>,
@@ -30,13 +30,13 @@ pub struct Gatehouse {
     #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3002"]))]
     pub metrics_listen: Option<SocketAddr>,
     /// The database.
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// What a client may ask of us at most.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// What is done after answers were given.
-    pub jobs: Jobs,
+    pub jobs: QueueSettings,
     /// The Kubernetes agent server.
-    pub kas: Kas,
+    pub kas: KasSettings,
     /// Whether a link to the merge request of a branch, or to a new one, is printed after a push.
     pub mr_links: bool,
     /// Whether the shared secret itself is accepted in place of a token signed with it, as old clients send it.
@@ -45,7 +45,7 @@ pub struct Gatehouse {
     /// are refused otherwise.
     pub check_namespace_plan: bool,
     /// CustomersDot that sells subscriptions.
-    pub customers_dot: CustomersDot,
+    pub customers_dot: CustomersDotSettings,
     /// Seconds between two counts of the seats of a paid subscription; 0 for never.
     #[schemars(range(min = 0, max = 31_536_000))]
     pub seat_refresh_interval: u32,
@@ -60,42 +60,42 @@ pub struct Gatehouse {
     /// Whether gitlab-shell is told to report each clone, pull and push, which are written to the audit events.
     pub git_audit: bool,
     /// What the installation is licensed for.
-    pub features: Features,
+    pub features: LicensedFeatures,
     /// The git options that gitlab-shell hands to Gitaly.
     #[schemars(extend("examples" = [["uploadpack.allowFilter=true"]]))]
     pub git_config_options: Vec<String>,
     /// Provisioning by identity providers.
-    pub scim: Scim,
+    pub scim: ScimSettings,
     /// The log.
-    pub log: Log,
+    pub log: LogSettings,
 }
 
-impl Default for Gatehouse {
+impl Default for GatehouseSettings {
     fn default() -> Self {
         Self {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 3001))),
             socket: None,
             metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 3002))),
-            database: Database::default(),
-            limits: Limits::default(),
-            jobs: Jobs::default(),
-            kas: Kas::default(),
+            database: DatabaseSettings::default(),
+            limits: RequestLimits::default(),
+            jobs: QueueSettings::default(),
+            kas: KasSettings::default(),
             mr_links: true,
             legacy_shared_secret: false,
             check_namespace_plan: true,
-            customers_dot: CustomersDot::default(),
+            customers_dot: CustomersDotSettings::default(),
             seat_refresh_interval: 86_400,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
             two_factor_for_git: false,
             git_audit: false,
-            features: Features::default(),
+            features: LicensedFeatures::default(),
             git_config_options: vec![
                 "uploadpack.allowFilter=true".to_owned(),
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
             ],
-            scim: Scim::default(),
-            log: Log::default(),
+            scim: ScimSettings::default(),
+            log: LogSettings::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// `gitlab:`, the address of this installation as its users see it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct GitLab {
+pub struct GitLabSettings {
     /// The host name in clone URLs.
     #[schemars(length(min = 1), extend("examples" = ["git.example.com"]))]
     pub host: String,
@@ -27,13 +27,13 @@ pub struct GitLab {
     pub relative_url_root: Option<String>,
 }
 
-impl Default for GitLab {
+impl Default for GitLabSettings {
     fn default() -> Self {
         Self { host: "localhost".to_owned(), port: 80, https: false, webhook_timeout: 10, relative_url_root: None }
     }
 }
 
-impl GitLab {
+impl GitLabSettings {
     /// The prefix of every path: empty, or with a slash at its beginning and none at its end.
     #[must_use]
     pub fn root(&self) -> String {
@@ -55,7 +55,7 @@ impl GitLab {
 /// `gitlab_shell:`, the SSH side.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct GitLabShell {
+pub struct GitLabShellSettings {
     /// The file with the secret that gitlab-shell and Gitaly sign their requests with.
     pub secret_file: PathBuf,
     /// The host name in SSH clone URLs; `gitlab.host` where it is not set.
@@ -72,7 +72,7 @@ pub struct GitLabShell {
     pub receive_pack: bool,
 }
 
-impl Default for GitLabShell {
+impl Default for GitLabShellSettings {
     fn default() -> Self {
         Self {
             secret_file: ".gitlab_shell_secret".into(),
@@ -88,12 +88,12 @@ impl Default for GitLabShell {
 /// `gitlab_kas:`, the Kubernetes agent server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct GitLabKas {
+pub struct GitLabKasSettings {
     /// The file with the secret (base64) that kas signs its requests with.
     pub secret_file: PathBuf,
 }
 
-impl Default for GitLabKas {
+impl Default for GitLabKasSettings {
     fn default() -> Self {
         Self { secret_file: ".gitlab_kas_secret".into() }
     }
@@ -102,12 +102,12 @@ impl Default for GitLabKas {
 /// `workhorse:`, the proxy in front of GitLab's web application.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Workhorse {
+pub struct WorkhorseSettings {
     /// The file with the secret (base64) that Workhorse signs its requests with.
     pub secret_file: PathBuf,
 }
 
-impl Default for Workhorse {
+impl Default for WorkhorseSettings {
     fn default() -> Self {
         Self { secret_file: ".gitlab_workhorse_secret".into() }
     }
@@ -116,15 +116,15 @@ impl Default for Workhorse {
 /// `repositories:`, the Gitaly storages by name.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Repositories {
+pub struct RepositoriesSettings {
     /// Each storage and the Gitaly that serves it.
-    pub storages: BTreeMap<String, Storage>,
+    pub storages: BTreeMap<String, StorageSettings>,
 }
 
 /// One storage, as clients reach it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Storage {
+pub struct StorageSettings {
     /// Where clients dial Gitaly.
     #[schemars(
         regex(pattern = r"^(unix:|tcp://|tls://|dns:|dns\+tls:).+"),
@@ -139,7 +139,7 @@ pub struct Storage {
 /// `gitaly:`, for every storage.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Gitaly {
+pub struct GitalySettings {
     /// The token for storages that name none.
     #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
@@ -148,12 +148,12 @@ pub struct Gitaly {
 /// `lfs:`, Git LFS.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Lfs {
+pub struct LfsSettings {
     /// Whether this installation offers LFS.
     pub enabled: bool,
 }
 
-impl Default for Lfs {
+impl Default for LfsSettings {
     fn default() -> Self {
         Self { enabled: true }
     }

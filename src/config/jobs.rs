@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// `gatehouse.jobs:`, the queue and those who work on it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Jobs {
+pub struct QueueSettings {
     /// Jobs that this server works on at once, deliveries to web hooks aside; 0 leaves all work to other servers.
     #[schemars(range(min = 0, max = 256))]
     pub concurrency: u16,
@@ -18,7 +18,7 @@ pub struct Jobs {
     pub keep_dead: u32,
 }
 
-impl Default for Jobs {
+impl Default for QueueSettings {
     fn default() -> Self {
         Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// `gatehouse.kas:`, what agents of Kubernetes clusters may report.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Kas {
+pub struct KasSettings {
     /// Vulnerabilities that a project may have at most.
     #[schemars(range(min = 1))]
     pub vulnerabilities_per_project: u32,
@@ -20,7 +20,7 @@ pub struct Kas {
     pub vulnerability_namespace: Uuid,
 }
 
-impl Default for Kas {
+impl Default for KasSettings {
     fn default() -> Self {
         Self {
             vulnerabilities_per_project: 1_000_000,

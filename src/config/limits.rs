@@ -12,7 +12,7 @@ use serde::de::Error as _;
 /// `gatehouse.limits:`, the bounds of a request.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Bytes of a request's body at most, where `push_body_bytes` does not apply.
     #[schemars(range(min = 1024))]
     pub body_bytes: usize,
@@ -54,7 +54,7 @@ pub struct Limits {
     pub drain_timeout: u32,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// `gatehouse.log:`, what is logged and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct LogSettings {
     /// Lines for people, or one JSON object a line.
     pub format: LogFormat,
     /// The least level logged, or a filter such as `info,sqlx=warn`.
@@ -14,7 +14,7 @@ pub struct Log {
     pub level: String,
 }
 
-impl Default for Log {
+impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Text, level: "info".to_owned() }
     }

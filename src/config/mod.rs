@@ -18,43 +18,46 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub use self::customers_dot::CustomersDot;
-pub use self::database::{Connections, Database};
-pub use self::features::Features;
-pub use self::gatehouse::Gatehouse;
-pub use self::gitlab::{GitLab, GitLabKas, GitLabShell, Gitaly, Lfs, Repositories, Storage, Workhorse};
-pub use self::jobs::Jobs;
-pub use self::kas::Kas;
-pub use self::limits::Limits;
-pub use self::log::{Log, LogFormat};
-pub use self::scim::Scim;
+pub use self::customers_dot::CustomersDotSettings;
+pub use self::database::{ConnectionBudgets, DatabaseSettings};
+pub use self::features::LicensedFeatures;
+pub use self::gatehouse::GatehouseSettings;
+pub use self::gitlab::{
+    GitLabKasSettings, GitLabSettings, GitLabShellSettings, GitalySettings, LfsSettings, RepositoriesSettings,
+    StorageSettings, WorkhorseSettings,
+};
+pub use self::jobs::QueueSettings;
+pub use self::kas::KasSettings;
+pub use self::limits::RequestLimits;
+pub use self::log::{LogFormat, LogSettings};
+pub use self::scim::ScimSettings;
 
 /// Everything that the file and the environment say, checked.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Settings {
     /// How users reach this installation: clone URLs and links are made of it.
-    pub gitlab: GitLab,
+    pub gitlab: GitLabSettings,
     /// What gitlab-shell and Gitaly share with us.
-    pub gitlab_shell: GitLabShell,
+    pub gitlab_shell: GitLabShellSettings,
     /// What kas shares with us.
-    pub gitlab_kas: GitLabKas,
+    pub gitlab_kas: GitLabKasSettings,
     /// What Workhorse shares with us.
-    pub workhorse: Workhorse,
+    pub workhorse: WorkhorseSettings,
     /// Where repositories live.
-    pub repositories: Repositories,
+    pub repositories: RepositoriesSettings,
     /// What holds for every Gitaly that has no setting of its own.
-    pub gitaly: Gitaly,
+    pub gitaly: GitalySettings,
     /// Git LFS.
-    pub lfs: Lfs,
+    pub lfs: LfsSettings,
     /// Our own settings.
-    pub gatehouse: Gatehouse,
+    pub gatehouse: GatehouseSettings,
 }
 
 impl Settings {
     /// The Gitaly token of a storage.
     #[must_use]
-    pub fn gitaly_token<'a>(&'a self, storage: &'a Storage) -> Option<&'a SecretString> {
+    pub fn gitaly_token<'a>(&'a self, storage: &'a StorageSettings) -> Option<&'a SecretString> {
         storage.gitaly_token.as_ref().or(self.gitaly.token.as_ref())
     }
 

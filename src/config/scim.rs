@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Scim {
+pub struct ScimSettings {
     /// Whether groups may have SAML, and with it SCIM.
     pub groups: bool,
     /// Whether this installation has SAML, and with it SCIM for all its users.
@@ -18,7 +18,7 @@ pub struct Scim {
     pub token_in_query: bool,
 }
 
-impl Default for Scim {
+impl Default for ScimSettings {
     fn default() -> Self {
         Self { groups: true, instance: true, licensed: true, token_in_query: true }
     }

@@ -16,7 +16,7 @@ pub struct ColumnKey {
 
 /// A value as its two columns hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encrypted {
+pub struct EncryptedColumns {
     /// base64 of ciphertext and tag: `encrypted_url`
     pub text: String,
     /// base64 of 12 bytes: `encrypted_url_iv`
@@ -26,7 +26,7 @@ pub struct Encrypted {
 /// The columns do not hold what this key encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a value cannot be decrypted: is this the db_key_base that it was encrypted with?")]
-pub struct Undecryptable;
+pub struct UndecryptableColumns;
 
 impl ColumnKey {
     /// The key: cut after 32 bytes, or filled up with the digit zero.
@@ -50,10 +50,10 @@ impl ColumnKey {
     /// # Panics
     /// Never: AES-GCM encrypts any text that fits into memory.
     #[must_use]
-    pub fn encrypt(&self, text: &str) -> Encrypted {
+    pub fn encrypt(&self, text: &str) -> EncryptedColumns {
         let iv: [u8; 12] = rand::random();
         let encrypted = self.cipher.encrypt(&Nonce::from(iv), text.as_bytes()).expect("AES-GCM encrypts any text");
-        Encrypted { text: BASE64_STANDARD.encode(encrypted), iv: BASE64_STANDARD.encode(iv) }
+        EncryptedColumns { text: BASE64_STANDARD.encode(encrypted), iv: BASE64_STANDARD.encode(iv) }
     }
 
     /// A short text that is the same for the same value, and says it to nobody without the key: values are told apart by it,
@@ -68,14 +68,14 @@ impl ColumnKey {
     ///
     /// # Errors
     /// Where they were not written with this key.
-    pub fn decrypt(&self, text: &str, iv: &str) -> Result<SecretString, Undecryptable> {
+    pub fn decrypt(&self, text: &str, iv: &str) -> Result<SecretString, UndecryptableColumns> {
         let bytes = |text: &str| {
             let letters: String = text.split_ascii_whitespace().collect();
-            BASE64_STANDARD.decode(letters).map_err(|_| Undecryptable)
+            BASE64_STANDARD.decode(letters).map_err(|_| UndecryptableColumns)
         };
-        let iv: [u8; 12] = bytes(iv)?.try_into().map_err(|_| Undecryptable)?;
-        let plain = self.cipher.decrypt(&Nonce::from(iv), bytes(text)?.as_slice()).map_err(|_| Undecryptable)?;
-        String::from_utf8(plain).map(SecretString::from).map_err(|_| Undecryptable)
+        let iv: [u8; 12] = bytes(iv)?.try_into().map_err(|_| UndecryptableColumns)?;
+        let plain = self.cipher.decrypt(&Nonce::from(iv), bytes(text)?.as_slice()).map_err(|_| UndecryptableColumns)?;
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| UndecryptableColumns)
     }
 }
 
@@ -97,8 +97,8 @@ mod tests {
         let broken = format!("{}\n{}\n", &one.text[..8], &one.text[8..]);
         assert_eq!(key.decrypt(&broken, &one.iv).unwrap().expose_secret(), "https://ci.example.com/hook?token=1");
         let other = ColumnKey::new(&"another".into());
-        assert_eq!(other.decrypt(&one.text, &one.iv).unwrap_err(), Undecryptable);
-        assert_eq!(key.decrypt("", "").unwrap_err(), Undecryptable);
+        assert_eq!(other.decrypt(&one.text, &one.iv).unwrap_err(), UndecryptableColumns);
+        assert_eq!(key.decrypt("", "").unwrap_err(), UndecryptableColumns);
         assert!(key.decrypt(&key.encrypt("").text, "!").is_err());
     }
 

@@ -23,7 +23,7 @@ pub struct Seal {
 
 /// A value as it lies in the database: three texts, as GitLab keeps its encrypted attributes in three columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedValue {
     /// The scheme, the id of the `db_key_base`, and the ciphertext.
     pub ciphertext: String,
     /// The nonce, in base64.
@@ -34,7 +34,7 @@ pub struct Sealed {
 
 /// Why a sealed value stays closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Closed {
+pub enum UnsealError {
     /// Another program wrote it, such as GitLab.
     #[error("it was not sealed by Gatehouse")]
     Foreign,
@@ -64,11 +64,11 @@ impl Seal {
     /// # Panics
     /// Never: AES-GCM seals values of any length that fits in memory.
     #[must_use]
-    pub fn close(&self, value: &str, place: &str) -> Sealed {
+    pub fn close(&self, value: &str, place: &str) -> SealedValue {
         let (salt, iv) = (rand::random::<[u8; 16]>(), rand::random::<[u8; 12]>());
         let payload = Payload { msg: value.as_bytes(), aad: place.as_bytes() };
         let ciphertext = self.cipher(&salt).encrypt(&Nonce::from(iv), payload).expect("a value is short enough");
-        Sealed {
+        SealedValue {
             ciphertext: format!("{SCHEME}:{}:{}", self.key_id(), BASE64_STANDARD.encode(ciphertext)),
             iv: BASE64_STANDARD.encode(iv),
             salt: BASE64_STANDARD.encode(salt),
@@ -79,21 +79,21 @@ impl Seal {
     ///
     /// # Errors
     /// Where it was not, or not by us.
-    pub fn open(&self, sealed: &Sealed, place: &str) -> Result<SecretString, Closed> {
+    pub fn open(&self, sealed: &SealedValue, place: &str) -> Result<SecretString, UnsealError> {
         let mut parts = sealed.ciphertext.splitn(3, ':');
         let (Some(SCHEME), Some(key_id), Some(ciphertext)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(Closed::Foreign);
+            return Err(UnsealError::Foreign);
         };
         if key_id != self.key_id() {
-            return Err(Closed::OtherKey);
+            return Err(UnsealError::OtherKey);
         }
-        let bytes = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| Closed::Damaged);
-        let iv: [u8; 12] = bytes(&sealed.iv)?.try_into().map_err(|_| Closed::Damaged)?;
+        let bytes = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| UnsealError::Damaged);
+        let iv: [u8; 12] = bytes(&sealed.iv)?.try_into().map_err(|_| UnsealError::Damaged)?;
         let ciphertext = bytes(ciphertext)?;
         let payload = Payload { msg: &ciphertext, aad: place.as_bytes() };
         let cipher = self.cipher(&bytes(&sealed.salt)?);
-        let value = cipher.decrypt(&Nonce::from(iv), payload).map_err(|_| Closed::Damaged)?;
-        String::from_utf8(value).map(SecretString::from).map_err(|_| Closed::Damaged)
+        let value = cipher.decrypt(&Nonce::from(iv), payload).map_err(|_| UnsealError::Damaged)?;
+        String::from_utf8(value).map(SecretString::from).map_err(|_| UnsealError::Damaged)
     }
 
     fn cipher(&self, salt: &[u8]) -> Aes256Gcm {
@@ -123,12 +123,12 @@ mod tests {
         let sealed = seal.close("JBSWY3DPEHPK3PXP", "users/7");
         assert_eq!(seal.open(&sealed, "users/7").unwrap().expose_secret(), "JBSWY3DPEHPK3PXP");
         assert_ne!(seal.close("JBSWY3DPEHPK3PXP", "users/7"), sealed);
-        assert_eq!(seal.open(&sealed, "users/8").unwrap_err(), Closed::Damaged);
-        assert_eq!(Seal::of_answers(&"one".into()).open(&sealed, "users/7").unwrap_err(), Closed::Damaged);
-        assert_eq!(Seal::of_otp_secrets(&"two".into()).open(&sealed, "users/7").unwrap_err(), Closed::OtherKey);
-        let foreign = Sealed { ciphertext: "aGVsbG8=\n".to_owned(), ..sealed.clone() };
-        assert_eq!(seal.open(&foreign, "users/7").unwrap_err(), Closed::Foreign);
-        let broken = Sealed { iv: "x".to_owned(), ..sealed };
-        assert_eq!(seal.open(&broken, "users/7").unwrap_err(), Closed::Damaged);
+        assert_eq!(seal.open(&sealed, "users/8").unwrap_err(), UnsealError::Damaged);
+        assert_eq!(Seal::of_answers(&"one".into()).open(&sealed, "users/7").unwrap_err(), UnsealError::Damaged);
+        assert_eq!(Seal::of_otp_secrets(&"two".into()).open(&sealed, "users/7").unwrap_err(), UnsealError::OtherKey);
+        let foreign = SealedValue { ciphertext: "aGVsbG8=\n".to_owned(), ..sealed.clone() };
+        assert_eq!(seal.open(&foreign, "users/7").unwrap_err(), UnsealError::Foreign);
+        let broken = SealedValue { iv: "x".to_owned(), ..sealed };
+        assert_eq!(seal.open(&broken, "users/7").unwrap_err(), UnsealError::Damaged);
     }
 }

@@ -37,7 +37,7 @@ use super::{Problem, refused};
 use crate::domain::ids::NamespaceId;
 use crate::domain::scim::ScimScope;
 use crate::store::members::MemberSource;
-use crate::store::web_hooks::Owner;
+use crate::store::web_hooks::HookOwner;
 use crate::store::{self, Error, Result, locks, saml_group_links};
 
 /// Applies entries of which an installation has few, one after the other.
@@ -183,7 +183,7 @@ async fn apply_in_order(run: &mut ApplyRun<'_>, document: &StateDocument) -> Res
     run.at(LineOrder { phase: ReportPhase::ScimIdentities, ..LineOrder::default() });
     scim::apply(run, &place, ScimScope::Instance, "the instance", scim_identities).await?;
     run.at(LineOrder { phase: ReportPhase::Hooks, ..LineOrder::default() });
-    hooks::apply(run, &DocumentPlace::root("hooks"), Owner::Instance, "the instance", hooks).await?;
+    hooks::apply(run, &DocumentPlace::root("hooks"), HookOwner::Instance, "the instance", hooks).await?;
     each!(run, "broadcast_messages", BroadcastMessages, broadcast_messages, broadcast_messages::apply);
     run.finish().await
 }

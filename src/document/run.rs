@@ -19,7 +19,7 @@ use crate::crypto::attr_encrypted::ColumnKey;
 use crate::crypto::seal::Seal;
 use crate::crypto::secrets;
 use crate::domain::ids::{NamespaceId, UserId};
-use crate::domain::ledger::{Actor, Author};
+use crate::domain::ledger::{LedgerActor, LedgerAuthor};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::token;
 use crate::gitaly::{CallContext, RepositoryLocation};
@@ -188,8 +188,8 @@ impl<'a> ApplyRun<'a> {
 
     /// Who changes what namespaces are provisioned with, for the ledger.
     #[must_use]
-    pub fn author(&self) -> Author {
-        Author { actor: Actor::Operator, request_id: None }
+    pub fn author(&self) -> LedgerAuthor {
+        LedgerAuthor { actor: LedgerActor::Operator, request_id: None }
     }
 
     /// The current date, from which on a membership that ends today is over.

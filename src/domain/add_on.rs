@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::ids::NamespaceId;
-use super::ledger::{Field, Fields};
+use super::ledger::{LedgerField, LedgerFields};
 
 /// Characters of a purchase's id at most.
 const XID_LENGTH: usize = 255;
@@ -85,12 +85,12 @@ impl AddOn {
 }
 
 /// What is wrong with the values of a record, by their names.
-pub type Complaints = Vec<(&'static str, String)>;
+pub type PurchaseComplaints = Vec<(&'static str, String)>;
 
 /// What a request wants a purchase to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Wanted {
+pub struct PurchaseRequest {
     pub quantity: Option<i32>,
     pub started_on: Option<NaiveDate>,
     pub expires_on: Option<NaiveDate>,
@@ -101,7 +101,7 @@ pub struct Wanted {
 /// What a purchase says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Terms {
+pub struct PurchaseTerms {
     pub quantity: i32,
     pub started_on: Option<NaiveDate>,
     pub expires_on: NaiveDate,
@@ -109,13 +109,13 @@ pub struct Terms {
     pub trial: bool,
 }
 
-impl Terms {
+impl PurchaseTerms {
     /// The terms of a new purchase.
     ///
     /// # Errors
     /// All that is wrong with them, in GitLab's order.
-    pub fn new(wanted: Wanted) -> Result<Self, Complaints> {
-        let mut wrong = Complaints::new();
+    pub fn new(wanted: PurchaseRequest) -> Result<Self, PurchaseComplaints> {
+        let mut wrong = PurchaseComplaints::new();
         let mut complain = |name, what: &str| wrong.push((name, what.to_owned()));
         if wanted.expires_on.is_none() {
             complain("expires_on", "can't be blank");
@@ -151,8 +151,8 @@ impl Terms {
     ///
     /// # Errors
     /// All that is wrong with them, in GitLab's order.
-    pub fn with(self, wanted: Wanted) -> Result<Self, Complaints> {
-        Self::new(Wanted {
+    pub fn with(self, wanted: PurchaseRequest) -> Result<Self, PurchaseComplaints> {
+        Self::new(PurchaseRequest {
             quantity: wanted.quantity.or(Some(self.quantity)),
             started_on: wanted.started_on.or(self.started_on),
             expires_on: wanted.expires_on.or(Some(self.expires_on)),
@@ -164,7 +164,7 @@ impl Terms {
 
 /// A namespace's purchase of an add-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purchase {
+pub struct AddOnPurchase {
     /// `subscription_add_on_purchases.id`
     pub id: i64,
     /// Whose it is.
@@ -172,18 +172,18 @@ pub struct Purchase {
     /// What was bought.
     pub add_on: AddOn,
     /// What it says.
-    pub terms: Terms,
+    pub terms: PurchaseTerms,
 }
 
-impl Purchase {
+impl AddOnPurchase {
     /// The purchase as the ledger keeps it.
     #[must_use]
-    pub fn fields(&self) -> Fields {
-        let Terms { quantity, started_on, expires_on, purchase_xid, trial } = &self.terms;
+    pub fn fields(&self) -> LedgerFields {
+        let PurchaseTerms { quantity, started_on, expires_on, purchase_xid, trial } = &self.terms;
         vec![
             ("add_on", self.add_on.name().into()),
             ("quantity", (*quantity).into()),
-            ("started_at", Field::from(*started_on)),
+            ("started_at", LedgerField::from(*started_on)),
             ("expires_on", (*expires_on).into()),
             ("purchase_xid", purchase_xid.as_str().into()),
             ("trial", (*trial).into()),
@@ -193,16 +193,16 @@ impl Purchase {
 
 /// What CustomersDot orders of one add-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct PurchaseOrder {
     /// What is ordered.
     pub add_on: AddOn,
     /// What the purchase is to say.
-    pub wanted: Wanted,
+    pub wanted: PurchaseRequest,
     /// The add-on whose purchase becomes this one's.
     pub in_place_of: Option<AddOn>,
 }
 
-impl Order {
+impl PurchaseOrder {
     /// Whether there is to be something of the add-on: an order of none ends what there is.
     #[must_use]
     pub fn buys(&self) -> bool {
@@ -214,15 +214,19 @@ impl Order {
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn carry_out(order: &Order, before: Option<&Purchase>, today: NaiveDate) -> Result<Option<Terms>, Complaints> {
+pub fn carry_out(
+    order: &PurchaseOrder,
+    before: Option<&AddOnPurchase>,
+    today: NaiveDate,
+) -> Result<Option<PurchaseTerms>, PurchaseComplaints> {
     match before {
         Some(before) if order.buys() => before.terms.clone().with(order.wanted.clone()).map(Some),
         Some(before) => {
             let over = today.pred_opt().unwrap_or(today);
             let terms = before.terms.clone();
-            Ok(Some(Terms { expires_on: terms.expires_on.min(over), ..terms }))
+            Ok(Some(PurchaseTerms { expires_on: terms.expires_on.min(over), ..terms }))
         }
-        None if order.buys() => Terms::new(order.wanted.clone()).map(Some),
+        None if order.buys() => PurchaseTerms::new(order.wanted.clone()).map(Some),
         None => Ok(None),
     }
 }
@@ -258,26 +262,31 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_said() {
         let wrong = |wanted| {
-            let complaints = Terms::new(wanted).unwrap_err();
+            let complaints = PurchaseTerms::new(wanted).unwrap_err();
             complaints.iter().map(|(name, what)| format!("{name} {what}")).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(
-            wrong(Wanted::default()),
+            wrong(PurchaseRequest::default()),
             "expires_on can't be blank, quantity can't be blank, quantity is not a number, purchase_xid can't be blank"
         );
-        let good = Wanted {
+        let good = PurchaseRequest {
             quantity: Some(1),
             expires_on: NaiveDate::from_ymd_opt(2020, 1, 1),
             purchase_xid: Some("é".repeat(255)),
-            ..Wanted::default()
+            ..PurchaseRequest::default()
         };
-        let terms = Terms::new(good.clone()).unwrap();
-        assert_eq!(wrong(Wanted { quantity: Some(0), ..good.clone() }), "quantity must be greater than or equal to 1");
+        let terms = PurchaseTerms::new(good.clone()).unwrap();
         assert_eq!(
-            wrong(Wanted { purchase_xid: Some("x".repeat(256)), ..good.clone() }),
+            wrong(PurchaseRequest { quantity: Some(0), ..good.clone() }),
+            "quantity must be greater than or equal to 1"
+        );
+        assert_eq!(
+            wrong(PurchaseRequest { purchase_xid: Some("x".repeat(256)), ..good.clone() }),
             "purchase_xid is too long (maximum is 255 characters)"
         );
-        assert_eq!(terms.clone().with(Wanted::default()).unwrap(), terms, "null leaves all alone");
-        assert!(terms.with(Wanted { purchase_xid: Some("  ".to_owned()), ..Wanted::default() }).is_err());
+        assert_eq!(terms.clone().with(PurchaseRequest::default()).unwrap(), terms, "null leaves all alone");
+        assert!(
+            terms.with(PurchaseRequest { purchase_xid: Some("  ".to_owned()), ..PurchaseRequest::default() }).is_err()
+        );
     }
 }

@@ -16,7 +16,7 @@ const DOCUMENTED: &str = "glagent-example";
 
 /// An agent, as its token shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agent {
+pub struct ClusterAgent {
     /// Its id.
     pub id: AgentId,
     /// Its name, unique in its project.

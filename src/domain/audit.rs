@@ -7,15 +7,15 @@ use super::requester::Requester;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct AuditEvent {
     /// What.
     pub name: EventName,
     /// Who did it.
-    pub author: Author,
+    pub author: AuditAuthor,
     /// Who it was done to.
-    pub entity: Entity,
+    pub entity: AuditEntity,
     /// With what: a token's id and name, a key's id.
-    pub target: Option<Target>,
+    pub target: Option<AuditTarget>,
     /// A sentence for people; the reason where something was refused. Never a secret.
     pub message: String,
     /// From where, where the request tells it.
@@ -79,7 +79,7 @@ events! {
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Author {
+pub enum AuditAuthor {
     /// Nobody that we know.
     Unknown,
     /// The installation itself, on behalf of a service.
@@ -92,7 +92,7 @@ pub enum Author {
 
 /// Who or what it was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entity {
+pub enum AuditEntity {
     /// The installation: nobody in particular.
     Instance,
     /// A user, with their username.
@@ -105,7 +105,7 @@ pub enum Entity {
 
 /// With what it was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct AuditTarget {
     /// `PersonalAccessToken`, `Key`
     pub kind: &'static str,
     /// Its id.
@@ -114,23 +114,23 @@ pub struct Target {
     pub details: String,
 }
 
-impl Event {
+impl AuditEvent {
     /// What somebody did to their own credentials, or tried to do.
     #[must_use]
     pub fn of(requester: &Requester, name: EventName, message: impl Into<String>) -> Self {
         let account = requester.account.as_ref().map(|account| (account.id, account.username.clone()));
         let (author, entity) = match (requester.key, account) {
-            (Some(key), _) if key.deploy => (Author::DeployKey(key.id), Entity::Instance),
-            (_, Some((id, name))) => (Author::User(id, name.clone()), Entity::User(id, name)),
-            (_, None) => (Author::Unknown, Entity::Instance),
+            (Some(key), _) if key.deploy => (AuditAuthor::DeployKey(key.id), AuditEntity::Instance),
+            (_, Some((id, name))) => (AuditAuthor::User(id, name.clone()), AuditEntity::User(id, name)),
+            (_, None) => (AuditAuthor::Unknown, AuditEntity::Instance),
         };
-        let target = requester.key.map(|key| Target { kind: "Key", id: key.id.0, details: String::new() });
+        let target = requester.key.map(|key| AuditTarget { kind: "Key", id: key.id.0, details: String::new() });
         Self { name, author, entity, target, message: message.into(), ip_address: None }
     }
 
     /// The same with another target.
     #[must_use]
     pub fn with_target(self, kind: &'static str, id: i64, details: impl Into<String>) -> Self {
-        Self { target: Some(Target { kind, id, details: details.into() }), ..self }
+        Self { target: Some(AuditTarget { kind, id, details: details.into() }), ..self }
     }
 }

@@ -6,14 +6,14 @@ use ipnet::IpNet;
 
 /// What an operator lets web hooks reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Egress {
+pub struct EgressPolicy {
     /// Local addresses are reached like any other.
     pub local: bool,
     /// Hosts, addresses and networks that are reached although they are local, each perhaps with a port.
     pub exceptions: Vec<String>,
 }
 
-impl Egress {
+impl EgressPolicy {
     /// Whether an address that `host` resolves to may be connected to.
     #[must_use]
     pub fn admits(&self, host: &str, address: IpAddr, port: u16) -> bool {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_operator_excepts_hosts_addresses_and_networks() {
-        let egress = |entry: &str| Egress { local: false, exceptions: vec![entry.to_owned()] };
+        let egress = |entry: &str| EgressPolicy { local: false, exceptions: vec![entry.to_owned()] };
         let admits = |entry: &str| egress(entry).admits("ci.internal", "10.0.0.5".parse().unwrap(), 8080);
         for entry in ["10.0.0.0/8", "10.0.0.5", "ci.internal", "CI.internal:8080", "10.0.0.5:8080"] {
             assert!(admits(entry), "{entry}");
@@ -133,7 +133,7 @@ mod tests {
         for entry in ["", "10.1.0.0/16", "10.0.0.6", "internal", "ci.internal:80", "10.0.0.5:80", "*"] {
             assert!(!admits(entry), "{entry}");
         }
-        assert!(Egress { local: true, ..Egress::default() }.admits("x", "127.0.0.1".parse().unwrap(), 80));
-        assert!(Egress::default().admits("x", "8.8.8.8".parse().unwrap(), 80));
+        assert!(EgressPolicy { local: true, ..EgressPolicy::default() }.admits("x", "127.0.0.1".parse().unwrap(), 80));
+        assert!(EgressPolicy::default().admits("x", "8.8.8.8".parse().unwrap(), 80));
     }
 }

@@ -22,7 +22,7 @@ pub enum BadName {
 
 /// Where a name stands: reserved words differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Position {
+pub enum PathPosition {
     /// A user or a root group.
     Root,
     /// A group below another one.
@@ -32,10 +32,10 @@ pub enum Position {
 }
 
 /// Whether `name` can be one part of a path.
-pub fn check_name(name: &str, position: Position) -> Result<(), BadName> {
+pub fn check_name(name: &str, position: PathPosition) -> Result<(), BadName> {
     let reserved = match position {
-        Position::Root => ROOT_WORDS,
-        Position::Subgroup | Position::Project => INNER_WORDS,
+        PathPosition::Root => ROOT_WORDS,
+        PathPosition::Subgroup | PathPosition::Project => INNER_WORDS,
     };
     let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
     let lower = name.to_ascii_lowercase();
@@ -135,25 +135,25 @@ mod tests {
     #[test]
     fn a_name_is_checked_for_its_position() {
         let cases = [
-            ("rubi", Position::Root, Ok(())),
-            ("_a.b-c", Position::Project, Ok(())),
-            ("wget2", Position::Subgroup, Ok(())),
-            ("", Position::Root, Err(BadName::Empty)),
-            ("ä", Position::Root, Err(BadName::Characters)),
-            ("-a", Position::Root, Err(BadName::Characters)),
-            ("a b", Position::Project, Err(BadName::Characters)),
-            ("a.GIT", Position::Project, Err(BadName::Ending)),
-            ("a.", Position::Project, Err(BadName::Ending)),
-            ("Admin", Position::Root, Err(BadName::Reserved)),
-            ("admin", Position::Project, Ok(())),
-            ("tree", Position::Project, Err(BadName::Reserved)),
-            ("New", Position::Project, Err(BadName::Reserved)),
-            ("builds", Position::Subgroup, Err(BadName::Reserved)),
-            ("new", Position::Root, Ok(())),
+            ("rubi", PathPosition::Root, Ok(())),
+            ("_a.b-c", PathPosition::Project, Ok(())),
+            ("wget2", PathPosition::Subgroup, Ok(())),
+            ("", PathPosition::Root, Err(BadName::Empty)),
+            ("ä", PathPosition::Root, Err(BadName::Characters)),
+            ("-a", PathPosition::Root, Err(BadName::Characters)),
+            ("a b", PathPosition::Project, Err(BadName::Characters)),
+            ("a.GIT", PathPosition::Project, Err(BadName::Ending)),
+            ("a.", PathPosition::Project, Err(BadName::Ending)),
+            ("Admin", PathPosition::Root, Err(BadName::Reserved)),
+            ("admin", PathPosition::Project, Ok(())),
+            ("tree", PathPosition::Project, Err(BadName::Reserved)),
+            ("New", PathPosition::Project, Err(BadName::Reserved)),
+            ("builds", PathPosition::Subgroup, Err(BadName::Reserved)),
+            ("new", PathPosition::Root, Ok(())),
         ];
         for (name, position, answer) in cases {
             assert_eq!(check_name(name, position), answer, "{name} {position:?}");
         }
-        assert_eq!(check_name(&"x".repeat(256), Position::Root), Err(BadName::TooLong));
+        assert_eq!(check_name(&"x".repeat(256), PathPosition::Root), Err(BadName::TooLong));
     }
 }

@@ -44,14 +44,14 @@ pub const REGISTER_EVENT: &str = "register_agent_at_kas";
 
 /// What one request reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct UsageReport {
     /// Increments, none of them negative.
     pub counts: Vec<(&'static str, i64)>,
     /// Ids that were seen.
     pub unique: Vec<(&'static str, Vec<i64>)>,
 }
 
-impl Report {
+impl UsageReport {
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -61,7 +61,7 @@ impl Report {
 
 /// One event of an agent or a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Event {
+pub struct UsageEvent {
     /// One of the known names.
     pub name: &'static str,
     /// Whose it is; kept only where there is such a user.
@@ -74,14 +74,14 @@ pub struct Event {
 
 /// A span that unique ids are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
+pub enum UsagePeriod {
     /// An ISO week, by its Monday.
     Week(NaiveDate),
     /// A month, by its first day.
     Month(NaiveDate),
 }
 
-impl Period {
+impl UsagePeriod {
     /// The ISO week of a day.
     #[must_use]
     pub fn week_of(day: NaiveDate) -> Self {
@@ -121,7 +121,7 @@ impl Period {
 }
 
 /// `2026-W47`, `2026-11`
-impl fmt::Display for Period {
+impl fmt::Display for UsagePeriod {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Week(day) => write!(out, "{:04}-W{:02}", day.iso_week().year(), day.iso_week().week()),
@@ -148,33 +148,33 @@ mod tests {
 
     #[test]
     fn weeks_are_iso_weeks() {
-        assert_eq!(Period::week_of(day("2026-11-21")).to_string(), "2026-W47");
+        assert_eq!(UsagePeriod::week_of(day("2026-11-21")).to_string(), "2026-W47");
         // The last days of December may be of the next year's first week, and the first of January of the last one's.
-        assert_eq!(Period::week_of(day("2024-12-30")).to_string(), "2025-W01");
-        assert_eq!(Period::week_of(day("2027-01-03")).to_string(), "2026-W53");
-        assert_eq!(Period::parse_week("2026-47"), Some(Period::Week(day("2026-11-16"))));
-        assert_eq!(Period::parse_week("2026-W47"), Period::parse_week("2026-47"));
-        assert_eq!(Period::week_of(day("2026-11-21")).days(), (day("2026-11-16"), day("2026-11-23")));
+        assert_eq!(UsagePeriod::week_of(day("2024-12-30")).to_string(), "2025-W01");
+        assert_eq!(UsagePeriod::week_of(day("2027-01-03")).to_string(), "2026-W53");
+        assert_eq!(UsagePeriod::parse_week("2026-47"), Some(UsagePeriod::Week(day("2026-11-16"))));
+        assert_eq!(UsagePeriod::parse_week("2026-W47"), UsagePeriod::parse_week("2026-47"));
+        assert_eq!(UsagePeriod::week_of(day("2026-11-21")).days(), (day("2026-11-16"), day("2026-11-23")));
         for text in ["2026", "2026-54", "2025-53", "2026-0", "26-47", "2026-4x", "2026-+7", "", "-", "2026-047"] {
-            assert_eq!(Period::parse_week(text), None, "{text}");
+            assert_eq!(UsagePeriod::parse_week(text), None, "{text}");
         }
     }
 
     #[test]
     fn months_are_of_the_calendar() {
-        assert_eq!(Period::month_of(day("2026-11-21")).to_string(), "2026-11");
-        assert_eq!(Period::parse_month("2026-12"), Some(Period::Month(day("2026-12-01"))));
-        assert_eq!(Period::parse_month("2026-12").unwrap().days(), (day("2026-12-01"), day("2027-01-01")));
+        assert_eq!(UsagePeriod::month_of(day("2026-11-21")).to_string(), "2026-11");
+        assert_eq!(UsagePeriod::parse_month("2026-12"), Some(UsagePeriod::Month(day("2026-12-01"))));
+        assert_eq!(UsagePeriod::parse_month("2026-12").unwrap().days(), (day("2026-12-01"), day("2027-01-01")));
         for text in ["2026", "2026-13", "2026-00", "2026-11-01", "x-1"] {
-            assert_eq!(Period::parse_month(text), None, "{text}");
+            assert_eq!(UsagePeriod::parse_month(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_report_of_zeroes_changes_nothing() {
-        assert!(Report::default().is_empty());
-        assert!(Report { counts: vec![("gitops_sync", 0)], unique: vec![("a", vec![])] }.is_empty());
-        assert!(!Report { counts: vec![("gitops_sync", 1)], unique: vec![] }.is_empty());
-        assert!(!Report { counts: vec![], unique: vec![("a", vec![1])] }.is_empty());
+        assert!(UsageReport::default().is_empty());
+        assert!(UsageReport { counts: vec![("gitops_sync", 0)], unique: vec![("a", vec![])] }.is_empty());
+        assert!(!UsageReport { counts: vec![("gitops_sync", 1)], unique: vec![] }.is_empty());
+        assert!(!UsageReport { counts: vec![], unique: vec![("a", vec![1])] }.is_empty());
     }
 }

@@ -6,16 +6,16 @@ use super::ids::{NamespaceId, UserId};
 
 /// Who changes something, and in which request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Author {
+pub struct LedgerAuthor {
     /// Who.
-    pub actor: Actor,
+    pub actor: LedgerActor,
     /// The request's name in the logs, where there is one.
     pub request_id: Option<String>,
 }
 
 /// Who can change what namespaces are provisioned with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Actor {
+pub enum LedgerActor {
     /// An administrator with a personal access token.
     Administrator(UserId, String),
     /// CustomersDot with a token that it signed.
@@ -28,7 +28,7 @@ pub enum Actor {
 
 /// What a namespace can be provisioned with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Record {
+pub enum LedgerRecord {
     /// `gitlab_subscriptions`
     Subscription,
     /// `subscription_add_on_purchases`
@@ -41,7 +41,7 @@ pub enum Record {
     StorageExclusion,
 }
 
-impl Record {
+impl LedgerRecord {
     /// The word in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Record {
 
 /// A value of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Field {
+pub enum LedgerField {
     /// No value.
     Nothing,
     /// True or false.
@@ -71,24 +71,24 @@ pub enum Field {
 }
 
 /// The values of a record by their names.
-pub type Fields = Vec<(&'static str, Field)>;
+pub type LedgerFields = Vec<(&'static str, LedgerField)>;
 
 /// One change of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LedgerEntry {
     /// Whose record it is. What moves between namespaces leaves the one in an entry and arrives in the other by another.
     pub namespace: NamespaceId,
     /// What kind of record.
-    pub record: Record,
+    pub record: LedgerRecord,
     /// Its id in its table.
     pub id: i64,
     /// What it was; nothing for a record that is new.
-    pub before: Option<Fields>,
+    pub before: Option<LedgerFields>,
     /// What it is; nothing for a record that is gone.
-    pub after: Option<Fields>,
+    pub after: Option<LedgerFields>,
 }
 
-impl<T: Into<Field>> From<Option<T>> for Field {
+impl<T: Into<LedgerField>> From<Option<T>> for LedgerField {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Nothing, Into::into)
     }
@@ -96,7 +96,7 @@ impl<T: Into<Field>> From<Option<T>> for Field {
 
 macro_rules! fields {
     ($($from:ty, $value:ident => $field:expr;)+) => {$(
-        impl From<$from> for Field {
+        impl From<$from> for LedgerField {
             fn from($value: $from) -> Self {
                 $field
             }

@@ -25,7 +25,7 @@ impl AccessLevel {
 
 /// Who may see a project or a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Visibility {
+pub enum VisibilityLevel {
     /// Its members.
     Private,
     /// Every signed-in user who is not external.
@@ -34,7 +34,7 @@ pub enum Visibility {
     Public,
 }
 
-impl Visibility {
+impl VisibilityLevel {
     /// The visibility that a `visibility_level` column holds. An unknown level hides.
     #[must_use]
     pub fn from_level(level: i32) -> Self {

@@ -4,9 +4,9 @@ use super::access::{
     self, AccessActor, AccessFacts, AccessProject, AccessTarget, Attempt, Decision, Denial, GitCommand, PushChanges,
     RepositoryContainer, RootNamespace,
 };
-use super::full_path::{BadName, Position, check_name};
+use super::full_path::{BadName, PathPosition, check_name};
 use super::ids::{NamespaceId, ProjectId, UserId};
-use super::level::{AccessLevel, FeatureLevel, Visibility};
+use super::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use super::repository::{GlRepository, SuffixedPath};
 
 /// The namespace that the project would be in, and what the user is to it.
@@ -101,7 +101,7 @@ pub fn decide(
     if let Decision::Deny(denial) = access::decide(&with_project(facts, parent, name, maker), attempt) {
         return Err(CreationRefusal::Denied(denial));
     }
-    check_name(name, Position::Project).map_err(CreationRefusal::BadName)
+    check_name(name, PathPosition::Project).map_err(CreationRefusal::BadName)
 }
 
 /// The namespace and the name of the project that an attempt asks for: gitlab-shell's call before a push to a path that has
@@ -138,7 +138,7 @@ fn with_project(facts: &AccessFacts, parent: &ParentNamespace, name: &str, maker
     let project = AccessProject {
         id,
         full_path: format!("{}/{name}", parent.full_path),
-        visibility: Visibility::Private,
+        visibility: VisibilityLevel::Private,
         hidden: false,
         archived: parent.archived,
         pending_deletion: false,

@@ -1,7 +1,7 @@
 //! Why a namespace is not provisioned with what was asked for (provisioning.md).
 
-use super::add_on::{AddOn, Complaints};
-use super::subscription::Blank;
+use super::add_on::{AddOn, PurchaseComplaints};
+use super::subscription::BlankFields;
 
 /// Why provisioning is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum ProvisioningRefusal {
     /// It has no subscription.
     NotSubscribed,
     /// A subscription must have these.
-    BlankTerms(Blank),
+    BlankTerms(BlankFields),
     /// Only roots buy add-ons, and the namespace of this name is none.
     NoRoot(String),
     /// The namespace of this name has bought the add-on.
@@ -35,7 +35,7 @@ pub enum ProvisioningRefusal {
     /// Another request buys the add-on at this moment.
     BoughtMeanwhile,
     /// What a purchase cannot say.
-    PurchaseTerms(Complaints),
+    PurchaseTerms(PurchaseComplaints),
     /// It has no upcoming reconciliation.
     NoReconciliation,
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use super::ids::NamespaceId;
-use super::ledger::Fields;
+use super::ledger::LedgerFields;
 
 /// A reconciliation as a request states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Wanted {
+pub struct ReconciliationRequest {
     pub namespace: NamespaceId,
     pub next_reconciliation_date: Option<NaiveDate>,
     pub display_alert_from: Option<NaiveDate>,
@@ -19,16 +19,16 @@ pub struct Wanted {
 /// When the seats of a namespace are reckoned up next, and from when on its owners are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Reconciliation {
+pub struct UpcomingReconciliation {
     pub namespace: NamespaceId,
     pub next_reconciliation_date: NaiveDate,
     pub display_alert_from: NaiveDate,
 }
 
-impl Reconciliation {
+impl UpcomingReconciliation {
     /// The reconciliation as the ledger keeps it.
     #[must_use]
-    pub fn fields(&self) -> Fields {
+    pub fn fields(&self) -> LedgerFields {
         vec![
             ("next_reconciliation_date", self.next_reconciliation_date.into()),
             ("display_alert_from", self.display_alert_from.into()),
@@ -38,9 +38,9 @@ impl Reconciliation {
 
 /// What becomes of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Judged {
+pub struct JudgedReconciliations {
     /// What can be written, in the order of namespaces, so that two lists at once do not wait for each other.
-    pub good: Vec<Reconciliation>,
+    pub good: Vec<UpcomingReconciliation>,
     /// What is wrong, by the namespaces that it was said of.
     pub wrong: Vec<(NamespaceId, Vec<&'static str>)>,
     /// Whether two good elements are for the same namespace; then none is written.
@@ -49,8 +49,8 @@ pub struct Judged {
 
 /// Judges each element of a list by itself.
 #[must_use]
-pub fn judge(wanted: &[Wanted], existing: &BTreeSet<NamespaceId>) -> Judged {
-    let mut judged = Judged::default();
+pub fn judge(wanted: &[ReconciliationRequest], existing: &BTreeSet<NamespaceId>) -> JudgedReconciliations {
+    let mut judged = JudgedReconciliations::default();
     for wanted in wanted {
         match one(wanted, existing) {
             Ok(good) => judged.good.push(good),
@@ -62,7 +62,10 @@ pub fn judge(wanted: &[Wanted], existing: &BTreeSet<NamespaceId>) -> Judged {
     judged
 }
 
-fn one(wanted: &Wanted, existing: &BTreeSet<NamespaceId>) -> Result<Reconciliation, Vec<&'static str>> {
+fn one(
+    wanted: &ReconciliationRequest,
+    existing: &BTreeSet<NamespaceId>,
+) -> Result<UpcomingReconciliation, Vec<&'static str>> {
     let mut wrong = Vec::new();
     if !existing.contains(&wanted.namespace) {
         wrong.push("Namespace can't be blank");
@@ -75,7 +78,7 @@ fn one(wanted: &Wanted, existing: &BTreeSet<NamespaceId>) -> Result<Reconciliati
     }
     match (wanted.next_reconciliation_date, wanted.display_alert_from) {
         (Some(next_reconciliation_date), Some(display_alert_from)) if wrong.is_empty() => {
-            Ok(Reconciliation { namespace: wanted.namespace, next_reconciliation_date, display_alert_from })
+            Ok(UpcomingReconciliation { namespace: wanted.namespace, next_reconciliation_date, display_alert_from })
         }
         _ => Err(wrong),
     }
@@ -88,7 +91,7 @@ mod tests {
     #[test]
     fn each_is_judged_by_itself_and_the_good_are_sorted() {
         let day = NaiveDate::from_ymd_opt(2021, 6, 13);
-        let wanted = |id, next_reconciliation_date, display_alert_from| Wanted {
+        let wanted = |id, next_reconciliation_date, display_alert_from| ReconciliationRequest {
             namespace: NamespaceId(id),
             next_reconciliation_date,
             display_alert_from,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::full_path::{Position, check_name};
+use super::full_path::{PathPosition, check_name};
 use super::ids::{NamespaceId, ProjectId, SnippetId};
 
 /// What a repository belongs to and holds, as `gl_repository` names it.
@@ -118,8 +118,8 @@ impl RepositoryPath {
     pub fn in_namespace(&self) -> Option<(&str, &str)> {
         let (namespace, name) = self.0.rsplit_once('/')?;
         let mut names = namespace.split('/');
-        let root = names.next().is_some_and(|root| check_name(root, Position::Root).is_ok());
-        let well_named = root && names.all(|name| check_name(name, Position::Subgroup).is_ok());
+        let root = names.next().is_some_and(|root| check_name(root, PathPosition::Root).is_ok());
+        let well_named = root && names.all(|name| check_name(name, PathPosition::Subgroup).is_ok());
         (well_named && !name.is_empty()).then_some((namespace, name))
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ids::NamespaceId;
-use super::ledger::{Field, Fields};
+use super::ledger::{LedgerField, LedgerFields};
 
 /// The plans that somebody pays for, unless they try them out.
 pub const PAID_PLANS: [&str; 9] = [
@@ -26,7 +26,7 @@ const PLANS_WITHOUT_GUESTS: [&str; 3] = ["gold", "ultimate", "ultimate_trial"];
 
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct HostedPlan {
     /// `plans.id`
     pub id: i64,
     /// Its name in requests and answers.
@@ -38,8 +38,8 @@ pub struct Plan {
 /// What a subscription says, apart from what is counted. A change of any of it is kept in the history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Terms {
-    pub plan: Option<Plan>,
+pub struct SubscriptionTerms {
+    pub plan: Option<HostedPlan>,
     pub start_date: Option<NaiveDate>,
     pub end_date: Option<NaiveDate>,
     pub trial: Option<bool>,
@@ -54,8 +54,8 @@ pub struct Terms {
 /// What a request states: nothing, null, or a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
-pub struct Stated {
-    pub plan: Option<Option<Plan>>,
+pub struct StatedTerms {
+    pub plan: Option<Option<HostedPlan>>,
     pub start_date: Option<Option<NaiveDate>>,
     pub end_date: Option<Option<NaiveDate>>,
     pub trial: Option<Option<bool>>,
@@ -68,7 +68,7 @@ pub struct Stated {
 }
 
 /// What must have a value and has none, in GitLab's order.
-pub type Blank = Vec<&'static str>;
+pub type BlankFields = Vec<&'static str>;
 
 /// A namespace's subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Subscription {
     /// Whose it is.
     pub namespace: NamespaceId,
     /// What was agreed.
-    pub terms: Terms,
+    pub terms: SubscriptionTerms,
     /// How many seats were taken when they were last counted.
     pub seats_in_use: i32,
     /// How many more than agreed were taken at most.
@@ -91,19 +91,19 @@ pub struct Subscription {
     pub updated_at: DateTime<Utc>,
 }
 
-impl Terms {
+impl SubscriptionTerms {
     /// The terms of a new subscription.
     ///
     /// # Errors
     /// What must have a value and has none.
-    pub fn new(stated: Stated) -> Result<Self, Blank> {
+    pub fn new(stated: StatedTerms) -> Result<Self, BlankFields> {
         let defaults = Self { trial: Some(false), seats: Some(0), max_seats_used: Some(0), ..Self::default() };
         defaults.with(stated).checked()
     }
 
     /// The terms with what is stated put in.
     #[must_use]
-    pub fn with(self, stated: Stated) -> Self {
+    pub fn with(self, stated: StatedTerms) -> Self {
         // A trial that does not say when it starts, starts with the subscription; one that runs already stays as it is.
         let trial_starts_on = match stated.trial_starts_on.flatten() {
             None if stated.trial == Some(Some(true)) => stated.start_date.flatten().or(self.trial_starts_on),
@@ -128,7 +128,7 @@ impl Terms {
     ///
     /// # Errors
     /// What must have a value and has none.
-    pub fn checked(self) -> Result<Self, Blank> {
+    pub fn checked(self) -> Result<Self, BlankFields> {
         let mut blank = Vec::new();
         if self.seats.is_none() {
             blank.push("seats");
@@ -175,7 +175,7 @@ pub struct SubscriptionUsage {
 
 /// A subscription before and after a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct SubscriptionChange {
     /// As it was.
     pub before: Subscription,
     /// As it is to be.
@@ -189,7 +189,7 @@ impl Subscription {
     ///
     /// # Errors
     /// What must have a value and has none.
-    pub fn change(self, stated: Stated, now: DateTime<Utc>) -> Result<Change, Blank> {
+    pub fn change(self, stated: StatedTerms, now: DateTime<Utc>) -> Result<SubscriptionChange, BlankFields> {
         let before = self.terms.clone();
         let after = before.clone().with(stated).checked()?;
         let new_term = before.start_date != after.start_date
@@ -204,12 +204,12 @@ impl Subscription {
         let of_a_term_before = changed_at.is_some_and(|at| Some(at.date_naive()) < after.start_date);
         let counts_anew = after.is_paid() && (new_term || trial_ended || of_a_term_before);
         let after = Self { terms: after, max_seats_used_changed_at: changed_at, updated_at: now, ..self.clone() };
-        Ok(Change { before: self, after, counts_anew })
+        Ok(SubscriptionChange { before: self, after, counts_anew })
     }
 
     /// What another count of its seats makes of the subscription.
     #[must_use]
-    pub fn recounted(self, seats: i32, now: DateTime<Utc>) -> Change {
+    pub fn recounted(self, seats: i32, now: DateTime<Utc>) -> SubscriptionChange {
         let mut after = self.clone();
         after.seats_in_use = seats;
         if self.terms.max_seats_used.is_none_or(|most| seats > most) {
@@ -220,12 +220,12 @@ impl Subscription {
         if after != self {
             after.updated_at = now;
         }
-        Change { before: self, after, counts_anew: false }
+        SubscriptionChange { before: self, after, counts_anew: false }
     }
 
     /// Its values, as the ledger keeps them.
     #[must_use]
-    pub fn fields(&self) -> Fields {
+    pub fn fields(&self) -> LedgerFields {
         let terms = &self.terms;
         vec![
             ("plan_code", terms.plan.as_ref().map(|plan| plan.code.as_str()).into()),
@@ -238,13 +238,13 @@ impl Subscription {
             ("seats", terms.seats.into()),
             ("max_seats_used", terms.max_seats_used.into()),
             ("auto_renew", terms.auto_renew.into()),
-            ("seats_in_use", Field::from(self.seats_in_use)),
-            ("seats_owed", Field::from(self.seats_owed)),
+            ("seats_in_use", LedgerField::from(self.seats_in_use)),
+            ("seats_owed", LedgerField::from(self.seats_owed)),
         ]
     }
 }
 
-impl Change {
+impl SubscriptionChange {
     /// The change where the count at the beginning of a term found so many seats taken. What the request itself says of the
     /// most seats is of the term before.
     #[must_use]
@@ -281,8 +281,8 @@ mod tests {
         "2021-06-01T12:00:00Z".parse().unwrap()
     }
 
-    fn plan(code: &str) -> Plan {
-        Plan { id: 1, code: code.to_owned(), title: code.to_owned() }
+    fn plan(code: &str) -> HostedPlan {
+        HostedPlan { id: 1, code: code.to_owned(), title: code.to_owned() }
     }
 
     /// P80 of the contract: 80 seats of premium for a year, two more in use.
@@ -290,14 +290,14 @@ mod tests {
         Subscription {
             id: 1,
             namespace: NamespaceId(1234),
-            terms: Terms {
+            terms: SubscriptionTerms {
                 plan: Some(plan("premium")),
                 start_date: day("2020-07-15"),
                 end_date: day("2021-07-15"),
                 trial: Some(false),
                 seats: Some(80),
                 max_seats_used: Some(82),
-                ..Terms::default()
+                ..SubscriptionTerms::default()
             },
             seats_in_use: 82,
             seats_owed: 2,
@@ -307,18 +307,22 @@ mod tests {
         }
     }
 
-    fn anew(subscription: Subscription, stated: Stated) -> bool {
+    fn anew(subscription: Subscription, stated: StatedTerms) -> bool {
         subscription.change(stated, now()).unwrap().counts_anew
     }
 
     #[test]
     fn a_term_begins_when_both_dates_move_on() {
-        let dates = |start, end| Stated { start_date: Some(day(start)), end_date: Some(day(end)), ..Stated::default() };
+        let dates = |start, end| StatedTerms {
+            start_date: Some(day(start)),
+            end_date: Some(day(end)),
+            ..StatedTerms::default()
+        };
         assert!(anew(p80(), dates("2021-07-15", "2022-07-15")));
         // Both dates, but within the term that runs.
         let within = Subscription { max_seats_used_changed_at: None, ..p80() };
         assert!(!anew(within.clone(), dates("2021-07-14", "2022-07-15")));
-        assert!(!anew(within.clone(), Stated { start_date: Some(day("2021-07-15")), ..Stated::default() }));
+        assert!(!anew(within.clone(), StatedTerms { start_date: Some(day("2021-07-15")), ..StatedTerms::default() }));
         let mut endless = within;
         endless.terms.end_date = None;
         assert!(anew(endless, dates("2021-01-01", "2022-01-01")));
@@ -326,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_was_counted_before_the_start_counts_no_more() {
-        let start = |start| Stated { start_date: Some(day(start)), ..Stated::default() };
+        let start = |start| StatedTerms { start_date: Some(day(start)), ..StatedTerms::default() };
         assert!(anew(p80(), start("2021-01-11")));
         assert!(!anew(p80(), start("2021-01-10")));
         assert!(!anew(Subscription { max_seats_used_changed_at: None, ..p80() }, start("2021-01-11")));
@@ -337,19 +341,19 @@ mod tests {
         let mut trial = p80();
         (trial.terms.trial, trial.max_seats_used_changed_at) = (Some(true), None);
         for ended in [Some(false), None] {
-            assert!(anew(trial.clone(), Stated { trial: Some(ended), ..Stated::default() }));
+            assert!(anew(trial.clone(), StatedTerms { trial: Some(ended), ..StatedTerms::default() }));
         }
-        let unpaid = Stated { trial: Some(Some(false)), seats: Some(Some(0)), ..Stated::default() };
+        let unpaid = StatedTerms { trial: Some(Some(false)), seats: Some(Some(0)), ..StatedTerms::default() };
         assert!(!anew(trial, unpaid), "nobody pays, so no term begins");
     }
 
     #[test]
     fn a_count_overrides_what_the_request_says_of_the_most_seats() {
-        let stated = Stated {
+        let stated = StatedTerms {
             start_date: Some(day("2021-07-15")),
             end_date: Some(day("2022-07-15")),
             max_seats_used: Some(Some(50)),
-            ..Stated::default()
+            ..StatedTerms::default()
         };
         let change = p80().change(stated, now()).unwrap().counted(81, now());
         let after = &change.after;
@@ -360,26 +364,27 @@ mod tests {
 
     #[test]
     fn a_repetition_is_no_change() {
-        let change = p80().change(Stated { seats: Some(Some(80)), ..Stated::default() }, now()).unwrap();
+        let change = p80().change(StatedTerms { seats: Some(Some(80)), ..StatedTerms::default() }, now()).unwrap();
         assert!(!change.is_historic() && !change.is_change() && !change.counts_anew);
         assert_eq!(change.after.updated_at, now());
     }
 
     #[test]
     fn a_trial_starts_with_the_subscription_unless_it_says_otherwise() {
-        let trial = Stated { trial: Some(Some(true)), start_date: Some(day("2021-06-01")), ..Stated::default() };
+        let trial =
+            StatedTerms { trial: Some(Some(true)), start_date: Some(day("2021-06-01")), ..StatedTerms::default() };
         assert_eq!(
-            Terms::new(Stated { seats: Some(Some(1)), ..trial.clone() }).unwrap().trial_starts_on,
+            SubscriptionTerms::new(StatedTerms { seats: Some(Some(1)), ..trial.clone() }).unwrap().trial_starts_on,
             day("2021-06-01")
         );
-        let other = Stated { trial_starts_on: Some(day("2021-06-05")), ..trial };
-        assert_eq!(Terms::new(other).unwrap().trial_starts_on, day("2021-06-05"));
-        let running = Terms { trial_starts_on: day("2021-05-01"), ..Terms::default() };
-        let again = Stated { trial: Some(Some(true)), ..Stated::default() };
+        let other = StatedTerms { trial_starts_on: Some(day("2021-06-05")), ..trial };
+        assert_eq!(SubscriptionTerms::new(other).unwrap().trial_starts_on, day("2021-06-05"));
+        let running = SubscriptionTerms { trial_starts_on: day("2021-05-01"), ..SubscriptionTerms::default() };
+        let again = StatedTerms { trial: Some(Some(true)), ..StatedTerms::default() };
         assert_eq!(running.clone().with(again.clone()).trial_starts_on, day("2021-05-01"));
-        let with_null = Stated { trial_starts_on: Some(None), ..again };
+        let with_null = StatedTerms { trial_starts_on: Some(None), ..again };
         assert_eq!(running.clone().with(with_null).trial_starts_on, day("2021-05-01"));
-        let cleared = Stated { trial_starts_on: Some(None), ..Stated::default() };
+        let cleared = StatedTerms { trial_starts_on: Some(None), ..StatedTerms::default() };
         assert_eq!(running.with(cleared).trial_starts_on, None);
     }
 
@@ -404,11 +409,11 @@ mod tests {
         for (code, paid, upgradable) in
             [("bronze", true, true), ("ultimate", true, false), ("free", false, false), ("premium_trial", true, true)]
         {
-            let terms = Terms { plan: Some(plan(code)), ..p80().terms };
+            let terms = SubscriptionTerms { plan: Some(plan(code)), ..p80().terms };
             assert_eq!((terms.is_paid(), terms.is_upgradable(today)), (paid, upgradable), "{code}");
         }
-        assert!(!Terms { seats: Some(0), ..p80().terms }.is_paid());
-        assert!(!Terms { trial: Some(true), ..p80().terms }.is_paid());
-        assert!(Terms { trial: None, ..p80().terms }.is_paid());
+        assert!(!SubscriptionTerms { seats: Some(0), ..p80().terms }.is_paid());
+        assert!(!SubscriptionTerms { trial: Some(true), ..p80().terms }.is_paid());
+        assert!(SubscriptionTerms { trial: None, ..p80().terms }.is_paid());
     }
 }

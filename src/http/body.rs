@@ -20,7 +20,7 @@ pub const OF_STRANGERS: usize = 16 << 10;
 
 /// Why a body could not be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum UnreadBody {
     /// It has more bytes than its endpoint takes.
     #[error("the body is too large")]
     TooLarge,
@@ -35,7 +35,7 @@ pub enum Unread {
     Broken,
 }
 
-impl Unread {
+impl UnreadBody {
     /// The reason within an error of those who read bodies.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
@@ -55,12 +55,12 @@ const FAIR_PACE: f64 = 65_536.0;
 
 /// How all bodies are bounded together.
 #[derive(Debug, Clone)]
-pub struct Bounds {
+pub struct BodyBounds {
     time: Duration,
     room: Arc<Semaphore>,
 }
 
-impl Bounds {
+impl BodyBounds {
     /// Bodies that may take this long each, and as many bytes together.
     #[must_use]
     pub fn new(time: Duration, bytes: usize) -> Self {
@@ -68,31 +68,31 @@ impl Bounds {
     }
 
     /// The body within its bounds, and what shall be known of it afterwards. Its bytes count until both are gone.
-    pub fn guard(&self, body: Body) -> (Body, Arrival) {
-        let seen = Arc::new(Seen { ended: AtomicBool::new(body.is_end_stream()), held: Mutex::default() });
-        let guarded = Guarded {
+    pub fn guard(&self, body: Body) -> (Body, BodyArrival) {
+        let seen = Arc::new(ArrivalState { ended: AtomicBool::new(body.is_end_stream()), held: Mutex::default() });
+        let guarded = GuardedBody {
             body,
             deadline: Instant::now() + self.time,
             patience: None,
             room: Arc::clone(&self.room),
             seen: Arc::clone(&seen),
         };
-        (Body::new(guarded), Arrival(seen))
+        (Body::new(guarded), BodyArrival(seen))
     }
 }
 
 /// What is known of a body that was handed on.
 #[derive(Debug)]
-pub struct Arrival(Arc<Seen>);
+pub struct BodyArrival(Arc<ArrivalState>);
 
 #[derive(Debug)]
-struct Seen {
+struct ArrivalState {
     ended: AtomicBool,
     /// Memory that is given back with this.
     held: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl Arrival {
+impl BodyArrival {
     /// Whether the body was read to its end.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -100,15 +100,15 @@ impl Arrival {
     }
 }
 
-struct Guarded {
+struct GuardedBody {
     body: Body,
     deadline: Instant,
     patience: Option<Pin<Box<Sleep>>>,
     room: Arc<Semaphore>,
-    seen: Arc<Seen>,
+    seen: Arc<ArrivalState>,
 }
 
-impl Guarded {
+impl GuardedBody {
     /// What comes at a fair pace may go on coming: a large push over a slow line is an honest one.
     fn extend(&mut self, bytes: usize) {
         let share = u32::try_from(bytes).map_or(1.0, f64::from) / FAIR_PACE;
@@ -116,9 +116,9 @@ impl Guarded {
         self.patience = None;
     }
 
-    fn hold(&self, bytes: usize) -> Result<(), Unread> {
-        let permits = u32::try_from(bytes).map_err(|_| Unread::NoRoom)?;
-        let more = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| Unread::NoRoom)?;
+    fn hold(&self, bytes: usize) -> Result<(), UnreadBody> {
+        let permits = u32::try_from(bytes).map_err(|_| UnreadBody::NoRoom)?;
+        let more = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| UnreadBody::NoRoom)?;
         let mut held = self.seen.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &mut *held {
             Some(held) => held.merge(more),
@@ -128,7 +128,7 @@ impl Guarded {
     }
 }
 
-impl HttpBody for Guarded {
+impl HttpBody for GuardedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -140,7 +140,7 @@ impl HttpBody for Guarded {
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             let deadline = this.deadline;
             ready!(this.patience.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(context));
-            return Poll::Ready(Some(Err(Unread::TooSlow.into())));
+            return Poll::Ready(Some(Err(UnreadBody::TooSlow.into())));
         };
         if matches!(frame, None | Some(Ok(_))) && this.body.is_end_stream() {
             this.seen.ended.store(true, Ordering::Relaxed);
@@ -172,19 +172,19 @@ impl HttpBody for Guarded {
 
 /// The beginning of a body, and what follows it.
 #[derive(Debug)]
-pub struct Begun {
+pub struct BegunBody {
     bytes: BytesMut,
     /// None where nothing follows.
     rest: Option<Body>,
 }
 
-impl Begun {
+impl BegunBody {
     /// Of a body of at most [`OF_STRANGERS`] bytes all, of a longer one its beginning, or nothing where its length shows
     /// from the start.
     ///
     /// # Errors
     /// Where the bytes cannot be had.
-    pub async fn read(body: Body) -> Result<Self, Unread> {
+    pub async fn read(body: Body) -> Result<Self, UnreadBody> {
         let mut begun = Self { bytes: BytesMut::new(), rest: Some(body) };
         begun.on_to(OF_STRANGERS).await?;
         Ok(begun)
@@ -200,9 +200,9 @@ impl Begun {
     ///
     /// # Errors
     /// Where it has more, or they cannot be had.
-    pub async fn finish(mut self, most: usize) -> Result<Bytes, Unread> {
+    pub async fn finish(mut self, most: usize) -> Result<Bytes, UnreadBody> {
         self.on_to(most).await?;
-        if self.rest.is_some() || self.bytes.len() > most { Err(Unread::TooLarge) } else { Ok(self.bytes.freeze()) }
+        if self.rest.is_some() || self.bytes.len() > most { Err(UnreadBody::TooLarge) } else { Ok(self.bytes.freeze()) }
     }
 
     /// The body as it was before anything of it was read.
@@ -211,11 +211,11 @@ impl Begun {
         if self.bytes.is_empty() {
             return rest;
         }
-        Body::new(Again { begun: Some(self.bytes.freeze()), rest })
+        Body::new(ReplayedBody { begun: Some(self.bytes.freeze()), rest })
     }
 
     /// Reads until the end, or until there are more bytes than `most`.
-    async fn on_to(&mut self, most: usize) -> Result<(), Unread> {
+    async fn on_to(&mut self, most: usize) -> Result<(), UnreadBody> {
         while let Some(rest) = &mut self.rest {
             let announced = usize::try_from(rest.size_hint().lower()).unwrap_or(usize::MAX);
             if self.bytes.len().saturating_add(announced) > most {
@@ -223,7 +223,7 @@ impl Begun {
             }
             match std::future::poll_fn(|context| Pin::new(&mut *rest).poll_frame(context)).await {
                 Some(Ok(frame)) => self.bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
-                Some(Err(error)) => return Err(Unread::of(&error)),
+                Some(Err(error)) => return Err(UnreadBody::of(&error)),
                 None => self.rest = None,
             }
         }
@@ -232,12 +232,12 @@ impl Begun {
 }
 
 /// What was read of a body, and then the rest.
-struct Again {
+struct ReplayedBody {
     begun: Option<Bytes>,
     rest: Body,
 }
 
-impl HttpBody for Again {
+impl HttpBody for ReplayedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -278,19 +278,19 @@ mod tests {
         Body::from_stream(stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>)))
     }
 
-    async fn read(body: Body) -> Result<Bytes, Unread> {
-        to_bytes(body, usize::MAX).await.map_err(|error| Unread::of(&error))
+    async fn read(body: Body) -> Result<Bytes, UnreadBody> {
+        to_bytes(body, usize::MAX).await.map_err(|error| UnreadBody::of(&error))
     }
 
     #[tokio::test]
     async fn bodies_take_no_more_memory_than_there_is_for_them() {
-        let bounds = Bounds::new(Duration::from_secs(5), 10);
+        let bounds = BodyBounds::new(Duration::from_secs(5), 10);
         let (first, arrived) = bounds.guard(Body::from("seven77"));
         assert!(!arrived.has_ended());
         assert_eq!(read(first).await.unwrap(), "seven77");
         assert!(arrived.has_ended());
         let second = || bounds.guard(Body::from("four"));
-        assert_eq!(read(second().0).await, Err(Unread::NoRoom));
+        assert_eq!(read(second().0).await, Err(UnreadBody::NoRoom));
         // The request of the first one is answered.
         drop(arrived);
         assert_eq!(read(second().0).await.unwrap(), "four");
@@ -300,26 +300,26 @@ mod tests {
     #[tokio::test]
     async fn a_body_has_its_time() {
         let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-        let (body, arrived) = Bounds::new(Duration::from_millis(50), 10).guard(never);
-        assert_eq!(read(body).await, Err(Unread::TooSlow));
+        let (body, arrived) = BodyBounds::new(Duration::from_millis(50), 10).guard(never);
+        assert_eq!(read(body).await, Err(UnreadBody::TooSlow));
         assert!(!arrived.has_ended());
     }
 
     #[tokio::test]
     async fn of_a_long_body_the_beginning_is_read_and_nothing_is_lost() {
         let long = || chunks(vec![vec![1; OF_STRANGERS], vec![2; 10], vec![3; 10]]);
-        let begun = Begun::read(long()).await.unwrap();
+        let begun = BegunBody::read(long()).await.unwrap();
         assert_eq!((begun.whole(), begun.bytes.len()), (None, OF_STRANGERS + 10));
         assert_eq!(read(begun.again()).await.unwrap().len(), OF_STRANGERS + 20);
-        let begun = Begun::read(long()).await.unwrap();
+        let begun = BegunBody::read(long()).await.unwrap();
         assert_eq!(begun.finish(OF_STRANGERS + 20).await.unwrap().len(), OF_STRANGERS + 20);
-        let begun = Begun::read(long()).await.unwrap();
-        assert_eq!(begun.finish(OF_STRANGERS + 19).await, Err(Unread::TooLarge));
+        let begun = BegunBody::read(long()).await.unwrap();
+        assert_eq!(begun.finish(OF_STRANGERS + 19).await, Err(UnreadBody::TooLarge));
 
-        let announced = Begun::read(Body::from(vec![1; OF_STRANGERS + 1])).await.unwrap();
+        let announced = BegunBody::read(Body::from(vec![1; OF_STRANGERS + 1])).await.unwrap();
         assert!(announced.bytes.is_empty(), "its length says enough");
-        let short = Begun::read(Body::from("short")).await.unwrap();
+        let short = BegunBody::read(Body::from("short")).await.unwrap();
         assert_eq!(short.whole().unwrap(), "short");
-        assert_eq!(short.finish(4).await, Err(Unread::TooLarge));
+        assert_eq!(short.finish(4).await, Err(UnreadBody::TooLarge));
     }
 }

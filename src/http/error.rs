@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-use super::body::Unread;
+use super::body::UnreadBody;
 use crate::store;
 
 /// When a client may ask again that was told 503, in seconds.
@@ -97,13 +97,13 @@ impl From<store::Error> for ApiError {
     }
 }
 
-impl From<Unread> for ApiError {
-    fn from(unread: Unread) -> Self {
+impl From<UnreadBody> for ApiError {
+    fn from(unread: UnreadBody) -> Self {
         match unread {
-            Unread::TooLarge => Self::TooLarge,
-            Unread::TooSlow => Self::TooSlow,
-            Unread::NoRoom => Self::Busy(unread.into()),
-            Unread::Broken => Self::BadRequest(unread.to_string()),
+            UnreadBody::TooLarge => Self::TooLarge,
+            UnreadBody::TooSlow => Self::TooSlow,
+            UnreadBody::NoRoom => Self::Busy(unread.into()),
+            UnreadBody::Broken => Self::BadRequest(unread.to_string()),
         }
     }
 }
@@ -156,7 +156,7 @@ impl IntoResponse for ApiError {
         report(&self);
         let mut response = match &self {
             Self::InvalidRecord(complaints) => {
-                (self.status(), Json(Message { message: Record(complaints) })).into_response()
+                (self.status(), Json(MessageBody { message: RecordComplaints(complaints) })).into_response()
             }
             _ => (self.status(), Json(self.body())).into_response(),
         };
@@ -168,14 +168,14 @@ impl IntoResponse for ApiError {
 }
 
 #[derive(serde::Serialize)]
-struct Message<T> {
+struct MessageBody<T> {
     message: T,
 }
 
 /// What is wrong with a record, by the names of its values, in the order in which it was found.
-struct Record<'a>(&'a [(&'static str, String)]);
+struct RecordComplaints<'a>(&'a [(&'static str, String)]);
 
-impl Serialize for Record<'_> {
+impl Serialize for RecordComplaints<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut record = serializer.serialize_map(None)?;
         // All that is wrong with one value stands together.

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::body::Unread;
+use super::body::UnreadBody;
 use super::error::ApiError;
 use super::media_type;
 use super::wire::{WRITTEN_BY_GIT, name_with_nul, says_nul};
@@ -19,14 +19,14 @@ pub const MOST_FIELDS: usize = 4_096;
 
 /// The parameters of a request as a `T`. The body wins over the query.
 #[derive(Debug)]
-pub struct Params<T>(pub T);
+pub struct RequestParams<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Params<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for RequestParams<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let form = Form::of(request.headers()).map_err(|OtherMedia(_)| ApiError::UnsupportedMediaType)?;
+        let form = BodyEncoding::of(request.headers()).map_err(|OtherMedia(_)| ApiError::UnsupportedMediaType)?;
         let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
         parse(&query, &form, &body).map(Self)
     }
@@ -34,7 +34,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Params<T> {
 
 /// How a body is encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form {
+pub enum BodyEncoding {
     /// `application/json`, or a type that ends in `+json`
     Json,
     /// `application/x-www-form-urlencoded`
@@ -49,7 +49,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct OtherMedia(pub String);
 
-impl Form {
+impl BodyEncoding {
     /// What the content type says.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Form {
 ///
 /// # Errors
 /// 400 where the body is not what its type says, or a value is not of its parameter's type.
-pub fn parse<T: DeserializeOwned>(query: &str, form: &Form, body: &Bytes) -> Result<T, ApiError> {
+pub fn parse<T: DeserializeOwned>(query: &str, form: &BodyEncoding, body: &Bytes) -> Result<T, ApiError> {
     if query.is_empty() && form.is_json(body) && !body.is_empty() && !says_nul(body) {
         return serde_json::from_slice(body).map_err(|error| json_refusal::<T>(&error, body));
     }
@@ -95,11 +95,11 @@ pub fn parse<T: DeserializeOwned>(query: &str, form: &Form, body: &Bytes) -> Res
 ///
 /// # Errors
 /// 400 where the body is not what its type says, or a text holds a NUL.
-pub fn merged(query: &str, form: &Form, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+pub fn merged(query: &str, form: &BodyEncoding, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
     let mut parameters = collected(urlencoded(query.as_bytes())?);
     if !body.is_empty() {
         parameters.extend(match form {
-            Form::Multipart(boundary) => {
+            BodyEncoding::Multipart(boundary) => {
                 let fields = multipart(boundary, body);
                 collected(fields.ok_or_else(|| ApiError::BadRequest("invalid multipart body".to_owned()))?)
             }
@@ -197,10 +197,10 @@ fn invalid_parameter(name: &str) -> ApiError {
 
 /// Why the bytes of a body could not be had.
 #[must_use]
-pub fn unread(rejection: &BytesRejection) -> Unread {
+pub fn unread(rejection: &BytesRejection) -> UnreadBody {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Unread::TooLarge,
-        _ => Unread::of(rejection),
+        StatusCode::PAYLOAD_TOO_LARGE => UnreadBody::TooLarge,
+        _ => UnreadBody::of(rejection),
     }
 }
 
@@ -210,16 +210,16 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::http::wire::{GitText, GitTexts, Text, Texts};
+    use crate::http::wire::{GitText, GitTexts, WireText, WireTexts};
 
     #[derive(Debug, Deserialize, PartialEq)]
     struct Sample {
-        key_id: Option<Text>,
+        key_id: Option<WireText>,
         #[serde(default)]
-        scopes: Texts,
+        scopes: WireTexts,
     }
 
-    fn sample(query: &str, form: &Form, body: &[u8]) -> Result<Sample, String> {
+    fn sample(query: &str, form: &BodyEncoding, body: &[u8]) -> Result<Sample, String> {
         parse(query, form, &Bytes::copy_from_slice(body)).map_err(|error| error.to_string())
     }
 
@@ -229,21 +229,21 @@ mod tests {
 
     #[test]
     fn query_form_and_json_say_the_same() {
-        let expected = Sample { key_id: Some(Text("11".to_owned())), scopes: Texts(vec!["api".to_owned()]) };
-        assert_eq!(sample("key_id=11&scopes[]=api", &Form::Json, b"").unwrap(), expected);
-        assert_eq!(sample("key_id=9", &Form::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
-        assert_eq!(sample("", &Form::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
-        assert_eq!(sample("x=1", &Form::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
-        assert_eq!(sample("", &Form::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        let expected = Sample { key_id: Some(WireText("11".to_owned())), scopes: WireTexts(vec!["api".to_owned()]) };
+        assert_eq!(sample("key_id=11&scopes[]=api", &BodyEncoding::Json, b"").unwrap(), expected);
+        assert_eq!(sample("key_id=9", &BodyEncoding::UrlEncoded, b"key_id=11&scopes%5B%5D=api").unwrap(), expected);
+        assert_eq!(sample("", &BodyEncoding::Json, br#"{"key_id":11,"scopes":["api"],"more":{}}"#).unwrap(), expected);
+        assert_eq!(sample("x=1", &BodyEncoding::Json, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
+        assert_eq!(sample("", &BodyEncoding::Unsaid, br#"{"key_id":"11","scopes":"api"}"#).unwrap(), expected);
     }
 
     #[test]
     fn a_form_may_come_in_parts() {
-        let multipart = |body: &str| sample("key_id=9", &Form::Multipart("b".to_owned()), body.as_bytes());
+        let multipart = |body: &str| sample("key_id=9", &BodyEncoding::Multipart("b".to_owned()), body.as_bytes());
         let parts =
             part("key_id", "", "11") + &part("scopes[]", "", "api") + &part("scopes[]", "", "sudo") + "--b--\r\n";
-        let scopes = Texts(vec!["api".to_owned(), "sudo".to_owned()]);
-        assert_eq!(multipart(&parts).unwrap(), Sample { key_id: Some(Text("11".to_owned())), scopes });
+        let scopes = WireTexts(vec!["api".to_owned(), "sudo".to_owned()]);
+        assert_eq!(multipart(&parts).unwrap(), Sample { key_id: Some(WireText("11".to_owned())), scopes });
         let file = part("key_id", "; filename=\"x\"", "11") + "--b--\r\n";
         assert_eq!(multipart(&file).unwrap_err(), "400 Bad request - key_id is invalid");
         assert_eq!(multipart(&parts[..40]).unwrap_err(), "400 Bad request - invalid multipart body");
@@ -253,15 +253,15 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wrong = |body: &[u8]| sample("", &Form::Json, body).unwrap_err();
+        let wrong = |body: &[u8]| sample("", &BodyEncoding::Json, body).unwrap_err();
         assert_eq!(wrong(br#"{"key_id":"#), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(b"[]"), "400 Bad request - invalid JSON body");
         assert_eq!(wrong(br#"{"key_id":{"a":1}}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":"a\u0000b"}"#), "400 Bad request - key_id is invalid");
         assert_eq!(wrong(br#"{"key_id":1,"more":{"x":["\u0000"]}}"#), "400 Bad request - more is invalid");
-        assert_eq!(sample("more=%00", &Form::Unsaid, b"").unwrap_err(), "400 Bad request - more is invalid");
+        assert_eq!(sample("more=%00", &BodyEncoding::Unsaid, b"").unwrap_err(), "400 Bad request - more is invalid");
         assert_eq!(
-            sample("key_id=%ff", &Form::Unsaid, b"").unwrap_err(),
+            sample("key_id=%ff", &BodyEncoding::Unsaid, b"").unwrap_err(),
             "400 Bad request - invalid UTF-8 in a parameter"
         );
     }
@@ -276,22 +276,28 @@ mod tests {
             #[serde(flatten)]
             rest: serde_json::Map<String, Value>,
         }
-        let read = |query: &str, form: Form, body: &[u8]| {
+        let read = |query: &str, form: BodyEncoding, body: &[u8]| {
             let Written { changes, push_options, rest } = parse(query, &form, &Bytes::copy_from_slice(body)).unwrap();
             (changes.unwrap().0, push_options.0, rest.len())
         };
         let expected = ("a \u{fffd}b".to_owned(), vec!["c\u{fffd}".to_owned()], 1);
-        assert_eq!(read("", Form::Json, b"{\"changes\":\"a \xffb\",\"push_options\":[\"c\xc3\"],\"x\":1}"), expected);
+        assert_eq!(
+            read("", BodyEncoding::Json, b"{\"changes\":\"a \xffb\",\"push_options\":[\"c\xc3\"],\"x\":1}"),
+            expected
+        );
         // As Gitaly's JSON encoder writes them, and as a text may end in half of a pair.
-        assert_eq!(read("", Form::Json, br#"{"changes":"a \ufffdb","push_options":["c\ufffd"],"x":1}"#), expected);
-        assert_eq!(read("", Form::UrlEncoded, b"changes=a+%FFb&push_options[]=c%c3&x=1"), expected);
-        assert_eq!(read("changes=a+%FFb&push_options=c%c3&x=1", Form::Json, b""), expected);
+        assert_eq!(
+            read("", BodyEncoding::Json, br#"{"changes":"a \ufffdb","push_options":["c\ufffd"],"x":1}"#),
+            expected
+        );
+        assert_eq!(read("", BodyEncoding::UrlEncoded, b"changes=a+%FFb&push_options[]=c%c3&x=1"), expected);
+        assert_eq!(read("changes=a+%FFb&push_options=c%c3&x=1", BodyEncoding::Json, b""), expected);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(query in "\\PC*", body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for form in [Form::Json, Form::UrlEncoded, Form::Multipart("b".to_owned()), Form::Unsaid] {
+            for form in [BodyEncoding::Json, BodyEncoding::UrlEncoded, BodyEncoding::Multipart("b".to_owned()), BodyEncoding::Unsaid] {
                 let _ = sample(&query, &form, &body);
             }
         }
@@ -299,7 +305,7 @@ mod tests {
         #[test]
         fn any_text_in_a_json_string_is_read_or_refused(text in any::<String>()) {
             let body = serde_json::json!({ "key_id": text, "scopes": [text] }).to_string();
-            prop_assert_eq!(sample("", &Form::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
+            prop_assert_eq!(sample("", &BodyEncoding::Json, body.as_bytes()).is_ok(), !text.contains('\0'));
         }
     }
 }

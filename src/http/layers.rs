@@ -16,24 +16,24 @@ use uuid::Uuid;
 
 use super::body;
 use super::error::ApiError;
-use super::tasks::Tasks;
-use crate::config::Limits;
+use super::tasks::RequestTasks;
+use crate::config::RequestLimits;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(Debug, Clone)]
 struct LayerState {
     time_limit: Duration,
-    bodies: body::Bounds,
-    tasks: Tasks,
+    bodies: body::BodyBounds,
+    tasks: RequestTasks,
 }
 
 /// The router with what surrounds every request. Each is a task of its own among `tasks`.
-pub fn layered(router: Router, limits: &Limits, tasks: &Tasks) -> Router {
+pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks) -> Router {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let surroundings = LayerState {
         time_limit: seconds(limits.request_timeout),
-        bodies: body::Bounds::new(seconds(limits.body_timeout), limits.bodies_bytes),
+        bodies: body::BodyBounds::new(seconds(limits.body_timeout), limits.bodies_bytes),
         tasks: tasks.clone(),
     };
     router
@@ -67,7 +67,7 @@ pub struct CorrelationId(pub String);
 
 /// On an answer: the pattern of the path that it came from, where the router that asked for it cannot know.
 #[derive(Debug, Clone)]
-pub struct Route(pub String);
+pub struct MatchedRoute(pub String);
 
 async fn observe(State(around): State<LayerState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -95,8 +95,10 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
             Err(elapsed) => ApiError::Unavailable(elapsed.into()).into_response(),
         };
         let route = route.unwrap_or_else(|| {
-            let route =
-                response.extensions_mut().remove::<Route>().map_or_else(|| "none".to_owned(), |Route(route)| route);
+            let route = response
+                .extensions_mut()
+                .remove::<MatchedRoute>()
+                .map_or_else(|| "none".to_owned(), |MatchedRoute(route)| route);
             tracing::Span::current().record("route", &route);
             route
         });

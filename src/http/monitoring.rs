@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use crate::clock::Clock;
-use crate::domain::kas_usage::{Period, UNIQUE_COUNTERS};
-use crate::store::{self, Budgets, kas_usage};
+use crate::domain::kas_usage::{UNIQUE_COUNTERS, UsagePeriod};
+use crate::store::{self, DbBudgets, kas_usage};
 
 /// What the handlers use.
 #[derive(Clone)]
 pub struct MonitoringState {
     /// The connections: readiness asks those that logins use.
-    pub budgets: Budgets,
+    pub budgets: DbBudgets,
     /// The clock.
     pub clock: Clock,
     /// The metrics of this process.
@@ -70,7 +70,7 @@ async fn usage(state: &MonitoringState) -> store::Result<()> {
         metrics::counter!("gatehouse_kas_usage_total", "counter" => counter).absolute(total);
     }
     let today = state.clock.now().date_naive();
-    for (name, period) in [("week", Period::week_of(today)), ("month", Period::month_of(today))] {
+    for (name, period) in [("week", UsagePeriod::week_of(today)), ("month", UsagePeriod::month_of(today))] {
         let counted = kas_usage::list_unique(db, period).await?;
         for counter in UNIQUE_COUNTERS {
             let ids = counted.iter().find(|(known, _)| known == counter).map_or(0, |(_, ids)| *ids);

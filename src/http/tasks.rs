@@ -8,15 +8,15 @@ use tokio::task::JoinHandle;
 
 /// The tasks of a server.
 #[derive(Debug, Clone)]
-pub struct Tasks(Arc<watch::Sender<()>>);
+pub struct RequestTasks(Arc<watch::Sender<()>>);
 
-impl Default for Tasks {
+impl Default for RequestTasks {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(())))
     }
 }
 
-impl Tasks {
+impl RequestTasks {
     /// The work, begun. It goes on where nobody waits for its end.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         let under_way = self.0.subscribe();
@@ -41,7 +41,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_outlives_those_who_wait_for_it() {
-        let tasks = Tasks::default();
+        let tasks = RequestTasks::default();
         tasks.ended().await;
         let (done, told) = tokio::sync::oneshot::channel();
         let work = tasks.spawn(async {

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 /// A text, a number or a truth value, as text. A NUL is refused: PostgreSQL's text has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(pub String);
+pub struct WireText(pub String);
 
 /// A list of texts, or one text alone, or null for none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts(pub Vec<String>);
+pub struct WireTexts(pub Vec<String>);
 
 /// Text that git wrote: names of refs and push options, which are bytes. What of them is no UTF-8 is read as U+FFFD, as
 /// Gitaly's own JSON has it, whatever encodes the request: then it is judged, not refused unread or lost.
@@ -26,7 +26,7 @@ pub struct GitTexts(pub Vec<String>);
 /// The parameters that hold what git wrote.
 pub const WRITTEN_BY_GIT: [&str; 3] = ["changes", "push_options", "push_options[]"];
 
-impl Text {
+impl WireText {
     /// The text as an id: a positive decimal that a `bigint` can hold.
     #[must_use]
     pub fn id(&self) -> Option<i64> {
@@ -35,19 +35,19 @@ impl Text {
     }
 }
 
-impl AsRef<str> for Text {
+impl AsRef<str> for WireText {
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for WireText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Texts {
+impl<'de> Deserialize<'de> for WireTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextsVisitor)
     }
@@ -145,60 +145,60 @@ pub fn says_nul(json: &[u8]) -> bool {
 struct TextVisitor;
 
 impl Visitor<'_> for TextVisitor {
-    type Value = Text;
+    type Value = WireText;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a text or a number")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<WireText, E> {
         self.visit_string(text.to_owned())
     }
 
-    fn visit_string<E: Error>(self, text: String) -> Result<Text, E> {
-        if text.contains('\0') { Err(E::custom("a NUL in a text")) } else { Ok(Text(text)) }
+    fn visit_string<E: Error>(self, text: String) -> Result<WireText, E> {
+        if text.contains('\0') { Err(E::custom("a NUL in a text")) } else { Ok(WireText(text)) }
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Text, E> {
-        Ok(Text(number.to_string()))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<WireText, E> {
+        Ok(WireText(number.to_string()))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Text, E> {
-        Ok(Text(number.to_string()))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<WireText, E> {
+        Ok(WireText(number.to_string()))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Text, E> {
-        Ok(Text(number.to_string()))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<WireText, E> {
+        Ok(WireText(number.to_string()))
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<WireText, E> {
+        Ok(WireText(value.to_string()))
     }
 }
 
 struct TextsVisitor;
 
 impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
+    type Value = WireTexts;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a list of texts")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Texts, E> {
-        Ok(Texts::default())
+    fn visit_unit<E: Error>(self) -> Result<WireTexts, E> {
+        Ok(WireTexts::default())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Texts, E> {
-        TextVisitor.visit_str(text).map(|text| Texts(vec![text.0]))
+    fn visit_str<E: Error>(self, text: &str) -> Result<WireTexts, E> {
+        TextVisitor.visit_str(text).map(|text| WireTexts(vec![text.0]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WireTexts, A::Error> {
         let mut texts = Vec::new();
-        while let Some(Text(text)) = list.next_element()? {
+        while let Some(WireText(text)) = list.next_element()? {
             texts.push(text);
         }
-        Ok(Texts(texts))
+        Ok(WireTexts(texts))
     }
 }
 

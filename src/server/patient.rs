@@ -16,7 +16,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A stream with a time for each answer, from the first byte that waits to the last one that is taken: a client that takes
 /// a byte now and then gains nothing.
 #[derive(Debug)]
-pub struct Patient<S> {
+pub struct PatientStream<S> {
     stream: S,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
@@ -26,7 +26,7 @@ pub struct Patient<S> {
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
+impl<S> PatientStream<S> {
     /// The stream.
     pub fn new(stream: S, patience: Duration, closing: Arc<AtomicBool>) -> Self {
         Self { stream, patience, waiting: None, closing, lingering: None }
@@ -43,13 +43,13 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.within_time(outcome, context)

@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ipnet::IpNet;
 
 /// How many connections each address has.
-type Connected = Arc<Mutex<HashMap<IpAddr, usize>>>;
+type ConnectedPeers = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// The addresses that are connected.
 #[derive(Debug)]
 pub struct Peers {
     most: usize,
     exempt: Vec<IpNet>,
-    connected: Connected,
+    connected: ConnectedPeers,
 }
 
 /// A connection of an address, until this goes.
 #[derive(Debug)]
-pub struct Seat {
+pub struct PeerConnection {
     /// Nobody counts where this is none.
-    counted: Option<(IpAddr, Connected)>,
+    counted: Option<(IpAddr, ConnectedPeers)>,
 }
 
 impl Peers {
@@ -31,10 +31,10 @@ impl Peers {
     }
 
     /// A seat for the address; none where it has as many as it may have.
-    pub fn admit(&self, address: IpAddr) -> Option<Seat> {
+    pub fn admit(&self, address: IpAddr) -> Option<PeerConnection> {
         let address = address.to_canonical();
         if self.exempt.iter().any(|network| network.contains(&address)) {
-            return Some(Seat { counted: None });
+            return Some(PeerConnection { counted: None });
         }
         let peer = peer(address);
         let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,11 +43,11 @@ impl Peers {
             return None;
         }
         *connections += 1;
-        Some(Seat { counted: Some((peer, Arc::clone(&self.connected))) })
+        Some(PeerConnection { counted: Some((peer, Arc::clone(&self.connected))) })
     }
 }
 
-impl Drop for Seat {
+impl Drop for PeerConnection {
     fn drop(&mut self) {
         let Some((peer, connected)) = &self.counted else { return };
         let mut connected = connected.lock().unwrap_or_else(PoisonError::into_inner);

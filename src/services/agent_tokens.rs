@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{ServiceError, ServiceResult};
-use crate::domain::agent::{Agent, MOST_TOKENS};
-use crate::domain::audit::{Author, Entity, Event, EventName, Target};
-use crate::store::agent_tokens::{self, Activity, AgentTokenRow, KnownAgentToken};
+use crate::domain::agent::{ClusterAgent, MOST_TOKENS};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
+use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow, KnownAgentToken};
 use crate::store::{self, Db, audit_events};
 
 /// The agent has as many active tokens as it may have.
@@ -15,7 +15,7 @@ pub struct TooManyAgentTokens;
 /// Keeps a new token of the agent, whose project has that full path, and writes down who made it.
 pub async fn issue(
     db: &Db,
-    agent: &Agent,
+    agent: &ClusterAgent,
     project: &str,
     row: &AgentTokenRow,
     now: DateTime<Utc>,
@@ -25,7 +25,7 @@ pub async fn issue(
         return Err(ServiceError::Refused(TooManyAgentTokens));
     }
     let id = agent_tokens::insert(&mut *transaction, agent.project, row).await?;
-    agent_tokens::insert_activity(&mut transaction, agent, Activity::TokenCreated, Some(id), now).await?;
+    agent_tokens::insert_activity(&mut transaction, agent, AgentActivity::TokenCreated, Some(id), now).await?;
     let event = event(EventName::AgentTokenIssued, agent, project, id, &row.name);
     audit_events::insert(&mut *transaction, &event, now).await?;
     Ok(transaction.commit().await?)
@@ -34,7 +34,7 @@ pub async fn issue(
 /// Takes the agent's active tokens of that name back, or all of them: their names.
 pub async fn revoke(
     db: &Db,
-    agent: &Agent,
+    agent: &ClusterAgent,
     project: &str,
     name: Option<&str>,
     now: DateTime<Utc>,
@@ -42,7 +42,7 @@ pub async fn revoke(
     let mut transaction = db.begin().await?;
     let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
     for (id, name) in &revoked {
-        agent_tokens::insert_activity(&mut transaction, agent, Activity::TokenRevoked, Some(*id), now).await?;
+        agent_tokens::insert_activity(&mut transaction, agent, AgentActivity::TokenRevoked, Some(*id), now).await?;
         let event = event(EventName::AgentTokenRevoked, agent, project, *id, name);
         audit_events::insert(&mut *transaction, &event, now).await?;
     }
@@ -57,19 +57,20 @@ pub async fn note_use(db: &Db, token: &KnownAgentToken, now: DateTime<Utc>) -> s
         let mut transaction = db.begin().await?;
         if agent_tokens::update_last_used(&mut transaction, token, now).await? {
             let agent = &token.agent;
-            agent_tokens::insert_activity(&mut transaction, agent, Activity::Connected, Some(token.id), now).await?;
+            agent_tokens::insert_activity(&mut transaction, agent, AgentActivity::Connected, Some(token.id), now)
+                .await?;
         }
         transaction.commit().await
     })
     .await
 }
 
-fn event(name: EventName, agent: &Agent, project: &str, token: i64, token_name: &str) -> Event {
-    Event {
+fn event(name: EventName, agent: &ClusterAgent, project: &str, token: i64, token_name: &str) -> AuditEvent {
+    AuditEvent {
         name,
-        author: Author::Unknown,
-        entity: Entity::Project(agent.project, project.to_owned()),
-        target: Some(Target { kind: "Clusters::AgentToken", id: token, details: token_name.to_owned() }),
+        author: AuditAuthor::Unknown,
+        entity: AuditEntity::Project(agent.project, project.to_owned()),
+        target: Some(AuditTarget { kind: "Clusters::AgentToken", id: token, details: token_name.to_owned() }),
         message: format!("Agent {}, on the command line", agent.name),
         ip_address: None,
     }

@@ -1,20 +1,20 @@
 //! The log line of an audit event, beside its row in the table.
 
-use crate::domain::audit::{Author, Entity, Event};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent};
 
 /// Logs what happened to a credential. Called once it has: after the transaction that wrote the row.
-pub fn log(event: &Event) {
+pub fn log(event: &AuditEvent) {
     let (author, author_name) = match &event.author {
-        Author::Unknown => (None, None),
-        Author::System => (None, Some("(System)".to_owned())),
-        Author::DeployKey(id) => (None, Some(format!("deploy key {id}"))),
-        Author::User(id, username) => (Some(id.0), Some(username.clone())),
+        AuditAuthor::Unknown => (None, None),
+        AuditAuthor::System => (None, Some("(System)".to_owned())),
+        AuditAuthor::DeployKey(id) => (None, Some(format!("deploy key {id}"))),
+        AuditAuthor::User(id, username) => (Some(id.0), Some(username.clone())),
     };
     let (entity, entity_id) = match &event.entity {
-        Entity::Instance => ("instance", None),
-        Entity::User(id, _) => ("user", Some(id.0)),
-        Entity::Group(id, _) => ("group", Some(id.0)),
-        Entity::Project(id, _) => ("project", Some(id.0)),
+        AuditEntity::Instance => ("instance", None),
+        AuditEntity::User(id, _) => ("user", Some(id.0)),
+        AuditEntity::Group(id, _) => ("group", Some(id.0)),
+        AuditEntity::Project(id, _) => ("project", Some(id.0)),
     };
     tracing::info!(
         audit = event.name.as_str(),

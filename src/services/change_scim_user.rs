@@ -8,7 +8,7 @@ use super::deprovision_scim_user::deprovision;
 use super::join_scim_group::join;
 use super::retry::{RetryAfter, retried};
 use super::scim_refusal::{ScimUserError, ScimUserRefusal};
-use crate::domain::audit::Event;
+use crate::domain::audit::AuditEvent;
 use crate::domain::scim::audit;
 use crate::domain::scim::new_user::check_extern_uid;
 use crate::domain::scim::refusal::ScimRefusal;
@@ -88,7 +88,7 @@ pub(super) async fn change_identity(
     identity: &LockedIdentity,
     change: IdentityChange<'_>,
     now: DateTime<Utc>,
-) -> Result<Option<Event>, ScimUserError> {
+) -> Result<Option<AuditEvent>, ScimUserError> {
     let today = now.date_naive();
     let active = change.active.unwrap_or(identity.active);
     // First, for an identity that is not active keeps its user out of a group.

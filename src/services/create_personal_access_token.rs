@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::guard_call::{CallKey, CallTurn, GuardError, GuardedAnswer, IdempotencyGuard};
 use crate::crypto::secrets::token_salt;
-use crate::domain::audit::{Event, EventName};
+use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::personal_access_token::{self, TokenCreationRefusal, TokenGrant, WantedToken};
 use crate::domain::requester::Requester;
 use crate::domain::token;
@@ -41,7 +41,7 @@ pub async fn create(
     let grant = match decision {
         Ok(grant) => grant,
         Err(refusal) => {
-            let event = Event::of(requester, EventName::TokenRefused, refusal.to_string());
+            let event = AuditEvent::of(requester, EventName::TokenRefused, refusal.to_string());
             return call.finish(render(Err(refusal)), event).await;
         }
     };
@@ -55,7 +55,7 @@ pub async fn create(
         revoked: false,
     };
     let id = tokens::insert(call.connection(), grant.user, &row).await?;
-    let event = Event::of(requester, EventName::TokenIssued, format!("Scopes: {}", grant.scopes.join(", ")));
+    let event = AuditEvent::of(requester, EventName::TokenIssued, format!("Scopes: {}", grant.scopes.join(", ")));
     let answer = render(Ok(CreatedToken { text: &text, grant: &grant }));
     call.finish(answer, event.with_target("PersonalAccessToken", id, row.name)).await
 }

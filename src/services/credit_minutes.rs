@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
-use crate::domain::minutes::{self, NewPack, Pack, Wanted};
+use crate::domain::ledger::LedgerAuthor;
+use crate::domain::minutes::{self, MinutesPack, NewPack, PackRequest};
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::store::{self, Db, minutes_packs, provisioned_namespaces};
 
@@ -15,10 +15,10 @@ use crate::store::{self, Db, minutes_packs, provisioned_namespaces};
 pub async fn credit(
     db: &Db,
     namespace: NamespaceId,
-    wanted: &[Wanted],
-    author: &Author,
+    wanted: &[PackRequest],
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> ServiceResult<Vec<Pack>, ProvisioningRefusal> {
+) -> ServiceResult<Vec<MinutesPack>, ProvisioningRefusal> {
     retried(RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace).await? {
@@ -37,10 +37,10 @@ pub async fn credit(
 pub async fn credit_locked(
     conn: &mut PgConnection,
     namespace: NamespaceId,
-    wanted: &[Wanted],
-    author: &Author,
+    wanted: &[PackRequest],
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> store::Result<Option<Vec<Pack>>> {
+) -> store::Result<Option<Vec<MinutesPack>>> {
     let xids: Vec<String> = wanted.iter().filter_map(|pack| pack.purchase_xid.clone()).collect();
     let known = minutes_packs::list_by_xids(&mut *conn, &xids).await?;
     let Some(lacking) = minutes::lacking(namespace, wanted, &known) else { return Ok(None) };

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
-use crate::domain::exclusion::{Exclusion, Reason};
+use crate::domain::exclusion::{ExclusionReason, StorageExclusion};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
+use crate::domain::ledger::LedgerAuthor;
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::store::{Db, provisioned_namespaces, storage_exclusions};
 
@@ -15,9 +15,9 @@ pub async fn exclude(
     db: &Db,
     namespace: NamespaceId,
     reason: Option<&str>,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> ServiceResult<Exclusion, ProvisioningRefusal> {
+) -> ServiceResult<StorageExclusion, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
     retried(RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
@@ -27,7 +27,7 @@ pub async fn exclude(
         if storage_exclusions::exists(&mut *transaction, namespace).await? {
             return refused(ProvisioningRefusal::AlreadyExcluded);
         }
-        let reason = match Reason::new(reason.map(str::to_owned)) {
+        let reason = match ExclusionReason::new(reason.map(str::to_owned)) {
             Ok(reason) => reason,
             Err(complaint) => return refused(ProvisioningRefusal::ExclusionReason(complaint)),
         };
@@ -43,7 +43,7 @@ pub async fn exclude(
 pub async fn include(
     db: &Db,
     namespace: NamespaceId,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
     retried(RetryAfter::Undone, || async {

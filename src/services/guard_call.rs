@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::crypto::seal::{Closed, Seal, Sealed};
-use crate::domain::audit::Event;
+use crate::crypto::seal::{Seal, SealedValue, UnsealError};
+use crate::domain::audit::AuditEvent;
 use crate::store::{self, Db, Transaction, audit_events, idempotent_responses};
 
 /// How long an answer is kept.
@@ -28,7 +28,7 @@ pub enum GuardError {
     Store(#[from] store::Error),
     /// The kept answer cannot be opened.
     #[error(transparent)]
-    Sealed(#[from] Closed),
+    Sealed(#[from] UnsealError),
     /// The kept answer is gone while its key is still taken.
     #[error("an answer is gone before its time")]
     Gone,
@@ -45,7 +45,7 @@ pub struct IdempotencyGuard {
 #[derive(Debug)]
 pub enum GuardedAnswer {
     /// The call took effect now. What happened is written down, and is to be logged.
-    New(SecretString, Box<Event>),
+    New(SecretString, Box<AuditEvent>),
     /// The call took effect before, and was answered so.
     Kept(SecretString),
 }
@@ -105,7 +105,7 @@ impl GuardedCall {
     ///
     /// # Errors
     /// Where the database does not answer; then nothing has happened.
-    pub async fn finish(mut self, answer: SecretString, event: Event) -> Result<GuardedAnswer, GuardError> {
+    pub async fn finish(mut self, answer: SecretString, event: AuditEvent) -> Result<GuardedAnswer, GuardError> {
         audit_events::insert(&mut *self.transaction, &event, self.now).await?;
         if let Some(key) = &self.key {
             let sealed = self.seal.close(answer.expose_secret(), &place(key));
@@ -116,7 +116,7 @@ impl GuardedCall {
     }
 }
 
-fn open(seal: &Seal, kept: &Sealed, key: &[u8; 32]) -> Result<GuardedAnswer, GuardError> {
+fn open(seal: &Seal, kept: &SealedValue, key: &[u8; 32]) -> Result<GuardedAnswer, GuardError> {
     Ok(GuardedAnswer::Kept(seal.open(kept, &place(key))?))
 }
 

@@ -4,17 +4,17 @@ use chrono::{DateTime, Utc};
 
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
-use crate::domain::ledger::Author;
-use crate::domain::minutes::{End, why_not_moved};
+use crate::domain::ledger::LedgerAuthor;
+use crate::domain::minutes::{MoveEnd, why_not_moved};
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::store::{Db, minutes_packs, provisioned_namespaces};
 
 /// Moves the packs, and says how many there were.
 pub async fn move_all(
     db: &Db,
-    source: End,
-    target: End,
-    author: &Author,
+    source: MoveEnd,
+    target: MoveEnd,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<usize, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));

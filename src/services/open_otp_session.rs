@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::guard_call::{CallKey, CallTurn, GuardError, GuardedAnswer, IdempotencyGuard};
 use crate::crypto::seal::Seal;
-use crate::domain::audit::{Event, EventName};
+use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::ids::UserId;
 use crate::domain::requester::Requester;
 use crate::domain::two_factor::{self, TwoFactorRefusal};
@@ -29,8 +29,8 @@ pub async fn open(
     };
     let outcome = verify(call.connection(), seal, requester, password, now).await?;
     let event = match outcome {
-        Ok(()) => Event::of(requester, EventName::OtpSessionOpened, ""),
-        Err(refusal) => Event::of(requester, EventName::OtpRefused, refusal.to_string()),
+        Ok(()) => AuditEvent::of(requester, EventName::OtpSessionOpened, ""),
+        Err(refusal) => AuditEvent::of(requester, EventName::OtpRefused, refusal.to_string()),
     };
     call.finish(render(outcome), event).await
 }

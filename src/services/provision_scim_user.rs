@@ -14,7 +14,7 @@ use super::deprovision_scim_user::deprovision;
 use super::join_scim_group::join;
 use super::retry::{RetryAfter, retried};
 use super::scim_refusal::{ScimUserError, ScimUserRefusal};
-use crate::domain::audit::Event;
+use crate::domain::audit::AuditEvent;
 use crate::domain::ids::UserId;
 use crate::domain::scim::audit;
 use crate::domain::scim::new_user::NewScimUser;
@@ -63,7 +63,7 @@ async fn provision(
     tenant: &ScimTenant,
     new_user: &NewScimUser,
     now: DateTime<Utc>,
-) -> Result<Option<Event>, ScimUserError> {
+) -> Result<Option<AuditEvent>, ScimUserError> {
     let scope = tenant.scope();
     let username = username::candidates(new_user.user_name(), 0).next().unwrap_or_default();
     scim_identities::lock_names(&mut *conn, scope, new_user.extern_uid(), new_user.email(), &username).await?;

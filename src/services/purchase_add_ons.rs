@@ -4,21 +4,21 @@ use chrono::{DateTime, Utc};
 
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
-use crate::domain::add_on::{AddOn, Order, Purchase, Terms, Wanted, carry_out};
-use crate::domain::ledger::Author;
+use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseOrder, PurchaseRequest, PurchaseTerms, carry_out};
+use crate::domain::ledger::LedgerAuthor;
 use crate::domain::provisioning::ProvisioningRefusal;
-use crate::store::provisioned_namespaces::Namespace;
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 use crate::store::{Db, add_on_purchases, provisioned_namespaces};
 
 /// Makes a purchase of one add-on.
 pub async fn create(
     db: &Db,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     add_on: AddOn,
-    wanted: &Wanted,
-    author: &Author,
+    wanted: &PurchaseRequest,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> ServiceResult<Purchase, ProvisioningRefusal> {
+) -> ServiceResult<AddOnPurchase, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
     if !namespace.is_root() {
         return refused(ProvisioningRefusal::NoRoot(namespace.name.clone()));
@@ -31,7 +31,7 @@ pub async fn create(
         if add_on_purchases::find(&mut *transaction, namespace.id, add_on).await?.is_some() {
             return refused(ProvisioningRefusal::AlreadyBought(namespace.name.clone(), add_on));
         }
-        let terms = match Terms::new(wanted.clone()) {
+        let terms = match PurchaseTerms::new(wanted.clone()) {
             Ok(terms) => terms,
             Err(complaints) => return refused(ProvisioningRefusal::PurchaseTerms(complaints)),
         };
@@ -48,12 +48,12 @@ pub async fn create(
 /// Changes what is wanted of a purchase: as it was, and as it is.
 pub async fn update(
     db: &Db,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     add_on: AddOn,
-    wanted: &Wanted,
-    author: &Author,
+    wanted: &PurchaseRequest,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> ServiceResult<(Purchase, Purchase), ProvisioningRefusal> {
+) -> ServiceResult<(AddOnPurchase, AddOnPurchase), ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
     retried(RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
@@ -65,7 +65,7 @@ pub async fn update(
             Ok(terms) => terms,
             Err(complaints) => return refused(ProvisioningRefusal::PurchaseTerms(complaints)),
         };
-        let after = Purchase { terms, ..before.clone() };
+        let after = AddOnPurchase { terms, ..before.clone() };
         let after = add_on_purchases::change(&mut transaction, &before, after, author, now).await?;
         transaction.commit().await?;
         Ok((before, after))
@@ -76,11 +76,11 @@ pub async fn update(
 /// Carries out all orders, or none: the purchases that were made, changed or ended.
 pub async fn carry_out_all(
     db: &Db,
-    namespace: &Namespace,
-    orders: &[Order],
-    author: &Author,
+    namespace: &ProvisionedNamespace,
+    orders: &[PurchaseOrder],
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> ServiceResult<Vec<Purchase>, ProvisioningRefusal> {
+) -> ServiceResult<Vec<AddOnPurchase>, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
     if !namespace.is_root() {
         return refused(ProvisioningRefusal::NoRoot(namespace.name.clone()));
@@ -105,7 +105,7 @@ pub async fn carry_out_all(
                 Err(complaints) => return refused(ProvisioningRefusal::PurchaseTerms(complaints)),
             };
             let purchase = if let Some(before) = before {
-                let after = Purchase { terms, add_on: order.add_on, ..before.clone() };
+                let after = AddOnPurchase { terms, add_on: order.add_on, ..before.clone() };
                 add_on_purchases::change(&mut transaction, &before, after, author, now).await?
             } else {
                 let id = namespace.id;

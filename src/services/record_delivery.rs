@@ -6,15 +6,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::web_hook::HookReadiness;
-use crate::store::web_hooks::{self, Answer, Delivery};
+use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer};
 use crate::store::{self, Db, jobs};
 
 /// Writes the answer to the hook's log, and forgets the delivery where it was `taken`.
 pub async fn record(
     db: &Db,
     id: Uuid,
-    delivery: &Delivery,
-    answer: &Answer,
+    delivery: &HookDelivery,
+    answer: &ReceiverAnswer,
     taken: bool,
     now: DateTime<Utc>,
 ) -> store::Result<()> {
@@ -30,8 +30,8 @@ pub async fn record(
 /// A receiver that sends us elsewhere is there, although nobody goes where it says.
 async fn record_health(
     conn: &mut PgConnection,
-    delivery: &Delivery,
-    answer: &Answer,
+    delivery: &HookDelivery,
+    answer: &ReceiverAnswer,
     now: DateTime<Utc>,
 ) -> store::Result<()> {
     let (hook, healthy) = (delivery.hook, matches!(answer.status, Some(200..=399)));

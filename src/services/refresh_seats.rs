@@ -5,13 +5,13 @@ use sqlx::PgConnection;
 
 use super::retry::{RetryAfter, retried};
 use super::subscribe::count_seats;
-use crate::domain::ledger::{Actor, Author};
+use crate::domain::ledger::{LedgerActor, LedgerAuthor};
 use crate::store::{self, Db, provisioned_namespaces, subscriptions};
 
 /// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
 /// many there were.
 pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> store::Result<usize> {
-    let author = Author { actor: Actor::SeatRefresh, request_id: None };
+    let author = LedgerAuthor { actor: LedgerActor::SeatRefresh, request_id: None };
     let mut refreshed = 0;
     loop {
         let more = retried(RetryAfter::Undone, || async {
@@ -32,7 +32,7 @@ pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> 
 async fn refresh_oldest(
     conn: &mut PgConnection,
     due: DateTime<Utc>,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> store::Result<bool> {
     let Some(id) = subscriptions::lock_oldest_due(&mut *conn, due).await? else { return Ok(false) };

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use super::guard_call::{CallKey, CallTurn, GuardError, GuardedAnswer, IdempotencyGuard};
-use crate::domain::audit::{Event, EventName};
+use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::requester::Requester;
 use crate::domain::two_factor::{self, RECOVERY_CODES, TwoFactorRefusal, recovery_code};
 use crate::store::two_factor::update_backup_codes;
@@ -46,10 +46,10 @@ pub async fn replace(
     let (answer, event) = match decision {
         Ok(account) => {
             update_backup_codes(call.connection(), account.id, &hashes).await.map_err(GuardError::from)?;
-            (render(Ok(codes)), Event::of(requester, EventName::RecoveryCodesIssued, ""))
+            (render(Ok(codes)), AuditEvent::of(requester, EventName::RecoveryCodesIssued, ""))
         }
         Err(refusal) => {
-            (render(Err(refusal)), Event::of(requester, EventName::RecoveryCodesRefused, refusal.to_string()))
+            (render(Err(refusal)), AuditEvent::of(requester, EventName::RecoveryCodesRefused, refusal.to_string()))
         }
     };
     Ok(call.finish(answer, event).await?)

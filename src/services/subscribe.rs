@@ -5,16 +5,16 @@ use sqlx::PgConnection;
 
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
-use crate::domain::ledger::Author;
+use crate::domain::ledger::LedgerAuthor;
 use crate::domain::provisioning::ProvisioningRefusal;
-use crate::domain::subscription::{Stated, Subscription, SubscriptionUsage, Terms, excludes_guests};
-use crate::store::provisioned_namespaces::Namespace;
+use crate::domain::subscription::{StatedTerms, Subscription, SubscriptionTerms, SubscriptionUsage, excludes_guests};
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 use crate::store::{self, Db, provisioned_namespaces, seats, subscriptions};
 
 /// The namespace's subscription with the seats that are taken; nothing where it has none.
 pub async fn find(
     db: &Db,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     now: DateTime<Utc>,
 ) -> store::Result<Option<(Subscription, SubscriptionUsage)>> {
     retried(RetryAfter::Undone, || async {
@@ -30,17 +30,17 @@ pub async fn find(
 /// does not exist is none.
 pub async fn create(
     db: &Db,
-    namespace: &Namespace,
-    stated: &Stated,
+    namespace: &ProvisionedNamespace,
+    stated: &StatedTerms,
     plan: Option<Option<&str>>,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
     retried(RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let stated = with_plan(&mut transaction, stated, plan).await?;
-        let terms = match Terms::new(stated) {
+        let terms = match SubscriptionTerms::new(stated) {
             Ok(terms) => terms,
             Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
         };
@@ -70,10 +70,10 @@ pub struct ChangedSubscription {
 /// Changes what is stated. Where that begins a term, the seats are counted anew.
 pub async fn update(
     db: &Db,
-    namespace: &Namespace,
-    stated: &Stated,
+    namespace: &ProvisionedNamespace,
+    stated: &StatedTerms,
     plan: Option<Option<&str>>,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
@@ -98,18 +98,22 @@ pub async fn update(
     .await
 }
 
-async fn with_plan(conn: &mut PgConnection, stated: &Stated, plan: Option<Option<&str>>) -> store::Result<Stated> {
+async fn with_plan(
+    conn: &mut PgConnection,
+    stated: &StatedTerms,
+    plan: Option<Option<&str>>,
+) -> store::Result<StatedTerms> {
     let plan = match plan {
         None => None,
         Some(name) => Some(subscriptions::find_plan(conn, name).await?),
     };
-    Ok(Stated { plan, ..stated.clone() })
+    Ok(StatedTerms { plan, ..stated.clone() })
 }
 
 /// Of a subscription that somebody pays for, the seats of its last count; of another, they are counted now.
 async fn usage(
     conn: &mut PgConnection,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     subscription: &Subscription,
     now: DateTime<Utc>,
 ) -> store::Result<SubscriptionUsage> {
@@ -123,7 +127,7 @@ async fn usage(
 /// The seats that are taken now.
 pub(super) async fn count_seats(
     conn: &mut PgConnection,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     subscription: &Subscription,
     now: DateTime<Utc>,
 ) -> store::Result<SubscriptionUsage> {
@@ -139,7 +143,7 @@ pub(super) async fn count_seats(
 /// Of a group, the plan of its root says it.
 async fn exclude_guests(
     conn: &mut PgConnection,
-    namespace: &Namespace,
+    namespace: &ProvisionedNamespace,
     subscription: &Subscription,
 ) -> store::Result<bool> {
     if namespace.is_personal() {

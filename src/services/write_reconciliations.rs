@@ -5,13 +5,18 @@ use chrono::{DateTime, Utc};
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Author;
+use crate::domain::ledger::LedgerAuthor;
 use crate::domain::provisioning::ProvisioningRefusal;
-use crate::domain::reconciliation::{Judged, Reconciliation, Wanted, judge};
+use crate::domain::reconciliation::{JudgedReconciliations, ReconciliationRequest, UpcomingReconciliation, judge};
 use crate::store::{self, Db, provisioned_namespaces, reconciliations};
 
 /// Writes all elements of a list that are good, and none where two of them are for the same namespace.
-pub async fn write_list(db: &Db, wanted: &[Wanted], author: &Author, now: DateTime<Utc>) -> store::Result<Judged> {
+pub async fn write_list(
+    db: &Db,
+    wanted: &[ReconciliationRequest],
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<JudgedReconciliations> {
     retried(RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let namespaces = wanted.iter().map(|wanted| wanted.namespace);
@@ -30,8 +35,8 @@ pub async fn write_list(db: &Db, wanted: &[Wanted], author: &Author, now: DateTi
 /// Writes the reconciliation of one namespace.
 pub async fn write(
     db: &Db,
-    reconciliation: Reconciliation,
-    author: &Author,
+    reconciliation: UpcomingReconciliation,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
     retried(RetryAfter::Undone, || async {
@@ -49,7 +54,7 @@ pub async fn write(
 pub async fn remove(
     db: &Db,
     namespace: NamespaceId,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
     retried(RetryAfter::Undone, || async {

@@ -15,7 +15,7 @@ use crate::domain::access::{
     RepositoryContainer, RootNamespace, UserState,
 };
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
-use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
+use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
 use crate::domain::user_type::UserType;
@@ -288,7 +288,7 @@ impl AccessFactsRow {
         Some(AccessProject {
             id: ProjectId(self.project_id?),
             full_path: self.full_path.clone()?,
-            visibility: Visibility::from_level(self.visibility_level.unwrap_or_default()),
+            visibility: VisibilityLevel::from_level(self.visibility_level.unwrap_or_default()),
             hidden: self.hidden.unwrap_or_default(),
             archived: self.archived.unwrap_or_default() || self.ancestor_archived.unwrap_or_default(),
             pending_deletion: self.pending_deletion,
@@ -352,7 +352,7 @@ impl AccessFactsRow {
         Some(AccessSnippet {
             id: SnippetId(self.snippet_id?),
             author: UserId(self.snippet_author_id?),
-            visibility: Visibility::from_level(self.snippet_visibility_level.unwrap_or_default()),
+            visibility: VisibilityLevel::from_level(self.snippet_visibility_level.unwrap_or_default()),
             repository_read_only: self.snippet_read_only.unwrap_or_default(),
             storage: self.snippet_storage.clone().unwrap_or_default(),
         })

@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, ledger};
-use crate::domain::add_on::{AddOn, Purchase, Terms};
+use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseTerms};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Author, Entry, Record};
+use crate::domain::ledger::{LedgerAuthor, LedgerEntry, LedgerRecord};
 
 /// The row of an add-on, made when somebody first names it.
 pub async fn find_or_insert_add_on(conn: &mut PgConnection, add_on: AddOn) -> Result<i64> {
@@ -25,9 +25,9 @@ pub async fn find_or_insert_add_on(conn: &mut PgConnection, add_on: AddOn) -> Re
 }
 
 /// The namespace's purchase of the add-on.
-pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId, add_on: AddOn) -> Result<Option<Purchase>> {
+pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId, add_on: AddOn) -> Result<Option<AddOnPurchase>> {
     let row = sqlx::query_as!(
-        Row,
+        PurchaseRow,
         "
         select purchase.id, purchase.quantity, purchase.started_at, purchase.expires_on, purchase.purchase_xid,
                purchase.trial
@@ -47,9 +47,9 @@ pub async fn find_for_update(
     db: impl PgExecutor<'_>,
     namespace: NamespaceId,
     add_on: AddOn,
-) -> Result<Option<Purchase>> {
+) -> Result<Option<AddOnPurchase>> {
     let row = sqlx::query_as!(
-        Row,
+        PurchaseRow,
         "
         select purchase.id, purchase.quantity, purchase.started_at, purchase.expires_on, purchase.purchase_xid,
                purchase.trial
@@ -66,7 +66,7 @@ pub async fn find_for_update(
 }
 
 #[derive(Debug)]
-struct Row {
+struct PurchaseRow {
     id: i64,
     quantity: i32,
     started_at: Option<NaiveDate>,
@@ -75,16 +75,16 @@ struct Row {
     trial: bool,
 }
 
-impl Row {
-    fn purchase(self, namespace: NamespaceId, add_on: AddOn) -> Purchase {
-        let terms = Terms {
+impl PurchaseRow {
+    fn purchase(self, namespace: NamespaceId, add_on: AddOn) -> AddOnPurchase {
+        let terms = PurchaseTerms {
             quantity: self.quantity,
             started_on: self.started_at,
             expires_on: self.expires_on,
             purchase_xid: self.purchase_xid,
             trial: self.trial,
         };
-        Purchase { id: self.id, namespace, add_on, terms }
+        AddOnPurchase { id: self.id, namespace, add_on, terms }
     }
 }
 
@@ -93,10 +93,10 @@ pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
     add_on: AddOn,
-    terms: Terms,
-    author: &Author,
+    terms: PurchaseTerms,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> Result<Option<Purchase>> {
+) -> Result<Option<AddOnPurchase>> {
     let row = find_or_insert_add_on(&mut *conn, add_on).await?;
     let id = sqlx::query_scalar!(
         "
@@ -120,8 +120,8 @@ pub async fn create(
         now,
     );
     let Some(id) = id.fetch_optional(&mut *conn).await? else { return Ok(None) };
-    let purchase = Purchase { id, namespace, add_on, terms };
-    let entry = Entry { after: Some(purchase.fields()), ..entry(&purchase) };
+    let purchase = AddOnPurchase { id, namespace, add_on, terms };
+    let entry = LedgerEntry { after: Some(purchase.fields()), ..entry(&purchase) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(Some(purchase))
 }
@@ -129,11 +129,11 @@ pub async fn create(
 /// Changes a purchase that is locked, if only its add-on, and writes down what it was and is.
 pub async fn change(
     conn: &mut PgConnection,
-    before: &Purchase,
-    after: Purchase,
-    author: &Author,
+    before: &AddOnPurchase,
+    after: AddOnPurchase,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> Result<Purchase> {
+) -> Result<AddOnPurchase> {
     if after == *before {
         return Ok(after);
     }
@@ -162,18 +162,29 @@ pub async fn change(
     )
     .execute(&mut *conn)
     .await?;
-    let entry = Entry { before: Some(before.fields()), after: Some(after.fields()), ..entry(&after) };
+    let entry = LedgerEntry { before: Some(before.fields()), after: Some(after.fields()), ..entry(&after) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(after)
 }
 
 /// Removes a purchase that is locked, and writes down what it was.
-pub async fn delete(conn: &mut PgConnection, purchase: &Purchase, author: &Author, now: DateTime<Utc>) -> Result<()> {
+pub async fn delete(
+    conn: &mut PgConnection,
+    purchase: &AddOnPurchase,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> Result<()> {
     sqlx::query!("delete from subscription_add_on_purchases where id = $1", purchase.id).execute(&mut *conn).await?;
-    let entry = Entry { before: Some(purchase.fields()), ..entry(purchase) };
+    let entry = LedgerEntry { before: Some(purchase.fields()), ..entry(purchase) };
     ledger::insert(conn, author, now, &[entry]).await
 }
 
-fn entry(purchase: &Purchase) -> Entry {
-    Entry { namespace: purchase.namespace, record: Record::AddOnPurchase, id: purchase.id, before: None, after: None }
+fn entry(purchase: &AddOnPurchase) -> LedgerEntry {
+    LedgerEntry {
+        namespace: purchase.namespace,
+        record: LedgerRecord::AddOnPurchase,
+        id: purchase.id,
+        before: None,
+        after: None,
+    }
 }

@@ -6,13 +6,13 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use crate::domain::agent::Agent;
+use crate::domain::agent::ClusterAgent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 
 /// An entry of a configuration: a full path, and what it says of it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct ConfigurationEntry {
     /// The full path of a project or group, in any letter case.
     pub path: String,
     /// What is kept of it.
@@ -21,20 +21,20 @@ pub struct Entry {
 
 /// What the agent's configuration opens.
 #[derive(Debug, Clone, Default)]
-pub struct Opened {
+pub struct OpenedAccess {
     /// Projects whose CI jobs may use the agent.
-    pub ci_projects: Vec<Entry>,
+    pub ci_projects: Vec<ConfigurationEntry>,
     /// Groups whose CI jobs may use the agent.
-    pub ci_groups: Vec<Entry>,
+    pub ci_groups: Vec<ConfigurationEntry>,
     /// Projects whose members may use the agent.
-    pub user_projects: Vec<Entry>,
+    pub user_projects: Vec<ConfigurationEntry>,
     /// Groups whose members may use the agent.
-    pub user_groups: Vec<Entry>,
+    pub user_groups: Vec<ConfigurationEntry>,
 }
 
 /// Makes the agent's rows what its configuration says. Entries outside of the root group of the agent's project, or that
 /// name nothing, are passed over; of two that name the same, the later one counts.
-pub async fn replace(conn: &mut PgConnection, agent: &Agent, opened: &Opened) -> Result<()> {
+pub async fn replace(conn: &mut PgConnection, agent: &ClusterAgent, opened: &OpenedAccess) -> Result<()> {
     sqlx::query!("select id from cluster_agents where id = $1 for update", agent.id.0)
         .fetch_optional(&mut *conn)
         .await?;
@@ -48,7 +48,7 @@ pub async fn replace(conn: &mut PgConnection, agent: &Agent, opened: &Opened) ->
 macro_rules! replace_rows {
     ($(#[$doc:meta])* $name:ident, $projects:literal) => {
         $(#[$doc])*
-        async fn $name(conn: &mut PgConnection, agent: &Agent, entries: &[Entry]) -> Result<()> {
+        async fn $name(conn: &mut PgConnection, agent: &ClusterAgent, entries: &[ConfigurationEntry]) -> Result<()> {
             let (paths, configs) = columns(entries);
             sqlx::query_file!($projects, agent.id.0, agent.project.0, &paths, &configs as _).execute(conn).await?;
             Ok(())
@@ -115,7 +115,7 @@ pub async fn set_ci_projects(db: impl PgExecutor<'_>, agent: AgentId, projects: 
     Ok(())
 }
 
-fn columns(entries: &[Entry]) -> (Vec<String>, Vec<Json<&Value>>) {
+fn columns(entries: &[ConfigurationEntry]) -> (Vec<String>, Vec<Json<&Value>>) {
     entries.iter().map(|entry| (entry.path.clone(), Json(&entry.config))).unzip()
 }
 

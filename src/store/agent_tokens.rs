@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use crate::domain::agent::Agent;
+use crate::domain::agent::ClusterAgent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 
 /// Events that an agent keeps; older ones go when a new one comes.
@@ -18,7 +18,7 @@ pub struct KnownAgentToken {
     /// `cluster_agent_tokens.last_used_at`
     pub last_used_at: Option<DateTime<Utc>>,
     /// Whose it is.
-    pub agent: Agent,
+    pub agent: ClusterAgent,
 }
 
 /// What an operator states about a token.
@@ -40,7 +40,7 @@ pub struct AgentTokenRow {
 
 /// What happens to an agent, as its activity shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
+pub enum AgentActivity {
     /// A token was made.
     TokenCreated,
     /// The first use of a token after an hour without one.
@@ -49,7 +49,7 @@ pub enum Activity {
     TokenRevoked,
 }
 
-impl Activity {
+impl AgentActivity {
     fn kind(self) -> i16 {
         match self {
             Self::TokenCreated => 0,
@@ -78,7 +78,7 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
     Ok(row.map(|row| KnownAgentToken {
         id: row.id,
         last_used_at: row.last_used_at,
-        agent: Agent {
+        agent: ClusterAgent {
             id: AgentId(row.agent_id),
             name: row.name,
             project: ProjectId(row.project_id),
@@ -123,8 +123,8 @@ pub async fn update_last_used(conn: &mut PgConnection, token: &KnownAgentToken, 
 /// Writes down what happened to an agent, and forgets the oldest of many events.
 pub async fn insert_activity(
     conn: &mut PgConnection,
-    agent: &Agent,
-    activity: Activity,
+    agent: &ClusterAgent,
+    activity: AgentActivity,
     token: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<()> {

@@ -3,13 +3,13 @@
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::agent::Agent;
+use crate::domain::agent::ClusterAgent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 
 /// The agent of that id.
-pub async fn find(db: impl PgExecutor<'_>, id: AgentId) -> Result<Option<Agent>> {
+pub async fn find(db: impl PgExecutor<'_>, id: AgentId) -> Result<Option<ClusterAgent>> {
     let row = sqlx::query!("select name, project_id, created_by_user_id from cluster_agents where id = $1", id.0);
-    Ok(row.fetch_optional(db).await?.map(|row| Agent {
+    Ok(row.fetch_optional(db).await?.map(|row| ClusterAgent {
         id,
         name: row.name,
         project: ProjectId(row.project_id),
@@ -18,13 +18,13 @@ pub async fn find(db: impl PgExecutor<'_>, id: AgentId) -> Result<Option<Agent>>
 }
 
 /// The project's agent of that name.
-pub async fn find_by_name(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<Agent>> {
+pub async fn find_by_name(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<ClusterAgent>> {
     let row = sqlx::query!(
         "select id, created_by_user_id from cluster_agents where project_id = $1 and name = $2",
         project.0,
         name
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Agent {
+    Ok(row.fetch_optional(db).await?.map(|row| ClusterAgent {
         id: AgentId(row.id),
         name: name.to_owned(),
         project,

@@ -6,16 +6,16 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::audit::{Author, Entity, Event};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent};
 
 /// Writes an event down, in the transaction of what happened.
-pub async fn insert(db: impl PgExecutor<'_>, event: &Event, now: DateTime<Utc>) -> Result<()> {
+pub async fn insert(db: impl PgExecutor<'_>, event: &AuditEvent, now: DateTime<Utc>) -> Result<()> {
     let (author, author_name) = author(&event.author);
     let (entity_type, entity, path) = match &event.entity {
-        Entity::Instance => ("Gitlab::Audit::InstanceScope", 1, "gitlab_instance"),
-        Entity::User(id, username) => ("User", id.0, username.as_str()),
-        Entity::Group(id, path) => ("Group", id.0, path.as_str()),
-        Entity::Project(id, path) => ("Project", id.0, path.as_str()),
+        AuditEntity::Instance => ("Gitlab::Audit::InstanceScope", 1, "gitlab_instance"),
+        AuditEntity::User(id, username) => ("User", id.0, username.as_str()),
+        AuditEntity::Group(id, path) => ("Group", id.0, path.as_str()),
+        AuditEntity::Project(id, path) => ("Project", id.0, path.as_str()),
     };
     let target = event.target.as_ref();
     sqlx::query!(
@@ -42,27 +42,27 @@ pub async fn insert(db: impl PgExecutor<'_>, event: &Event, now: DateTime<Utc>) 
 }
 
 /// GitLab's ids of authors that are no users.
-fn author(author: &Author) -> (i64, &str) {
+fn author(author: &AuditAuthor) -> (i64, &str) {
     match author {
-        Author::Unknown => (-1, "An unauthenticated user"),
+        AuditAuthor::Unknown => (-1, "An unauthenticated user"),
         // GitLab's own id of it, with another name.
-        Author::System => (-1, "(System)"),
-        Author::DeployKey(_) => (-3, "Deploy key"),
-        Author::User(id, username) => (id.0, username),
+        AuditAuthor::System => (-1, "(System)"),
+        AuditAuthor::DeployKey(_) => (-3, "Deploy key"),
+        AuditAuthor::User(id, username) => (id.0, username),
     }
 }
 
 /// The hash as Ruby's YAML reads it. A JSON string is a quoted string of YAML too.
-fn details(event: &Event, author_name: &str) -> String {
+fn details(event: &AuditEvent, author_name: &str) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     format!(
         "---\n:event_name: {}\n:author_name: {}\n:author_class: {}\n:custom_message: {}\n",
         event.name.as_str(),
         quoted(author_name),
         match event.author {
-            Author::Unknown | Author::System => "Gitlab::Audit::UnauthenticatedAuthor",
-            Author::DeployKey(_) => "Gitlab::Audit::DeployKeyAuthor",
-            Author::User(..) => "User",
+            AuditAuthor::Unknown | AuditAuthor::System => "Gitlab::Audit::UnauthenticatedAuthor",
+            AuditAuthor::DeployKey(_) => "Gitlab::Audit::DeployKeyAuthor",
+            AuditAuthor::User(..) => "User",
         },
         quoted(&event.message),
     )

@@ -5,12 +5,12 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use super::Result;
-use super::db::{Db, Terms};
+use super::db::{Db, WaitTerms};
 use crate::config::Settings;
 
 /// A budget for each area that is not to wait for the others.
 #[derive(Debug, Clone)]
-pub struct Budgets {
+pub struct DbBudgets {
     /// The facts of `/allowed`.
     pub access: Db,
     /// What gitlab-shell and Gitaly look up beside that, and the credentials that users ask for over SSH.
@@ -27,18 +27,18 @@ pub struct Budgets {
     pub upkeep: Db,
 }
 
-impl Budgets {
+impl DbBudgets {
     /// Connections for all areas, made when they are first used.
     pub fn new(settings: &Settings) -> Result<Self> {
         let database = &settings.gatehouse.database;
         let connections = &database.connections;
-        let usual = Terms::of(database);
+        let usual = WaitTerms::of(database);
         // These find single rows; who waits longer for one than for a connection waits in vain.
         let quick =
-            Terms { statement: usual.statement.min(usual.patience), lock: usual.lock.min(usual.patience), ..usual };
+            WaitTerms { statement: usual.statement.min(usual.patience), lock: usual.lock.min(usual.patience), ..usual };
         let push = Duration::from_secs(settings.gatehouse.limits.push_check_timeout.into());
         // Where one statement finds a silent connection, there is time for another.
-        let patient = Terms { patience: push, statement: usual.statement.min(push / 3), ..usual };
+        let patient = WaitTerms { patience: push, statement: usual.statement.min(push / 3), ..usual };
         let budget = |name, connections, terms| Db::with(database, connections, terms, name);
         Ok(Self {
             access: budget("access", database.access_connections, quick)?,
@@ -54,7 +54,7 @@ impl Budgets {
     /// All areas over one pool that exists.
     #[must_use]
     pub fn over(pool: PgPool, settings: &Settings) -> Self {
-        let db = Db::over(pool, Terms::of(&settings.gatehouse.database));
+        let db = Db::over(pool, WaitTerms::of(&settings.gatehouse.database));
         Self {
             access: db.clone(),
             lookups: db.clone(),

@@ -26,9 +26,9 @@ use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Pos
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
 
-use super::fault::{self, Fault};
+use super::fault::{self, StatementFault};
 use super::{Error, Result};
-use crate::config::Database;
+use crate::config::DatabaseSettings;
 
 /// A connection that lay idle for longer is asked whether it lives before it is used. Busier ones show it by themselves.
 const IDLE: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// How long work waits.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct WaitTerms {
     /// For a connection, and for another attempt on a fresh one.
     pub patience: Duration,
     /// For the answer to a statement.
@@ -53,10 +53,10 @@ pub struct Terms {
     pub lock: Duration,
 }
 
-impl Terms {
+impl WaitTerms {
     /// What holds where nothing else is said.
     #[must_use]
-    pub fn of(settings: &Database) -> Self {
+    pub fn of(settings: &DatabaseSettings) -> Self {
         Self {
             patience: settings.patience(),
             statement: Duration::from_secs(settings.statement_timeout.into()),
@@ -73,30 +73,35 @@ impl Terms {
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: PgPool,
-    terms: Terms,
+    terms: WaitTerms,
     repeatable: bool,
-    free: Health,
+    free: DbHealth,
 }
 
 impl From<PgPool> for Db {
     fn from(pool: PgPool) -> Self {
-        Self::over(pool, Terms::of(&Database::default()))
+        Self::over(pool, WaitTerms::of(&DatabaseSettings::default()))
     }
 }
 
 impl Db {
     /// A few connections for a command, made when they are first used.
-    pub fn new(settings: &Database) -> Result<Self> {
+    pub fn new(settings: &DatabaseSettings) -> Result<Self> {
         Self::beside(settings, settings.connections.upkeep.max(2))
     }
 
     /// A budget of this many connections.
-    pub fn beside(settings: &Database, connections: u32) -> Result<Self> {
-        Self::with(settings, connections, Terms::of(settings), "other")
+    pub fn beside(settings: &DatabaseSettings, connections: u32) -> Result<Self> {
+        Self::with(settings, connections, WaitTerms::of(settings), "other")
     }
 
     /// A budget of this many connections, on these terms.
-    pub(super) fn with(settings: &Database, connections: u32, terms: Terms, name: &'static str) -> Result<Self> {
+    pub(super) fn with(
+        settings: &DatabaseSettings,
+        connections: u32,
+        terms: WaitTerms,
+        name: &'static str,
+    ) -> Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(terms.patience.min(TURN))
@@ -106,13 +111,13 @@ impl Db {
                 Box::pin(async move { Ok(meta.idle_for < IDLE || is_alive(connection).await) })
             })
             .connect_lazy_with(session(settings, terms)?);
-        Ok(Self { free: Health::new(NONE_FREE, name), ..Self::over(pool, terms) })
+        Ok(Self { free: DbHealth::new(NONE_FREE, name), ..Self::over(pool, terms) })
     }
 
     /// A budget over a pool that exists.
     #[must_use]
-    pub fn over(pool: PgPool, terms: Terms) -> Self {
-        Self { pool, terms, repeatable: false, free: Health::new(NONE_FREE, "other") }
+    pub fn over(pool: PgPool, terms: WaitTerms) -> Self {
+        Self { pool, terms, repeatable: false, free: DbHealth::new(NONE_FREE, "other") }
     }
 
     /// What statements by themselves run on.
@@ -130,7 +135,7 @@ impl Db {
 
     /// How long work waits here.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> WaitTerms {
         self.terms
     }
 
@@ -177,12 +182,12 @@ impl Db {
     /// Where no connection that lives can be had in time.
     pub async fn begin_with(&self, statement: &'static str) -> Result<Transaction> {
         let give_up = Instant::now() + self.terms.patience;
-        let mut pauses = Pauses::default();
+        let mut pauses = RetryPauses::default();
         loop {
             let mut connection = self.connection(give_up).await?;
             match self.in_time(begin(&mut connection, statement)).await {
                 Ok(()) => return Ok(Transaction { connection, deadline: self.terms.deadline(), open: true }),
-                Err(error) if Fault::of(&error).ends_connection() => {
+                Err(error) if StatementFault::of(&error).ends_connection() => {
                     connection.discard();
                     if !pauses.before(give_up).await {
                         return Err(error.into());
@@ -195,7 +200,7 @@ impl Db {
 
     /// A connection; attempts to make one go on until it is time to give up.
     pub(super) async fn connection(&self, give_up: Instant) -> std::result::Result<Connection, sqlx::Error> {
-        let mut pauses = Pauses::default();
+        let mut pauses = RetryPauses::default();
         loop {
             let left = give_up.saturating_duration_since(Instant::now());
             let error = match timeout(left, self.pool.acquire()).await {
@@ -225,9 +230,9 @@ impl Db {
         timeout(self.terms.deadline(), work).await.unwrap_or_else(|_| Err(fault::silence()))
     }
 
-    async fn run(&self, statement: Statement) -> std::result::Result<Rows, sqlx::Error> {
+    async fn run(&self, statement: RepeatableStatement) -> std::result::Result<BufferedRows, sqlx::Error> {
         let give_up = Instant::now() + self.terms.patience;
-        let mut pauses = Pauses::default();
+        let mut pauses = RetryPauses::default();
         // The error after which nobody knew whether the statement was executed.
         let mut unanswered = None;
         loop {
@@ -240,7 +245,7 @@ impl Db {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
-            let fault = Fault::of(&error);
+            let fault = StatementFault::of(&error);
             if fault.ends_connection() {
                 connection.discard();
             }
@@ -249,10 +254,10 @@ impl Db {
                 _ if reads_only && fault::is_read_only(&error) => {
                     return Err(fault::undetermined(unanswered.unwrap_or(error)));
                 }
-                Fault::Statement | Fault::Contention => return Err(error),
-                Fault::NotExecuted | Fault::Unanswered => {}
+                StatementFault::Statement | StatementFault::Contention => return Err(error),
+                StatementFault::NotExecuted | StatementFault::Unanswered => {}
             }
-            if fault == Fault::Unanswered {
+            if fault == StatementFault::Unanswered {
                 unanswered.get_or_insert(error);
                 if !pauses.before(give_up).await {
                     return Err(unanswered.unwrap_or(sqlx::Error::PoolTimedOut));
@@ -272,23 +277,27 @@ async fn is_alive(connection: &mut PgConnection) -> bool {
     matches!(timeout(PING, connection.ping()).await, Ok(Ok(())))
 }
 
-type Rows = Vec<Either<PgQueryResult, PgRow>>;
+type BufferedRows = Vec<Either<PgQueryResult, PgRow>>;
 
 /// A statement with its values, to be run as often as needed.
-struct Statement {
+struct RepeatableStatement {
     sql: SqlStr,
     arguments: Option<PgArguments>,
     persistent: bool,
 }
 
-impl Statement {
+impl RepeatableStatement {
     fn of<'q>(mut query: impl Execute<'q, Postgres>) -> std::result::Result<Self, sqlx::Error> {
         let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
         let persistent = query.persistent();
         Ok(Self { sql: query.sql(), arguments, persistent })
     }
 
-    async fn run(&self, connection: &mut PgConnection, reads_only: bool) -> std::result::Result<Rows, sqlx::Error> {
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        reads_only: bool,
+    ) -> std::result::Result<BufferedRows, sqlx::Error> {
         if !reads_only {
             return self.run_once(connection).await;
         }
@@ -298,7 +307,7 @@ impl Statement {
         Ok(rows)
     }
 
-    async fn run_once(&self, connection: &mut PgConnection) -> std::result::Result<Rows, sqlx::Error> {
+    async fn run_once(&self, connection: &mut PgConnection) -> std::result::Result<BufferedRows, sqlx::Error> {
         match &self.arguments {
             Some(arguments) => {
                 let query = sqlx::query_with(self.sql.clone(), arguments.clone()).persistent(self.persistent);
@@ -320,7 +329,7 @@ impl<'p> Executor<'p> for &'p Db {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let statement = Statement::of(query);
+        let statement = RepeatableStatement::of(query);
         let rows = async move { self.run(statement?).await };
         stream::once(rows).map_ok(|rows| stream::iter(rows).map(Ok)).try_flatten().boxed()
     }
@@ -330,7 +339,7 @@ impl<'p> Executor<'p> for &'p Db {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let statement = Statement::of(query);
+        let statement = RepeatableStatement::of(query);
         Box::pin(async move { Ok(self.run(statement?).await?.into_iter().find_map(Either::right)) })
     }
 
@@ -420,7 +429,7 @@ impl Transaction {
             }
             Err(error) => error,
         };
-        if Fault::of(&error).ends_connection() {
+        if StatementFault::of(&error).ends_connection() {
             if let Some(mut connection) = self.connection.0.take() {
                 connection.close_on_drop();
             }
@@ -468,18 +477,18 @@ impl Drop for Transaction {
 /// The pauses between attempts: each about twice the one before it, and by chance a little different, for what was lost
 /// together would be tried again together.
 #[derive(Debug)]
-pub struct Pauses {
+pub struct RetryPauses {
     next: Duration,
     longest: Duration,
 }
 
-impl Default for Pauses {
+impl Default for RetryPauses {
     fn default() -> Self {
         Self::up_to(Duration::from_millis(500))
     }
 }
 
-impl Pauses {
+impl RetryPauses {
     /// Pauses that grow up to this.
     #[must_use]
     pub fn up_to(longest: Duration) -> Self {
@@ -505,7 +514,7 @@ impl Pauses {
 }
 
 /// Whether the database can be reached: one database, whichever budget notices.
-static REACHABLE: LazyLock<Health> = LazyLock::new(|| Health::new("the database is not available", "all"));
+static REACHABLE: LazyLock<DbHealth> = LazyLock::new(|| DbHealth::new("the database is not available", "all"));
 /// What is said of a budget when it gives no connection.
 const NONE_FREE: &str = "no connection could be had in time: all are in use, or the database is silent";
 /// Well again is what showed no fault for this long.
@@ -513,19 +522,19 @@ const RELAPSE: Duration = Duration::from_secs(1);
 
 /// What an operator is told once when it begins and once when it is over, however many notice.
 #[derive(Debug, Clone)]
-struct Health {
+struct DbHealth {
     complaint: &'static str,
     budget: &'static str,
-    ill: Arc<Mutex<Option<Illness>>>,
+    ill: Arc<Mutex<Option<DbIllness>>>,
 }
 
 #[derive(Debug)]
-struct Illness {
+struct DbIllness {
     since: Instant,
     seen: Instant,
 }
 
-impl Health {
+impl DbHealth {
     fn new(complaint: &'static str, budget: &'static str) -> Self {
         Self { complaint, budget, ill: Arc::default() }
     }
@@ -536,7 +545,7 @@ impl Health {
         if let Some(illness) = &mut *ill {
             illness.seen = now;
         } else {
-            *ill = Some(Illness { since: now, seen: now });
+            *ill = Some(DbIllness { since: now, seen: now });
             tracing::warn!(budget = self.budget, %error, "{}", self.complaint);
         }
     }
@@ -550,7 +559,7 @@ impl Health {
     }
 }
 
-fn session(settings: &Database, terms: Terms) -> Result<PgConnectOptions> {
+fn session(settings: &DatabaseSettings, terms: WaitTerms) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(settings.url.expose_secret())?;
     Ok(options.application_name("gatehouse").options([
         // Plans are made once a statement and connection: every hot query finds single rows by index, whatever the values.

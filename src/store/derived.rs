@@ -99,7 +99,7 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
     }
 
     let new_paths: HashSet<String> = stale.iter().map(|row| row.path.to_lowercase()).collect();
-    let mut left = Redirects::default();
+    let mut left = RedirectRows::default();
     for row in &stale {
         // Paths are looked up without regard to case, so a change of case needs no redirect.
         let Some(old) = row.old_path.as_ref().filter(|old| !new_paths.contains(&old.to_lowercase())) else { continue };
@@ -139,14 +139,14 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
 }
 
 #[derive(Default)]
-struct Redirects {
+struct RedirectRows {
     paths: Vec<String>,
     source_types: Vec<String>,
     source_ids: Vec<i64>,
     namespace_ids: Vec<i64>,
 }
 
-impl Redirects {
+impl RedirectRows {
     async fn insert(&self, conn: &mut PgConnection) -> Result<()> {
         if self.paths.is_empty() {
             return Ok(());

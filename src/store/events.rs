@@ -28,12 +28,12 @@ pub struct PushEvent<'a> {
     /// What kind of ref.
     pub ref_type: RefType,
     /// One ref, or how many of them.
-    pub refs: Refs<'a>,
+    pub refs: EventRefs<'a>,
 }
 
 /// What an event is about.
 #[derive(Debug)]
-pub enum Refs<'a> {
+pub enum EventRefs<'a> {
     /// One ref.
     One {
         /// Its name, without what says its type.
@@ -55,10 +55,10 @@ pub enum Refs<'a> {
 pub async fn insert_push(db: impl PgExecutor<'_>, event: &PushEvent<'_>) -> Result<()> {
     let fingerprint = format!("push:{}:{}", event.push.0, event.push.1).into_bytes();
     let (name, from, to, commit_count, title, ref_count) = match event.refs {
-        Refs::One { name, from, to, commit_count, commit_title } => {
+        EventRefs::One { name, from, to, commit_count, commit_title } => {
             (Some(name), from.and_then(bytes), to.and_then(bytes), commit_count, commit_title, None)
         }
-        Refs::Many(count) => (None, None, None, 0, None, Some(count)),
+        EventRefs::Many(count) => (None, None, None, 0, None, Some(count)),
     };
     sqlx::query!(
         "with event as (

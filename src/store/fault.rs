@@ -7,7 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 
 /// Why a statement got no answer, and with that what may be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum StatementFault {
     /// It is the statement's own: it would fail on any connection, at any time.
     Statement,
     /// Others were in the way: a lock that was held for too long, a deadlock, a statement that took too long. The
@@ -20,7 +20,7 @@ pub enum Fault {
     Unanswered,
 }
 
-impl Fault {
+impl StatementFault {
     /// What this error is about.
     #[must_use]
     pub fn of(error: &sqlx::Error) -> Self {
@@ -97,16 +97,16 @@ pub(crate) fn silence() -> sqlx::Error {
 /// What a write by itself ends with where nobody knows whether it was executed.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody knows whether it was executed: {0}")]
-struct Undetermined(sqlx::Error);
+struct UndeterminedWrite(sqlx::Error);
 
 /// A write by itself that got no answer.
 pub(super) fn undetermined(error: sqlx::Error) -> sqlx::Error {
-    sqlx::Error::AnyDriverError(Box::new(Undetermined(error)))
+    sqlx::Error::AnyDriverError(Box::new(UndeterminedWrite(error)))
 }
 
 /// Whether nobody knows whether a write by itself was executed.
 pub(super) fn is_undetermined(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<Undetermined>())
+    matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<UndeterminedWrite>())
 }
 
 /// Whether PostgreSQL refused to write.
@@ -120,41 +120,41 @@ mod tests {
 
     #[test]
     fn codes_are_about_the_statement_others_or_the_database() {
-        let of = |code: &str| Fault::of_sqlstate(code, None);
+        let of = |code: &str| StatementFault::of_sqlstate(code, None);
         for code in ["23505", "23503", "42P01", "42601", "22P02", "21000", "25P02", "0A000", "42501", "XX000", ""] {
-            assert_eq!(of(code), Fault::Statement, "{code}");
+            assert_eq!(of(code), StatementFault::Statement, "{code}");
         }
         for code in ["40001", "40P01", "55P03", "57014"] {
-            assert_eq!(of(code), Fault::Contention, "{code}");
+            assert_eq!(of(code), StatementFault::Contention, "{code}");
         }
         let state = [
             "25006", "25P03", "26000", "28000", "28P01", "3D000", "42P05", "53100", "53200", "53300", "55000", "57P01",
             "57P02", "57P03", "57P04", "57P05", "58000", "58030",
         ];
         for code in state {
-            assert_eq!(of(code), Fault::NotExecuted, "{code}");
+            assert_eq!(of(code), StatementFault::NotExecuted, "{code}");
         }
         for code in ["08000", "08003", "08006", "08P01"] {
-            assert_eq!(of(code), Fault::Unanswered, "{code}");
+            assert_eq!(of(code), StatementFault::Unanswered, "{code}");
         }
-        assert_eq!(Fault::of_sqlstate("0A000", Some("RevalidateCachedQuery")), Fault::NotExecuted);
+        assert_eq!(StatementFault::of_sqlstate("0A000", Some("RevalidateCachedQuery")), StatementFault::NotExecuted);
     }
 
     #[test]
     fn what_did_not_go_out_was_not_executed() {
-        let of = |kind: io::ErrorKind| Fault::of(&sqlx::Error::Io(kind.into()));
-        assert_eq!(of(io::ErrorKind::BrokenPipe), Fault::NotExecuted);
+        let of = |kind: io::ErrorKind| StatementFault::of(&sqlx::Error::Io(kind.into()));
+        assert_eq!(of(io::ErrorKind::BrokenPipe), StatementFault::NotExecuted);
         for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut] {
-            assert_eq!(of(kind), Fault::Unanswered, "{kind}");
+            assert_eq!(of(kind), StatementFault::Unanswered, "{kind}");
         }
-        assert_eq!(Fault::of(&sqlx::Error::RowNotFound), Fault::Statement);
+        assert_eq!(StatementFault::of(&sqlx::Error::RowNotFound), StatementFault::Statement);
     }
 
     #[test]
     fn a_connection_that_could_not_be_made_blames_no_statement() {
         // Whatever the code: no right to connect is 42501, which is a statement's fault elsewhere.
         let error = unreachable(sqlx::Error::Configuration("no right to connect".into()));
-        assert_eq!((Fault::of(&error), is_unreachable(&error)), (Fault::NotExecuted, true));
+        assert_eq!((StatementFault::of(&error), is_unreachable(&error)), (StatementFault::NotExecuted, true));
         assert!(error.to_string().contains("no right to connect"), "{error}");
     }
 }

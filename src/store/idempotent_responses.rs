@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use crate::crypto::seal::Sealed;
+use crate::crypto::seal::SealedValue;
 
 /// The answer that was given to this request and still counts.
-pub async fn find(db: impl PgExecutor<'_>, key: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Sealed>> {
+pub async fn find(db: impl PgExecutor<'_>, key: &[u8; 32], now: DateTime<Utc>) -> Result<Option<SealedValue>> {
     let row = sqlx::query!(
         "select body, body_iv, body_salt
          from idempotent_responses
@@ -18,7 +18,7 @@ pub async fn find(db: impl PgExecutor<'_>, key: &[u8; 32], now: DateTime<Utc>) -
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.and_then(|row| Some(Sealed { ciphertext: row.body?, iv: row.body_iv?, salt: row.body_salt? })))
+    Ok(row.and_then(|row| Some(SealedValue { ciphertext: row.body?, iv: row.body_iv?, salt: row.body_salt? })))
 }
 
 /// Takes the request for this transaction, and true says that nobody did before. A transaction that is at it is waited
@@ -45,7 +45,12 @@ pub async fn claim(
 }
 
 /// Keeps the answer to a request that this transaction has claimed. Answers that no longer count go.
-pub async fn update(transaction: &mut PgConnection, key: &[u8; 32], answer: &Sealed, now: DateTime<Utc>) -> Result<()> {
+pub async fn update(
+    transaction: &mut PgConnection,
+    key: &[u8; 32],
+    answer: &SealedValue,
+    now: DateTime<Utc>,
+) -> Result<()> {
     sqlx::query!(
         "update idempotent_responses
          set body = $2, body_iv = $3, body_salt = $4

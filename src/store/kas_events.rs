@@ -4,13 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 
 use super::Result;
-use crate::domain::kas_usage::Event;
+use crate::domain::kas_usage::UsageEvent;
 
 /// Days that events are kept for.
 const KEEP: TimeDelta = TimeDelta::days(400);
 
 /// Keeps the events of projects that exist, in one statement. A user who does not exist is left out of theirs.
-pub async fn insert(db: impl PgExecutor<'_>, events: &[Event], now: DateTime<Utc>) -> Result<()> {
+pub async fn insert(db: impl PgExecutor<'_>, events: &[UsageEvent], now: DateTime<Utc>) -> Result<()> {
     let names: Vec<String> = events.iter().map(|event| event.name.to_owned()).collect();
     let users: Vec<Option<i64>> = events.iter().map(|event| event.user).collect();
     let projects: Vec<i64> = events.iter().map(|event| event.project).collect();

@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use crate::domain::kas_usage::{Period, Report};
+use crate::domain::kas_usage::{UsagePeriod, UsageReport};
 
 /// Rows that a counter has a day, at most; batches that run at once meet in one of them at times, and then wait.
 const SHARDS: i16 = 8;
@@ -16,7 +16,7 @@ const CHUNK: usize = 64_000;
 const KEEP: Days = Days::new(400);
 
 /// Adds these reports, each as one of its day.
-pub async fn add(db: &mut PgConnection, reports: &[(Report, NaiveDate)]) -> Result<()> {
+pub async fn add(db: &mut PgConnection, reports: &[(UsageReport, NaiveDate)]) -> Result<()> {
     let (mut names, mut days, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     // All take their rows in the same order, ids before counters, and so none waits for another that waits for it. Within
     // a statement, PostgreSQL comes to the counters last.
@@ -49,10 +49,10 @@ async fn write(
     for (name, id, day) in seen {
         ids.0.push((*name).to_owned());
         ids.1.push(*id);
-        ids.2.push(Period::week_of(*day).to_string());
+        ids.2.push(UsagePeriod::week_of(*day).to_string());
         ids.3.push(*day);
     }
-    let months: Vec<String> = seen.iter().map(|(_, _, day)| Period::month_of(*day).to_string()).collect();
+    let months: Vec<String> = seen.iter().map(|(_, _, day)| UsagePeriod::month_of(*day).to_string()).collect();
     sqlx::query!(
         "with counted as (
            insert into kas_counters (name, day, shard, total)
@@ -86,10 +86,10 @@ async fn write(
 }
 
 /// A counter and what it has come to.
-pub type Total = (String, i64);
+pub type CounterTotal = (String, i64);
 
 /// The counters of the days from `first` until before `end`, by name; of all days without them.
-pub async fn list_totals(db: impl PgExecutor<'_>, days: Option<(NaiveDate, NaiveDate)>) -> Result<Vec<Total>> {
+pub async fn list_totals(db: impl PgExecutor<'_>, days: Option<(NaiveDate, NaiveDate)>) -> Result<Vec<CounterTotal>> {
     let (first, end) = days.unzip();
     let rows = sqlx::query!(
         r#"
@@ -109,7 +109,7 @@ pub async fn list_totals(db: impl PgExecutor<'_>, days: Option<(NaiveDate, Naive
 }
 
 /// How many different ids each set has in a period, by name.
-pub async fn list_unique(db: impl PgExecutor<'_>, period: Period) -> Result<Vec<Total>> {
+pub async fn list_unique(db: impl PgExecutor<'_>, period: UsagePeriod) -> Result<Vec<CounterTotal>> {
     let rows = sqlx::query!(
         r#"
         select name, count(*) as "total!"

@@ -6,15 +6,20 @@ use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Actor, Author, Entry, Field, Fields, Record};
+use crate::domain::ledger::{LedgerActor, LedgerAuthor, LedgerEntry, LedgerField, LedgerFields, LedgerRecord};
 
 /// Writes changes down, in the transaction that makes them.
-pub async fn insert(db: impl PgExecutor<'_>, author: &Author, now: DateTime<Utc>, entries: &[Entry]) -> Result<()> {
+pub async fn insert(
+    db: impl PgExecutor<'_>,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+    entries: &[LedgerEntry],
+) -> Result<()> {
     let (kind, id, name) = match &author.actor {
-        Actor::Administrator(id, username) => ("administrator", Some(id.0), username.as_str()),
-        Actor::CustomersPortal => ("customers_portal", None, "customers portal"),
-        Actor::Operator => ("operator", None, "gatehouse apply"),
-        Actor::SeatRefresh => ("seat_refresh", None, "seat refresh"),
+        LedgerActor::Administrator(id, username) => ("administrator", Some(id.0), username.as_str()),
+        LedgerActor::CustomersPortal => ("customers_portal", None, "customers portal"),
+        LedgerActor::Operator => ("operator", None, "gatehouse apply"),
+        LedgerActor::SeatRefresh => ("seat_refresh", None, "seat refresh"),
     };
     let namespaces: Vec<i64> = entries.iter().map(|entry| entry.namespace.0).collect();
     let records: Vec<&str> = entries.iter().map(|entry| entry.record.as_str()).collect();
@@ -49,13 +54,13 @@ pub async fn insert(db: impl PgExecutor<'_>, author: &Author, now: DateTime<Utc>
     Ok(())
 }
 
-fn object(fields: &Fields) -> Value {
-    let value = |field: &Field| match field {
-        Field::Nothing => Value::Null,
-        Field::Truth(value) => (*value).into(),
-        Field::Whole(value) => (*value).into(),
-        Field::Text(value) => value.as_str().into(),
-        Field::Day(value) => value.to_string().into(),
+fn object(fields: &LedgerFields) -> Value {
+    let value = |field: &LedgerField| match field {
+        LedgerField::Nothing => Value::Null,
+        LedgerField::Truth(value) => (*value).into(),
+        LedgerField::Whole(value) => (*value).into(),
+        LedgerField::Text(value) => value.as_str().into(),
+        LedgerField::Day(value) => value.to_string().into(),
     };
     Value::Object(fields.iter().map(|(name, field)| ((*name).to_owned(), value(field))).collect::<Map<_, _>>())
 }
@@ -86,7 +91,7 @@ pub struct EntryRow {
 }
 
 /// Whether the record ever was the namespace's.
-pub async fn knows(db: impl PgExecutor<'_>, namespace: NamespaceId, record: Record, id: i64) -> Result<bool> {
+pub async fn knows(db: impl PgExecutor<'_>, namespace: NamespaceId, record: LedgerRecord, id: i64) -> Result<bool> {
     let known = sqlx::query_scalar!(
         r#"
         select exists (

@@ -10,8 +10,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres};
 use tokio::time::sleep;
 
-use super::db::Pauses;
-use super::fault::Fault;
+use super::db::RetryPauses;
+use super::fault::StatementFault;
 use super::{Db, MIGRATIONS, Result, jobs};
 
 /// What servers that start at the same moment take turns by: "gatehous" in ASCII.
@@ -48,7 +48,7 @@ pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
 
 async fn take_turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
     let mut connection = pool.acquire().await?;
-    let mut waiting = Waiting::default();
+    let mut waiting = MigrationWait::default();
     loop {
         let taken = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "taken!""#, TURN);
         if taken.fetch_one(&mut *connection).await? {
@@ -59,7 +59,7 @@ async fn take_turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
 }
 
 async fn run(pool: &PgPool) -> anyhow::Result<()> {
-    let mut waiting = Waiting::default();
+    let mut waiting = MigrationWait::default();
     loop {
         let error: anyhow::Error = match MIGRATIONS.run(pool).await {
             Ok(()) => match jobs::migrate(&pool.clone().into()).await {
@@ -79,7 +79,7 @@ async fn run(pool: &PgPool) -> anyhow::Result<()> {
 fn gave_way(error: &anyhow::Error) -> bool {
     let ours = match error.downcast_ref::<MigrateError>() {
         Some(MigrateError::ExecuteMigration(error, _) | MigrateError::Execute(error)) => {
-            Fault::of(error) == Fault::Contention
+            StatementFault::of(error) == StatementFault::Contention
         }
         _ => false,
     };
@@ -91,12 +91,12 @@ fn gave_way(error: &anyhow::Error) -> bool {
 
 /// Somebody waits, and says so from time to time.
 #[derive(Debug, Default)]
-struct Waiting {
-    pauses: Pauses,
+struct MigrationWait {
+    pauses: RetryPauses,
     said: Option<Instant>,
 }
 
-impl Waiting {
+impl MigrationWait {
     async fn a_moment(&mut self, why: &'static str) {
         if self.said.is_none_or(|said| said.elapsed() >= WORD) {
             tracing::warn!("{why}");

@@ -5,13 +5,13 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, ledger};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Author, Entry, Record};
-use crate::domain::minutes::{Known, NewPack, Pack};
+use crate::domain::ledger::{LedgerAuthor, LedgerEntry, LedgerRecord};
+use crate::domain::minutes::{KnownPacks, MinutesPack, NewPack};
 
 /// The packs of these purchases, wherever they are.
-pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Known> {
+pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<KnownPacks> {
     let rows = sqlx::query_as!(
-        Row,
+        PackRow,
         "
         select id, namespace_id, number_of_minutes, expires_at, purchase_xid
         from ci_minutes_additional_packs
@@ -24,9 +24,9 @@ pub async fn list_by_xids(db: impl PgExecutor<'_>, xids: &[String]) -> Result<Kn
 }
 
 /// The pack of that purchase, which nobody else changes until the transaction ends.
-pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Option<Pack>> {
+pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Option<MinutesPack>> {
     let row = sqlx::query_as!(
-        Row,
+        PackRow,
         "
         select id, namespace_id, number_of_minutes, expires_at, purchase_xid
         from ci_minutes_additional_packs
@@ -35,13 +35,13 @@ pub async fn find_for_update(db: impl PgExecutor<'_>, xid: &str) -> Result<Optio
         ",
         xid
     );
-    Ok(row.fetch_optional(db).await?.map(Row::pack))
+    Ok(row.fetch_optional(db).await?.map(PackRow::pack))
 }
 
 /// The namespace's packs, which nobody else changes until the transaction ends.
-pub async fn list_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Vec<Pack>> {
+pub async fn list_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Vec<MinutesPack>> {
     let rows = sqlx::query_as!(
-        Row,
+        PackRow,
         "
         select id, namespace_id, number_of_minutes, expires_at, purchase_xid
         from ci_minutes_additional_packs
@@ -51,11 +51,11 @@ pub async fn list_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) ->
         ",
         namespace.0
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Row::pack).collect())
+    Ok(rows.fetch_all(db).await?.into_iter().map(PackRow::pack).collect())
 }
 
 #[derive(Debug)]
-struct Row {
+struct PackRow {
     id: i64,
     namespace_id: i64,
     number_of_minutes: i32,
@@ -63,9 +63,9 @@ struct Row {
     purchase_xid: Option<String>,
 }
 
-impl Row {
-    fn pack(self) -> Pack {
-        Pack {
+impl PackRow {
+    fn pack(self) -> MinutesPack {
+        MinutesPack {
             id: self.id,
             namespace: NamespaceId(self.namespace_id),
             number_of_minutes: self.number_of_minutes,
@@ -81,14 +81,14 @@ pub async fn insert(
     conn: &mut PgConnection,
     namespace: NamespaceId,
     packs: &[NewPack],
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let minutes: Vec<i32> = packs.iter().map(|pack| pack.number_of_minutes).collect();
     let dates: Vec<NaiveDate> = packs.iter().map(|pack| pack.expires_at).collect();
     let xids: Vec<String> = packs.iter().map(|pack| pack.purchase_xid.clone()).collect();
     let rows = sqlx::query_as!(
-        Row,
+        PackRow,
         r#"
         insert into ci_minutes_additional_packs (namespace_id, number_of_minutes, expires_at, purchase_xid)
         select $1, pack.number_of_minutes, pack.expires_at, pack.purchase_xid
@@ -102,8 +102,9 @@ pub async fn insert(
         &dates,
         &xids,
     );
-    let packs = rows.fetch_all(&mut *conn).await?.into_iter().map(Row::pack);
-    let entries: Vec<Entry> = packs.map(|pack| Entry { after: Some(pack.fields()), ..entry(&pack) }).collect();
+    let packs = rows.fetch_all(&mut *conn).await?.into_iter().map(PackRow::pack);
+    let entries: Vec<LedgerEntry> =
+        packs.map(|pack| LedgerEntry { after: Some(pack.fields()), ..entry(&pack) }).collect();
     ledger::insert(conn, author, now, &entries).await
 }
 
@@ -112,11 +113,11 @@ pub async fn move_all(
     conn: &mut PgConnection,
     source: NamespaceId,
     target: NamespaceId,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<usize> {
     let rows = sqlx::query_as!(
-        Row,
+        PackRow,
         "
         update ci_minutes_additional_packs
         set namespace_id = $2
@@ -126,14 +127,14 @@ pub async fn move_all(
         source.0,
         target.0,
     );
-    let mut packs: Vec<Pack> = rows.fetch_all(&mut *conn).await?.into_iter().map(Row::pack).collect();
+    let mut packs: Vec<MinutesPack> = rows.fetch_all(&mut *conn).await?.into_iter().map(PackRow::pack).collect();
     packs.sort_by_key(|pack| pack.id);
-    let moved = |pack: &Pack| {
-        let leaves = Entry { namespace: source, before: Some(pack.fields()), ..entry(pack) };
-        let arrives = Entry { after: Some(pack.fields()), ..entry(pack) };
+    let moved = |pack: &MinutesPack| {
+        let leaves = LedgerEntry { namespace: source, before: Some(pack.fields()), ..entry(pack) };
+        let arrives = LedgerEntry { after: Some(pack.fields()), ..entry(pack) };
         [leaves, arrives]
     };
-    let entries: Vec<Entry> = packs.iter().flat_map(moved).collect();
+    let entries: Vec<LedgerEntry> = packs.iter().flat_map(moved).collect();
     ledger::insert(conn, author, now, &entries).await?;
     Ok(packs.len())
 }
@@ -141,9 +142,9 @@ pub async fn move_all(
 /// Changes what a locked pack holds, and writes down what it was and is. It stays where it is.
 pub async fn change(
     conn: &mut PgConnection,
-    before: &Pack,
-    after: &Pack,
-    author: &Author,
+    before: &MinutesPack,
+    after: &MinutesPack,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
@@ -154,17 +155,22 @@ pub async fn change(
     )
     .execute(&mut *conn)
     .await?;
-    let entry = Entry { before: Some(before.fields()), after: Some(after.fields()), ..entry(after) };
+    let entry = LedgerEntry { before: Some(before.fields()), after: Some(after.fields()), ..entry(after) };
     ledger::insert(conn, author, now, &[entry]).await
 }
 
 /// Removes a locked pack, and writes down what it was.
-pub async fn delete(conn: &mut PgConnection, pack: &Pack, author: &Author, now: DateTime<Utc>) -> Result<()> {
+pub async fn delete(
+    conn: &mut PgConnection,
+    pack: &MinutesPack,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> Result<()> {
     sqlx::query!("delete from ci_minutes_additional_packs where id = $1", pack.id).execute(&mut *conn).await?;
-    let entry = Entry { before: Some(pack.fields()), ..entry(pack) };
+    let entry = LedgerEntry { before: Some(pack.fields()), ..entry(pack) };
     ledger::insert(conn, author, now, &[entry]).await
 }
 
-fn entry(pack: &Pack) -> Entry {
-    Entry { namespace: pack.namespace, record: Record::MinutesPack, id: pack.id, before: None, after: None }
+fn entry(pack: &MinutesPack) -> LedgerEntry {
+    LedgerEntry { namespace: pack.namespace, record: LedgerRecord::MinutesPack, id: pack.id, before: None, after: None }
 }

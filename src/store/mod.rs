@@ -80,9 +80,9 @@ use sqlx::PgExecutor;
 use sqlx::migrate::Migrator;
 use tokio::time::timeout;
 
-pub use self::budgets::Budgets;
+pub use self::budgets::DbBudgets;
 pub use self::db::{Connection, Db, Transaction};
-use self::fault::Fault;
+use self::fault::StatementFault;
 pub use self::migrate::migrate;
 
 /// The schema, oldest step first.
@@ -154,10 +154,10 @@ impl From<sqlx::Error> for Error {
         if fault::is_undetermined(&error) {
             return Self::Unknown(error);
         }
-        match Fault::of(&error) {
-            Fault::NotExecuted | Fault::Unanswered => Self::Unavailable(error),
-            Fault::Contention => Self::Busy(error),
-            Fault::Statement => match &error {
+        match StatementFault::of(&error) {
+            StatementFault::NotExecuted | StatementFault::Unanswered => Self::Unavailable(error),
+            StatementFault::Contention => Self::Busy(error),
+            StatementFault::Statement => match &error {
                 sqlx::Error::Database(database) if database.code().as_deref() == Some("23505") => {
                     Self::Duplicate(database.constraint().unwrap_or("a unique index").to_owned())
                 }
@@ -175,7 +175,7 @@ where
 {
     let terms = db.terms();
     let give_up = Instant::now() + terms.patience;
-    let mut pauses = db::Pauses::default();
+    let mut pauses = db::RetryPauses::default();
     loop {
         let answer = timeout(terms.patience + terms.deadline(), unit()).await;
         match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {

@@ -9,7 +9,7 @@ use crate::domain::ids::{NamespaceId, UserId};
 
 /// A namespace that can be provisioned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace {
+pub struct ProvisionedNamespace {
     /// Its id.
     pub id: NamespaceId,
     /// The name that people see.
@@ -20,7 +20,7 @@ pub struct Namespace {
     pub owner: Option<UserId>,
 }
 
-impl Namespace {
+impl ProvisionedNamespace {
     /// Whether nothing is above it.
     #[must_use]
     pub fn is_root(&self) -> bool {
@@ -35,7 +35,7 @@ impl Namespace {
 }
 
 /// The namespace of that id, or else of that full path. All that looks like a number is an id (provisioning.md 1.6).
-pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<Namespace>> {
+pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<ProvisionedNamespace>> {
     let digits = named.strip_prefix('-').unwrap_or(named);
     let is_id = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     match named.parse::<i64>() {
@@ -46,9 +46,9 @@ pub async fn find(db: impl PgExecutor<'_>, named: &str) -> Result<Option<Namespa
 }
 
 /// The namespace of that id.
-pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<Namespace>> {
+pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Option<ProvisionedNamespace>> {
     let row = sqlx::query_as!(
-        Row,
+        NamespaceRow,
         r#"
         select id, name, coalesce(traversal_ids[1], id) as "root!", type as kind, owner_id
         from namespaces
@@ -57,17 +57,17 @@ pub async fn find_by_id(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Opti
         "#,
         id.0
     );
-    Ok(row.fetch_optional(db).await?.map(Row::namespace))
+    Ok(row.fetch_optional(db).await?.map(NamespaceRow::namespace))
 }
 
 /// The namespace of that full path, whatever its case: an exact match goes first.
-pub async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<Namespace>> {
+pub async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<ProvisionedNamespace>> {
     // No text in the database has one.
     if path.contains('\0') {
         return Ok(None);
     }
     let row = sqlx::query_as!(
-        Row,
+        NamespaceRow,
         r#"
         select
           namespaces.id,
@@ -84,11 +84,11 @@ pub async fn find_by_path(db: impl PgExecutor<'_>, path: &str) -> Result<Option<
         "#,
         path
     );
-    Ok(row.fetch_optional(db).await?.map(Row::namespace))
+    Ok(row.fetch_optional(db).await?.map(NamespaceRow::namespace))
 }
 
 #[derive(Debug)]
-struct Row {
+struct NamespaceRow {
     id: i64,
     name: String,
     root: i64,
@@ -96,11 +96,11 @@ struct Row {
     owner_id: Option<i64>,
 }
 
-impl Row {
-    fn namespace(self) -> Namespace {
+impl NamespaceRow {
+    fn namespace(self) -> ProvisionedNamespace {
         // A personal namespace whose owner is gone is still nobody's group.
         let owner = (self.kind == "User").then(|| UserId(self.owner_id.unwrap_or_default()));
-        Namespace { id: NamespaceId(self.id), name: self.name, root: NamespaceId(self.root), owner }
+        ProvisionedNamespace { id: NamespaceId(self.id), name: self.name, root: NamespaceId(self.root), owner }
     }
 }
 
@@ -123,7 +123,7 @@ pub async fn lock_all(
 
 /// What a user is to a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum NamespaceStanding {
     /// They do not know that it exists.
     Hidden,
     /// They see it, and that is all.
@@ -138,7 +138,7 @@ pub async fn find_standing(
     namespace: NamespaceId,
     user: UserId,
     today: chrono::NaiveDate,
-) -> Result<Standing> {
+) -> Result<NamespaceStanding> {
     let row = sqlx::query!(
         r#"
         with
@@ -192,12 +192,12 @@ pub async fn find_standing(
         user.0,
         today,
     );
-    let Some(row) = row.fetch_optional(db).await? else { return Ok(Standing::Hidden) };
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(NamespaceStanding::Hidden) };
     let seen =
         row.visibility_level >= 20 || (row.visibility_level >= 10 && !row.external) || row.level > 0 || row.below;
     Ok(match () {
-        () if row.personal || row.level >= 50 => Standing::Owner,
-        () if seen => Standing::Visible,
-        () => Standing::Hidden,
+        () if row.personal || row.level >= 50 => NamespaceStanding::Owner,
+        () if seen => NamespaceStanding::Visible,
+        () => NamespaceStanding::Hidden,
     })
 }

@@ -7,17 +7,20 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, ledger};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Author, Entry, Record};
-use crate::domain::reconciliation::Reconciliation;
+use crate::domain::ledger::{LedgerAuthor, LedgerEntry, LedgerRecord};
+use crate::domain::reconciliation::UpcomingReconciliation;
 
 /// The namespace's upcoming reconciliation, which nobody else changes until the transaction ends.
-pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Reconciliation>> {
+pub async fn find_for_update(
+    db: impl PgExecutor<'_>,
+    namespace: NamespaceId,
+) -> Result<Option<UpcomingReconciliation>> {
     Ok(list(db, &[namespace.0]).await?.remove(&namespace.0).map(|(_, reconciliation)| reconciliation))
 }
 
-async fn list(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Result<BTreeMap<i64, (i64, Reconciliation)>> {
+async fn list(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Result<BTreeMap<i64, (i64, UpcomingReconciliation)>> {
     let rows = sqlx::query_as!(
-        Row,
+        ReconciliationRow,
         r#"
         select id, namespace_id as "namespace_id!", next_reconciliation_date, display_alert_from
         from upcoming_reconciliations
@@ -32,16 +35,16 @@ async fn list(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Result<BTreeMap<i6
 }
 
 #[derive(Debug)]
-struct Row {
+struct ReconciliationRow {
     id: i64,
     namespace_id: i64,
     next_reconciliation_date: NaiveDate,
     display_alert_from: NaiveDate,
 }
 
-impl Row {
-    fn reconciliation(&self) -> Reconciliation {
-        Reconciliation {
+impl ReconciliationRow {
+    fn reconciliation(&self) -> UpcomingReconciliation {
+        UpcomingReconciliation {
             namespace: NamespaceId(self.namespace_id),
             next_reconciliation_date: self.next_reconciliation_date,
             display_alert_from: self.display_alert_from,
@@ -52,8 +55,8 @@ impl Row {
 /// Writes reconciliations of namespaces that are locked, each of another one, over those that they have.
 pub async fn upsert(
     conn: &mut PgConnection,
-    reconciliations: &[Reconciliation],
-    author: &Author,
+    reconciliations: &[UpcomingReconciliation],
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let namespaces: Vec<i64> = reconciliations.iter().map(|one| one.namespace.0).collect();
@@ -61,7 +64,7 @@ pub async fn upsert(
     let alerts: Vec<NaiveDate> = reconciliations.iter().map(|one| one.display_alert_from).collect();
     let before = list(&mut *conn, &namespaces).await?;
     let rows = sqlx::query_as!(
-        Row,
+        ReconciliationRow,
         r#"
         insert into upcoming_reconciliations (
           namespace_id, organization_id, next_reconciliation_date, display_alert_from, created_at, updated_at
@@ -89,7 +92,7 @@ pub async fn upsert(
         let before = before.get(&row.namespace_id).map(|(_, before)| *before);
         if before != Some(after) {
             let before = before.map(|before| before.fields());
-            entries.push(Entry { before, after: Some(after.fields()), ..entry(row.namespace_id, row.id) });
+            entries.push(LedgerEntry { before, after: Some(after.fields()), ..entry(row.namespace_id, row.id) });
         }
     }
     ledger::insert(conn, author, now, &entries).await
@@ -99,11 +102,11 @@ pub async fn upsert(
 pub async fn delete(
     conn: &mut PgConnection,
     namespace: NamespaceId,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let row = sqlx::query_as!(
-        Row,
+        ReconciliationRow,
         r#"
         delete from upcoming_reconciliations
         where namespace_id = $1
@@ -112,11 +115,17 @@ pub async fn delete(
         namespace.0
     );
     let Some(row) = row.fetch_optional(&mut *conn).await? else { return Ok(false) };
-    let entry = Entry { before: Some(row.reconciliation().fields()), ..entry(row.namespace_id, row.id) };
+    let entry = LedgerEntry { before: Some(row.reconciliation().fields()), ..entry(row.namespace_id, row.id) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(true)
 }
 
-fn entry(namespace: i64, id: i64) -> Entry {
-    Entry { namespace: NamespaceId(namespace), record: Record::Reconciliation, id, before: None, after: None }
+fn entry(namespace: i64, id: i64) -> LedgerEntry {
+    LedgerEntry {
+        namespace: NamespaceId(namespace),
+        record: LedgerRecord::Reconciliation,
+        id,
+        before: None,
+        after: None,
+    }
 }

@@ -8,14 +8,14 @@ use crate::domain::ids::{NamespaceId, ProjectId};
 
 /// Whose policies they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum PolicyOwner {
     /// A project's.
     Project(ProjectId),
     /// A group's, and so those of all that is in it.
     Group(NamespaceId),
 }
 
-impl Owner {
+impl PolicyOwner {
     fn columns(self) -> (Option<i64>, Option<i64>) {
         match self {
             Self::Project(id) => (Some(id.0), None),
@@ -55,7 +55,7 @@ pub async fn list_applicable(db: impl PgExecutor<'_>, project: ProjectId) -> Res
 }
 
 /// The owner's own file.
-pub async fn find(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<PolicyFile>> {
+pub async fn find(db: impl PgExecutor<'_>, owner: PolicyOwner) -> Result<Option<PolicyFile>> {
     let (project, group) = owner.columns();
     let row = sqlx::query_as!(
         PolicyFile,
@@ -71,7 +71,7 @@ pub async fn find(db: impl PgExecutor<'_>, owner: Owner) -> Result<Option<Policy
 }
 
 /// Makes the owner's file this one.
-pub async fn upsert(db: impl PgExecutor<'_>, owner: Owner, file: &PolicyFile) -> Result<()> {
+pub async fn upsert(db: impl PgExecutor<'_>, owner: PolicyOwner, file: &PolicyFile) -> Result<()> {
     let (project, group) = owner.columns();
     sqlx::query!(
         "
@@ -97,7 +97,7 @@ pub async fn upsert(db: impl PgExecutor<'_>, owner: Owner, file: &PolicyFile) ->
 }
 
 /// Removes the owner's file, and says whether there was one.
-pub async fn delete(db: impl PgExecutor<'_>, owner: Owner) -> Result<bool> {
+pub async fn delete(db: impl PgExecutor<'_>, owner: PolicyOwner) -> Result<bool> {
     let (project, group) = owner.columns();
     let gone = sqlx::query!(
         "delete from security_orchestration_policy_configurations where project_id = $1 or namespace_id = $2",

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, ledger};
-use crate::domain::exclusion::{Exclusion, Reason};
+use crate::domain::exclusion::{ExclusionReason, StorageExclusion};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Author, Entry, Record};
+use crate::domain::ledger::{LedgerAuthor, LedgerEntry, LedgerRecord};
 
 /// The namespace's exclusion, which nobody else changes until the transaction ends.
-pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Exclusion>> {
+pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<StorageExclusion>> {
     let row = sqlx::query!(
         "
         select id, reason
@@ -19,7 +19,7 @@ pub async fn find_for_update(db: impl PgExecutor<'_>, namespace: NamespaceId) ->
         ",
         namespace.0
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Exclusion { id: row.id, namespace, reason: row.reason }))
+    Ok(row.fetch_optional(db).await?.map(|row| StorageExclusion { id: row.id, namespace, reason: row.reason }))
 }
 
 /// Whether the namespace is excluded.
@@ -33,10 +33,10 @@ pub async fn exists(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<b
 pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
-    reason: &Reason,
-    author: &Author,
+    reason: &ExclusionReason,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
-) -> Result<Option<Exclusion>> {
+) -> Result<Option<StorageExclusion>> {
     let id = sqlx::query_scalar!(
         "
         insert into namespaces_storage_limit_exclusions (namespace_id, reason, created_at, updated_at)
@@ -49,8 +49,8 @@ pub async fn create(
         now,
     );
     let Some(id) = id.fetch_optional(&mut *conn).await? else { return Ok(None) };
-    let exclusion = Exclusion { id, namespace, reason: reason.as_str().to_owned() };
-    let entry = Entry { after: Some(exclusion.fields()), ..entry(&exclusion) };
+    let exclusion = StorageExclusion { id, namespace, reason: reason.as_str().to_owned() };
+    let entry = LedgerEntry { after: Some(exclusion.fields()), ..entry(&exclusion) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(Some(exclusion))
 }
@@ -58,12 +58,12 @@ pub async fn create(
 /// Gives an exclusion that is locked another reason, and writes down what it was and is.
 pub async fn change(
     conn: &mut PgConnection,
-    before: &Exclusion,
-    reason: &Reason,
-    author: &Author,
+    before: &StorageExclusion,
+    reason: &ExclusionReason,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let after = Exclusion { reason: reason.as_str().to_owned(), ..before.clone() };
+    let after = StorageExclusion { reason: reason.as_str().to_owned(), ..before.clone() };
     sqlx::query!(
         "update namespaces_storage_limit_exclusions set reason = $2, updated_at = $3 where id = $1",
         after.id,
@@ -72,7 +72,7 @@ pub async fn change(
     )
     .execute(&mut *conn)
     .await?;
-    let entry = Entry { before: Some(before.fields()), after: Some(after.fields()), ..entry(&after) };
+    let entry = LedgerEntry { before: Some(before.fields()), after: Some(after.fields()), ..entry(&after) };
     ledger::insert(conn, author, now, &[entry]).await
 }
 
@@ -80,7 +80,7 @@ pub async fn change(
 pub async fn delete(
     conn: &mut PgConnection,
     namespace: NamespaceId,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let row = sqlx::query!(
@@ -88,8 +88,8 @@ pub async fn delete(
         namespace.0
     );
     let Some(row) = row.fetch_optional(&mut *conn).await? else { return Ok(false) };
-    let exclusion = Exclusion { id: row.id, namespace, reason: row.reason };
-    let entry = Entry { before: Some(exclusion.fields()), ..entry(&exclusion) };
+    let exclusion = StorageExclusion { id: row.id, namespace, reason: row.reason };
+    let entry = LedgerEntry { before: Some(exclusion.fields()), ..entry(&exclusion) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(true)
 }
@@ -104,7 +104,7 @@ pub async fn count(db: impl PgExecutor<'_>, most: i64) -> Result<i64> {
 }
 
 /// Exclusions with the names of their namespaces, by their ids: `limit` of them after the first `offset`.
-pub async fn list(db: impl PgExecutor<'_>, limit: i64, offset: i64) -> Result<Vec<(Exclusion, String)>> {
+pub async fn list(db: impl PgExecutor<'_>, limit: i64, offset: i64) -> Result<Vec<(StorageExclusion, String)>> {
     let rows = sqlx::query!(
         "
         select exclusion.id, exclusion.namespace_id, exclusion.reason, namespaces.name
@@ -119,16 +119,16 @@ pub async fn list(db: impl PgExecutor<'_>, limit: i64, offset: i64) -> Result<Ve
     );
     let rows = rows.fetch_all(db).await?.into_iter();
     let named = rows.map(|row| {
-        let exclusion = Exclusion { id: row.id, namespace: NamespaceId(row.namespace_id), reason: row.reason };
+        let exclusion = StorageExclusion { id: row.id, namespace: NamespaceId(row.namespace_id), reason: row.reason };
         (exclusion, row.name)
     });
     Ok(named.collect())
 }
 
-fn entry(exclusion: &Exclusion) -> Entry {
-    Entry {
+fn entry(exclusion: &StorageExclusion) -> LedgerEntry {
+    LedgerEntry {
         namespace: exclusion.namespace,
-        record: Record::StorageExclusion,
+        record: LedgerRecord::StorageExclusion,
         id: exclusion.id,
         before: None,
         after: None,

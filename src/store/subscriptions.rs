@@ -5,8 +5,10 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, ledger};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::{Author, Entry, Record};
-use crate::domain::subscription::{Change, FREE_PLAN, PAID_PLANS, Plan, Subscription, Terms};
+use crate::domain::ledger::{LedgerAuthor, LedgerEntry, LedgerRecord};
+use crate::domain::subscription::{
+    FREE_PLAN, HostedPlan, PAID_PLANS, Subscription, SubscriptionChange, SubscriptionTerms,
+};
 
 /// A change in the history.
 const UPDATED: i16 = 1;
@@ -16,7 +18,7 @@ const DESTROYED: i16 = 2;
 /// The namespace's subscription.
 pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Option<Subscription>> {
     let row = sqlx::query_as!(
-        Row,
+        SubscriptionRow,
         r#"
         select
           subscription.id,
@@ -44,7 +46,7 @@ pub async fn find(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<Opt
         "#,
         namespace.0
     );
-    Ok(row.fetch_optional(db).await?.map(Row::subscription))
+    Ok(row.fetch_optional(db).await?.map(SubscriptionRow::subscription))
 }
 
 /// The namespace's subscription, which nobody else changes until the transaction ends.
@@ -59,7 +61,7 @@ pub async fn find_for_update(conn: &mut PgConnection, namespace: NamespaceId) ->
 }
 
 #[derive(Debug)]
-struct Row {
+struct SubscriptionRow {
     id: i64,
     namespace_id: i64,
     plan_id: Option<i64>,
@@ -81,9 +83,9 @@ struct Row {
     updated_at: DateTime<Utc>,
 }
 
-impl Row {
+impl SubscriptionRow {
     fn subscription(self) -> Subscription {
-        let plan = self.plan_id.map(|id| Plan {
+        let plan = self.plan_id.map(|id| HostedPlan {
             id,
             code: self.plan_name.unwrap_or_default(),
             title: self.plan_title.unwrap_or_default(),
@@ -91,7 +93,7 @@ impl Row {
         Subscription {
             id: self.id,
             namespace: NamespaceId(self.namespace_id),
-            terms: Terms {
+            terms: SubscriptionTerms {
                 plan,
                 start_date: self.start_date,
                 end_date: self.end_date,
@@ -113,11 +115,11 @@ impl Row {
 }
 
 /// The plan of that name; null stands for the free one.
-pub async fn find_plan(db: impl PgExecutor<'_>, name: Option<&str>) -> Result<Option<Plan>> {
+pub async fn find_plan(db: impl PgExecutor<'_>, name: Option<&str>) -> Result<Option<HostedPlan>> {
     let name = name.unwrap_or(FREE_PLAN);
     let row = sqlx::query!(r#"select id, coalesce(title, '') as "title!" from plans where name = $1"#, name);
     let row = row.fetch_optional(db).await?;
-    Ok(row.map(|row| Plan { id: row.id, code: name.to_owned(), title: row.title }))
+    Ok(row.map(|row| HostedPlan { id: row.id, code: name.to_owned(), title: row.title }))
 }
 
 /// The name of the plan that a root namespace has subscribed to.
@@ -138,8 +140,8 @@ pub async fn find_plan_name(db: impl PgExecutor<'_>, root: NamespaceId) -> Resul
 pub async fn create(
     conn: &mut PgConnection,
     namespace: NamespaceId,
-    terms: &Terms,
-    author: &Author,
+    terms: &SubscriptionTerms,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<Option<Subscription>> {
     let id = sqlx::query_scalar!(
@@ -176,13 +178,18 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let entry = Entry { before: None, after: Some(subscription.fields()), ..entry(&subscription) };
+    let entry = LedgerEntry { before: None, after: Some(subscription.fields()), ..entry(&subscription) };
     ledger::insert(conn, author, now, &[entry]).await?;
     Ok(Some(subscription))
 }
 
 /// Writes a change of a subscription that is locked, what was before to the history, and both to the ledger.
-pub async fn change(conn: &mut PgConnection, change: &Change, author: &Author, now: DateTime<Utc>) -> Result<()> {
+pub async fn change(
+    conn: &mut PgConnection,
+    change: &SubscriptionChange,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let (before, after) = (&change.before, &change.after);
     let terms = &after.terms;
     sqlx::query!(
@@ -226,7 +233,7 @@ pub async fn change(conn: &mut PgConnection, change: &Change, author: &Author, n
         insert_history(&mut *conn, before, UPDATED, now).await?;
     }
     if change.is_change() {
-        let entry = Entry { before: Some(before.fields()), after: Some(after.fields()), ..entry(after) };
+        let entry = LedgerEntry { before: Some(before.fields()), after: Some(after.fields()), ..entry(after) };
         ledger::insert(conn, author, now, &[entry]).await?;
     }
     Ok(())
@@ -236,19 +243,19 @@ pub async fn change(conn: &mut PgConnection, change: &Change, author: &Author, n
 pub async fn delete(
     conn: &mut PgConnection,
     subscription: &Subscription,
-    author: &Author,
+    author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!("delete from gitlab_subscriptions where id = $1", subscription.id).execute(&mut *conn).await?;
     insert_history(&mut *conn, subscription, DESTROYED, now).await?;
-    let entry = Entry { before: Some(subscription.fields()), after: None, ..entry(subscription) };
+    let entry = LedgerEntry { before: Some(subscription.fields()), after: None, ..entry(subscription) };
     ledger::insert(conn, author, now, &[entry]).await
 }
 
-fn entry(subscription: &Subscription) -> Entry {
-    Entry {
+fn entry(subscription: &Subscription) -> LedgerEntry {
+    LedgerEntry {
         namespace: subscription.namespace,
-        record: Record::Subscription,
+        record: LedgerRecord::Subscription,
         id: subscription.id,
         before: None,
         after: None,

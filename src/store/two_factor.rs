@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use sqlx::PgExecutor;
 
 use super::{Error, Result};
-use crate::crypto::seal::{Closed, Seal, Sealed};
+use crate::crypto::seal::{Seal, SealedValue, UnsealError};
 use crate::domain::account_lock::{FAILURES_THAT_LOCK, last_ended_lock};
 use crate::domain::ids::UserId;
 
@@ -52,7 +52,7 @@ pub async fn find_otp_secret(
     db: impl PgExecutor<'_>,
     seal: &Seal,
     user: UserId,
-) -> Result<Option<std::result::Result<SecretString, Closed>>> {
+) -> Result<Option<std::result::Result<SecretString, UnsealError>>> {
     let row = sqlx::query!(
         "select encrypted_otp_secret, encrypted_otp_secret_iv, encrypted_otp_secret_salt
          from users
@@ -62,7 +62,7 @@ pub async fn find_otp_secret(
     .fetch_optional(db)
     .await?;
     Ok(row.and_then(|row| {
-        let sealed = Sealed {
+        let sealed = SealedValue {
             ciphertext: row.encrypted_otp_secret?,
             iv: row.encrypted_otp_secret_iv.unwrap_or_default(),
             salt: row.encrypted_otp_secret_salt.unwrap_or_default(),

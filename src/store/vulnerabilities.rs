@@ -7,13 +7,15 @@ use uuid::Uuid;
 use super::Result;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
-use crate::domain::vulnerability::{Finding, Identifier, REPORT_TYPE, Reporter, Scanner, State};
+use crate::domain::vulnerability::{
+    AgentReporter, Finding, FindingIdentifier, FindingScanner, REPORT_TYPE, VulnerabilityState,
+};
 
 /// Vulnerabilities that one statement resolves.
 const BATCH: i64 = 250;
 
 /// Who acts for an agent in its project: whoever made the agent. Nothing where the project is gone.
-pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Option<Reporter>> {
+pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Option<AgentReporter>> {
     let row = sqlx::query!(
         r#"
         select
@@ -39,7 +41,7 @@ pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Op
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Reporter {
+    Ok(row.map(|row| AgentReporter {
         project: ProjectId(row.project),
         user: row.user.map(UserId),
         admin: row.admin,
@@ -48,7 +50,7 @@ pub async fn find_reporter(db: impl PgExecutor<'_>, agent: AgentId) -> Result<Op
 }
 
 /// The state of the vulnerability that this finding makes.
-pub async fn find_state(db: impl PgExecutor<'_>, uuid: Uuid) -> Result<Option<State>> {
+pub async fn find_state(db: impl PgExecutor<'_>, uuid: Uuid) -> Result<Option<VulnerabilityState>> {
     let state = sqlx::query_scalar!(
         "select vulnerabilities.state
          from vulnerability_occurrences
@@ -58,12 +60,12 @@ pub async fn find_state(db: impl PgExecutor<'_>, uuid: Uuid) -> Result<Option<St
     )
     .fetch_optional(db)
     .await?;
-    Ok(state.map(State::of))
+    Ok(state.map(VulnerabilityState::of))
 }
 
 /// A report of a finding, for the row that it becomes.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct VulnerabilityReport<'a> {
     /// Whose token it came with.
     pub agent: AgentId,
     /// The agent's project.
@@ -82,7 +84,7 @@ pub struct Report<'a> {
 
 /// What became of a new report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
+pub enum InsertedVulnerability {
     /// It is a vulnerability now.
     Created,
     /// Somebody else has reported it meanwhile.
@@ -93,8 +95,8 @@ pub enum Inserted {
 
 /// Makes a vulnerability of a finding that was not known a moment ago. All in the caller's transaction; rows that others
 /// may write too are taken in the same order by everybody: scanner, identifiers, finding, then what the project sums up.
-pub async fn insert(db: &mut PgConnection, report: &Report<'_>) -> Result<Inserted> {
-    let Report { agent, project, author, uuid, finding, quota, now } = report;
+pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> Result<InsertedVulnerability> {
+    let VulnerabilityReport { agent, project, author, uuid, finding, quota, now } = report;
     let scanner = find_or_insert_scanner(db, *project, &finding.scanner).await?;
     let identifiers = find_or_insert_identifiers(db, *project, &finding.identifiers).await?;
     let row = sqlx::query!(
@@ -184,14 +186,14 @@ pub async fn insert(db: &mut PgConnection, report: &Report<'_>) -> Result<Insert
     .fetch_optional(db)
     .await?;
     Ok(match row {
-        Some(row) if i64::from(row.vulnerability_count) > i64::from(*quota) => Inserted::OverQuota,
-        Some(_) => Inserted::Created,
-        None => Inserted::Known,
+        Some(row) if i64::from(row.vulnerability_count) > i64::from(*quota) => InsertedVulnerability::OverQuota,
+        Some(_) => InsertedVulnerability::Created,
+        None => InsertedVulnerability::Known,
     })
 }
 
 /// The scanner's row. What the first report said of it stays.
-async fn find_or_insert_scanner(db: &mut PgConnection, project: ProjectId, scanner: &Scanner) -> Result<i64> {
+async fn find_or_insert_scanner(db: &mut PgConnection, project: ProjectId, scanner: &FindingScanner) -> Result<i64> {
     if let Some(id) = find_scanner(db, project, scanner).await? {
         return Ok(id);
     }
@@ -210,7 +212,7 @@ async fn find_or_insert_scanner(db: &mut PgConnection, project: ProjectId, scann
     find_scanner(db, project, scanner).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
-async fn find_scanner(db: &mut PgConnection, project: ProjectId, scanner: &Scanner) -> Result<Option<i64>> {
+async fn find_scanner(db: &mut PgConnection, project: ProjectId, scanner: &FindingScanner) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!(
         "select id
          from vulnerability_scanners
@@ -228,10 +230,10 @@ async fn find_scanner(db: &mut PgConnection, project: ProjectId, scanner: &Scann
 async fn find_or_insert_identifiers(
     db: &mut PgConnection,
     project: ProjectId,
-    identifiers: &[Identifier],
+    identifiers: &[FindingIdentifier],
 ) -> Result<Vec<i64>> {
     let mut fingerprints: Vec<[u8; 20]> = Vec::new();
-    let mut distinct: Vec<&Identifier> = Vec::new();
+    let mut distinct: Vec<&FindingIdentifier> = Vec::new();
     for identifier in identifiers {
         let fingerprint = identifier.fingerprint;
         if !fingerprints.contains(&fingerprint) {
@@ -244,7 +246,8 @@ async fn find_or_insert_identifiers(
         return Ok(found);
     }
     let bytes: Vec<Vec<u8>> = fingerprints.iter().map(|fingerprint| fingerprint.to_vec()).collect();
-    let column = |of: fn(&Identifier) -> &str| distinct.iter().map(|one| of(one).to_owned()).collect::<Vec<String>>();
+    let column =
+        |of: fn(&FindingIdentifier) -> &str| distinct.iter().map(|one| of(one).to_owned()).collect::<Vec<String>>();
     let urls: Vec<Option<String>> = distinct.iter().map(|one| one.url.clone()).collect();
     sqlx::query!(
         "insert into vulnerability_identifiers (project_id, fingerprint, external_type, external_id, name, url)

@@ -8,8 +8,8 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Result;
-use crate::crypto::attr_encrypted::{ColumnKey, Undecryptable};
-use crate::domain::egress::Egress;
+use crate::crypto::attr_encrypted::{ColumnKey, UndecryptableColumns};
+use crate::domain::egress::EgressPolicy;
 use crate::domain::ids::{NamespaceId, ProjectId, WebHookId};
 use crate::domain::web_hook::{HookHealth, HookSubscriptions};
 
@@ -18,7 +18,7 @@ const LOGS: i64 = 20;
 
 /// Whose pushes a hook is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum HookOwner {
     /// Those to one project.
     Project(ProjectId),
     /// Those to the projects of a group and of the groups below it.
@@ -27,7 +27,7 @@ pub enum Owner {
     Instance,
 }
 
-impl Owner {
+impl HookOwner {
     fn columns(self) -> (&'static str, Option<i64>, Option<i64>) {
         match self {
             Self::Project(id) => ("ProjectHook", Some(id.0), None),
@@ -73,7 +73,7 @@ impl PartialEq for WebHook {
 
 /// What an upsert did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upserted {
+pub enum UpsertedHook {
     /// There was no hook with this URL.
     Created,
     /// There was one, and something of it was different.
@@ -87,7 +87,7 @@ pub enum Upserted {
 ///
 /// # Errors
 /// Where the database does not answer, or a hook cannot be decrypted.
-pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Result<Vec<(WebHookId, WebHook)>> {
+pub async fn list(db: impl PgExecutor<'_>, owner: HookOwner, key: &ColumnKey) -> Result<Vec<(WebHookId, WebHook)>> {
     let (kind, project, group) = owner.columns();
     let rows = sqlx::query!(
         r#"
@@ -142,20 +142,20 @@ pub async fn list(db: impl PgExecutor<'_>, owner: Owner, key: &ColumnKey) -> Res
 /// Where the database does not answer, or a hook of the owner cannot be decrypted.
 pub async fn upsert(
     db: &mut PgConnection,
-    owner: Owner,
+    owner: HookOwner,
     hook: &WebHook,
     key: &ColumnKey,
-) -> Result<(WebHookId, Upserted)> {
+) -> Result<(WebHookId, UpsertedHook)> {
     let hooks = list(&mut *db, owner, key).await?;
     let same = hooks.into_iter().find(|(_, found)| found.url.expose_secret() == hook.url.expose_secret());
     match same {
-        Some((id, found)) if found == *hook => Ok((id, Upserted::Unchanged)),
-        Some((id, _)) => update(db, id, hook, key).await.map(|()| (id, Upserted::Updated)),
-        None => insert(db, owner, hook, key).await.map(|id| (id, Upserted::Created)),
+        Some((id, found)) if found == *hook => Ok((id, UpsertedHook::Unchanged)),
+        Some((id, _)) => update(db, id, hook, key).await.map(|()| (id, UpsertedHook::Updated)),
+        None => insert(db, owner, hook, key).await.map(|id| (id, UpsertedHook::Created)),
     }
 }
 
-async fn insert(db: &mut PgConnection, owner: Owner, hook: &WebHook, key: &ColumnKey) -> Result<WebHookId> {
+async fn insert(db: &mut PgConnection, owner: HookOwner, hook: &WebHook, key: &ColumnKey) -> Result<WebHookId> {
     let (kind, project, group) = owner.columns();
     let url = key.encrypt(hook.url.expose_secret());
     let token = hook.token.as_ref().map(|token| key.encrypt(token.expose_secret()));
@@ -228,7 +228,7 @@ pub async fn delete(db: impl PgExecutor<'_>, id: WebHookId) -> Result<bool> {
 
 /// A hook that subscribes to what happens to a project.
 #[derive(Debug, Clone)]
-pub struct Subscriber {
+pub struct HookSubscriber {
     /// The hook.
     pub id: WebHookId,
     /// What it listens to.
@@ -239,7 +239,11 @@ pub struct Subscriber {
 
 /// The hooks that subscribe to anything that happens to a project: its own, those of the groups above it, and the instance's.
 /// Hooks that are disabled for good are left out.
-pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &ColumnKey) -> Result<Vec<Subscriber>> {
+pub async fn list_listening(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    key: &ColumnKey,
+) -> Result<Vec<HookSubscriber>> {
     let rows = sqlx::query!(
         r#"
         select
@@ -277,7 +281,7 @@ pub async fn list_listening(db: impl PgExecutor<'_>, project: ProjectId, key: &C
         // A URL that cannot be decrypted goes nowhere, as its delivery will find out.
         let url = key.decrypt(&row.encrypted_url, &row.encrypted_url_iv).ok();
         let receiver = url.map_or_else(|| format!("hook {}", row.id), |url| receiver(key, url.expose_secret()));
-        Subscriber { id: WebHookId(row.id), listening, receiver }
+        HookSubscriber { id: WebHookId(row.id), listening, receiver }
     });
     Ok(hooks.collect())
 }
@@ -314,7 +318,7 @@ pub async fn insert_delivery(
 
 /// What is to be delivered, and how.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct HookDelivery {
     /// The hook.
     pub hook: WebHookId,
     /// Whether it is the instance's own.
@@ -332,7 +336,7 @@ pub struct Delivery {
     /// The body.
     pub body: String,
     /// Where the request may go.
-    pub egress: Egress,
+    pub egress: EgressPolicy,
     /// No request leaves the instance now.
     pub silent: bool,
     /// How the hook's receiver does.
@@ -345,7 +349,7 @@ pub struct Delivery {
 ///
 /// # Errors
 /// Where the database does not answer, or the hook cannot be decrypted.
-pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -> Result<Option<Delivery>> {
+pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -> Result<Option<HookDelivery>> {
     let row = sqlx::query!(
         r#"
         select
@@ -382,7 +386,7 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
     .await?;
     let Some(row) = row else { return Ok(None) };
     let local = if row.system { row.system_local } else { row.hooks_local };
-    Ok(Some(Delivery {
+    Ok(Some(HookDelivery {
         hook: WebHookId(row.id),
         system: row.system,
         url: key.decrypt(&row.encrypted_url, &row.encrypted_url_iv).map_err(undecryptable)?,
@@ -391,7 +395,7 @@ pub async fn find_delivery(db: impl PgExecutor<'_>, id: Uuid, key: &ColumnKey) -
         trigger: row.trigger,
         event: row.event_uuid,
         body: row.request_data,
-        egress: Egress { local: local.unwrap_or_default(), exceptions: row.exceptions.unwrap_or_default() },
+        egress: EgressPolicy { local: local.unwrap_or_default(), exceptions: row.exceptions.unwrap_or_default() },
         silent: row.silent.unwrap_or_default(),
         health: HookHealth::of(row.system, row.recent_failures, row.disabled_until),
         created_at: row.created_at,
@@ -420,7 +424,7 @@ pub async fn delete_deliveries(db: impl PgExecutor<'_>, then: DateTime<Utc>) -> 
 
 /// What a receiver answered, or why it did not.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ReceiverAnswer {
     /// Its status.
     pub status: Option<u16>,
     /// The beginning of its body.
@@ -432,7 +436,7 @@ pub struct Answer {
 }
 
 /// Keeps an answer, and of each hook the last few.
-pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, answer: &Answer) -> Result<()> {
+pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, answer: &ReceiverAnswer) -> Result<()> {
     let status = answer.status.map_or_else(|| "internal error".to_owned(), |status| status.to_string());
     sqlx::query!(
         "insert into web_hook_logs (
@@ -579,7 +583,7 @@ fn token(key: &ColumnKey, text: Option<&str>, iv: Option<&str>) -> Result<Option
     }
 }
 
-fn undecryptable(error: Undecryptable) -> super::Error {
+fn undecryptable(error: UndecryptableColumns) -> super::Error {
     super::Error::Query(sqlx::Error::Decode(error.into()))
 }
 

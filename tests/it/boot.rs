@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{get, post};
-use gatehouse::config::Limits;
+use gatehouse::config::RequestLimits;
 use gatehouse::domain::scim::ScimScope;
-use gatehouse::http::extract::Params;
+use gatehouse::http::extract::RequestParams;
 use gatehouse::http::layers;
-use gatehouse::http::tasks::Tasks;
+use gatehouse::http::tasks::RequestTasks;
 use gatehouse::server::{Listener, serve};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -50,7 +50,7 @@ pub struct Here {
 }
 
 impl Here {
-    pub async fn serves(name: &str, router: Router, limits: Limits) -> Self {
+    pub async fn serves(name: &str, router: Router, limits: RequestLimits) -> Self {
         let folder = Folder::new(name);
         let socket = folder.0.join("socket");
         let listener = Listener::unix(&socket).await.unwrap();
@@ -72,12 +72,12 @@ impl Here {
     }
 }
 
-pub fn around(router: Router, limits: &Limits) -> Router {
-    layers::layered(router, limits, &Tasks::default())
+pub fn around(router: Router, limits: &RequestLimits) -> Router {
+    layers::layered(router, limits, &RequestTasks::default())
 }
 
 pub fn small() -> Router {
-    around(Router::new().route("/", get(async || "here")), &Limits::default())
+    around(Router::new().route("/", get(async || "here")), &RequestLimits::default())
 }
 
 /// Whether the answer says that it is the last one of its connection.
@@ -87,7 +87,7 @@ pub fn closes(answer: &Answer) -> bool {
 
 #[tokio::test]
 async fn a_connection_is_kept_until_its_client_wants_it_closed() {
-    let here = Here::serves("kept", small(), Limits::default()).await;
+    let here = Here::serves("kept", small(), RequestLimits::default()).await;
     here.talk(|mut wire| {
         for _ in 0..3 {
             assert_eq!(wire.ask("GET", "/", "", "").body, "here");
@@ -108,7 +108,7 @@ async fn tcp_is_served_alike() {
     let Listener::Tcp(tcp) = &listener else { panic!("a TCP listener") };
     let address = tcp.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let ended = tokio::spawn(serve(listener, small(), Limits::default(), stopped));
+    let ended = tokio::spawn(serve(listener, small(), RequestLimits::default(), stopped));
     let talk = tokio::task::spawn_blocking(move || {
         let mut wire = Wire::tcp(address).unwrap();
         assert_eq!(wire.ask("GET", "//", "", "").body, "here");
@@ -123,7 +123,7 @@ async fn tcp_is_served_alike() {
 
 #[tokio::test]
 async fn a_slow_head_is_cut() {
-    let limits = Limits { header_timeout: 1, ..Limits::default() };
+    let limits = RequestLimits { header_timeout: 1, ..RequestLimits::default() };
     let here = Here::serves("slow-head", small(), limits).await;
     here.talk(|mut wire| {
         let begun = Instant::now();
@@ -137,10 +137,12 @@ async fn a_slow_head_is_cut() {
 
 #[tokio::test]
 async fn a_slow_body_is_answered_in_time() {
-    let slow = post(async |Params(body): Params<Value>| body.to_string());
+    let slow = post(async |RequestParams(body): RequestParams<Value>| body.to_string());
     // The time of the body, or that of the request, whichever ends first.
-    for limits in [Limits { body_timeout: 1, ..Limits::default() }, Limits { request_timeout: 1, ..Limits::default() }]
-    {
+    for limits in [
+        RequestLimits { body_timeout: 1, ..RequestLimits::default() },
+        RequestLimits { request_timeout: 1, ..RequestLimits::default() },
+    ] {
         let router = around(Router::new().route("/", slow.clone()), &limits);
         let here = Here::serves("slow-body", router, limits).await;
         here.talk(|mut wire| {
@@ -156,7 +158,7 @@ async fn a_slow_body_is_answered_in_time() {
 
 #[tokio::test]
 async fn a_full_server_serves_the_next_client_when_one_leaves_and_stops_when_it_is_asked_to() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = RequestLimits { connections: 1, ..RequestLimits::default() };
     let here = Here::serves("full", small(), limits).await;
     let first = here
         .talk(|mut wire| {
@@ -185,7 +187,7 @@ async fn a_panic_is_one_requests_failure() {
         panic!("a bug, on purpose")
     }
     let router = Router::new().route("/", get(async || "here")).route("/panic", get(panics));
-    let here = Here::serves("panic", around(router, &Limits::default()), Limits::default()).await;
+    let here = Here::serves("panic", around(router, &RequestLimits::default()), RequestLimits::default()).await;
     here.talk(|mut wire| {
         let failed = wire.ask("GET", "/panic", "X-Request-Id: mine\r\n", "");
         assert_eq!((failed.status, failed.body.as_str()), (500, r#"{"message":"500 Internal Server Error"}"#));

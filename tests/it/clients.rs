@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gatehouse::config::Limits;
+use gatehouse::config::RequestLimits;
 use gatehouse::domain::scim::ScimScope;
 use gatehouse::server::{Listener, serve};
 use secrecy::ExposeSecret;
@@ -42,7 +42,7 @@ fn stuffed(socket: &Path) -> UnixStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_never_read_lose_their_places() {
-    let limits = Limits { connections: 20, write_timeout: 1, ..Limits::default() };
+    let limits = RequestLimits { connections: 20, write_timeout: 1, ..RequestLimits::default() };
     let here = Here::serves("never-read", small(), limits).await;
     let socket = here.socket.clone();
     let held = tokio::task::spawn_blocking(move || {
@@ -67,7 +67,7 @@ async fn clients_that_never_read_lose_their_places() {
 /// A byte now and then is no reading.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_reads_drop_by_drop_loses_its_place() {
-    let limits = Limits { connections: 1, write_timeout: 1, ..Limits::default() };
+    let limits = RequestLimits { connections: 1, write_timeout: 1, ..RequestLimits::default() };
     let here = Here::serves("drops", small(), limits).await;
     let socket = here.socket.clone();
     let dripping = tokio::task::spawn_blocking(move || {
@@ -88,7 +88,7 @@ async fn a_client_that_reads_drop_by_drop_loses_its_place() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
-    let here = Here::serves("idle", small(), Limits { header_timeout: 1, ..Limits::default() }).await;
+    let here = Here::serves("idle", small(), RequestLimits { header_timeout: 1, ..RequestLimits::default() }).await;
     here.talk(|mut wire| {
         assert_eq!(wire.ask("GET", "/", "", "").status, 200);
         let begun = Instant::now();
@@ -105,7 +105,8 @@ async fn one_address_has_its_share_of_the_places_and_a_proxy_all() {
         let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let Listener::Tcp(tcp) = &listener else { panic!("a TCP listener") };
         let address = tcp.local_addr().unwrap();
-        let limits = Limits { connections: 5, connections_per_peer: 2, exempt_peers, ..Limits::default() };
+        let limits =
+            RequestLimits { connections: 5, connections_per_peer: 2, exempt_peers, ..RequestLimits::default() };
         let (stop, stopped) = watch::channel(false);
         let ended = tokio::spawn(serve(listener, small(), limits, stopped));
         tokio::task::spawn_blocking(move || {
@@ -158,7 +159,7 @@ async fn metrics_do_not_grow_with_what_clients_make_up(pool: PgPool) {
 
 /// A server in this process over the application of a test.
 async fn serving(app: &TestApp, name: &str) -> Here {
-    Here::serves(name, app.router.clone(), Limits::default()).await
+    Here::serves(name, app.router.clone(), RequestLimits::default()).await
 }
 
 /// Of a stranger no more than a few KiB are read, wherever a credential may stand in a body.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::future::join_all;
-use gatehouse::config::Database;
+use gatehouse::config::DatabaseSettings;
 use gatehouse::domain::ids::AgentId;
 use gatehouse::domain::scim::ScimScope;
 use gatehouse::store::{Db, Error};
@@ -33,7 +33,7 @@ fn url(pool: &PgPool) -> String {
 
 /// Connections of a server's queue.
 fn queue(pool: &PgPool) -> Db {
-    Db::beside(&Database { url: url(pool).into(), ..Database::default() }, 4).unwrap()
+    Db::beside(&DatabaseSettings { url: url(pool).into(), ..DatabaseSettings::default() }, 4).unwrap()
 }
 
 /// An application with connections of its own, and what each area needs to be asked.
@@ -292,7 +292,7 @@ async fn a_lock_that_is_held_for_long_stops_its_own_area_alone(pool: PgPool) {
 
 fn through(proxy: &Proxy) -> Db {
     let url: SecretString = proxy.url().into();
-    Db::beside(&Database { url, acquire_timeout: 2, ..Database::default() }, 2).unwrap()
+    Db::beside(&DatabaseSettings { url, acquire_timeout: 2, ..DatabaseSettings::default() }, 2).unwrap()
 }
 
 /// Lets a connection come back to its pool, for that is an answer too.

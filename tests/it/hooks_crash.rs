@@ -12,7 +12,7 @@ use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::HookSubscriptions;
 use gatehouse::http::auth::{self, shell};
 use gatehouse::store::reference_counters;
-use gatehouse::store::web_hooks::{self, Owner, WebHook};
+use gatehouse::store::web_hooks::{self, HookOwner, WebHook};
 use reqwest::Client;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ impl Story {
     }
 }
 
-async fn hook(app: &TestApp, owner: Owner, receiver: &Receiver) {
+async fn hook(app: &TestApp, owner: HookOwner, receiver: &Receiver) {
     let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
     let url = receiver.url().as_str().into();
     let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
@@ -94,7 +94,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice(pool: PgPool) {
     let project = given.project("g/p").await.developer("rubi").await;
     let rubi = given.user("rubi").await;
     let receiver = Receiver::start().await;
-    hook(&app, Owner::Project(project.id), &receiver).await;
+    hook(&app, HookOwner::Project(project.id), &receiver).await;
 
     let mut servers = Vec::new();
     for _ in 0..2 {

@@ -7,10 +7,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use chrono::{NaiveDateTime, TimeDelta};
 use gatehouse::background::last_used::LastUsedWriter;
-use gatehouse::config::CustomersDot;
+use gatehouse::config::CustomersDotSettings;
 use gatehouse::domain::ids::UserId;
-use gatehouse::domain::ledger::Actor;
-use gatehouse::http::auth::customers_dot::CustomersDot as CustomersDotAuth;
+use gatehouse::domain::ledger::LedgerActor;
+use gatehouse::http::auth::customers_dot::CustomersDotAuth;
 use gatehouse::http::auth::personal_access_token::TokenAuth;
 use gatehouse::http::auth::provisioning::{Provisioner, ProvisioningAuth, require};
 use serde_json::json;
@@ -189,10 +189,10 @@ async fn an_admin_endpoint_needs_an_admin_and_scopes_that_suffice(pool: PgPool) 
         url: "http://localhost".to_owned(),
         documented_header: false,
     };
-    let customers_dot = CustomersDotAuth::new(&CustomersDot::default(), app.clock.clone()).unwrap();
+    let customers_dot = CustomersDotAuth::new(&CustomersDotSettings::default(), app.clock.clone()).unwrap();
     let auth = ProvisioningAuth { tokens: auth, customers_dot };
     let who = async |provisioner: Provisioner| match &provisioner.author().actor {
-        Actor::Administrator(_, username) => username.clone(),
+        LedgerActor::Administrator(_, username) => username.clone(),
         other => format!("{other:?}"),
     };
     let router: Router = Router::new().route("/", get(who).post(who)).route_layer(from_fn_with_state(auth, require));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gatehouse::domain::re2::{Anchors, Regex};
+use gatehouse::domain::re2::{AnchorMode, Re2};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -623,7 +623,7 @@ fn push_rules_mean_what_they_mean_to_re2() {
     let answers = asked(&python, &json!(questions));
     let (mut differences, mut taken) = (Vec::new(), 0);
     for ((pattern, texts), (refusal, matches)) in questions.iter().zip(answers) {
-        match (Regex::new(pattern, Anchors::Text), refusal) {
+        match (Re2::new(pattern, AnchorMode::Text), refusal) {
             (Ok(regex), None) => {
                 taken += 1;
                 for (text, expected) in texts.iter().zip(matches) {

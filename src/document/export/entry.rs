@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::document::check;
 use crate::document::kinds::security_policies::SecurityPoliciesEntry;
 use crate::document::words::NumberedWord;
-use crate::domain::re2::{Anchors, Regex};
+use crate::domain::re2::{AnchorMode, Re2};
 use crate::domain::ssh_key::PublicKey;
 use crate::security_policies::to_file;
 use crate::store::push_rules::PushRuleRow;
@@ -89,17 +89,17 @@ pub(super) fn push_rules(row: PushRuleRow) -> Value {
         ("commit_committer_check", json!(row.commit_committer_check)),
         ("commit_committer_name_check", json!(row.commit_committer_name_check)),
         ("reject_non_dco_commits", json!(row.reject_non_dco_commits)),
-        ("commit_message_regex", expression(row.commit_message_regex, Anchors::Lines)),
-        ("commit_message_negative_regex", expression(row.commit_message_negative_regex, Anchors::Lines)),
-        ("author_email_regex", expression(row.author_email_regex, Anchors::Text)),
-        ("file_name_regex", expression(row.file_name_regex, Anchors::Text)),
-        ("branch_name_regex", expression(row.branch_name_regex, Anchors::Text)),
+        ("commit_message_regex", expression(row.commit_message_regex, AnchorMode::Lines)),
+        ("commit_message_negative_regex", expression(row.commit_message_negative_regex, AnchorMode::Lines)),
+        ("author_email_regex", expression(row.author_email_regex, AnchorMode::Text)),
+        ("file_name_regex", expression(row.file_name_regex, AnchorMode::Text)),
+        ("branch_name_regex", expression(row.branch_name_regex, AnchorMode::Text)),
     ]))
 }
 
 /// An expression that applying would take.
-fn expression(text: Option<String>, anchors: Anchors) -> Value {
-    text.filter(|text| Regex::new(text, anchors).is_ok()).map_or(Value::Null, Value::String)
+fn expression(text: Option<String>, anchors: AnchorMode) -> Value {
+    text.filter(|text| Re2::new(text, anchors).is_ok()).map_or(Value::Null, Value::String)
 }
 
 /// The policies of a file, where applying them would write the same file.

@@ -9,7 +9,7 @@ use crate::document::changes::FieldChanges;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay, stated};
-use crate::domain::add_on::{AddOn, Purchase, Terms, Wanted};
+use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseRequest, PurchaseTerms};
 use crate::domain::ids::NamespaceId;
 use crate::store::{Result, add_on_purchases};
 
@@ -56,7 +56,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &AddOnP
     let Some((wanted, changes)) = compare(run, place, entry, existing.as_ref().map(|purchase| &purchase.terms)) else {
         return Ok(());
     };
-    let terms = match Terms::new(wanted) {
+    let terms = match PurchaseTerms::new(wanted) {
         Ok(terms) => terms,
         Err(complaints) => {
             // Of a quantity that is left out, GitLab says so twice.
@@ -70,7 +70,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &AddOnP
         Some(before) if changes.is_empty() => before,
         Some(before) => {
             run.updated(&what, &changes);
-            let after = Purchase { terms, ..before.clone() };
+            let after = AddOnPurchase { terms, ..before.clone() };
             add_on_purchases::change(&mut *run.conn, &before, after, &author, now).await?
         }
         None if !namespace.is_root() => {
@@ -108,12 +108,12 @@ fn compare(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
     entry: &AddOnPurchaseEntry,
-    before: Option<&Terms>,
-) -> Option<(Wanted, FieldChanges)> {
+    before: Option<&PurchaseTerms>,
+) -> Option<(PurchaseRequest, FieldChanges)> {
     let problems = run.problems();
     let expires_on = entry.expires_on.as_ref().and_then(|day| run.day(&place.key("expires_on"), day));
     let started_on = run.optional_day(&place.key("started_on"), entry.started_on.as_ref());
-    let mut wanted = before.map_or_else(Wanted::default, |terms| Wanted {
+    let mut wanted = before.map_or_else(PurchaseRequest::default, |terms| PurchaseRequest {
         quantity: Some(terms.quantity),
         started_on: terms.started_on,
         expires_on: Some(terms.expires_on),

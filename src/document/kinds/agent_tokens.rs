@@ -11,10 +11,10 @@ use crate::document::changes::FieldChanges;
 use crate::document::object_kind::{EntryPosition, NewIds, ObjectKind, RowBatch};
 use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, GivenValue, StatedId};
-use crate::domain::agent::{self, Agent, MOST_TOKENS};
+use crate::domain::agent::{self, ClusterAgent, MOST_TOKENS};
 use crate::domain::ids::{AgentId, ProjectId};
 use crate::store::Result;
-use crate::store::agent_tokens::{self, Activity, AgentTokenRow};
+use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow};
 use crate::store::sets::agents as agent_sets;
 
 /// A token that an agent shows.
@@ -36,7 +36,7 @@ pub struct AgentTokenEntry {
 /// A token of the document, and its agent.
 pub(crate) struct StatedAgentToken<'d> {
     pub(crate) position: EntryPosition,
-    agent: Agent,
+    agent: ClusterAgent,
     project_path: &'d str,
     whose: String,
     entry: &'d AgentTokenEntry,
@@ -46,7 +46,7 @@ pub(crate) struct StatedAgentToken<'d> {
 
 impl<'d> StatedAgentToken<'d> {
     /// The tokens of an agent, those that are to go first. One that is nowhere is a problem.
-    pub(crate) fn list(run: &mut ApplyRun<'_>, stated: &StatedAgent<'d>, agent: &Agent) -> Vec<Self> {
+    pub(crate) fn list(run: &mut ApplyRun<'_>, stated: &StatedAgent<'d>, agent: &ClusterAgent) -> Vec<Self> {
         let EntryPosition { place, order } = &stated.position;
         let place = place.key("tokens");
         let mut tokens: Vec<Self> = Vec::new();
@@ -90,7 +90,7 @@ impl AgentTokens {
             return Ok(());
         }
         for (id, name) in agent_tokens::revoke(&mut *run.conn, agent.id, Some(&entry.name)).await? {
-            agent_tokens::insert_activity(run.conn, agent, Activity::TokenRevoked, Some(id), run.now).await?;
+            agent_tokens::insert_activity(run.conn, agent, AgentActivity::TokenRevoked, Some(id), run.now).await?;
             *self.active.entry(agent.id).or_default() -= 1;
             run.removed(&format!("token {name} of {whose}"));
         }

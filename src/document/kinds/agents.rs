@@ -14,7 +14,7 @@ use crate::document::place::DocumentPlace;
 use crate::document::report::ReportPhase;
 use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, StatedId, stated};
-use crate::domain::agent::{self, Agent};
+use crate::domain::agent::{self, ClusterAgent};
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 use crate::store::namespaces::PathOwner;
 use crate::store::sets::agents as agent_sets;
@@ -80,9 +80,9 @@ impl<'d> StatedAgent<'d> {
 
 /// The agents that a document states.
 pub(crate) struct AgentSet {
-    known: HashMap<(ProjectId, String), Agent>,
+    known: HashMap<(ProjectId, String), ClusterAgent>,
     ids: NewIds,
-    rows: RowBatch<Agent>,
+    rows: RowBatch<ClusterAgent>,
 }
 
 impl AgentSet {
@@ -91,7 +91,7 @@ impl AgentSet {
     }
 
     /// The agent, where it exists now and its entry has no problem.
-    pub(crate) fn find(&self, stated: &StatedAgent<'_>) -> Option<&Agent> {
+    pub(crate) fn find(&self, stated: &StatedAgent<'_>) -> Option<&ClusterAgent> {
         self.known.get(&(stated.project, stated.entry.name.clone()))
     }
 
@@ -177,7 +177,7 @@ impl ObjectKind for AgentSet {
             (Some(FoundRow::Missing(chosen)), _) => {
                 let id = AgentId(self.ids.next(run, chosen).await?);
                 let name = entry.name.clone();
-                let agent = Agent { id, name, project: *project, created_by: creator.flatten() };
+                let agent = ClusterAgent { id, name, project: *project, created_by: creator.flatten() };
                 self.rows.insert(id.0, agent.clone());
                 run.added(&what);
                 agent
@@ -195,7 +195,7 @@ impl ObjectKind for AgentSet {
         for (_, agent) in self.rows.take_updates() {
             agents::update_creator(&mut *run.conn, agent.id, agent.created_by).await?;
         }
-        let inserts: Vec<Agent> = self.rows.take_inserts().into_iter().map(|(_, agent)| agent).collect();
+        let inserts: Vec<ClusterAgent> = self.rows.take_inserts().into_iter().map(|(_, agent)| agent).collect();
         if !inserts.is_empty() {
             agent_sets::insert(&mut *run.conn, &inserts).await?;
         }
@@ -207,7 +207,7 @@ impl ObjectKind for AgentSet {
 /// own configuration could not open.
 #[derive(Default)]
 pub(crate) struct AgentAccess {
-    agents: HashMap<(ProjectId, String), Agent>,
+    agents: HashMap<(ProjectId, String), ClusterAgent>,
     opened: HashMap<AgentId, Vec<(ProjectId, String)>>,
 }
 

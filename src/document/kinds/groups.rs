@@ -25,7 +25,7 @@ use crate::document::words::{
     BranchProtectionWord, Ensure, GivenValue, LevelWord, ProjectCreationWord, ProtocolWord, StatedId, VisibilityWord,
     stated,
 };
-use crate::domain::full_path::{Position, check_name, split};
+use crate::domain::full_path::{PathPosition, check_name, split};
 use crate::domain::ids::NamespaceId;
 use crate::domain::scim::ScimScope;
 use crate::store::namespaces::{self, GroupRow, GroupSettingsRow, PathOwner, SamlRow};
@@ -195,7 +195,7 @@ impl GroupSet {
         group: &GroupEntry,
     ) -> Result<Option<(NamespaceId, bool)>> {
         let (parent_path, last) = split(&group.path);
-        let position = if parent_path.is_some() { Position::Subgroup } else { Position::Root };
+        let position = if parent_path.is_some() { PathPosition::Subgroup } else { PathPosition::Root };
         if let Err(reason) = check_name(last, position) {
             run.problem(&place.key("path"), reason.to_string());
             return Ok(None);
@@ -543,10 +543,10 @@ pub(crate) async fn apply_others(
         push_rules::apply(run, &place.key("push_rules"), PushRuleOwner::Group(id), &group.path, rules).await?;
     }
     if let Some(policies) = &group.security_policies {
-        let owner = policy_files::Owner::Group(id);
+        let owner = policy_files::PolicyOwner::Group(id);
         security_policies::apply(run, &place.key("security_policies"), owner, &group.path, policies).await?;
     }
-    hooks::apply(run, &place.key("hooks"), web_hooks::Owner::Group(id), &group.path, &group.hooks).await
+    hooks::apply(run, &place.key("hooks"), web_hooks::HookOwner::Group(id), &group.path, &group.hooks).await
 }
 
 impl GroupEntry {

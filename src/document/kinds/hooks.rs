@@ -10,7 +10,7 @@ use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, GivenValue, stated};
 use crate::domain::web_hook::HookSubscriptions;
 use crate::store::Result;
-use crate::store::web_hooks::{self, Owner, Upserted, WebHook};
+use crate::store::web_hooks::{self, HookOwner, UpsertedHook, WebHook};
 
 /// A hook, found by its URL among those of its owner.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,7 +44,7 @@ pub struct HookEntry {
 pub async fn apply(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
-    owner: Owner,
+    owner: HookOwner,
     of: &str,
     hooks: &[HookEntry],
 ) -> Result<()> {
@@ -68,7 +68,7 @@ pub async fn apply(
 async fn apply_one(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
-    owner: Owner,
+    owner: HookOwner,
     what: &str,
     stated: &HookEntry,
     url: &str,
@@ -93,7 +93,7 @@ async fn apply_one(
     hook.listening.push_events = stated.push_events.unwrap_or(hook.listening.push_events);
     hook.listening.tag_push_events = stated.tag_push_events.unwrap_or(hook.listening.tag_push_events);
     hook.listening.alert_events = stated.alert_events.unwrap_or(hook.listening.alert_events);
-    if stated.repository_update_events == Some(true) && owner != Owner::Instance {
+    if stated.repository_update_events == Some(true) && owner != HookOwner::Instance {
         run.problem(&place.key("repository_update_events"), "is for hooks of the instance: no other hears of them");
     }
     let updates = stated.repository_update_events.unwrap_or(hook.listening.repository_update_events);
@@ -102,9 +102,9 @@ async fn apply_one(
     hook.listening.branch_filter = filter.unwrap_or(hook.listening.branch_filter);
     hook.enable_ssl_verification = stated.enable_ssl_verification.unwrap_or(hook.enable_ssl_verification);
     match web_hooks::upsert(&mut *run.conn, owner, &hook, &key).await?.1 {
-        Upserted::Created => run.added(what),
-        Upserted::Updated => run.changed(what),
-        Upserted::Unchanged => {}
+        UpsertedHook::Created => run.added(what),
+        UpsertedHook::Updated => run.changed(what),
+        UpsertedHook::Unchanged => {}
     }
     Ok(())
 }

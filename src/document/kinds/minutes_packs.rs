@@ -10,8 +10,8 @@ use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay};
 use crate::domain::ids::NamespaceId;
-use crate::domain::ledger::Record;
-use crate::domain::minutes::{Pack, Wanted};
+use crate::domain::ledger::LedgerRecord;
+use crate::domain::minutes::{MinutesPack, PackRequest};
 use crate::services::credit_minutes::credit_locked;
 use crate::store::{Result, ledger, minutes_packs, namespaces};
 
@@ -42,7 +42,9 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Minute
     let (author, now) = (run.author(), run.now);
     if let Some(pack) = existing.as_ref().filter(|pack| pack.namespace != namespace) {
         let holder = namespaces::find_path(&mut *run.conn, pack.namespace).await?.unwrap_or_default();
-        if entry.ensure.is_absent() || !ledger::knows(&mut *run.conn, namespace, Record::MinutesPack, pack.id).await? {
+        if entry.ensure.is_absent()
+            || !ledger::knows(&mut *run.conn, namespace, LedgerRecord::MinutesPack, pack.id).await?
+        {
             let reason = format!("the purchase belongs to {holder}; PATCH .../minutes/move moves packs");
             run.problem(&place.key("namespace"), reason);
             return Ok(());
@@ -73,7 +75,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Minute
         }
         Some(after)
     } else {
-        let wanted = Wanted {
+        let wanted = PackRequest {
             number_of_minutes: entry.number_of_minutes,
             expires_at,
             purchase_xid: Some(entry.purchase_xid.clone()),
@@ -94,8 +96,8 @@ async fn credit(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
     namespace: NamespaceId,
-    wanted: &Wanted,
-) -> Result<Option<Pack>> {
+    wanted: &PackRequest,
+) -> Result<Option<MinutesPack>> {
     if wanted.number_of_minutes.is_none() {
         run.problem(&place.key("number_of_minutes"), "is missing");
     }

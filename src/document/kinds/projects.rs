@@ -22,7 +22,7 @@ use crate::document::object_kind::{EntryPosition, NewIds, ObjectKind, RowBatch};
 use crate::document::place::DocumentPlace;
 use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, FeatureWord, StatedId, VisibilityWord, stated};
-use crate::domain::full_path::{Position, check_name, split};
+use crate::domain::full_path::{PathPosition, check_name, split};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::store::members::MemberSource;
 use crate::store::namespaces::PathOwner;
@@ -225,7 +225,7 @@ impl ProjectSet {
             run.problem(&place, reason);
             return Ok(None);
         };
-        if let Err(reason) = check_name(last, Position::Project) {
+        if let Err(reason) = check_name(last, PathPosition::Project) {
             run.problem(&place, reason.to_string());
             return Ok(None);
         }
@@ -529,13 +529,13 @@ pub(crate) async fn apply_others(run: &mut ApplyRun<'_>, project: &AppliedProjec
     if let Some(rules) = &entry.push_rules {
         push_rules::apply(run, &place.key("push_rules"), PushRuleOwner::Project(id), path, rules).await?;
     }
-    hooks::apply(run, &place.key("hooks"), web_hooks::Owner::Project(id), path, &entry.hooks).await?;
+    hooks::apply(run, &place.key("hooks"), web_hooks::HookOwner::Project(id), path, &entry.hooks).await?;
     if let Some(tracking) = &entry.error_tracking {
         error_tracking::apply(run, &place.key("error_tracking"), (id, path), tracking).await?;
     }
     run.at(order.part(part::POLICIES));
     if let Some(policies) = &entry.security_policies {
-        let owner = policy_files::Owner::Project(id);
+        let owner = policy_files::PolicyOwner::Project(id);
         security_policies::apply(run, &place.key("security_policies"), owner, path, policies).await?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::document::run::ApplyRun;
 use crate::document::words::Ensure;
 use crate::domain::ids::NamespaceId;
 use crate::store::Result;
-use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::store::provisioned_namespaces::{self, ProvisionedNamespace};
 
 /// The namespace of that path. Where there is none, nothing needs to be removed from it.
 pub async fn namespace(
@@ -14,7 +14,7 @@ pub async fn namespace(
     place: &DocumentPlace,
     path: &str,
     ensure: Ensure,
-) -> Result<Option<Namespace>> {
+) -> Result<Option<ProvisionedNamespace>> {
     let found = provisioned_namespaces::find_by_path(&mut *run.conn, path).await?;
     if found.is_none() && !ensure.is_absent() && !run.has_failed(path) {
         run.problem(&place.key("namespace"), format!("there is no group or user {path}"));

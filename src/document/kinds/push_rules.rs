@@ -7,7 +7,7 @@ use crate::document::changes::FieldChanges;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, stated};
-use crate::domain::re2::{Anchors, Regex};
+use crate::domain::re2::{AnchorMode, Re2};
 use crate::store::Result;
 use crate::store::push_rules::{self, PushRuleOwner, PushRuleRow};
 
@@ -84,15 +84,15 @@ pub async fn apply(
 impl PushRulesEntry {
     fn check(&self, run: &mut ApplyRun<'_>, place: &DocumentPlace) {
         let expressions = [
-            ("commit_message_regex", &self.commit_message_regex, Anchors::Lines),
-            ("commit_message_negative_regex", &self.commit_message_negative_regex, Anchors::Lines),
-            ("author_email_regex", &self.author_email_regex, Anchors::Text),
-            ("file_name_regex", &self.file_name_regex, Anchors::Text),
-            ("branch_name_regex", &self.branch_name_regex, Anchors::Text),
+            ("commit_message_regex", &self.commit_message_regex, AnchorMode::Lines),
+            ("commit_message_negative_regex", &self.commit_message_negative_regex, AnchorMode::Lines),
+            ("author_email_regex", &self.author_email_regex, AnchorMode::Text),
+            ("file_name_regex", &self.file_name_regex, AnchorMode::Text),
+            ("branch_name_regex", &self.branch_name_regex, AnchorMode::Text),
         ];
         for (name, expression, anchors) in expressions {
             if let Some(Some(text)) = expression
-                && let Err(error) = Regex::new(text, anchors)
+                && let Err(error) = Re2::new(text, anchors)
             {
                 run.problem(&place.key(name), format!("is no regular expression of RE2's: {error}"));
             }

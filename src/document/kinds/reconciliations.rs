@@ -9,7 +9,7 @@ use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay};
 use crate::domain::ids::NamespaceId;
-use crate::domain::reconciliation::Reconciliation as Dates;
+use crate::domain::reconciliation::UpcomingReconciliation as Dates;
 use crate::store::{Result, provisioned_namespaces, reconciliations};
 
 /// A reconciliation, found by its namespace.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::Ensure;
-use crate::security_policies::{self, ApprovalPolicy, Policy};
+use crate::security_policies::{self, ApprovalPolicy, ScanPolicy};
 use crate::store::Result;
-use crate::store::security_policies::{self as files, Owner, PolicyFile};
+use crate::store::security_policies::{self as files, PolicyFile, PolicyOwner};
 
 /// What GitLab keeps in the file `.gitlab/security-policies/policy.yml` of another project, and when it was changed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub struct SecurityPoliciesEntry {
     pub updated_at: Option<DateTime<Utc>>,
     /// Policies that have scans run.
     #[serde(default)]
-    pub scan_execution_policy: Vec<Policy>,
+    pub scan_execution_policy: Vec<ScanPolicy>,
     /// Policies that keep protected branches from being pushed to.
     #[serde(default)]
     pub approval_policy: Vec<ApprovalPolicy>,
@@ -33,7 +33,7 @@ pub struct SecurityPoliciesEntry {
 pub async fn apply(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
-    owner: Owner,
+    owner: PolicyOwner,
     whose: &str,
     stated: &SecurityPoliciesEntry,
 ) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::document::changes::FieldChanges;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::Ensure;
-use crate::domain::exclusion::Reason;
+use crate::domain::exclusion::ExclusionReason;
 use crate::domain::ids::NamespaceId;
 use crate::store::{Result, storage_exclusions};
 
@@ -43,7 +43,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Storag
     let mut stated = existing.as_ref().map(|exclusion| exclusion.reason.clone());
     let mut changes = FieldChanges::default();
     changes.set("reason", &mut stated, entry.reason.clone().map(Some));
-    let reason = match Reason::new(stated) {
+    let reason = match ExclusionReason::new(stated) {
         Ok(reason) => reason,
         Err(complaint) => {
             run.problem(&place.key("reason"), complaint);

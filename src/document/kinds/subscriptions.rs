@@ -9,7 +9,7 @@ use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay, stated};
 use crate::domain::ids::NamespaceId;
-use crate::domain::subscription::{Change, Plan, Subscription, Terms};
+use crate::domain::subscription::{HostedPlan, Subscription, SubscriptionChange, SubscriptionTerms};
 use crate::store::{Result, provisioned_namespaces, subscriptions};
 
 /// A subscription, found by its namespace.
@@ -48,7 +48,12 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Subscr
     let existing = subscriptions::find_for_update(&mut *run.conn, namespace).await?;
     let what = format!("subscription of {}", entry.namespace);
     let before = existing.as_ref().map(|subscription| subscription.terms.clone());
-    let new = Terms { trial: Some(false), seats: Some(0), max_seats_used: Some(0), ..Terms::default() };
+    let new = SubscriptionTerms {
+        trial: Some(false),
+        seats: Some(0),
+        max_seats_used: Some(0),
+        ..SubscriptionTerms::default()
+    };
     let Some((terms, changes)) = stated_terms(run, place, entry, before.unwrap_or(new)).await? else { return Ok(()) };
     if terms.start_date.is_none() {
         run.problem(&place.key("start_date"), "is missing, for example 2027-01-31");
@@ -75,7 +80,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Subscr
                 };
                 let after =
                     Subscription { terms, max_seats_used_changed_at: changed_at, updated_at: now, ..before.clone() };
-                let change = Change { before, after, counts_anew: false };
+                let change = SubscriptionChange { before, after, counts_anew: false };
                 subscriptions::change(&mut *run.conn, &change, &author, now).await?;
                 run.updated(&what, &changes);
             }
@@ -115,8 +120,8 @@ async fn stated_terms(
     run: &mut ApplyRun<'_>,
     place: &DocumentPlace,
     entry: &SubscriptionEntry,
-    mut terms: Terms,
-) -> Result<Option<(Terms, FieldChanges)>> {
+    mut terms: SubscriptionTerms,
+) -> Result<Option<(SubscriptionTerms, FieldChanges)>> {
     let problems = run.problems();
     let plan = match &entry.plan_code {
         None => None,
@@ -134,7 +139,7 @@ async fn stated_terms(
     let trial_starts_on = run.optional_day(&place.key("trial_starts_on"), entry.trial_starts_on.as_ref());
     let trial_ends_on = run.optional_day(&place.key("trial_ends_on"), entry.trial_ends_on.as_ref());
     let mut changes = FieldChanges::default();
-    let code = |plan: &Option<Plan>| plan.as_ref().map_or("none", |plan| plan.code.as_str()).to_owned();
+    let code = |plan: &Option<HostedPlan>| plan.as_ref().map_or("none", |plan| plan.code.as_str()).to_owned();
     changes.set_as("plan_code", &mut terms.plan, plan, code);
     changes.set("start_date", &mut terms.start_date, start_date.map(Some));
     changes.set("end_date", &mut terms.end_date, end_date);

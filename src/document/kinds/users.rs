@@ -13,13 +13,13 @@ use super::keys::KeyEntry;
 use super::provisioned;
 use super::subscriptions;
 use super::tokens::TokenEntry;
-use crate::crypto::seal::Closed;
+use crate::crypto::seal::UnsealError;
 use crate::document::changes::FieldChanges;
 use crate::document::object_kind::{EntryPosition, NewIds, ObjectKind, RowBatch};
 use crate::document::place::DocumentPlace;
 use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, GivenValue, StatedId, stated};
-use crate::domain::full_path::{Position, check_name};
+use crate::domain::full_path::{PathPosition, check_name};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::two_factor::is_secret;
 use crate::store::namespaces::{self, PathOwner, PersonalRow};
@@ -126,7 +126,7 @@ pub(crate) struct StatedUser<'d> {
 pub(crate) struct UserSet {
     records: HashMap<UserId, UserRecord>,
     addresses: UserAddresses,
-    otp_secrets: HashMap<UserId, std::result::Result<SecretString, Closed>>,
+    otp_secrets: HashMap<UserId, std::result::Result<SecretString, UnsealError>>,
     ids: NewIds,
     namespace_ids: NewIds,
     rows: RowBatch<UserRow>,
@@ -213,7 +213,7 @@ impl UserSet {
         place: &DocumentPlace,
         user: &UserEntry,
     ) -> Result<Option<FoundRow>> {
-        if let Err(reason) = check_name(&user.username, Position::Root) {
+        if let Err(reason) = check_name(&user.username, PathPosition::Root) {
             run.problem(&place.key("username"), reason.to_string());
             return Ok(None);
         }

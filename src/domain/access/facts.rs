@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::attempt::AccessProtocol;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
-use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
+use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 use crate::domain::ssh_key::KeyKind;
 
@@ -195,7 +195,7 @@ pub struct AccessProject {
     /// Its full path, as it is written now.
     pub full_path: String,
     /// Who may see it.
-    pub visibility: Visibility,
+    pub visibility: VisibilityLevel,
     /// Nobody finds it.
     pub hidden: bool,
     /// It, or a group above it, is archived.
@@ -274,7 +274,7 @@ pub struct AccessSnippet {
     /// Whose it is.
     pub author: UserId,
     /// Who may see it.
-    pub visibility: Visibility,
+    pub visibility: VisibilityLevel,
     /// Its storage is being moved.
     pub repository_read_only: bool,
     /// The Gitaly storage that holds it, and its path there.

@@ -24,7 +24,7 @@ pub use keys::key_expires_soon;
 use self::accounts::account_denial;
 use self::keys::unfit_key;
 use self::snippets::{may_read_snippet, snippet_push_denial};
-use crate::domain::level::{AccessLevel, FeatureLevel, Visibility};
+use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 
 /// What becomes of an attempt.
@@ -222,7 +222,7 @@ fn may_read(facts: &AccessFacts, attempt: &Attempt, project: &AccessProject) -> 
     if project.hidden {
         return false;
     }
-    let public = project.visibility == Visibility::Public;
+    let public = project.visibility == VisibilityLevel::Public;
     let (visible, exempt) = match facts.actor() {
         AccessActor::Nobody => (public, false),
         AccessActor::DeployKey(_) => (public || project.deploy_key_can_push.is_some(), false),
@@ -236,11 +236,11 @@ fn may_read(facts: &AccessFacts, attempt: &Attempt, project: &AccessProject) -> 
 }
 
 /// Whether the visibility alone lets the user see it.
-fn sees(user: &AccessUser, visibility: Visibility) -> bool {
+fn sees(user: &AccessUser, visibility: VisibilityLevel) -> bool {
     match visibility {
-        Visibility::Private => false,
-        Visibility::Internal => !user.external,
-        Visibility::Public => true,
+        VisibilityLevel::Private => false,
+        VisibilityLevel::Internal => !user.external,
+        VisibilityLevel::Public => true,
     }
 }
 
@@ -275,7 +275,7 @@ fn download_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
 
 /// 2.3.1, for the code and the wiki alike
 fn may_download(facts: &AccessFacts, project: &AccessProject, feature: FeatureLevel) -> bool {
-    let open_to_all = project.visibility == Visibility::Public && feature == FeatureLevel::Enabled;
+    let open_to_all = project.visibility == VisibilityLevel::Public && feature == FeatureLevel::Enabled;
     if feature == FeatureLevel::Disabled {
         return false;
     }

@@ -19,7 +19,7 @@ const BYTES: usize = 8 << 20;
 
 /// An expression that is ready to match.
 #[derive(Debug)]
-pub struct Regex(meta::Regex);
+pub struct Re2(meta::Regex);
 
 /// Why a text is no expression, in RE2's words, and the part of the text that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,19 +39,19 @@ impl fmt::Display for RegexError {
 
 /// Where `^` and `$` match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchors {
+pub enum AnchorMode {
     /// At the text's own ends.
     Text,
     /// At the ends of each line.
     Lines,
 }
 
-impl Regex {
+impl Re2 {
     /// The expression that a text is.
     ///
     /// # Errors
     /// Where RE2 would not take it.
-    pub fn new(pattern: &str, anchors: Anchors) -> Result<Self, RegexError> {
+    pub fn new(pattern: &str, anchors: AnchorMode) -> Result<Self, RegexError> {
         let tree = parse::parse(pattern, anchors)?;
         // `\B` and `\C` may match inside a character.
         let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(BYTES)).onepass(false);

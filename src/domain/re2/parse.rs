@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look, Repetition};
 
-use super::{Anchors, RegexError, groups};
+use super::{AnchorMode, RegexError, groups};
 
 /// How often a part may be repeated, repetitions of repetitions counted together.
 const REPETITIONS: u32 = 1000;
@@ -15,14 +15,15 @@ const LAST: u32 = 0x10_ffff;
 ///
 /// # Errors
 /// Where RE2 would not take it.
-pub fn parse(pattern: &str, anchors: Anchors) -> Result<Hir, RegexError> {
-    let flags = Flags { any_case: false, by_line: anchors == Anchors::Lines, dot_takes_newline: false };
-    let parser = Parser { pattern, at: 0, flags, open: Vec::new(), group: Group::default(), repeated_since: None };
+pub fn parse(pattern: &str, anchors: AnchorMode) -> Result<Hir, RegexError> {
+    let flags = GroupFlags { any_case: false, by_line: anchors == AnchorMode::Lines, dot_takes_newline: false };
+    let parser =
+        Re2Parser { pattern, at: 0, flags, open: Vec::new(), group: OpenGroup::default(), repeated_since: None };
     parser.parse()
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Flags {
+struct GroupFlags {
     any_case: bool,
     by_line: bool,
     dot_takes_newline: bool,
@@ -30,33 +31,33 @@ struct Flags {
 
 /// What stands between two parentheses, as far as it is read.
 #[derive(Debug, Default)]
-struct Group {
-    alternatives: Vec<Part>,
-    parts: Vec<Part>,
+struct OpenGroup {
+    alternatives: Vec<ParsedPart>,
+    parts: Vec<ParsedPart>,
 }
 
 /// A piece of the tree, and what bounds look at.
 #[derive(Debug)]
-struct Part {
+struct ParsedPart {
     tree: Hir,
     /// The largest product of the repetitions that stand in each other.
     repeated: u64,
     depth: usize,
 }
 
-struct Parser<'a> {
+struct Re2Parser<'a> {
     pattern: &'a str,
     /// The byte that is read next.
     at: usize,
-    flags: Flags,
+    flags: GroupFlags,
     /// The groups around the one that is read, with their flags.
-    open: Vec<(Group, Flags)>,
-    group: Group,
+    open: Vec<(OpenGroup, GroupFlags)>,
+    group: OpenGroup,
     /// Where the operator begins that has just repeated a part.
     repeated_since: Option<usize>,
 }
 
-impl Parser<'_> {
+impl Re2Parser<'_> {
     fn parse(mut self) -> Result<Hir, RegexError> {
         while let Some(char) = self.peek() {
             let repeated_since = self.repeated_since.take();
@@ -146,7 +147,7 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, tree: Hir) {
-        self.group.parts.push(Part { tree, repeated: 1, depth: 1 });
+        self.group.parts.push(ParsedPart { tree, repeated: 1, depth: 1 });
     }
 
     fn literal(&mut self) {
@@ -272,7 +273,7 @@ impl Parser<'_> {
             return Err(self.wrong("invalid repetition size", from));
         }
         let tree = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(part.tree) });
-        self.group.parts.push(Part { tree, repeated, depth: part.depth + 1 });
+        self.group.parts.push(ParsedPart { tree, repeated, depth: part.depth + 1 });
         self.repeated_since = Some(from);
         Ok(())
     }
@@ -486,19 +487,19 @@ impl Parser<'_> {
     }
 }
 
-impl Group {
+impl OpenGroup {
     fn end_alternative(&mut self) {
         let parts = std::mem::take(&mut self.parts);
-        self.alternatives.push(Part::of(parts, Hir::concat));
+        self.alternatives.push(ParsedPart::of(parts, Hir::concat));
     }
 
-    fn end(mut self) -> Part {
+    fn end(mut self) -> ParsedPart {
         self.end_alternative();
-        Part::of(self.alternatives, Hir::alternation)
+        ParsedPart::of(self.alternatives, Hir::alternation)
     }
 }
 
-impl Part {
+impl ParsedPart {
     fn of(mut parts: Vec<Self>, join: fn(Vec<Hir>) -> Hir) -> Self {
         if parts.len() == 1
             && let Some(part) = parts.pop()

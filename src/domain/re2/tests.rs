@@ -3,7 +3,7 @@
 use super::*;
 
 fn matches(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern, Anchors::Text).unwrap_or_else(|error| panic!("{pattern}: {error}")).is_match(text)
+    Re2::new(pattern, AnchorMode::Text).unwrap_or_else(|error| panic!("{pattern}: {error}")).is_match(text)
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn what_other_dialects_refuse_is_taken() {
 
 #[test]
 fn lines_have_ends_where_that_is_asked_for() {
-    let lines = Regex::new("^b$", Anchors::Lines).unwrap();
+    let lines = Re2::new("^b$", AnchorMode::Lines).unwrap();
     assert!(
         lines.is_match("a\nb\nc") && !matches("^b$", "a\nb\nc") && !matches("b$", "b\n") && matches("(?m)b$", "b\n")
     );
@@ -53,7 +53,7 @@ fn what_is_wrong_is_told_in_the_words_of_re2() {
         "[[:foo:]]",
         r"\pL{1000}",
     ]
-    .map(|pattern| Regex::new(pattern, Anchors::Text).unwrap_err().to_string())
+    .map(|pattern| Re2::new(pattern, AnchorMode::Text).unwrap_err().to_string())
     .to_vec();
     insta::assert_snapshot!(said.join("\n"), @r"
     invalid repetition size: {1001}
@@ -75,17 +75,17 @@ fn what_is_wrong_is_told_in_the_words_of_re2() {
     pattern too large - compile failed
     ");
     let deep = "(?:b*".repeat(300) + &")*".repeat(300);
-    assert!(Regex::new(&deep, Anchors::Text).unwrap_err().to_string().starts_with("expression nests too deeply"));
+    assert!(Re2::new(&deep, AnchorMode::Text).unwrap_err().to_string().starts_with("expression nests too deeply"));
 }
 
 proptest::proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(pattern in "\\PC*", text in "\\PC*") {
-        let _ = Regex::new(&pattern, Anchors::Text).map(|regex| regex.is_match(&text));
+        let _ = Re2::new(&pattern, AnchorMode::Text).map(|regex| regex.is_match(&text));
     }
 
     #[test]
     fn what_looks_like_syntax_is_read_without_a_panic(pattern in r"([*+?{}()\[\]|^$.,:<>PimsUQEpxd0-9\\-]|[ab]){0,40}") {
-        let _ = Regex::new(&pattern, Anchors::Lines).map(|regex| regex.is_match("ab"));
+        let _ = Re2::new(&pattern, AnchorMode::Lines).map(|regex| regex.is_match("ab"));
     }
 }

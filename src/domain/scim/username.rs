@@ -1,6 +1,6 @@
 //! The user name that is made of what an identity provider sends (scim.md 3.2).
 
-use crate::domain::full_path::{Position, check_name};
+use crate::domain::full_path::{PathPosition, check_name};
 
 /// The most characters that a name is made of; numbers follow.
 pub const MAX_LENGTH: usize = 255;
@@ -44,7 +44,7 @@ fn tidied(name: &str) -> String {
 
 /// The name, with a number behind it where it is a word that GitLab keeps for itself.
 fn allowed(name: &str) -> Option<String> {
-    let is_good = |name: &str| check_name(name, Position::Root).is_ok();
+    let is_good = |name: &str| check_name(name, PathPosition::Root).is_ok();
     if is_good(name) {
         return Some(name.to_owned());
     }
@@ -100,7 +100,7 @@ mod tests {
         #[test]
         fn every_candidate_can_be_a_path(text in "\\PC{0,300}|[a-z._@-]{0,12}|(a|_|\\.git|\\.atom){0,9}") {
             for name in candidates(&text, 1_700_000_000) {
-                prop_assert_eq!(check_name(&name, Position::Root), Ok(()), "{}", name);
+                prop_assert_eq!(check_name(&name, PathPosition::Root), Ok(()), "{}", name);
             }
             prop_assert!(candidates(&text, 1).next().is_some());
         }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::crypto::secrets;
-use crate::domain::agent::{Agent, needs_note};
+use crate::domain::agent::{ClusterAgent, needs_note};
 use crate::http::error::ApiError;
 use crate::services;
 use crate::store::{Db, agent_tokens};
@@ -20,12 +20,12 @@ const LONGEST_TOKEN: usize = 1024;
 
 /// Shows that the request came with a good token of an agent.
 #[derive(Debug, Clone)]
-pub struct AgentCaller(Agent);
+pub struct AgentCaller(ClusterAgent);
 
 impl AgentCaller {
     /// Whose token it is.
     #[must_use]
-    pub fn agent(&self) -> &Agent {
+    pub fn agent(&self) -> &ClusterAgent {
         &self.0
     }
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::Times;
+use super::TokenTimes;
 use crate::clock::Clock;
 use crate::config;
 
@@ -48,40 +48,40 @@ const ALGORITHMS: [Algorithm; 9] = [
 
 /// Verifies CustomersDot's tokens. Where no CustomersDot is set up, none is good.
 #[derive(Debug, Clone)]
-pub struct CustomersDot(Option<Arc<Portal>>);
+pub struct CustomersDotAuth(Option<Arc<CustomersDotVerifier>>);
 
-struct Portal {
+struct CustomersDotVerifier {
     url: String,
-    source: Source,
+    source: KeySource,
     refresh: Duration,
     clock: Clock,
-    known: Mutex<Known>,
+    known: Mutex<KnownKeys>,
 }
 
-impl std::fmt::Debug for Portal {
+impl std::fmt::Debug for CustomersDotVerifier {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Portal").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-enum Source {
+enum KeySource {
     File(PathBuf),
     Portal(Client),
 }
 
 /// The keys, and when they were last asked for, with or without an answer.
 #[derive(Default)]
-struct Known {
-    keys: Option<Arc<Keys>>,
+struct KnownKeys {
+    keys: Option<Arc<VerificationKeys>>,
     asked: Option<Instant>,
 }
 
-struct Keys {
+struct VerificationKeys {
     issuers: Vec<String>,
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
 }
 
-struct Key {
+struct VerificationKey {
     id: String,
     algorithms: Vec<Algorithm>,
     verifier: DecodingKey,
@@ -96,30 +96,30 @@ struct OpenIdConfiguration {
 }
 
 #[derive(Debug, Deserialize)]
-struct Published {
+struct PublishedKeys {
     keys: Vec<Value>,
 }
 
-impl CustomersDot {
+impl CustomersDotAuth {
     /// A verifier of what the CustomersDot of the settings signs.
     ///
     /// # Errors
     /// Where its keys are in a file that cannot be read, or no HTTP client can be made.
-    pub fn new(settings: &config::CustomersDot, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(settings: &config::CustomersDotSettings, clock: Clock) -> anyhow::Result<Self> {
         let Some(url) = settings.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()) else {
             return Ok(Self(None));
         };
         let (source, keys) = match &settings.jwks_file {
             Some(file) => {
                 let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                (Source::File(file.clone()), Some(Arc::new(keys_in(&url, &text)?)))
+                (KeySource::File(file.clone()), Some(Arc::new(keys_in(&url, &text)?)))
             }
-            None => (Source::Portal(client()?), None),
+            None => (KeySource::Portal(client()?), None),
         };
         let asked = keys.is_some().then(Instant::now);
-        let known = Mutex::new(Known { keys, asked });
+        let known = Mutex::new(KnownKeys { keys, asked });
         let refresh = Duration::from_secs(settings.refresh.into());
-        Ok(Self(Some(Arc::new(Portal { url, source, refresh, clock, known }))))
+        Ok(Self(Some(Arc::new(CustomersDotVerifier { url, source, refresh, clock, known }))))
     }
 
     /// Whether a request comes with what should be a token of CustomersDot's.
@@ -138,7 +138,7 @@ impl CustomersDot {
     }
 }
 
-impl Portal {
+impl CustomersDotVerifier {
     async fn accepts(&self, token: &str) -> bool {
         let Ok(header) = jsonwebtoken::decode_header(token) else { return false };
         let Some(id) = header.kid else { return false };
@@ -153,7 +153,7 @@ impl Portal {
 
     /// The keys, asked for again where they are old or lack this one. Where CustomersDot does not answer, those that are
     /// known go on being good: it published them, and nobody said otherwise.
-    async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
+    async fn keys_with(&self, id: &str) -> Option<Arc<VerificationKeys>> {
         let mut known = self.known.lock().await;
         let lacking = known.keys.as_ref().is_none_or(|keys| keys.keys.iter().all(|key| key.id != id));
         let due = known
@@ -169,29 +169,29 @@ impl Portal {
         known.keys.clone()
     }
 
-    async fn load(&self) -> anyhow::Result<Keys> {
+    async fn load(&self) -> anyhow::Result<VerificationKeys> {
         let client = match &self.source {
-            Source::File(file) => return keys_in(&self.url, &tokio::fs::read(file).await?),
-            Source::Portal(client) => client,
+            KeySource::File(file) => return keys_in(&self.url, &tokio::fs::read(file).await?),
+            KeySource::Portal(client) => client,
         };
         let about: OpenIdConfiguration =
             fetch(client, &format!("{}/.well-known/openid-configuration", self.url)).await?;
-        let published: Published = fetch(client, &about.jwks_uri).await?;
+        let published: PublishedKeys = fetch(client, &about.jwks_uri).await?;
         let supported = about.id_token_signing_alg_values_supported;
         let algorithms: Vec<Algorithm> =
             ALGORITHMS.into_iter().filter(|known| supported.contains(&format!("{known:?}"))).collect();
-        Ok(Keys { keys: usable(published, &algorithms)?, issuers: vec![about.issuer] })
+        Ok(VerificationKeys { keys: usable(published, &algorithms)?, issuers: vec![about.issuer] })
     }
 }
 
 /// The keys in a file. CustomersDot itself writes its name with a slash at its end.
-fn keys_in(url: &str, text: &[u8]) -> anyhow::Result<Keys> {
+fn keys_in(url: &str, text: &[u8]) -> anyhow::Result<VerificationKeys> {
     let published = serde_json::from_slice(text).context("not a JSON Web Key Set")?;
-    Ok(Keys { keys: usable(published, &ALGORITHMS)?, issuers: vec![url.to_owned(), format!("{url}/")] })
+    Ok(VerificationKeys { keys: usable(published, &ALGORITHMS)?, issuers: vec![url.to_owned(), format!("{url}/")] })
 }
 
 /// The keys that can verify something; others, of kinds that we do not know, may stand beside them.
-fn usable(published: Published, algorithms: &[Algorithm]) -> anyhow::Result<Vec<Key>> {
+fn usable(published: PublishedKeys, algorithms: &[Algorithm]) -> anyhow::Result<Vec<VerificationKey>> {
     let keys = published.keys.into_iter().filter_map(|value| {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
         let verifier = DecodingKey::from_jwk(&jwk).ok()?;
@@ -200,23 +200,23 @@ fn usable(published: Published, algorithms: &[Algorithm]) -> anyhow::Result<Vec<
             known.family() == verifier.family() && own.as_ref().is_none_or(|own| *own == format!("{known:?}"))
         };
         let algorithms: Vec<Algorithm> = algorithms.iter().filter(fits).copied().collect();
-        Some(Key { id: jwk.common.key_id?, algorithms, verifier })
+        Some(VerificationKey { id: jwk.common.key_id?, algorithms, verifier })
     });
-    let keys: Vec<Key> = keys.filter(|key| !key.algorithms.is_empty()).collect();
+    let keys: Vec<VerificationKey> = keys.filter(|key| !key.algorithms.is_empty()).collect();
     if keys.is_empty() {
         bail!("no key with a name (kid) that can verify anything");
     }
     Ok(keys)
 }
 
-fn verified(token: &str, algorithm: Algorithm, key: &Key, issuers: &[String]) -> Option<Times> {
+fn verified(token: &str, algorithm: Algorithm, key: &VerificationKey, issuers: &[String]) -> Option<TokenTimes> {
     let mut validation = Validation::new(algorithm);
     validation.set_audience(&[AUDIENCE]);
     validation.set_issuer(issuers);
     validation.sub = Some(SUBJECT.to_owned());
     validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
     validation.validate_exp = false;
-    jsonwebtoken::decode::<Times>(token, &key.verifier, &validation).ok().map(|token| token.claims)
+    jsonwebtoken::decode::<TokenTimes>(token, &key.verifier, &validation).ok().map(|token| token.claims)
 }
 
 fn client() -> anyhow::Result<Client> {

@@ -11,7 +11,7 @@ use axum::response::Response;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Verifier;
+use super::TokenVerifier;
 use super::shell::ShellAuth;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
@@ -48,7 +48,7 @@ pub fn key(secret: &SecretString) -> anyhow::Result<Vec<u8>> {
 #[derive(Clone)]
 pub struct GitAuditAuth {
     shell: ShellAuth,
-    workhorse: Option<Arc<Verifier>>,
+    workhorse: Option<Arc<TokenVerifier>>,
 }
 
 impl GitAuditAuth {
@@ -56,7 +56,7 @@ impl GitAuditAuth {
     #[must_use]
     pub fn new(shell: ShellAuth, workhorse: &SecretString, clock: Clock) -> Self {
         let key = key(workhorse).inspect_err(|error| tracing::warn!(%error, "Workhorse is not let in"));
-        Self { shell, workhorse: key.ok().map(|key| Arc::new(Verifier::without_end(ISSUER, &key, clock))) }
+        Self { shell, workhorse: key.ok().map(|key| Arc::new(TokenVerifier::without_end(ISSUER, &key, clock))) }
     }
 
     fn judge(&self, headers: &HeaderMap) -> Result<(), ApiError> {

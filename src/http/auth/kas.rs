@@ -13,10 +13,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::personal_access_token::Refusal;
+use super::personal_access_token::TokenRefusal;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
-use crate::http::grape::Doorman;
+use crate::http::grape::BodyDoorkeeper;
 
 /// The header that carries the token, bare.
 pub const TOKEN_HEADER: &str = "gitlab-kas-api-request";
@@ -47,7 +47,7 @@ pub struct KasAuth {
 
 /// The claims that are judged here; issuer and audience are the library's to judge. Times need not be whole seconds.
 #[derive(Debug, Deserialize)]
-struct Times {
+struct KasTokenTimes {
     exp: Option<f64>,
     nbf: Option<f64>,
 }
@@ -69,15 +69,17 @@ impl KasAuth {
     /// Whether kas signed the request, and now is the time.
     fn accepts(&self, headers: &HeaderMap) -> bool {
         let Some(token) = headers.get(TOKEN_HEADER).and_then(|token| token.to_str().ok()) else { return false };
-        let Ok(token) = jsonwebtoken::decode::<Times>(token.trim(), &self.key, &self.validation) else { return false };
+        let Ok(token) = jsonwebtoken::decode::<KasTokenTimes>(token.trim(), &self.key, &self.validation) else {
+            return false;
+        };
         #[expect(clippy::cast_precision_loss, reason = "exact for all dates that a calendar has")]
         let now = self.clock.now().timestamp() as f64;
         token.claims.exp.is_none_or(|exp| exp > now) && token.claims.nbf.is_none_or(|nbf| nbf <= now)
     }
 }
 
-impl Doorman for KasAuth {
-    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
+impl BodyDoorkeeper for KasAuth {
+    async fn admit_more(&self, head: &Parts) -> Result<(), TokenRefusal> {
         if self.accepts(&head.headers) { Ok(()) } else { Err(refused().into()) }
     }
 }

@@ -18,9 +18,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::body::Begun;
+use super::body::BegunBody;
 use super::error::ApiError;
-use super::extract::{Form, merged};
+use super::extract::{BodyEncoding, merged};
 use crate::clock::Clock;
 
 /// Seconds by which the clocks of caller and server may differ.
@@ -28,13 +28,13 @@ const LEEWAY: i64 = 60;
 
 /// The claims that are judged; the issuer is the library's to judge, and what else is there is passed over.
 #[derive(Debug, Deserialize)]
-struct Times {
+struct TokenTimes {
     exp: Option<i64>,
     nbf: Option<i64>,
     iat: Option<i64>,
 }
 
-impl Times {
+impl TokenTimes {
     /// Whether the token has begun and not ended, give or take the leeway.
     fn include(&self, now: i64) -> bool {
         let begun = |at: Option<i64>| at.is_none_or(|at| at <= now.saturating_add(LEEWAY));
@@ -44,7 +44,7 @@ impl Times {
 
 /// The claims that clients sign.
 #[derive(Debug, Serialize)]
-struct Claims<'a> {
+struct CallerClaims<'a> {
     iss: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
@@ -54,7 +54,7 @@ struct Claims<'a> {
 
 /// Verifies the tokens of one caller: HS256 with a shared secret, and the caller's name as issuer.
 #[derive(Clone)]
-pub struct Verifier {
+pub struct TokenVerifier {
     key: DecodingKey,
     validation: Validation,
     /// Whether tokens are made once and used for ever.
@@ -62,7 +62,7 @@ pub struct Verifier {
     clock: Clock,
 }
 
-impl Verifier {
+impl TokenVerifier {
     /// A verifier of what `issuer` signs with `key`.
     #[must_use]
     pub fn new(issuer: &str, key: &[u8], clock: Clock) -> Self {
@@ -88,8 +88,8 @@ impl Verifier {
     /// Whether the token is the caller's, and of now (shell.md 1.2).
     #[must_use]
     pub fn accepts(&self, token: &str) -> bool {
-        let Ok(token) = jsonwebtoken::decode::<Times>(token, &self.key, &self.validation) else { return false };
-        let times = if self.lasting { Times { iat: None, ..token.claims } } else { token.claims };
+        let Ok(token) = jsonwebtoken::decode::<TokenTimes>(token, &self.key, &self.validation) else { return false };
+        let times = if self.lasting { TokenTimes { iat: None, ..token.claims } } else { token.claims };
         times.include(self.clock.now().timestamp())
     }
 }
@@ -101,7 +101,7 @@ impl Verifier {
 #[must_use]
 pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> SecretString {
     let now = clock.now().timestamp();
-    let claims = Claims { iss: issuer, aud: audience, exp: now + 60, iat: now };
+    let claims = CallerClaims { iss: issuer, aud: audience, exp: now + 60, iat: now };
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key));
     token.expect("HS256 signs with a key of any length").into()
 }
@@ -110,14 +110,14 @@ pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> 
 /// read, or is longer than strangers' are, has none; what is wrong with it is said to callers who are known.
 async fn with_parameters(request: Request) -> Result<(Request, Map<String, Value>), ApiError> {
     let (parts, body) = request.into_parts();
-    let body = Begun::read(body).await?;
+    let body = BegunBody::read(body).await?;
     let query = parts.uri.query().unwrap_or_default();
     let bytes = body.whole().unwrap_or_default();
-    let form = match Form::of(&parts.headers) {
+    let form = match BodyEncoding::of(&parts.headers) {
         // curl calls JSON a form where it is not told better.
-        Ok(Form::UrlEncoded) if bytes.starts_with(b"{") => Form::Json,
+        Ok(BodyEncoding::UrlEncoded) if bytes.starts_with(b"{") => BodyEncoding::Json,
         Ok(form) => form,
-        Err(_) => Form::UrlEncoded,
+        Err(_) => BodyEncoding::UrlEncoded,
     };
     let without_body = |_| merged(query, &form, &Bytes::new());
     let parameters = merged(query, &form, &bytes).or_else(without_body).unwrap_or_default();

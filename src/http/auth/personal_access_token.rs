@@ -17,7 +17,7 @@ use crate::crypto::secrets::token_salt;
 use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 use crate::store::tokens::{self, KnownToken};
 use crate::store::{self, Db};
 
@@ -61,8 +61,8 @@ pub struct TokenAuth {
 
 impl TokenAuth {
     /// The request and the token that it came with, where that is what the request needs.
-    pub(super) async fn admit(&self, request: Request, need: TokenNeed) -> Result<(Request, KnownToken), Refusal> {
-        let (request, parameters) = match request.extensions().get::<Parameters>() {
+    pub(super) async fn admit(&self, request: Request, need: TokenNeed) -> Result<(Request, KnownToken), TokenRefusal> {
+        let (request, parameters) = match request.extensions().get::<GrapeParameters>() {
             Some(parameters) => {
                 let parameters = parameters.map().clone();
                 (request, parameters)
@@ -79,12 +79,12 @@ impl TokenAuth {
         parameters: &Map<String, Value>,
         headers: &HeaderMap,
         need: TokenNeed,
-    ) -> Result<KnownToken, Refusal> {
+    ) -> Result<KnownToken, TokenRefusal> {
         let text = self.presented(parameters, headers).ok_or(ApiError::Unauthorized)?;
         let digest = token::digest(&text, token_salt(&self.db_key_base));
         let token = tokens::find_known(self.db.pool(), &digest).await?.ok_or(ApiError::Unauthorized)?;
         let now = self.clock.now();
-        token.presented.judge(need, now.date_naive()).map_err(|rejection| Refusal::of(rejection, &self.url))?;
+        token.presented.judge(need, now.date_naive()).map_err(|rejection| TokenRefusal::of(rejection, &self.url))?;
         self.last_used.note(LastUse::token(&token, now));
         Ok(token)
     }
@@ -113,7 +113,11 @@ impl TokenAuth {
 ///
 /// # Errors
 /// 401 without a good token, 403 where its owner may not act.
-pub async fn require_token(State(auth): State<TokenAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn require_token(
+    State(auth): State<TokenAuth>,
+    request: Request,
+    next: Next,
+) -> Result<Response, TokenRefusal> {
     let (mut request, token) = auth.admit(request, TokenNeed::Any).await?;
     request.extensions_mut().insert(TokenCaller(token));
     Ok(next.run(request).await)
@@ -121,14 +125,14 @@ pub async fn require_token(State(auth): State<TokenAuth>, request: Request, next
 
 /// A refusal in the words of GitLab's public API.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum TokenRefusal {
     /// In those that all areas share.
     Plain(ApiError),
     /// As OAuth has it: status, error, description, and the scopes that would do.
     OAuth(StatusCode, &'static str, &'static str, Option<&'static str>),
 }
 
-impl Refusal {
+impl TokenRefusal {
     /// The words for a rejection (provisioning.md 1.3); `url` is the installation's.
     #[must_use]
     pub fn of(rejection: TokenRejection, url: &str) -> Self {
@@ -153,19 +157,19 @@ impl Refusal {
     }
 }
 
-impl From<ApiError> for Refusal {
+impl From<ApiError> for TokenRefusal {
     fn from(error: ApiError) -> Self {
         Self::Plain(error)
     }
 }
 
-impl From<store::Error> for Refusal {
+impl From<store::Error> for TokenRefusal {
     fn from(error: store::Error) -> Self {
         Self::Plain(error.into())
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for TokenRefusal {
     fn into_response(self) -> Response {
         match self {
             Self::Plain(error) => error.into_response(),

@@ -7,33 +7,33 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::customers_dot::CustomersDot;
-use super::personal_access_token::{Refusal, TokenAuth};
+use super::customers_dot::CustomersDotAuth;
+use super::personal_access_token::{TokenAuth, TokenRefusal};
 use crate::domain::ids::UserId;
-use crate::domain::ledger::{Actor, Author};
+use crate::domain::ledger::{LedgerActor, LedgerAuthor};
 use crate::domain::presented_token::TokenNeed;
 use crate::http::error::ApiError;
-use crate::http::grape::{Doorman, Parameters};
+use crate::http::grape::{BodyDoorkeeper, GrapeParameters};
 use crate::http::layers::CorrelationId;
 
 /// Shows that an administrator or CustomersDot called.
 #[derive(Debug, Clone)]
-pub struct Provisioner(Author);
+pub struct Provisioner(LedgerAuthor);
 
 impl Provisioner {
     /// Who it is, as the ledger names them.
     #[must_use]
-    pub fn author(&self) -> &Author {
+    pub fn author(&self) -> &LedgerAuthor {
         &self.0
     }
 }
 
 /// Shows that somebody called who may look at some namespaces at least.
 #[derive(Debug, Clone)]
-pub struct Viewer(Sight);
+pub struct Viewer(ViewerSight);
 
 #[derive(Debug, Clone, Copy)]
-enum Sight {
+enum ViewerSight {
     All,
     Of(UserId),
 }
@@ -43,8 +43,8 @@ impl Viewer {
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
         match self.0 {
-            Sight::All => None,
-            Sight::Of(user) => Some(user),
+            ViewerSight::All => None,
+            ViewerSight::Of(user) => Some(user),
         }
     }
 }
@@ -71,14 +71,14 @@ pub struct ProvisioningAuth {
     /// Administrators' tokens.
     pub tokens: TokenAuth,
     /// CustomersDot's.
-    pub customers_dot: CustomersDot,
+    pub customers_dot: CustomersDotAuth,
 }
 
 impl ProvisioningAuth {
     /// CustomersDot where its header is there, an administrator otherwise: a token of CustomersDot's that is not good is not
     /// made good by another one.
-    async fn admit(&self, request: Request, user: Option<TokenNeed>) -> Result<Request, Refusal> {
-        if CustomersDot::is_named(request.headers()) {
+    async fn admit(&self, request: Request, user: Option<TokenNeed>) -> Result<Request, TokenRefusal> {
+        if CustomersDotAuth::is_named(request.headers()) {
             return Ok(admit_customers_dot(&self.customers_dot, request).await?);
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -86,50 +86,54 @@ impl ProvisioningAuth {
         let (mut request, token) = self.tokens.admit(request, user.unwrap_or(administrator)).await?;
         let owner = &token.presented.owner;
         if !token.presented.is_administrators() {
-            request.extensions_mut().insert(Viewer(Sight::Of(owner.id)));
+            request.extensions_mut().insert(Viewer(ViewerSight::Of(owner.id)));
             return Ok(request);
         }
-        leave(&mut request, Actor::Administrator(owner.id, owner.username.clone()));
+        leave(&mut request, LedgerActor::Administrator(owner.id, owner.username.clone()));
         Ok(request)
     }
 }
 
-impl Doorman for ProvisioningAuth {
+impl BodyDoorkeeper for ProvisioningAuth {
     /// CustomersDot, or whoever has a token that is good for something: what it is good for is judged later.
-    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
-        if CustomersDot::is_named(&head.headers) {
+    async fn admit_more(&self, head: &Parts) -> Result<(), TokenRefusal> {
+        if CustomersDotAuth::is_named(&head.headers) {
             return self.customers_dot.admit_more(head).await;
         }
-        let parameters = Parameters::in_query(head.uri.query().unwrap_or_default())?;
+        let parameters = GrapeParameters::in_query(head.uri.query().unwrap_or_default())?;
         self.tokens.judge(parameters.map(), &head.headers, TokenNeed::Any).await.map(drop)
     }
 }
 
-impl Doorman for CustomersDot {
-    async fn admit_more(&self, head: &Parts) -> Result<(), Refusal> {
+impl BodyDoorkeeper for CustomersDotAuth {
+    async fn admit_more(&self, head: &Parts) -> Result<(), TokenRefusal> {
         if self.accepts(&head.headers).await { Ok(()) } else { Err(ApiError::Unauthorized.into()) }
     }
 }
 
-async fn admit_customers_dot(customers_dot: &CustomersDot, mut request: Request) -> Result<Request, ApiError> {
+async fn admit_customers_dot(customers_dot: &CustomersDotAuth, mut request: Request) -> Result<Request, ApiError> {
     if !customers_dot.accepts(request.headers()).await {
         return Err(ApiError::Unauthorized);
     }
-    leave(&mut request, Actor::CustomersPortal);
+    leave(&mut request, LedgerActor::CustomersPortal);
     Ok(request)
 }
 
-fn leave(request: &mut Request, actor: Actor) {
+fn leave(request: &mut Request, actor: LedgerActor) {
     let request_id = request.extensions().get().map(|CorrelationId(id)| id.clone());
-    request.extensions_mut().insert(Provisioner(Author { actor, request_id }));
-    request.extensions_mut().insert(Viewer(Sight::All));
+    request.extensions_mut().insert(Provisioner(LedgerAuthor { actor, request_id }));
+    request.extensions_mut().insert(Viewer(ViewerSight::All));
 }
 
 /// The layer of endpoints for administrators and CustomersDot: leaves a [`Provisioner`] on the request, or refuses it.
 ///
 /// # Errors
 /// 401 without a good token, 403 where its scopes or its owner do not suffice.
-pub async fn require(State(auth): State<ProvisioningAuth>, request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn require(
+    State(auth): State<ProvisioningAuth>,
+    request: Request,
+    next: Next,
+) -> Result<Response, TokenRefusal> {
     Ok(next.run(auth.admit(request, None).await?).await)
 }
 
@@ -142,7 +146,7 @@ pub async fn require_viewer(
     State(auth): State<ProvisioningAuth>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, TokenRefusal> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     Ok(next.run(auth.admit(request, reads.then_some(TokenNeed::Reads)).await?).await)
 }
@@ -152,9 +156,9 @@ pub async fn require_viewer(
 /// # Errors
 /// 401 without a good token.
 pub async fn require_customers_dot(
-    State(customers_dot): State<CustomersDot>,
+    State(customers_dot): State<CustomersDotAuth>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, TokenRefusal> {
     Ok(next.run(admit_customers_dot(&customers_dot, request).await?).await)
 }

@@ -13,7 +13,7 @@ use base64::prelude::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Verifier, shell_key, with_parameters};
+use super::{TokenVerifier, shell_key, with_parameters};
 use crate::clock::Clock;
 use crate::http::error::ApiError;
 
@@ -39,7 +39,7 @@ impl<S: Sync> FromRequestParts<S> for ShellCaller {
 /// What the layer checks against.
 #[derive(Clone)]
 pub struct ShellAuth {
-    verifier: Arc<Verifier>,
+    verifier: Arc<TokenVerifier>,
     secret: SecretString,
     /// Whether the older authentication is on.
     legacy: bool,
@@ -49,7 +49,7 @@ impl ShellAuth {
     /// Tokens signed with `secret` alone.
     #[must_use]
     pub fn new(secret: &SecretString, clock: Clock) -> Self {
-        let verifier = Arc::new(Verifier::new(ISSUER, shell_key(secret), clock));
+        let verifier = Arc::new(TokenVerifier::new(ISSUER, shell_key(secret), clock));
         Self { verifier, secret: secret.clone(), legacy: false }
     }
 
@@ -134,10 +134,10 @@ mod tests {
     fn the_token_of_the_contract_is_accepted_and_made() {
         let clock = Clock::held_at(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
         let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJnaXRsYWItc2hlbGwiLCJleHAiOjE3MDAwMDAwNjAsImlhdCI6MTcwMDAwMDAwMH0.2eT9dsR92KCPoezwBfmDQ__e2-figL7GNx5Cbe1wsOM";
-        assert!(Verifier::new(ISSUER, b"0123456789abcdef", clock.clone()).accepts(token));
+        assert!(TokenVerifier::new(ISSUER, b"0123456789abcdef", clock.clone()).accepts(token));
         let minted = super::super::mint(ISSUER, None, b"0123456789abcdef", &clock);
-        assert!(Verifier::new(ISSUER, b"0123456789abcdef", clock.clone()).accepts(minted.expose_secret()));
-        assert!(!Verifier::new(ISSUER, b"0123456789abcdeg", clock).accepts(token));
+        assert!(TokenVerifier::new(ISSUER, b"0123456789abcdef", clock.clone()).accepts(minted.expose_secret()));
+        assert!(!TokenVerifier::new(ISSUER, b"0123456789abcdeg", clock).accepts(token));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         fn any_bytes_are_read_without_a_panic(text in proptest::collection::vec(proptest::num::u8::ANY, 0..100)) {
             proptest::prop_assert!(lenient_base64(&text).is_some());
             let clock = Clock::system();
-            let verifier = Verifier::new(ISSUER, b"secret", clock);
+            let verifier = TokenVerifier::new(ISSUER, b"secret", clock);
             proptest::prop_assert!(!verifier.accepts(&String::from_utf8_lossy(&text)));
         }
     }

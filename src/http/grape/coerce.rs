@@ -8,15 +8,15 @@ use crate::http::wire::name_with_nul;
 
 /// The value is not of the declared type.
 #[derive(Debug)]
-pub struct Wrong;
+pub struct WrongType;
 
 /// A type that parameters can be declared to have.
-pub trait Coerce: Sized {
+pub trait CoerceParameter: Sized {
     /// The value as this type; `None` for null and what stands for it.
     ///
     /// # Errors
     /// Where it is of another type.
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong>;
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType>;
 
     /// Whether the value says nothing, though it is there.
     fn is_blank(&self) -> bool {
@@ -24,14 +24,14 @@ pub trait Coerce: Sized {
     }
 }
 
-impl Coerce for String {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for String {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         match value {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text.clone())),
             Value::Number(number) => Ok(Some(number.to_string())),
             Value::Bool(value) => Ok(Some(value.to_string())),
-            Value::Array(_) | Value::Object(_) => Err(Wrong),
+            Value::Array(_) | Value::Object(_) => Err(WrongType),
         }
     }
 
@@ -40,44 +40,44 @@ impl Coerce for String {
     }
 }
 
-impl Coerce for i64 {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for i64 {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         match value {
             Value::Null => Ok(None),
             Value::String(text) if text.is_empty() => Ok(None),
-            Value::String(text) => text.trim_matches(' ').parse().map(Some).map_err(|_| Wrong),
+            Value::String(text) => text.trim_matches(' ').parse().map(Some).map_err(|_| WrongType),
             Value::Number(number) => whole(number).map(Some),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(Wrong),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(WrongType),
         }
     }
 }
 
 /// `1.0` is 1, and `1.5` no whole number.
-fn whole(number: &serde_json::Number) -> Result<i64, Wrong> {
+fn whole(number: &serde_json::Number) -> Result<i64, WrongType> {
     /// Up to here every whole number has a float of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(number) = number.as_i64() {
         return Ok(number);
     }
-    let float = number.as_f64().ok_or(Wrong)?;
+    let float = number.as_f64().ok_or(WrongType)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside the range")]
-    if float.fract() == 0.0 && float.abs() <= EXACT { Ok(float as i64) } else { Err(Wrong) }
+    if float.fract() == 0.0 && float.abs() <= EXACT { Ok(float as i64) } else { Err(WrongType) }
 }
 
-impl Coerce for i32 {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
-        i64::coerce(value)?.map(Self::try_from).transpose().map_err(|_| Wrong)
+impl CoerceParameter for i32 {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
+        i64::coerce(value)?.map(Self::try_from).transpose().map_err(|_| WrongType)
     }
 }
 
-impl Coerce for bool {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for bool {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         let text = match value {
             Value::Null => return Ok(None),
             Value::Bool(value) => return Ok(Some(*value)),
             Value::Number(number) => number.to_string(),
             Value::String(text) => text.clone(),
-            Value::Array(_) | Value::Object(_) => return Err(Wrong),
+            Value::Array(_) | Value::Object(_) => return Err(WrongType),
         };
         let capitalised = text.get(..1).map(|first| first.to_uppercase() + &text[1..].to_lowercase());
         let one_case =
@@ -86,34 +86,34 @@ impl Coerce for bool {
             "" => Ok(None),
             "true" | "t" | "1" | "yes" | "y" | "on" if one_case => Ok(Some(true)),
             "false" | "f" | "0" | "no" | "n" | "off" if one_case => Ok(Some(false)),
-            _ => Err(Wrong),
+            _ => Err(WrongType),
         }
     }
 }
 
-impl Coerce for NaiveDate {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for NaiveDate {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         match value {
             Value::Null => Ok(None),
             Value::String(text) if text.is_empty() => Ok(None),
-            Value::String(text) => date::parse(text).map(Some).ok_or(Wrong),
-            _ => Err(Wrong),
+            Value::String(text) => date::parse(text).map(Some).ok_or(WrongType),
+            _ => Err(WrongType),
         }
     }
 }
 
 /// An object, or a text that holds one.
-impl Coerce for Map<String, Value> {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for Map<String, Value> {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         match value {
             Value::Null => Ok(None),
             Value::String(text) if text.is_empty() => Ok(None),
             Value::String(text) => match serde_json::from_str(text) {
                 Ok(object) if name_with_nul(&object).is_none() => Ok(Some(object)),
-                _ => Err(Wrong),
+                _ => Err(WrongType),
             },
             Value::Object(object) => Ok(Some(object.clone())),
-            _ => Err(Wrong),
+            _ => Err(WrongType),
         }
     }
 }
@@ -124,8 +124,8 @@ mod tests {
 
     use super::*;
 
-    fn read<T: Coerce>(value: &Value) -> Result<Option<T>, ()> {
-        T::coerce(value).map_err(|Wrong| ())
+    fn read<T: CoerceParameter>(value: &Value) -> Result<Option<T>, ()> {
+        T::coerce(value).map_err(|WrongType| ())
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod coerce;
 mod nested;
 
-pub use coerce::{Coerce, Wrong};
+pub use coerce::{CoerceParameter, WrongType};
 
 use std::fmt::Write as _;
 
@@ -17,10 +17,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::auth::personal_access_token::Refusal;
-use super::body::Begun;
+use super::auth::personal_access_token::TokenRefusal;
+use super::body::BegunBody;
 use super::error::ApiError;
-use super::extract::{Form, OtherMedia, multipart};
+use super::extract::{BodyEncoding, OtherMedia, multipart};
 use super::wire::name_with_nul;
 
 /// What is said of all that is wrong with a request, at most. A body may hold as many wrong values as it has bytes.
@@ -29,15 +29,15 @@ const MOST_COMPLAINTS: usize = 100;
 /// The parameters of a request. They are read before the caller is known, as GitLab does: a body that cannot be read is
 /// refused whoever sends it.
 #[derive(Debug, Clone, Default)]
-pub struct Parameters(Map<String, Value>);
+pub struct GrapeParameters(Map<String, Value>);
 
 /// Knows who may send a longer body than is read of strangers.
-pub trait Doorman: Clone + Send + Sync + 'static {
+pub trait BodyDoorkeeper: Clone + Send + Sync + 'static {
     /// Nothing, where the head of the request shows that its sender is known.
     ///
     /// # Errors
     /// The refusal that the area has for strangers.
-    fn admit_more(&self, head: &Parts) -> impl Future<Output = Result<(), Refusal>> + Send;
+    fn admit_more(&self, head: &Parts) -> impl Future<Output = Result<(), TokenRefusal>> + Send;
 }
 
 /// The layer that reads a request's parameters, from a body of at most so many bytes, and leaves them on the request.
@@ -45,23 +45,23 @@ pub trait Doorman: Clone + Send + Sync + 'static {
 /// # Errors
 /// 400 for a body that is not what its type says, 413 for one that is too large, 415 for one of any other type; and the
 /// area's refusal of strangers for one that is longer than theirs may be.
-pub async fn read<D: Doorman>(
+pub async fn read<D: BodyDoorkeeper>(
     State((doorman, most)): State<(D, usize)>,
     request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, TokenRefusal> {
     let (mut parts, body) = request.into_parts();
-    let body = Begun::read(body).await.map_err(ApiError::from)?;
+    let body = BegunBody::read(body).await.map_err(ApiError::from)?;
     if body.whole().is_none() {
         doorman.admit_more(&parts).await?;
     }
     let body = body.finish(most).await.map_err(ApiError::from)?;
-    let parameters = Parameters::of(parts.uri.query().unwrap_or_default(), &parts.headers, &body)?;
+    let parameters = GrapeParameters::of(parts.uri.query().unwrap_or_default(), &parts.headers, &body)?;
     parts.extensions.insert(parameters);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
-impl<S: Sync> FromRequestParts<S> for Parameters {
+impl<S: Sync> FromRequestParts<S> for GrapeParameters {
     type Rejection = ApiError;
 
     /// What the layer left, or nothing where no layer reads bodies.
@@ -70,7 +70,7 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-impl Parameters {
+impl GrapeParameters {
     /// The parameters in a query and a body. The body wins.
     ///
     /// # Errors
@@ -111,17 +111,17 @@ impl Parameters {
     ///
     /// # Errors
     /// 400 with all that is wrong with them.
-    pub fn read<T>(&self, declare: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, ApiError> {
-        let mut reader = Reader { object: &self.0, within: String::new(), complaints: Vec::new() };
+    pub fn read<T>(&self, declare: impl FnOnce(&mut ParameterReader<'_>) -> T) -> Result<T, ApiError> {
+        let mut reader = ParameterReader { object: &self.0, within: String::new(), complaints: Vec::new() };
         let value = declare(&mut reader);
         if reader.complaints.is_empty() { Ok(value) } else { Err(ApiError::Invalid(reader.complaints.join(", "))) }
     }
 }
 
 fn in_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
-    let form = Form::of(headers).map_err(|OtherMedia(media)| ApiError::UnsupportedContentType(media))?;
+    let form = BodyEncoding::of(headers).map_err(|OtherMedia(media)| ApiError::UnsupportedContentType(media))?;
     let malformed = || ApiError::Invalid("message body does not match declared format".to_owned());
-    if let Form::Multipart(boundary) = &form {
+    if let BodyEncoding::Multipart(boundary) = &form {
         return nested::collect(multipart(boundary, body).ok_or_else(malformed)?);
     }
     if !form.is_json(body) {
@@ -137,7 +137,7 @@ fn in_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiE
 
 /// A parameter that need not be there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Given<T> {
+pub enum OptionalParameter<T> {
     /// The request does not name it.
     #[default]
     Absent,
@@ -147,7 +147,7 @@ pub enum Given<T> {
     Is(T),
 }
 
-impl<T> Given<T> {
+impl<T> OptionalParameter<T> {
     /// The value, where one is stated.
     #[must_use]
     pub fn value(self) -> Option<T> {
@@ -171,33 +171,33 @@ impl<T> Given<T> {
 /// Reads declared parameters of one object, and keeps what is wrong with them. What it hands out for a wrong one is a
 /// stand-in: the request is refused before anyone looks at it.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct ParameterReader<'a> {
     object: &'a Map<String, Value>,
     within: String,
     complaints: Vec<String>,
 }
 
-impl Reader<'_> {
+impl ParameterReader<'_> {
     /// A parameter that may be left out.
-    pub fn optional<T: Coerce>(&mut self, name: &str) -> Given<T> {
-        let Some(value) = self.object.get(name) else { return Given::Absent };
+    pub fn optional<T: CoerceParameter>(&mut self, name: &str) -> OptionalParameter<T> {
+        let Some(value) = self.object.get(name) else { return OptionalParameter::Absent };
         match T::coerce(value) {
-            Ok(Some(value)) => Given::Is(value),
-            Ok(None) => Given::Null,
-            Err(coerce::Wrong) => self.complain(name, "is invalid"),
+            Ok(Some(value)) => OptionalParameter::Is(value),
+            Ok(None) => OptionalParameter::Null,
+            Err(coerce::WrongType) => self.complain(name, "is invalid"),
         }
     }
 
     /// A parameter that must be named, if only with null.
-    pub fn required<T: Coerce>(&mut self, name: &str) -> Given<T> {
+    pub fn required<T: CoerceParameter>(&mut self, name: &str) -> OptionalParameter<T> {
         if self.object.contains_key(name) { self.optional(name) } else { self.complain(name, "is missing") }
     }
 
     /// A parameter that must have a value: null, and text of spaces, are none.
-    pub fn filled<T: Coerce + Default>(&mut self, name: &str) -> T {
+    pub fn filled<T: CoerceParameter + Default>(&mut self, name: &str) -> T {
         let wrong = self.object.get(name).is_some_and(|value| T::coerce(value).is_err());
         let value = self.required::<T>(name);
-        let blank = !matches!(&value, Given::Is(value) if !value.is_blank());
+        let blank = !matches!(&value, OptionalParameter::Is(value) if !value.is_blank());
         // Grape says both of a parameter that is not there, and nothing more of one that is wrong in itself.
         if blank && !wrong {
             self.complain::<()>(name, "is empty");
@@ -206,10 +206,10 @@ impl Reader<'_> {
     }
 
     /// A list of values that may be left out.
-    pub fn optional_list<T: Coerce>(&mut self, name: &str, most: usize) -> Given<Vec<T>> {
+    pub fn optional_list<T: CoerceParameter>(&mut self, name: &str, most: usize) -> OptionalParameter<Vec<T>> {
         let values = match self.object.get(name) {
-            None => return Given::Absent,
-            Some(Value::Null) => return Given::Null,
+            None => return OptionalParameter::Absent,
+            Some(Value::Null) => return OptionalParameter::Null,
             Some(Value::Array(values)) => values,
             Some(_) => return self.complain(name, "is invalid"),
         };
@@ -218,29 +218,33 @@ impl Reader<'_> {
         }
         let read: Result<Option<Vec<T>>, _> = values.iter().map(T::coerce).collect();
         match read {
-            Ok(Some(values)) => Given::Is(values),
-            Ok(None) | Err(coerce::Wrong) => self.complain(name, "is invalid"),
+            Ok(Some(values)) => OptionalParameter::Is(values),
+            Ok(None) | Err(coerce::WrongType) => self.complain(name, "is invalid"),
         }
     }
 
     /// A list of values that must be named.
-    pub fn required_list<T: Coerce>(&mut self, name: &str, most: usize) -> Given<Vec<T>> {
+    pub fn required_list<T: CoerceParameter>(&mut self, name: &str, most: usize) -> OptionalParameter<Vec<T>> {
         if self.object.contains_key(name) { self.optional_list(name, most) } else { self.complain(name, "is missing") }
     }
 
     /// An object that may be left out.
-    pub fn optional_object<T>(&mut self, name: &str, declare: impl FnOnce(&mut Reader<'_>) -> T) -> Given<T> {
+    pub fn optional_object<T>(
+        &mut self,
+        name: &str,
+        declare: impl FnOnce(&mut ParameterReader<'_>) -> T,
+    ) -> OptionalParameter<T> {
         match self.object.get(name) {
-            None => Given::Absent,
-            Some(Value::Null) => Given::Null,
-            Some(Value::String(text)) if text.is_empty() => Given::Null,
-            Some(Value::Object(object)) => Given::Is(self.inside(object, &self.name(name), declare)),
+            None => OptionalParameter::Absent,
+            Some(Value::Null) => OptionalParameter::Null,
+            Some(Value::String(text)) if text.is_empty() => OptionalParameter::Null,
+            Some(Value::Object(object)) => OptionalParameter::Is(self.inside(object, &self.name(name), declare)),
             Some(_) => self.complain(name, "is invalid"),
         }
     }
 
     /// An object that must be there. Of one that is not, what it must hold is said to be missing too.
-    pub fn required_object<T>(&mut self, name: &str, declare: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
+    pub fn required_object<T>(&mut self, name: &str, declare: impl FnOnce(&mut ParameterReader<'_>) -> T) -> Option<T> {
         match self.object.get(name) {
             Some(Value::Object(object)) => Some(self.inside(object, &self.name(name), declare)),
             Some(Value::Null) | None => {
@@ -260,7 +264,7 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         most: usize,
-        declare: impl FnMut(&mut Reader<'_>) -> T,
+        declare: impl FnMut(&mut ParameterReader<'_>) -> T,
     ) -> Vec<T> {
         if matches!(self.object.get(name), None | Some(Value::Null)) {
             return Vec::new();
@@ -273,7 +277,7 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         most: usize,
-        mut declare: impl FnMut(&mut Reader<'_>) -> T,
+        mut declare: impl FnMut(&mut ParameterReader<'_>) -> T,
     ) -> Vec<T> {
         let objects = self.objects(name, most);
         let numbered = objects.into_iter().enumerate();
@@ -285,7 +289,7 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         most: usize,
-        mut declare: impl FnMut(&mut Reader<'_>) -> T,
+        mut declare: impl FnMut(&mut ParameterReader<'_>) -> T,
     ) -> Vec<T> {
         let objects = self.objects(name, most);
         objects.into_iter().map(|object| self.inside(object, &self.name(name), &mut declare)).collect()
@@ -323,17 +327,17 @@ impl Reader<'_> {
         &mut self,
         object: &Map<String, Value>,
         within: &str,
-        declare: impl FnOnce(&mut Reader<'_>) -> T,
+        declare: impl FnOnce(&mut ParameterReader<'_>) -> T,
     ) -> T {
         let complaints = std::mem::take(&mut self.complaints);
-        let mut reader = Reader { object, within: within.to_owned(), complaints };
+        let mut reader = ParameterReader { object, within: within.to_owned(), complaints };
         let value = declare(&mut reader);
         self.complaints = reader.complaints;
         value
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ParameterReader<'a> {
     /// A parameter as it is, where its type is not one that can be declared.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'a Value> {
@@ -365,38 +369,38 @@ mod tests {
 
     use super::*;
 
-    fn parameters(query: &str, media: &str, body: &str) -> Result<Parameters, String> {
+    fn parameters(query: &str, media: &str, body: &str) -> Result<GrapeParameters, String> {
         let mut headers = HeaderMap::new();
         if !media.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_str(media).unwrap());
         }
-        Parameters::of(query, &headers, &Bytes::from(body.to_owned())).map_err(|error| error.to_string())
+        GrapeParameters::of(query, &headers, &Bytes::from(body.to_owned())).map_err(|error| error.to_string())
     }
 
-    fn json(body: &Value) -> Parameters {
+    fn json(body: &Value) -> GrapeParameters {
         parameters("", "application/json", &body.to_string()).unwrap()
     }
 
-    fn wrong<T: std::fmt::Debug>(body: &Value, declare: impl FnOnce(&mut Reader<'_>) -> T) -> String {
+    fn wrong<T: std::fmt::Debug>(body: &Value, declare: impl FnOnce(&mut ParameterReader<'_>) -> T) -> String {
         json(body).read(declare).unwrap_err().to_string()
     }
 
     #[test]
     fn query_form_and_json_are_one_and_the_body_wins() {
-        let seats = |parameters: Parameters| parameters.read(|reader| reader.optional::<i32>("seats")).unwrap();
-        assert_eq!(seats(parameters("seats=10", "", "").unwrap()), Given::Is(10));
+        let seats = |parameters: GrapeParameters| parameters.read(|reader| reader.optional::<i32>("seats")).unwrap();
+        assert_eq!(seats(parameters("seats=10", "", "").unwrap()), OptionalParameter::Is(10));
         assert_eq!(
             seats(parameters("&&seats=1", "application/json; charset=utf-8", r#"{"seats":10}"#).unwrap()),
-            Given::Is(10)
+            OptionalParameter::Is(10)
         );
         assert_eq!(
             seats(parameters("seats=1", "application/x-www-form-urlencoded", "seats=10").unwrap()),
-            Given::Is(10)
+            OptionalParameter::Is(10)
         );
-        assert_eq!(seats(parameters("", "", r#"{"seats":10}"#).unwrap()), Given::Is(10));
-        assert_eq!(seats(parameters("seats=10", "application/json", "[]").unwrap()), Given::Is(10));
-        assert_eq!(seats(parameters("seats=", "", "").unwrap()), Given::Null);
-        assert_eq!(seats(parameters("", "", "").unwrap()), Given::Absent);
+        assert_eq!(seats(parameters("", "", r#"{"seats":10}"#).unwrap()), OptionalParameter::Is(10));
+        assert_eq!(seats(parameters("seats=10", "application/json", "[]").unwrap()), OptionalParameter::Is(10));
+        assert_eq!(seats(parameters("seats=", "", "").unwrap()), OptionalParameter::Null);
+        assert_eq!(seats(parameters("", "", "").unwrap()), OptionalParameter::Absent);
         assert_eq!(
             parameters("", "text/plain", "seats=10").unwrap_err(),
             "The provided content-type 'text/plain' is not supported."
@@ -494,7 +498,7 @@ mod tests {
             for media in ["application/json", "application/x-www-form-urlencoded", ""] {
                 let mut headers = HeaderMap::new();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-                let _ = Parameters::of(&query, &headers, &Bytes::from(body.clone()));
+                let _ = GrapeParameters::of(&query, &headers, &Bytes::from(body.clone()));
             }
         }
     }

@@ -8,9 +8,9 @@ use super::KubernetesState;
 use crate::domain::ids::AgentId;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters};
+use crate::http::grape::{GrapeParameters, OptionalParameter};
 use crate::services::configure_agent;
-use crate::store::agent_authorizations::{Entry, Opened};
+use crate::store::agent_authorizations::{ConfigurationEntry, OpenedAccess};
 
 /// Entries of one list that count; GitLab passes over the rest too.
 const MOST_ENTRIES: usize = 500;
@@ -22,13 +22,13 @@ const MOST_ENTRIES: usize = 500;
 pub async fn replace(
     State(state): State<KubernetesState>,
     _kas: KasCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<StatusCode, ApiError> {
     let (id, config) = parameters.read(|reader| {
         let id = reader.required::<i64>("agent_id").value();
         let config = reader.required::<Map<String, Value>>("agent_config");
         // Taken for an empty configuration, nothing would close all that is open.
-        if config == Given::Null {
+        if config == OptionalParameter::Null {
             reader.refuse("agent_config", "is invalid");
         }
         (id, config.value().unwrap_or_default())
@@ -40,7 +40,7 @@ pub async fn replace(
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NoSuchRecord) }
 }
 
-fn opened(config: &Map<String, Value>) -> Opened {
+fn opened(config: &Map<String, Value>) -> OpenedAccess {
     let section = |name: &str| config.get(name).and_then(Value::as_object);
     let (ci_access, user_access) = (section("ci_access"), section("user_access"));
     let user_config = match user_access.and_then(|section| section.get("access_as")) {
@@ -49,9 +49,9 @@ fn opened(config: &Map<String, Value>) -> Opened {
     };
     let of_users = |name: &str| {
         let entries = entries(user_access, name);
-        entries.into_iter().map(|entry| Entry { config: user_config.clone(), ..entry }).collect()
+        entries.into_iter().map(|entry| ConfigurationEntry { config: user_config.clone(), ..entry }).collect()
     };
-    Opened {
+    OpenedAccess {
         ci_projects: entries(ci_access, "projects"),
         ci_groups: entries(ci_access, "groups"),
         user_projects: of_users("projects"),
@@ -60,12 +60,12 @@ fn opened(config: &Map<String, Value>) -> Opened {
 }
 
 /// The entries of a list that name something; what else they say is their configuration.
-fn entries(section: Option<&Map<String, Value>>, name: &str) -> Vec<Entry> {
+fn entries(section: Option<&Map<String, Value>>, name: &str) -> Vec<ConfigurationEntry> {
     let list = section.and_then(|section| section.get(name)).and_then(Value::as_array);
     let entries = list.into_iter().flatten().take(MOST_ENTRIES).filter_map(|entry| {
         let mut config = entry.as_object()?.clone();
         let path = config.remove("id")?.as_str()?.to_owned();
-        Some(Entry { path, config: Value::Object(config) })
+        Some(ConfigurationEntry { path, config: Value::Object(config) })
     });
     entries.collect()
 }

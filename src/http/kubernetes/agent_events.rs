@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::KubernetesState;
-use crate::domain::kas_usage::{CI_TUNNEL_EVENT, Event, PROXY_EVENTS, REGISTER_EVENT};
+use crate::domain::kas_usage::{CI_TUNNEL_EVENT, PROXY_EVENTS, REGISTER_EVENT, UsageEvent};
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::{Parameters, Reader};
+use crate::http::grape::{GrapeParameters, ParameterReader};
 use crate::store::kas_events;
 
 /// Events of a name at most.
@@ -21,7 +21,7 @@ const MOST: usize = 10_000;
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     _caller: KasCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<StatusCode, ApiError> {
     let events = parse(&parameters)?;
     if !events.is_empty() {
@@ -30,14 +30,14 @@ pub async fn create(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn parse(parameters: &Parameters) -> Result<Vec<Event>, ApiError> {
+fn parse(parameters: &GrapeParameters) -> Result<Vec<UsageEvent>, ApiError> {
     let given = parameters.read(|reader| {
         reader.optional_object("events", |events| {
             let mut read = Vec::new();
             for name in PROXY_EVENTS {
                 for event in events.optional_objects(name, MOST, |event| proxied(name, event)) {
                     // Whoever reaches a cluster in any of these ways uses the tunnel.
-                    let tunnel = event.clone().map(|event| Event { name: CI_TUNNEL_EVENT, ..event });
+                    let tunnel = event.clone().map(|event| UsageEvent { name: CI_TUNNEL_EVENT, ..event });
                     read.extend([event, tunnel]);
                 }
             }
@@ -49,12 +49,12 @@ fn parse(parameters: &Parameters) -> Result<Vec<Event>, ApiError> {
 }
 
 /// The event, where it says of which project it is.
-fn proxied(name: &'static str, event: &mut Reader<'_>) -> Option<Event> {
+fn proxied(name: &'static str, event: &mut ParameterReader<'_>) -> Option<UsageEvent> {
     let (user, project) = (event.optional::<i64>("user_id").value(), event.optional::<i64>("project_id").value());
-    Some(Event { name, user, project: project?, properties: "{}".to_owned() })
+    Some(UsageEvent { name, user, project: project?, properties: "{}".to_owned() })
 }
 
-fn registered(event: &mut Reader<'_>) -> Option<Event> {
+fn registered(event: &mut ParameterReader<'_>) -> Option<UsageEvent> {
     let project = event.optional::<i64>("project_id").value();
     let mut properties = Map::new();
     let mut keep = |name: &str, value: Option<Value>| properties.extend(value.map(|value| (name.to_owned(), value)));
@@ -70,7 +70,7 @@ fn registered(event: &mut Reader<'_>) -> Option<Event> {
     for (name, value) in extra.value().into_iter().flatten() {
         keep(name, value.map(Value::from));
     }
-    Some(Event {
+    Some(UsageEvent {
         name: REGISTER_EVENT,
         user: None,
         project: project?,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::KubernetesState;
-use super::repository::RepositoryResponse;
+use super::repository::AgentRepositoryResponse;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
@@ -17,7 +17,7 @@ pub struct AgentInfoResponse {
     agent_id: i64,
     agent_name: String,
     #[serde(flatten)]
-    repository: RepositoryResponse,
+    repository: AgentRepositoryResponse,
 }
 
 /// The agent whose token the request carries.
@@ -31,6 +31,6 @@ pub async fn show(
 ) -> Result<Json<AgentInfoResponse>, ApiError> {
     let agent = caller.agent();
     let project = agent_projects::find(state.db.pool(), &ProjectKey::Id(agent.project.0)).await?;
-    let repository = RepositoryResponse::of(&state, project.ok_or(ApiError::NotFound)?).await?;
+    let repository = AgentRepositoryResponse::of(&state, project.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(AgentInfoResponse { agent_id: agent.id.0, agent_name: agent.name.clone(), repository }))
 }

@@ -13,9 +13,9 @@ use crate::domain::level::AccessLevel;
 use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
 use crate::http::auth::kas::KasCaller;
-use crate::http::auth::personal_access_token::Refusal;
+use crate::http::auth::personal_access_token::TokenRefusal;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters};
+use crate::http::grape::{GrapeParameters, OptionalParameter};
 use crate::store::agent_authorizations::{self, UserAccess};
 use crate::store::agents;
 use crate::store::tokens::{self, KnownToken};
@@ -40,8 +40,8 @@ const ROLES: [(AccessLevel, &str); 6] = [
 pub async fn authorize(
     State(state): State<KubernetesState>,
     _kas: KasCaller,
-    parameters: Parameters,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    parameters: GrapeParameters,
+) -> Result<(StatusCode, Json<Value>), TokenRefusal> {
     let request = read(&parameters)?;
     let token = match request.access_type.as_str() {
         "personal_access_token" => bearer(&state, &request.access_key).await?,
@@ -72,12 +72,13 @@ struct ProxyUserRequest {
     access_key: String,
 }
 
-fn read(parameters: &Parameters) -> Result<ProxyUserRequest, ApiError> {
+fn read(parameters: &GrapeParameters) -> Result<ProxyUserRequest, ApiError> {
     parameters.read(|reader| {
         let agent_id = reader.required::<i64>("agent_id").value();
         let access_type = reader.required::<String>("access_type");
         let known = |kind: &String| kind == "session_cookie" || kind == "personal_access_token";
-        if reader.value("access_type").is_some() && !matches!(&access_type, Given::Is(kind) if known(kind)) {
+        if reader.value("access_type").is_some() && !matches!(&access_type, OptionalParameter::Is(kind) if known(kind))
+        {
             reader.refuse("access_type", "does not have a valid value");
         }
         let access_type = access_type.value().unwrap_or_default();
@@ -90,7 +91,7 @@ fn read(parameters: &Parameters) -> Result<ProxyUserRequest, ApiError> {
 }
 
 /// The user's token, where it is good and made for this.
-async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken, Refusal> {
+async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken, TokenRefusal> {
     let settings = &state.settings;
     let digest = token::digest(access_key, token_salt(&settings.db_key_base));
     let known = tokens::find_known(state.db.pool(), &digest).await?;
@@ -103,13 +104,13 @@ async fn bearer(state: &KubernetesState, access_key: &str) -> Result<KnownToken,
             let made_for_this = known.presented.scopes.iter().any(|scope| scope == SCOPE);
             if made_for_this { Ok(()) } else { Err(TokenRejection::Scope(SCOPE)) }
         })
-        .map_err(|rejection| Refusal::of(rejection, &settings.url))?;
+        .map_err(|rejection| TokenRefusal::of(rejection, &settings.url))?;
     state.last_used.note(LastUse::token(&known, now));
     Ok(known)
 }
 
 /// The account that the cluster sees: the agent itself, or the user with their roles.
-fn access_as(state: &KubernetesState, opened: &[UserAccess], admin: bool) -> Result<Value, Refusal> {
+fn access_as(state: &KubernetesState, opened: &[UserAccess], admin: bool) -> Result<Value, TokenRefusal> {
     let Some(first) = opened.first() else {
         return Err(forbidden("`user_access` keyword is not found in agent config file."));
     };
@@ -141,11 +142,11 @@ fn roles(level: AccessLevel) -> Vec<&'static str> {
     ROLES.iter().filter(|(least, _)| level >= *least).map(|(_, name)| *name).collect()
 }
 
-fn forbidden(reason: &'static str) -> Refusal {
+fn forbidden(reason: &'static str) -> TokenRefusal {
     // kas logs the reason, and its user reads it.
-    Refusal::Plain(ApiError::Forbidden(reason))
+    TokenRefusal::Plain(ApiError::Forbidden(reason))
 }
 
-fn unauthorized(reason: &str) -> Refusal {
-    Refusal::Plain(ApiError::Refused(StatusCode::UNAUTHORIZED, format!("401 Unauthorized - {reason}")))
+fn unauthorized(reason: &str) -> TokenRefusal {
+    TokenRefusal::Plain(ApiError::Refused(StatusCode::UNAUTHORIZED, format!("401 Unauthorized - {reason}")))
 }

@@ -9,7 +9,7 @@ use super::KubernetesState;
 use crate::domain::alert::{self, Alert};
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 use crate::services::record_alert;
 use crate::store::alerts;
 
@@ -25,7 +25,7 @@ const DEPTH: usize = 100;
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     agent: AgentCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<u16>), ApiError> {
     let payload = parameters.read(|reader| {
         let payload = reader.value("alert").cloned();

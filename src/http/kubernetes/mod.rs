@@ -26,11 +26,11 @@ use secrecy::SecretString;
 use super::auth::agent::{self, AgentAuth};
 use super::auth::kas::{self, KasAuth};
 use super::grape;
-use super::storage::Storages;
+use super::storage::StorageAddresses;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
-use crate::config::{Features, Kas};
+use crate::config::{KasSettings, LicensedFeatures};
 use crate::gitaly::GitalyClient;
 use crate::store::Db;
 
@@ -57,11 +57,11 @@ pub struct KubernetesSettings {
     /// The installation's URL.
     pub url: String,
     /// The Gitaly of each storage.
-    pub storages: Storages,
+    pub storages: StorageAddresses,
     /// What the installation is licensed for.
-    pub features: Features,
+    pub features: LicensedFeatures,
     /// What agents may report.
-    pub kas: Kas,
+    pub kas: KasSettings,
     /// What tokens of users are salted with.
     pub db_key_base: SecretString,
     /// Bytes of a body.

@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use super::KubernetesState;
 use super::etag::tagged;
-use crate::domain::agent::Agent;
+use crate::domain::agent::ClusterAgent;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::security_policies::{self, Policy};
+use crate::security_policies::{self, ScanPolicy};
 use crate::store::{agent_projects, security_policies as files};
 
 /// The scans that policies schedule for the agent (kas.md 5.2).
 #[derive(Debug, Serialize)]
 pub struct ConfigurationsResponse {
-    configurations: Vec<Configuration>,
+    configurations: Vec<PoliciesConfiguration>,
 }
 
 #[derive(Debug, Serialize)]
-struct Configuration {
+struct PoliciesConfiguration {
     cadence: String,
     namespaces: Vec<String>,
     updated_at: String,
@@ -41,7 +41,7 @@ pub async fn list(
     let mut configurations = Vec::new();
     for (policy, updated_at) in applicable(&state, agent).await? {
         for (cadence, namespaces) in policy.container_scans_of(&agent.name) {
-            configurations.push(Configuration { cadence, namespaces, updated_at: updated_at.clone() });
+            configurations.push(PoliciesConfiguration { cadence, namespaces, updated_at: updated_at.clone() });
         }
     }
     tagged(&headers, &ConfigurationsResponse { configurations })
@@ -51,7 +51,7 @@ pub async fn list(
 ///
 /// # Errors
 /// 402 where the installation is not licensed for policies, 404 where the project is about to be removed.
-pub async fn applicable(state: &KubernetesState, agent: &Agent) -> Result<Vec<(Policy, String)>, ApiError> {
+pub async fn applicable(state: &KubernetesState, agent: &ClusterAgent) -> Result<Vec<(ScanPolicy, String)>, ApiError> {
     if !agent_projects::exists(state.db.pool(), agent.project).await? {
         return Err(ApiError::NotFound);
     }

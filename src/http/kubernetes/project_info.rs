@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 
 use super::KubernetesState;
-use super::repository::RepositoryResponse;
-use crate::domain::agent::Agent;
+use super::repository::AgentRepositoryResponse;
+use crate::domain::agent::ClusterAgent;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters};
+use crate::http::grape::{GrapeParameters, OptionalParameter};
 use crate::store::agent_projects::{self, AgentProject, ProjectKey};
 
 /// The repository of a project that the agent may read.
@@ -20,10 +20,10 @@ pub async fn show(
     State(state): State<KubernetesState>,
     _kas: KasCaller,
     caller: AgentCaller,
-    parameters: Parameters,
-) -> Result<Json<RepositoryResponse>, ApiError> {
+    parameters: GrapeParameters,
+) -> Result<Json<AgentRepositoryResponse>, ApiError> {
     let project = find_readable(&state, caller.agent(), &parameters).await?;
-    Ok(Json(RepositoryResponse::of(&state, project).await?))
+    Ok(Json(AgentRepositoryResponse::of(&state, project).await?))
 }
 
 /// The project that `id` names: the agent's own, whatever its visibility, or one that everybody may read. All others
@@ -33,11 +33,11 @@ pub async fn show(
 /// 404 where there is none such.
 pub async fn find_readable(
     state: &KubernetesState,
-    agent: &Agent,
-    parameters: &Parameters,
+    agent: &ClusterAgent,
+    parameters: &GrapeParameters,
 ) -> Result<AgentProject, ApiError> {
     // An id of any other type is none that a project has.
-    let id = parameters.read(|reader| reader.optional::<String>("id")).unwrap_or(Given::Absent);
+    let id = parameters.read(|reader| reader.optional::<String>("id")).unwrap_or(OptionalParameter::Absent);
     let key = id.value().as_deref().and_then(ProjectKey::parse).ok_or(ApiError::NotFound)?;
     let project = agent_projects::find(state.db.pool(), &key).await?.ok_or(ApiError::NotFound)?;
     let readable = project.id == agent.project || project.readable_by_everybody;

@@ -18,7 +18,7 @@ const BUDGET: Duration = Duration::from_secs(2);
 
 /// The repository, and the Gitaly that has it.
 #[derive(Debug, Serialize)]
-pub struct RepositoryResponse {
+pub struct AgentRepositoryResponse {
     project_id: i64,
     gitaly_info: GitalyInfo,
     gitaly_repository: GitalyRepository,
@@ -29,12 +29,12 @@ pub struct RepositoryResponse {
 struct GitalyInfo {
     address: String,
     token: Option<String>,
-    features: Features,
+    features: GitalyFeatures,
 }
 
 /// Feature flags of Gitaly: none.
 #[derive(Debug, Serialize)]
-struct Features {}
+struct GitalyFeatures {}
 
 #[derive(Debug, Serialize)]
 struct GitalyRepository {
@@ -46,7 +46,7 @@ struct GitalyRepository {
     gl_project_path: String,
 }
 
-impl RepositoryResponse {
+impl AgentRepositoryResponse {
     /// The answer for a project.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl RepositoryResponse {
             gitaly_info: GitalyInfo {
                 address: storage.address.clone(),
                 token: storage.token.as_ref().map(|token| token.expose_secret().to_owned()),
-                features: Features {},
+                features: GitalyFeatures {},
             },
             gitaly_repository: GitalyRepository {
                 storage_name: project.storage,

@@ -8,7 +8,7 @@ use super::KubernetesState;
 use super::starboard_vulnerability::author;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters};
+use crate::http::grape::{GrapeParameters, OptionalParameter};
 use crate::store::{self, vulnerabilities};
 
 /// Findings of a scan at most.
@@ -22,12 +22,12 @@ const MOST: usize = 100_000;
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     agent: AgentCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<Json<u16>, ApiError> {
     let uuids = parameters.read(|reader| {
         let uuids = reader.required_list::<String>("uuids", MOST);
         // GitLab takes null for an empty list, and an empty list resolves everything: nobody means that by null.
-        if uuids == Given::Null {
+        if uuids == OptionalParameter::Null {
             reader.refuse("uuids", "is invalid");
         }
         uuids.value().unwrap_or_default()

@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::KubernetesState;
-use crate::domain::kas_usage::{COUNTERS, Report, TOP_LEVEL, UNIQUE_COUNTERS};
+use crate::domain::kas_usage::{COUNTERS, TOP_LEVEL, UNIQUE_COUNTERS, UsageReport};
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::{Coerce, Parameters, Wrong};
+use crate::http::grape::{CoerceParameter, GrapeParameters, WrongType};
 
 /// Ids of a set at most: kas sends those of a minute, or of as long as nobody took its reports.
 const IDS: usize = 100_000;
@@ -22,7 +22,7 @@ const IDS: usize = 100_000;
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     _caller: KasCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<StatusCode, ApiError> {
     let report = parse(&parameters)?;
     kubernetes.usage.add(report, kubernetes.clock.now().date_naive()).await?;
@@ -30,20 +30,21 @@ pub async fn create(
 }
 
 /// The three shapes that a report has had, all of them at once (kas.md 3.1).
-fn parse(parameters: &Parameters) -> Result<Report, ApiError> {
+fn parse(parameters: &GrapeParameters) -> Result<UsageReport, ApiError> {
     let report = parameters.read(|reader| {
         let mut counts: Vec<(&str, i64)> = Vec::new();
         for (name, counter) in TOP_LEVEL {
-            counts.extend(reader.optional::<Count>(name).value().map(|Count(count)| (counter, count)));
+            counts.extend(reader.optional::<CounterValue>(name).value().map(|CounterValue(count)| (counter, count)));
         }
         let nested = reader.optional_object("counters", |counters| {
-            COUNTERS.map(|name| counters.optional::<Count>(name).value().map(|Count(count)| (name, count)))
+            COUNTERS
+                .map(|name| counters.optional::<CounterValue>(name).value().map(|CounterValue(count)| (name, count)))
         });
         counts.extend(nested.value().into_iter().flatten().flatten());
         let unique = reader.optional_object("unique_counters", |counters| {
             UNIQUE_COUNTERS.map(|name| counters.optional_list::<i64>(name, IDS).value().map(|ids| (name, ids)))
         });
-        Report { counts, unique: unique.value().into_iter().flatten().flatten().collect() }
+        UsageReport { counts, unique: unique.value().into_iter().flatten().flatten().collect() }
     })?;
     match report.counts.iter().find(|(_, count)| *count < 0) {
         Some((name, _)) => Err(ApiError::BadRequest(format!("{name} count must be greater than or equal to zero"))),
@@ -52,17 +53,17 @@ fn parse(parameters: &Parameters) -> Result<Report, ApiError> {
 }
 
 /// An integer, or what is left of a number without its fraction.
-struct Count(i64);
+struct CounterValue(i64);
 
-impl Coerce for Count {
-    fn coerce(value: &Value) -> Result<Option<Self>, Wrong> {
+impl CoerceParameter for CounterValue {
+    fn coerce(value: &Value) -> Result<Option<Self>, WrongType> {
         /// Beyond this, floats and integers part.
         const LARGEST: f64 = 9_007_199_254_740_992.0;
         match value {
             Value::Number(number) if number.is_f64() => {
                 let whole = number.as_f64().map(f64::trunc).filter(|whole| whole.abs() <= LARGEST);
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside the range")]
-                whole.map(|whole| Some(Self(whole as i64))).ok_or(Wrong)
+                whole.map(|whole| Some(Self(whole as i64))).ok_or(WrongType)
             }
             _ => Ok(i64::coerce(value)?.map(Self)),
         }

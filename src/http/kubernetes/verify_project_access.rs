@@ -8,7 +8,7 @@ use super::project_info::find_readable;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 
 /// 204 where it may.
 ///
@@ -18,7 +18,7 @@ pub async fn verify(
     State(state): State<KubernetesState>,
     _kas: KasCaller,
     caller: AgentCaller,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<StatusCode, ApiError> {
     find_readable(&state, caller.agent(), &parameters).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::ProvisioningState;
 use super::namespace::NamespaceName;
-use crate::domain::exclusion::Exclusion;
+use crate::domain::exclusion::StorageExclusion;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 use crate::services::exclude_storage_limit;
-use crate::store::provisioned_namespaces::Namespace;
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// An exclusion.
 #[derive(Debug, Serialize)]
@@ -26,7 +26,7 @@ pub struct ExclusionResponse {
 impl ExclusionResponse {
     /// The exclusion of the namespace with that name.
     #[must_use]
-    pub fn of(exclusion: Exclusion, namespace_name: String) -> Self {
+    pub fn of(exclusion: StorageExclusion, namespace_name: String) -> Self {
         Self { id: exclusion.id, namespace_id: exclusion.namespace.0, namespace_name, reason: exclusion.reason }
     }
 }
@@ -39,7 +39,7 @@ pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<ExclusionResponse>), ApiError> {
     let reason = parameters.read(|reader| reader.required::<String>("reason"))?.value();
     let namespace = find_root(&state, &name).await?;
@@ -69,7 +69,7 @@ pub fn only_with_limits(state: &ProvisioningState) -> Result<(), ApiError> {
     if state.check_namespace_plan { Ok(()) } else { Err(ApiError::Forbidden("this API is for GitLab.com only")) }
 }
 
-async fn find_root(state: &ProvisioningState, name: &NamespaceName) -> Result<Namespace, ApiError> {
+async fn find_root(state: &ProvisioningState, name: &NamespaceName) -> Result<ProvisionedNamespace, ApiError> {
     only_with_limits(state)?;
     let namespace = name.find(&state.db).await?;
     if namespace.is_root() { Ok(namespace) } else { Err(ApiError::BadRequest("must use a root namespace".to_owned())) }

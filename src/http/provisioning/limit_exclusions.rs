@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, Uri};
 
 use super::ProvisioningState;
 use super::limit_exclusion::{ExclusionResponse, only_with_limits};
-use super::pages::{MOST_COUNTED, Page};
+use super::pages::{ListPage, MOST_COUNTED};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 use crate::store::storage_exclusions;
 
 const PATH: &str = "/api/v4/namespaces/storage/limit_exclusions";
@@ -22,9 +22,9 @@ pub async fn list(
     State(state): State<ProvisioningState>,
     _caller: Provisioner,
     uri: Uri,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(HeaderMap, Json<Vec<ExclusionResponse>>), ApiError> {
-    let page = parameters.read(Page::declare)?;
+    let page = parameters.read(ListPage::declare)?;
     only_with_limits(&state)?;
     let total = storage_exclusions::count(state.db.pool(), MOST_COUNTED + 1).await?;
     let mut rows = storage_exclusions::list(state.db.pool(), page.size() + 1, page.offset()).await?;

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::ProvisioningState;
 use super::namespace::NamespaceName;
-use crate::domain::minutes::{Pack, Wanted};
+use crate::domain::minutes::{MinutesPack, PackRequest};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters, Reader};
+use crate::http::grape::{GrapeParameters, OptionalParameter, ParameterReader};
 use crate::services::credit_minutes;
 
 /// Packs of a request at most.
@@ -27,8 +27,8 @@ pub struct PackResponse {
     purchase_xid: Option<String>,
 }
 
-impl From<Pack> for PackResponse {
-    fn from(pack: Pack) -> Self {
+impl From<MinutesPack> for PackResponse {
+    fn from(pack: MinutesPack) -> Self {
         Self {
             namespace_id: pack.namespace.0,
             expires_at: pack.expires_at,
@@ -47,7 +47,7 @@ pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<Vec<PackResponse>>), ApiError> {
     let wanted = parameters.read(declare)?;
     let namespace = name.find(&state.db).await?;
@@ -65,7 +65,7 @@ pub async fn create(
 }
 
 /// Field by field over all packs, for that is the order in which GitLab says what is wrong.
-fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
+fn declare(reader: &mut ParameterReader<'_>) -> Vec<PackRequest> {
     const PACKS: &str = "packs";
     if reader.value(PACKS) == Some(&Value::Null) {
         reader.refuse(PACKS, "is invalid");
@@ -85,12 +85,17 @@ fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
             return Vec::new();
         }
     }
-    let minutes: Vec<Given<i32>> =
+    let minutes: Vec<OptionalParameter<i32>> =
         reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("number_of_minutes"));
-    let dates: Vec<Given<NaiveDate>> = reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("expires_at"));
-    let xids: Vec<Given<String>> = reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("purchase_xid"));
+    let dates: Vec<OptionalParameter<NaiveDate>> =
+        reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("expires_at"));
+    let xids: Vec<OptionalParameter<String>> =
+        reader.required_objects(PACKS, MOST_PACKS, |pack| pack.required("purchase_xid"));
     let packs = minutes.into_iter().zip(dates).zip(xids);
-    let wanted = |((minutes, date), xid): ((Given<i32>, Given<NaiveDate>), Given<String>)| Wanted {
+    let wanted = |((minutes, date), xid): (
+        (OptionalParameter<i32>, OptionalParameter<NaiveDate>),
+        OptionalParameter<String>,
+    )| PackRequest {
         number_of_minutes: minutes.value(),
         expires_at: date.value(),
         purchase_xid: xid.value(),

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, TargetName};
-use crate::domain::minutes::End;
+use crate::domain::minutes::MoveEnd;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::services::move_minutes;
-use crate::store::provisioned_namespaces::Namespace;
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// Moves the packs before it answers, though the answer is the one of work that is still to be done.
 ///
@@ -25,7 +25,7 @@ pub async fn update(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let source = source.find(&state.db).await?;
     let target = target.find(&state.db).await?;
-    let end = |namespace: &Namespace| End { id: namespace.id, is_root: namespace.is_root() };
+    let end = |namespace: &ProvisionedNamespace| MoveEnd { id: namespace.id, is_root: namespace.is_root() };
     let (author, now) = (provisioner.author(), state.clock.now());
     let moved = move_minutes::move_all(&state.db, end(&source), end(&target), author, now).await?;
     tracing::info!(namespace.id = source.id.0, target.id = target.id.0, packs = moved, "moved packs of minutes");

@@ -24,7 +24,7 @@ use axum::routing::{get, patch, post, put};
 use super::auth::personal_access_token::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
-use super::grape::{self, Doorman};
+use super::grape::{self, BodyDoorkeeper};
 use crate::clock::Clock;
 use crate::store::Db;
 
@@ -96,7 +96,11 @@ async fn gate(State(state): State<ProvisioningState>, request: Request, next: Ne
 }
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
-pub fn with_layers<D: Doorman>(routes: Router<ProvisioningState>, doorman: D, state: ProvisioningState) -> Router {
+pub fn with_layers<D: BodyDoorkeeper>(
+    routes: Router<ProvisioningState>,
+    doorman: D,
+    state: ProvisioningState,
+) -> Router {
     routes
         .route_layer(from_fn_with_state((doorman, state.body_bytes), grape::read::<D>))
         .route_layer(map_response(with_guards))

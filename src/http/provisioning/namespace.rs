@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::http::error::ApiError;
 use crate::store::Db;
-use crate::store::provisioned_namespaces::{self, Namespace};
+use crate::store::provisioned_namespaces::{self, ProvisionedNamespace};
 
 /// What stands in the path for `{id}`, not looked up yet: whoever may not call does not learn what exists.
 #[derive(Debug, Clone)]
@@ -17,13 +17,13 @@ impl NamespaceName {
     ///
     /// # Errors
     /// 404 where there is none.
-    pub async fn find(&self, db: &Db) -> Result<Namespace, ApiError> {
+    pub async fn find(&self, db: &Db) -> Result<ProvisionedNamespace, ApiError> {
         find(db, &self.0).await?.ok_or_else(no_such_namespace)
     }
 }
 
 /// The namespace of that id or full path; nothing where there is none, or it is a project's.
-pub async fn find(db: &Db, name: &str) -> Result<Option<Namespace>, ApiError> {
+pub async fn find(db: &Db, name: &str) -> Result<Option<ProvisionedNamespace>, ApiError> {
     Ok(provisioned_namespaces::find(db.pool(), name).await?)
 }
 
@@ -51,7 +51,7 @@ impl TargetName {
     ///
     /// # Errors
     /// 404 where there is none.
-    pub async fn find(&self, db: &Db) -> Result<Namespace, ApiError> {
+    pub async fn find(&self, db: &Db) -> Result<ProvisionedNamespace, ApiError> {
         find(db, &self.0).await?.ok_or_else(no_such_target)
     }
 }

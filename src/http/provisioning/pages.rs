@@ -3,7 +3,7 @@
 use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::grape::{Given, Reader};
+use crate::http::grape::{OptionalParameter, ParameterReader};
 
 /// Rows of a page, where the request does not say.
 const USUAL: i32 = 20;
@@ -17,17 +17,17 @@ const NOT_LINKED: [&str; 5] = ["page", "per_page", "private_token", "access_toke
 
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct ListPage {
     number: i64,
     size: i64,
 }
 
-impl Page {
+impl ListPage {
     /// The page that `page` and `per_page` ask for.
-    pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let number: Given<i32> = reader.optional("page");
-        let size: Given<i32> = reader.optional("per_page");
-        if size == Given::Is(0) {
+    pub fn declare(reader: &mut ParameterReader<'_>) -> Self {
+        let number: OptionalParameter<i32> = reader.optional("page");
+        let size: OptionalParameter<i32> = reader.optional("per_page");
+        if size == OptionalParameter::Is(0) {
             reader.refuse("per_page", "has a value not allowed");
         }
         Self {
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn shown(number: i64, size: i64, total: i64, more: bool) -> String {
-        let headers = Page { number, size }.headers("https://gitlab.example/list", "", total, more);
+        let headers = ListPage { number, size }.headers("https://gitlab.example/list", "", total, more);
         let mut shown: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {:?}", value.to_str().unwrap())).collect();
         shown.sort();
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_other_parameters_lead_to_the_other_pages_and_tokens_do_not() {
         let query = "search=a%26b&page=1&order_by=id&ids[]=1&ids[]=2&per_page=10&private_token=glpat-x&access_token=y";
-        let headers = Page { number: 1, size: 10 }.headers("https://gitlab.example/list", query, 25, true);
+        let headers = ListPage { number: 1, size: 10 }.headers("https://gitlab.example/list", query, 25, true);
         let next = headers[LINK].to_str().unwrap().split(", ").next().unwrap();
         let filters = "search=a%26b&order_by=id&ids%5B%5D=1&ids%5B%5D=2";
         assert_eq!(next, format!("<https://gitlab.example/list?{filters}&page=2&per_page=10>; rel=\"next\""));

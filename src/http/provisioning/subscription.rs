@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, no_such_namespace};
-use crate::domain::subscription::{Stated, Subscription, SubscriptionUsage};
+use crate::domain::subscription::{StatedTerms, Subscription, SubscriptionUsage};
 use crate::http::auth::provisioning::{Provisioner, Viewer};
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters, Reader};
+use crate::http::grape::{GrapeParameters, OptionalParameter, ParameterReader};
 use crate::services::subscribe;
-use crate::store::provisioned_namespaces::{self, Standing};
+use crate::store::provisioned_namespaces::{self, NamespaceStanding};
 
 /// What the namespace has subscribed to; all is null where it has not.
 #[derive(Debug, Default, Serialize)]
@@ -63,9 +63,9 @@ pub async fn show(
         let standing =
             provisioned_namespaces::find_standing(state.db.pool(), namespace.id, user, now.date_naive()).await?;
         match standing {
-            Standing::Owner => {}
-            Standing::Visible => return Err(ApiError::Forbidden("")),
-            Standing::Hidden => return Err(no_such_namespace()),
+            NamespaceStanding::Owner => {}
+            NamespaceStanding::Visible => return Err(ApiError::Forbidden("")),
+            NamespaceStanding::Hidden => return Err(no_such_namespace()),
         }
     }
     let found = subscribe::find(&state.db, &namespace, now).await?;
@@ -80,7 +80,7 @@ pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<SubscriptionResponse>), ApiError> {
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, true))?;
@@ -100,7 +100,7 @@ pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<Json<SubscriptionResponse>, ApiError> {
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, false))?;
@@ -114,20 +114,20 @@ pub async fn update(
 
 struct SubscriptionRequest {
     plan: Option<Option<String>>,
-    stated: Stated,
+    stated: StatedTerms,
 }
 
 impl SubscriptionRequest {
-    fn declare(reader: &mut Reader<'_>, new: bool) -> Self {
+    fn declare(reader: &mut ParameterReader<'_>, new: bool) -> Self {
         let start_date = if new { reader.required("start_date") } else { reader.optional("start_date") };
         let end_date = reader.optional("end_date").stated();
         let plan_code = reader.optional("plan_code");
         let plan = reader.optional("plan");
         // `plan` is the name of `plan_code` in the documentation's examples.
-        let named = if plan_code == Given::Absent { plan } else { plan_code };
+        let named = if plan_code == OptionalParameter::Absent { plan } else { plan_code };
         Self {
             plan: named.stated(),
-            stated: Stated {
+            stated: StatedTerms {
                 plan: None,
                 start_date: start_date.stated(),
                 end_date,
@@ -147,16 +147,16 @@ impl SubscriptionRequest {
     }
 }
 
-fn extension_type(reader: &mut Reader<'_>) -> Given<i16> {
+fn extension_type(reader: &mut ParameterReader<'_>) -> OptionalParameter<i16> {
     const NAME: &str = "trial_extension_type";
     match reader.optional::<i32>(NAME) {
-        Given::Absent => Given::Absent,
-        Given::Null => Given::Null,
-        Given::Is(1) => Given::Is(1),
-        Given::Is(2) => Given::Is(2),
-        Given::Is(_) => {
+        OptionalParameter::Absent => OptionalParameter::Absent,
+        OptionalParameter::Null => OptionalParameter::Null,
+        OptionalParameter::Is(1) => OptionalParameter::Is(1),
+        OptionalParameter::Is(2) => OptionalParameter::Is(2),
+        OptionalParameter::Is(_) => {
             reader.refuse(NAME, "is invalid");
-            Given::Absent
+            OptionalParameter::Absent
         }
     }
 }

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, captured};
-use crate::domain::add_on::{AddOn, Purchase, Terms, Wanted};
+use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseRequest, PurchaseTerms};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::{Parameters, Reader};
+use crate::http::grape::{GrapeParameters, ParameterReader};
 use crate::services::purchase_add_ons;
 use crate::store::add_on_purchases;
-use crate::store::provisioned_namespaces::Namespace;
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// A purchase.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ pub struct PurchaseResponse {
 }
 
 impl PurchaseResponse {
-    fn of(namespace: &Namespace, purchase: Purchase) -> Self {
+    fn of(namespace: &ProvisionedNamespace, purchase: AddOnPurchase) -> Self {
         Self {
             namespace_id: namespace.id.0,
             namespace_name: namespace.name.clone(),
@@ -83,7 +83,11 @@ pub async fn show(
 ///
 /// # Errors
 /// 404 where there is none.
-pub async fn find(state: &ProvisioningState, namespace: &Namespace, add_on: AddOn) -> Result<Purchase, ApiError> {
+pub async fn find(
+    state: &ProvisioningState,
+    namespace: &ProvisionedNamespace,
+    add_on: AddOn,
+) -> Result<AddOnPurchase, ApiError> {
     add_on_purchases::find(state.db.pool(), namespace.id, add_on).await?.ok_or(ApiError::NoSuchRecord)
 }
 
@@ -96,14 +100,14 @@ pub async fn create(
     provisioner: Provisioner,
     name: NamespaceName,
     add_on: AddOnName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<PurchaseResponse>), ApiError> {
     let namespace = name.find(&state.db).await?;
     let add_on = add_on.find()?;
     let wanted = parameters.read(|reader| declare(reader, true))?;
     let (author, now) = (provisioner.author(), state.clock.now());
     let purchase = purchase_add_ons::create(&state.db, &namespace, add_on, &wanted, author, now).await?;
-    let Terms { quantity, purchase_xid, .. } = &purchase.terms;
+    let PurchaseTerms { quantity, purchase_xid, .. } = &purchase.terms;
     tracing::info!(namespace.id = namespace.id.0, add_on = add_on.name(), quantity, purchase_xid, "sold an add-on");
     Ok((StatusCode::CREATED, Json(PurchaseResponse::of(&namespace, purchase))))
 }
@@ -117,7 +121,7 @@ pub async fn update(
     provisioner: Provisioner,
     name: NamespaceName,
     add_on: AddOnName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<Json<PurchaseResponse>, ApiError> {
     let namespace = name.find(&state.db).await?;
     let add_on = add_on.find()?;
@@ -135,12 +139,12 @@ pub async fn update(
     Ok(Json(PurchaseResponse::of(&namespace, after)))
 }
 
-fn declare(reader: &mut Reader<'_>, new: bool) -> Wanted {
+fn declare(reader: &mut ParameterReader<'_>, new: bool) -> PurchaseRequest {
     let quantity = if new { reader.required("quantity") } else { reader.optional("quantity") };
     let started_on = reader.optional("started_on");
     let expires_on = reader.required("expires_on");
     let purchase_xid = if new { reader.required("purchase_xid") } else { reader.optional("purchase_xid") };
-    Wanted {
+    PurchaseRequest {
         quantity: quantity.value(),
         started_on: started_on.value(),
         expires_on: expires_on.value(),

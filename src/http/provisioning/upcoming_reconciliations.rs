@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::ProvisioningState;
 use crate::domain::ids::NamespaceId;
-use crate::domain::reconciliation::{Judged, Wanted};
+use crate::domain::reconciliation::{JudgedReconciliations, ReconciliationRequest};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::{Parameters, Reader};
+use crate::http::grape::{GrapeParameters, ParameterReader};
 use crate::services::write_reconciliations;
 
 const LIST: &str = "upcoming_reconciliations";
@@ -29,7 +29,7 @@ pub fn only_with_plans(state: &ProvisioningState) -> Result<(), ApiError> {
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<Json<u16>, ApiError> {
     let wanted = unquoted(parameters).read(declare)?;
     let (author, now) = (provisioner.author(), state.clock.now());
@@ -43,7 +43,7 @@ pub async fn update(
 }
 
 /// The failures as a JSON text inside the JSON answer.
-fn complaint(judged: &Judged) -> ApiError {
+fn complaint(judged: &JudgedReconciliations) -> ApiError {
     let wrong = judged.wrong.iter().map(|(namespace, wrong)| json!({ namespace.to_string(): wrong }));
     let repeats = "ON CONFLICT DO UPDATE command cannot affect row a second time";
     let repeats = judged.repeats.then(|| json!({ "bulk_upsert": repeats }));
@@ -52,7 +52,7 @@ fn complaint(judged: &Judged) -> ApiError {
 }
 
 /// The list may be a text that holds JSON, of a list or of one element.
-fn unquoted(parameters: Parameters) -> Parameters {
+fn unquoted(parameters: GrapeParameters) -> GrapeParameters {
     let list = match parameters.map().get(LIST) {
         Some(Value::String(text)) if text.trim().is_empty() => Value::Array(Vec::new()),
         Some(Value::String(text)) => match serde_json::from_str(text) {
@@ -65,7 +65,7 @@ fn unquoted(parameters: Parameters) -> Parameters {
     parameters.with(LIST, list)
 }
 
-fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
+fn declare(reader: &mut ParameterReader<'_>) -> Vec<ReconciliationRequest> {
     match reader.value(LIST) {
         Some(Value::Null) => return Vec::new(),
         Some(_) => {}
@@ -78,7 +78,7 @@ fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
             return Vec::new();
         }
     }
-    reader.required_objects_unnumbered(LIST, MOST, |element| Wanted {
+    reader.required_objects_unnumbered(LIST, MOST, |element| ReconciliationRequest {
         namespace: NamespaceId(element.filled("namespace_id")),
         next_reconciliation_date: element.optional("next_reconciliation_date").value(),
         display_alert_from: element.optional("display_alert_from").value(),
@@ -92,7 +92,7 @@ fn declare(reader: &mut Reader<'_>) -> Vec<Wanted> {
 pub async fn delete(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<StatusCode, ApiError> {
     let namespace = parameters.read(|reader| NamespaceId(reader.filled("namespace_id")))?;
     remove(&state, namespace, &provisioner).await?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::BODY_BYTES;
 use super::error::ScimError;
-use crate::http::body::Unread;
+use crate::http::body::UnreadBody;
 use crate::http::extract;
 use crate::http::wire::holds_nul;
 
@@ -32,10 +32,10 @@ impl<S: Send + Sync> FromRequest<S> for ScimBody {
 
 fn unread(rejection: &BytesRejection) -> ScimError {
     match extract::unread(rejection) {
-        Unread::TooLarge => ScimError::TooLarge(format!("a body has {BODY_BYTES} bytes at most")),
-        Unread::TooSlow => ScimError::TooSlow,
-        unread @ Unread::NoRoom => ScimError::Unavailable(unread.into()),
-        Unread::Broken => ScimError::InvalidSyntax("the body could not be read".to_owned()),
+        UnreadBody::TooLarge => ScimError::TooLarge(format!("a body has {BODY_BYTES} bytes at most")),
+        UnreadBody::TooSlow => ScimError::TooSlow,
+        unread @ UnreadBody::NoRoom => ScimError::Unavailable(unread.into()),
+        UnreadBody::Broken => ScimError::InvalidSyntax("the body could not be read".to_owned()),
     }
 }
 

@@ -31,7 +31,7 @@ use self::error::ScimError;
 use self::projection::AttributeProjection;
 use self::url::ScimUrl;
 use super::auth::scim::ScimAuth;
-use super::layers::Route;
+use super::layers::MatchedRoute;
 use crate::clock::Clock;
 use crate::domain::scim::tenant::ScimTenant;
 use crate::domain::scim::version::version_of;
@@ -125,7 +125,7 @@ async fn dispatch(State(dispatcher): State<ScimDispatcher>, mut request: Request
     };
     request.extensions_mut().insert(caller);
     let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});
-    if let Some(Route(route)) = response.extensions_mut().get_mut() {
+    if let Some(MatchedRoute(route)) = response.extensions_mut().get_mut() {
         // The pattern starts with where the area is mounted, and lacks the base.
         *route = route.replacen(MOUNT, &format!("{MOUNT}{base}"), 1);
     }
@@ -135,7 +135,7 @@ async fn dispatch(State(dispatcher): State<ScimDispatcher>, mut request: Request
 /// Says on the answer which route it came from.
 async fn with_route(route: MatchedPath, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.extensions_mut().insert(Route(route.as_str().to_owned()));
+    response.extensions_mut().insert(MatchedRoute(route.as_str().to_owned()));
     response
 }
 

@@ -5,16 +5,16 @@ use serde::Deserialize;
 use crate::domain::access::ActorName;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::requester::RequesterName;
-use crate::http::wire::Text;
+use crate::http::wire::WireText;
 
 /// The parameters. The first that is there wins, and does not fall through when it names nobody.
 #[derive(Debug, Default, Deserialize)]
 pub struct ActorRequest {
-    krb5principal: Option<Text>,
-    key_id: Option<Text>,
-    user_id: Option<Text>,
-    identifier: Option<Text>,
-    username: Option<Text>,
+    krb5principal: Option<WireText>,
+    key_id: Option<WireText>,
+    user_id: Option<WireText>,
+    identifier: Option<WireText>,
+    username: Option<WireText>,
 }
 
 impl ActorRequest {

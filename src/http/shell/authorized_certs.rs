@@ -9,15 +9,15 @@ use super::ShellState;
 use crate::domain::certificate::{self, CertificateRefusal};
 use crate::http::auth::shell::{ShellCaller, lenient_base64};
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::store::group_ssh_certificates;
 
 /// The fingerprint of the authority, base64 of SHA-256, and the key id of the certificate: a username or an address.
 #[derive(Debug, Deserialize)]
 pub struct AuthorizedCertsRequest {
-    key: Option<Text>,
-    user_identifier: Option<Text>,
+    key: Option<WireText>,
+    user_identifier: Option<WireText>,
 }
 
 /// Who it is, and the group to which access is limited (shell.md 2.3).
@@ -35,7 +35,7 @@ pub struct AuthorizedCertsResponse {
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<AuthorizedCertsRequest>,
+    RequestParams(request): RequestParams<AuthorizedCertsRequest>,
 ) -> Result<Json<AuthorizedCertsResponse>, ApiError> {
     let key = request.key.ok_or(ApiError::Missing("key"))?;
     let user = request.user_identifier.ok_or(ApiError::Missing("user_identifier"))?;

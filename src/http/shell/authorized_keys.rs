@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::ShellState;
 use crate::http::auth::shell::{ShellCaller, lenient_base64};
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::store::actors::{self, LoginKey};
 
 /// The body of a public key in base64, with or without padding, and nothing around it.
 #[derive(Debug, Deserialize)]
 pub struct AuthorizedKeysRequest {
-    key: Option<Text>,
+    key: Option<WireText>,
 }
 
 /// The key (shell.md 2.2).
@@ -37,7 +37,7 @@ pub struct AuthorizedKeysResponse {
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<AuthorizedKeysRequest>,
+    RequestParams(request): RequestParams<AuthorizedKeysRequest>,
 ) -> Result<Json<AuthorizedKeysResponse>, ApiError> {
     let offered = request.key.ok_or(ApiError::Missing("key"))?;
     let body = lenient_base64(offered.0.as_bytes()).filter(|body| !body.is_empty()).ok_or(ApiError::NoSuchKey)?;

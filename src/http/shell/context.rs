@@ -4,13 +4,13 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use crate::http::error::ApiError;
-use crate::http::wire::Text;
+use crate::http::wire::WireText;
 
 /// Nothing where the context is absent, or base64 of a JSON object.
 ///
 /// # Errors
 /// 400, with what it is instead.
-pub fn readable_context(context: Option<&Text>) -> Result<(), ApiError> {
+pub fn readable_context(context: Option<&WireText>) -> Result<(), ApiError> {
     let Some(context) = context.filter(|context| !context.0.is_empty()) else { return Ok(()) };
     let malformed = || ApiError::BadRequest("malformed gitaly_client_context_bin".to_owned());
     let bytes = BASE64_STANDARD.decode(&context.0).map_err(|_| malformed())?;

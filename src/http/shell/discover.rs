@@ -8,7 +8,7 @@ use super::ShellState;
 use super::actor::ActorRequest;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
+use crate::http::extract::RequestParams;
 use crate::store::actors;
 
 /// The user (shell.md 2.4).
@@ -23,7 +23,7 @@ pub struct DiscoverResponse {
 pub async fn discover(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<ActorRequest>,
+    RequestParams(request): RequestParams<ActorRequest>,
 ) -> Result<Json<Option<DiscoverResponse>>, ApiError> {
     let user = actors::find_acting_user(shell.db.pool(), &request.into()).await?;
     Ok(Json(user.map(|user| DiscoverResponse { id: user.id.0, name: user.name, username: user.username })))

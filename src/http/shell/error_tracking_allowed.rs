@@ -8,15 +8,15 @@ use super::ShellState;
 use crate::domain::ids::ProjectId;
 use crate::http::auth::error_tracking::ErrorTrackingCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::store::error_tracking;
 
 /// The project and the client's key.
 #[derive(Debug, Deserialize)]
 pub struct ErrorTrackingRequest {
-    project_id: Option<Text>,
-    public_key: Option<Text>,
+    project_id: Option<WireText>,
+    public_key: Option<WireText>,
 }
 
 /// Whether they are (shell.md 2.11).
@@ -32,9 +32,10 @@ pub struct ErrorTrackingResponse {
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ErrorTrackingCaller,
-    Params(request): Params<ErrorTrackingRequest>,
+    RequestParams(request): RequestParams<ErrorTrackingRequest>,
 ) -> Result<Json<ErrorTrackingResponse>, ApiError> {
-    let given = |text: Option<Text>| text.filter(|text| !text.0.trim_ascii().is_empty()).ok_or(ApiError::Unprocessable);
+    let given =
+        |text: Option<WireText>| text.filter(|text| !text.0.trim_ascii().is_empty()).ok_or(ApiError::Unprocessable);
     let (key, project) = (given(request.public_key)?, given(request.project_id)?);
     let project = ProjectId(project.id().ok_or(ApiError::NoSuchRecord)?);
     let enabled = error_tracking::find_enabled(shell.db.pool(), project, &key.0).await?;

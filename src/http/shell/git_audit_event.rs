@@ -10,12 +10,12 @@ use serde_json::json;
 use super::ShellState;
 use super::actor::ActorRequest;
 use crate::domain::access::{AccessActor, AccessFacts, AccessSubject, AccessTarget, ClientIp, GitCommand};
-use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
 use crate::domain::repository::GlRepository;
 use crate::http::auth::git_audit::GitAuditCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::{GitText, Text};
+use crate::http::extract::RequestParams;
+use crate::http::wire::{GitText, WireText};
 use crate::services::audit_log;
 use crate::store::audit_events;
 
@@ -24,11 +24,11 @@ use crate::store::audit_events;
 pub struct GitAuditRequest {
     #[serde(flatten)]
     actor: ActorRequest,
-    action: Option<Text>,
-    protocol: Option<Text>,
-    gl_repository: Option<Text>,
+    action: Option<WireText>,
+    protocol: Option<WireText>,
+    gl_repository: Option<WireText>,
     changes: Option<GitText>,
-    check_ip: Option<Text>,
+    check_ip: Option<WireText>,
     packfile_stats: Option<PackfileStats>,
 }
 
@@ -47,7 +47,7 @@ struct PackfileStats {
 pub async fn create(
     State(shell): State<ShellState>,
     _caller: GitAuditCaller,
-    Params(request): Params<GitAuditRequest>,
+    RequestParams(request): RequestParams<GitAuditRequest>,
 ) -> Result<Response, ApiError> {
     let action = request.action.ok_or(ApiError::Missing("action"))?;
     let protocol = request.protocol.ok_or(ApiError::Missing("protocol"))?;
@@ -88,18 +88,18 @@ fn not_needed() -> Response {
 }
 
 /// The event, where both who acted and on what are known.
-fn event(facts: &AccessFacts, message: String, check_ip: Option<Text>) -> Option<Event> {
+fn event(facts: &AccessFacts, message: String, check_ip: Option<WireText>) -> Option<AuditEvent> {
     let project = facts.project.as_ref()?;
     let author = match facts.actor() {
-        AccessActor::User(user) => Author::User(user.id, user.username.clone()),
-        AccessActor::DeployKey(key) => Author::DeployKey(key.id),
+        AccessActor::User(user) => AuditAuthor::User(user.id, user.username.clone()),
+        AccessActor::DeployKey(key) => AuditAuthor::DeployKey(key.id),
         AccessActor::Nobody => return None,
     };
-    Some(Event {
+    Some(AuditEvent {
         name: EventName::GitOperation,
         author,
-        entity: Entity::Project(project.id, project.full_path.clone()),
-        target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
+        entity: AuditEntity::Project(project.id, project.full_path.clone()),
+        target: facts.key.as_ref().map(|key| AuditTarget { kind: "Key", id: key.id.0, details: String::new() }),
         message,
         ip_address: check_ip.and_then(|ip| match ClientIp::parse(&ip.0) {
             ClientIp::Known(address) => Some(address),

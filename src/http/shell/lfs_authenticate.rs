@@ -9,13 +9,13 @@ use super::actor::ActorRequest;
 use super::allowed::target;
 use crate::background::last_used::LastUse;
 use crate::domain::access::{AccessActor, AccessSubject, GitCommand};
-use crate::domain::audit::{Author, Entity, Event, EventName, Target};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
 use crate::domain::repository::GlRepository;
 use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::services::audit_log;
 use crate::store::{audit_events, lfs};
 
@@ -24,8 +24,8 @@ use crate::store::{audit_events, lfs};
 pub struct LfsAuthenticateRequest {
     #[serde(flatten)]
     actor: ActorRequest,
-    project: Option<Text>,
-    gl_repository: Option<Text>,
+    project: Option<WireText>,
+    gl_repository: Option<WireText>,
 }
 
 /// Where and with what (shell.md 2.5).
@@ -45,7 +45,7 @@ pub struct LfsAuthenticateResponse {
 pub async fn authenticate(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<LfsAuthenticateRequest>,
+    RequestParams(request): RequestParams<LfsAuthenticateRequest>,
 ) -> Result<Json<LfsAuthenticateResponse>, ApiError> {
     let now = shell.clock.now();
     let subject = AccessSubject {
@@ -83,14 +83,14 @@ pub async fn authenticate(
     let tail = tail.ok_or(ApiError::NoSuchRecord)?;
     let clone_urls = &shell.checker.clone_urls;
     let repository_http_path = clone_urls.find_http(&shell.db, &format!("{}{suffix}", project.full_path)).await?;
-    let event = Event {
+    let event = AuditEvent {
         name: EventName::LfsTokenIssued,
         author: match bearer {
-            LfsBearer::User(id, username) => Author::User(id, username.to_owned()),
-            LfsBearer::DeployKey(id) => Author::DeployKey(id),
+            LfsBearer::User(id, username) => AuditAuthor::User(id, username.to_owned()),
+            LfsBearer::DeployKey(id) => AuditAuthor::DeployKey(id),
         },
-        entity: Entity::Project(project.id, project.full_path.clone()),
-        target: facts.key.as_ref().map(|key| Target { kind: "Key", id: key.id.0, details: String::new() }),
+        entity: AuditEntity::Project(project.id, project.full_path.clone()),
+        target: facts.key.as_ref().map(|key| AuditTarget { kind: "Key", id: key.id.0, details: String::new() }),
         message: String::new(),
         ip_address: None,
     };

@@ -12,25 +12,25 @@ use super::allowed::target;
 use crate::domain::access::{
     self, AccessActor, AccessFacts, AccessProtocol, ActorName, Attempt, Decision, Denial, GitCommand, PushChanges,
 };
-use crate::domain::audit::{Event, EventName};
+use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::ids::{KeyId, ProjectId};
 use crate::domain::requester::{Requester, RequesterName};
 use crate::http::auth::lfs_token::{self, LfsBearer};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::services::audit_log;
 use crate::store::lfs;
 
 /// The two halves of the client's Basic credential, and the repository that it asks for.
 #[derive(Debug, Deserialize)]
 pub struct LfsTokenVerifyRequest {
-    username: Option<Text>,
+    username: Option<WireText>,
     #[serde(alias = "lfs_token", alias = "token")]
-    password: Option<Text>,
-    project: Option<Text>,
-    gl_repository: Option<Text>,
+    password: Option<WireText>,
+    project: Option<WireText>,
+    gl_repository: Option<WireText>,
 }
 
 /// Whose token it is, and what they may do to the repository's objects.
@@ -54,7 +54,7 @@ pub struct LfsTokenVerifyResponse {
 pub async fn verify(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<LfsTokenVerifyRequest>,
+    RequestParams(request): RequestParams<LfsTokenVerifyRequest>,
 ) -> Result<Response, ApiError> {
     let login = request.username.ok_or(ApiError::Missing("username"))?.0;
     let token = request.password.ok_or(ApiError::Missing("password"))?.0;
@@ -62,7 +62,7 @@ pub async fn verify(
     let now = shell.clock.now();
     let refuse = |verdict: LfsTokenRefusal| {
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
-        audit_log::log(&Event::of(&requester, EventName::LfsTokenRefused, verdict.message()));
+        audit_log::log(&AuditEvent::of(&requester, EventName::LfsTokenRefused, verdict.message()));
         Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
     };
 
@@ -139,7 +139,7 @@ impl LfsTokenRefusal {
 /// Who the login names: a deploy key, or a user by name or primary address.
 async fn actor(shell: &ShellState, login: &str) -> Result<Option<ActorName>, ApiError> {
     if let Some(id) = login.strip_prefix("lfs+deploy-key-") {
-        return Ok(Text(id.to_owned()).id().map(|id| ActorName::Key(KeyId(id))));
+        return Ok(WireText(id.to_owned()).id().map(|id| ActorName::Key(KeyId(id))));
     }
     Ok(lfs::find_login(shell.db.pool(), login).await?.map(ActorName::User))
 }

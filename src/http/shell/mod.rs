@@ -36,7 +36,7 @@ use secrecy::SecretString;
 use super::auth::error_tracking::{self, ErrorTrackingAuth};
 use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
-use super::storage::Storages;
+use super::storage::StorageAddresses;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
@@ -85,7 +85,7 @@ pub struct ShellSettings {
     /// Its host's name, which stands in the comment of an authorized key.
     pub host: String,
     /// The Gitaly of each storage.
-    pub storages: Storages,
+    pub storages: StorageAddresses,
     /// The options that every git command gets.
     pub git_config_options: Vec<String>,
     /// Whether LFS is offered at all.

@@ -11,7 +11,7 @@ use crate::background::last_used::LastUse;
 use crate::domain::personal_access_token::{TokenCreationRefusal, WantedToken};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::wire::{Text, Texts};
+use crate::http::wire::{WireText, WireTexts};
 use crate::services::create_personal_access_token::{self, CreatedToken};
 use crate::store::requesters;
 
@@ -20,10 +20,10 @@ use crate::store::requesters;
 pub struct PersonalAccessTokenRequest {
     #[serde(flatten)]
     actor: ActorRequest,
-    name: Option<Text>,
+    name: Option<WireText>,
     #[serde(default)]
-    scopes: Texts,
-    expires_at: Option<Text>,
+    scopes: WireTexts,
+    expires_at: Option<WireText>,
 }
 
 /// The token, which nobody will see again (shell.md 2.7).

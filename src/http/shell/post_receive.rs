@@ -17,20 +17,20 @@ use crate::domain::push_options::{OptionValue, PushOptions};
 use crate::domain::repository::GlRepository;
 use crate::http::auth::shell::{ShellCaller, TOKEN_HEADER, lenient_base64};
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::{GitText, GitTexts, Text};
+use crate::http::extract::RequestParams;
+use crate::http::wire::{GitText, GitTexts, WireText};
 use crate::services::report_push;
 use crate::store::received_pushes::ReceivedPush;
 
 /// What Gitaly's post-receive hook sends (shell.md 2.13).
 #[derive(Debug, Deserialize)]
 pub struct PostReceiveRequest {
-    gl_repository: Option<Text>,
-    identifier: Option<Text>,
+    gl_repository: Option<WireText>,
+    identifier: Option<WireText>,
     changes: Option<GitText>,
     #[serde(default)]
     push_options: GitTexts,
-    gitaly_client_context_bin: Option<Text>,
+    gitaly_client_context_bin: Option<WireText>,
 }
 
 /// What Gitaly prints. A counter that was not there counts as decreased: `false` would only hide the messages.
@@ -56,7 +56,7 @@ pub async fn report(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     headers: HeaderMap,
-    Params(request): Params<PostReceiveRequest>,
+    RequestParams(request): RequestParams<PostReceiveRequest>,
 ) -> Result<Json<PostReceiveResponse>, ApiError> {
     readable_context(request.gitaly_client_context_bin.as_ref())?;
     let gl_repository = request.gl_repository.filter(|name| !name.0.trim_ascii().is_empty());

@@ -8,8 +8,8 @@ use super::ShellState;
 use super::context::readable_context;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
-use crate::http::wire::Text;
+use crate::http::extract::RequestParams;
+use crate::http::wire::WireText;
 use crate::store::reference_counters;
 
 /// Characters of a repository's name at most; GitLab's own forms take fewer than 30.
@@ -18,8 +18,8 @@ const NAME_LENGTH: usize = 255;
 /// What Gitaly's pre-receive hook sends once everything else has let the push pass (shell.md 2.12).
 #[derive(Debug, Deserialize)]
 pub struct PreReceiveRequest {
-    gl_repository: Option<Text>,
-    gitaly_client_context_bin: Option<Text>,
+    gl_repository: Option<WireText>,
+    gitaly_client_context_bin: Option<WireText>,
 }
 
 /// The answer.
@@ -35,7 +35,7 @@ pub struct PreReceiveResponse {
 pub async fn count(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<PreReceiveRequest>,
+    RequestParams(request): RequestParams<PreReceiveRequest>,
 ) -> Result<Json<PreReceiveResponse>, ApiError> {
     readable_context(request.gitaly_client_context_bin.as_ref())?;
     let repository = request.gl_repository.filter(|name| !name.0.trim_ascii().is_empty());

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::auth::shell::TOKEN_HEADER;
 use crate::http::error::ApiError;
-use crate::http::extract::{Params, unread};
+use crate::http::extract::{RequestParams, unread};
 use crate::services::audit_log;
 use crate::services::guard_call::{CallKey, GuardError, GuardedAnswer};
 
@@ -39,7 +39,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for RepeatableRequest<T
         let body = Bytes::from_request(again, state).await.map_err(|rejection| unread(&rejection))?;
         let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let key = key_of(&parts.headers, &path, &body);
-        let Params(request) = Params::from_request(Request::from_parts(parts, Body::from(body)), state).await?;
+        let RequestParams(request) =
+            RequestParams::from_request(Request::from_parts(parts, Body::from(body)), state).await?;
         Ok(Self { request, key })
     }
 }

@@ -9,14 +9,14 @@ use super::repeatable::ShellAnswer;
 use crate::domain::two_factor;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::extract::Params;
+use crate::http::extract::RequestParams;
 use crate::store::requesters;
 
 /// Whether it does; `success` is false where the installation asks nobody (shell.md 2.10).
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
-    Params(request): Params<ActorRequest>,
+    RequestParams(request): RequestParams<ActorRequest>,
 ) -> Result<ShellAnswer, ApiError> {
     if !shell.settings.two_factor_for_git {
         return Ok(ShellAnswer::of(&json!({ "success": false })));

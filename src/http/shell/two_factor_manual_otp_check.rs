@@ -12,7 +12,7 @@ use crate::background::last_used::LastUse;
 use crate::domain::two_factor::TwoFactorRefusal;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
-use crate::http::wire::Text;
+use crate::http::wire::WireText;
 use crate::services::open_otp_session;
 use crate::store::requesters;
 
@@ -21,7 +21,7 @@ use crate::store::requesters;
 pub struct OtpCheckRequest {
     #[serde(flatten)]
     actor: ActorRequest,
-    otp_attempt: Option<Text>,
+    otp_attempt: Option<WireText>,
 }
 
 /// Whether git is open now for the key, or why not (shell.md 2.8); 200 in both cases.

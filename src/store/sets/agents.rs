@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::domain::agent::Agent;
+use crate::domain::agent::ClusterAgent;
 use crate::domain::ids::{AgentId, ProjectId, UserId};
 use crate::store::Result;
 use crate::store::agent_tokens::AgentTokenRow;
 
 /// The agents that these projects configure.
-pub async fn list(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<Agent>> {
+pub async fn list(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<ClusterAgent>> {
     let rows = sqlx::query!(
         "
         select id, name, project_id, created_by_user_id
@@ -25,7 +25,7 @@ pub async fn list(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<Agent
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Agent {
+        .map(|row| ClusterAgent {
             id: AgentId(row.id),
             name: row.name,
             project: ProjectId(row.project_id),
@@ -38,7 +38,7 @@ pub async fn list(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<Agent
 ///
 /// # Errors
 /// [`crate::store::Error::Duplicate`] where a project has an agent of that name.
-pub async fn insert(db: impl PgExecutor<'_>, rows: &[Agent]) -> Result<()> {
+pub async fn insert(db: impl PgExecutor<'_>, rows: &[ClusterAgent]) -> Result<()> {
     sqlx::query!(
         "
         insert into cluster_agents (id, project_id, name, created_by_user_id)

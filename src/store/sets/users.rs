@@ -8,7 +8,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::with_ids;
-use crate::crypto::seal::{Closed, Seal, Sealed};
+use crate::crypto::seal::{Seal, SealedValue, UnsealError};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::store::Result;
 use crate::store::namespaces::PersonalRow;
@@ -421,7 +421,7 @@ pub async fn list_otp_secrets(
     db: impl PgExecutor<'_>,
     seal: &Seal,
     users: &[i64],
-) -> Result<HashMap<UserId, std::result::Result<SecretString, Closed>>> {
+) -> Result<HashMap<UserId, std::result::Result<SecretString, UnsealError>>> {
     let rows = sqlx::query!(
         r#"
         select
@@ -441,7 +441,7 @@ pub async fn list_otp_secrets(
         .into_iter()
         .map(|row| {
             let user = UserId(row.id);
-            let sealed = Sealed { ciphertext: row.ciphertext, iv: row.iv, salt: row.salt };
+            let sealed = SealedValue { ciphertext: row.ciphertext, iv: row.iv, salt: row.salt };
             (user, seal.open(&sealed, &two_factor::place(user)))
         })
         .collect())

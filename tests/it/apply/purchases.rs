@@ -1,7 +1,7 @@
 //! `add_on_purchases:`, `minutes_packs:`, `reconciliations:` and `storage_exclusions:`
 
 use gatehouse::domain::ids::NamespaceId;
-use gatehouse::domain::ledger::{Actor, Author};
+use gatehouse::domain::ledger::{LedgerActor, LedgerAuthor};
 use gatehouse::store::minutes_packs;
 use sqlx::PgPool;
 
@@ -117,7 +117,7 @@ async fn a_pack_that_was_moved_stays_where_it_is(pool: PgPool) {
     let ids = ids.await;
     let (rubi, acme) = ids.split_once(' ').unwrap();
     let [rubi, acme] = [rubi, acme].map(|id| NamespaceId(id.parse().unwrap()));
-    let customers_dot = Author { actor: Actor::CustomersPortal, request_id: None };
+    let customers_dot = LedgerAuthor { actor: LedgerActor::CustomersPortal, request_id: None };
     minutes_packs::move_all(&mut conn, rubi, acme, &customers_dot, now()).await.unwrap();
     let again = run(&pool, BOUGHT, false).await.unwrap();
     let said = "! pack of minutes x1 of rubi was moved to acme, and stays there: state that namespace";

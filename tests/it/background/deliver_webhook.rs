@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::HookSubscriptions;
-use gatehouse::store::web_hooks::{self, Owner, Upserted, WebHook};
+use gatehouse::store::web_hooks::{self, HookOwner, UpsertedHook, WebHook};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -27,20 +27,20 @@ fn hook(url: &str) -> WebHook {
     WebHook { url: url.into(), token: Some("s3cret".into()), name: None, listening, enable_ssl_verification: true }
 }
 
-async fn configure(app: &TestApp, owner: Owner, hook: &WebHook) -> Upserted {
+async fn configure(app: &TestApp, owner: HookOwner, hook: &WebHook) -> UpsertedHook {
     let key = ColumnKey::new(&app.secrets.db_key_base);
     let mut connection = app.pool.acquire().await.unwrap();
     web_hooks::upsert(&mut connection, owner, hook, &key).await.unwrap().1
 }
 
 /// `g/s/p` with a developer, on an instance whose hooks may reach this machine.
-async fn story(pool: PgPool) -> (TestApp, Owner, String, String) {
+async fn story(pool: PgPool) -> (TestApp, HookOwner, String, String) {
     let app = app_with_queue(pool).await;
     let given = app.given();
     given.setting("allow_local_requests_from_web_hooks_and_services = true").await;
     let project = given.project("g/s/p").await.developer("rubi").await;
     let rubi = given.user("rubi").await;
-    (app, Owner::Project(project.id), format!("project-{}", project.id), format!("user-{rubi}"))
+    (app, HookOwner::Project(project.id), format!("project-{}", project.id), format!("user-{rubi}"))
 }
 
 async fn push(app: &TestApp, repository: &str, who: &str, changes: &str) {
@@ -180,9 +180,9 @@ async fn hooks_of_project_group_and_instance_hear_what_they_listen_to(pool: PgPo
     tags.listening.push_events = false;
     configure(&app, owner, &filtered).await;
     configure(&app, owner, &tags).await;
-    configure(&app, Owner::Group(given.group("g").await), &at("group-above")).await;
-    configure(&app, Owner::Group(given.group("other").await), &at("other-group")).await;
-    configure(&app, Owner::Instance, &at("instance")).await;
+    configure(&app, HookOwner::Group(given.group("g").await), &at("group-above")).await;
+    configure(&app, HookOwner::Group(given.group("other").await), &at("other-group")).await;
+    configure(&app, HookOwner::Instance, &at("instance")).await;
     let working = Working::on(&app);
     push(&app, &repository, &who, &format!("{OLD} {NEW} refs/heads/main\n{ZERO} {NEW} refs/tags/v1\n")).await;
     until(&app, WAITING, 0).await;
@@ -300,7 +300,7 @@ async fn hooks_reach_no_local_address_unless_the_settings_say_so(pool: PgPool) {
     assert_eq!(errors, 6);
     // An exception opens one address; the instance's own hooks may go anywhere unless they are forbidden to.
     given.setting("outbound_local_requests_whitelist = '{127.0.0.1}'").await;
-    configure(&app, Owner::Instance, &hook(&format!("http://[::1]:{port}/"))).await;
+    configure(&app, HookOwner::Instance, &hook(&format!("http://[::1]:{port}/"))).await;
     given.setting("allow_local_requests_from_system_hooks = false").await;
     push(&app, &repository, &who, &change).await;
     until(&app, WAITING, 0).await;
@@ -361,15 +361,15 @@ async fn nobody_is_told_anything_in_silent_mode(pool: PgPool) {
 #[sqlx::test]
 async fn a_hook_is_kept_encrypted_and_found_by_its_url(pool: PgPool) {
     let app = TestApp::new(pool);
-    let owner = Owner::Project(app.given().project("g/p").await.id);
+    let owner = HookOwner::Project(app.given().project("g/p").await.id);
     let key = ColumnKey::new(&app.secrets.db_key_base);
     let mut one = hook("https://ci.example.com/hook?secret=1");
-    assert_eq!(configure(&app, owner, &one).await, Upserted::Created);
-    assert_eq!(configure(&app, owner, &one).await, Upserted::Unchanged);
+    assert_eq!(configure(&app, owner, &one).await, UpsertedHook::Created);
+    assert_eq!(configure(&app, owner, &one).await, UpsertedHook::Unchanged);
     one.token = None;
-    assert_eq!(configure(&app, owner, &one).await, Upserted::Updated);
-    assert_eq!(configure(&app, owner, &hook("https://other.example.com/")).await, Upserted::Created);
-    assert_eq!(configure(&app, Owner::Instance, &one).await, Upserted::Created);
+    assert_eq!(configure(&app, owner, &one).await, UpsertedHook::Updated);
+    assert_eq!(configure(&app, owner, &hook("https://other.example.com/")).await, UpsertedHook::Created);
+    assert_eq!(configure(&app, HookOwner::Instance, &one).await, UpsertedHook::Created);
     let columns: String = app.given().value("select string_agg(web_hooks::text, ' ') from web_hooks").await;
     assert!(!columns.contains("example.com") && !columns.contains("s3cret"));
     let hooks = web_hooks::list(&app.pool, owner, &key).await.unwrap();
@@ -384,12 +384,12 @@ async fn a_hook_is_kept_encrypted_and_found_by_its_url(pool: PgPool) {
 #[sqlx::test]
 async fn the_last_answers_of_a_hook_are_kept_and_no_more(pool: PgPool) {
     let app = TestApp::new(pool);
-    let owner = Owner::Project(app.given().project("g/p").await.id);
+    let owner = HookOwner::Project(app.given().project("g/p").await.id);
     configure(&app, owner, &hook("https://ci.example.com/")).await;
     let id = web_hooks::list(&app.pool, owner, &ColumnKey::new(&app.secrets.db_key_base)).await.unwrap()[0].0;
     let mut connection = app.pool.acquire().await.unwrap();
     for status in 200..250 {
-        let answer = web_hooks::Answer {
+        let answer = web_hooks::ReceiverAnswer {
             status: Some(status),
             body: String::new(),
             error: None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::web_hook::HookSubscriptions;
-use gatehouse::store::web_hooks::{self, Owner, WebHook};
+use gatehouse::store::web_hooks::{self, HookOwner, WebHook};
 use sqlx::PgPool;
 
 use crate::support::pushes::{LEFT, NEW, OLD, WAITING, Working, app_with_queue, database_url, report, until};
@@ -29,11 +29,11 @@ impl Story {
     /// A project with a hook that posts to the receiver.
     async fn project(&self, path: &str, receiver: &Receiver) -> GivenProject {
         let project = self.app.given().project(path).await.developer("rubi").await;
-        self.hook(Owner::Project(project.id), &receiver.url()).await;
+        self.hook(HookOwner::Project(project.id), &receiver.url()).await;
         project
     }
 
-    async fn hook(&self, owner: Owner, url: &str) -> i64 {
+    async fn hook(&self, owner: HookOwner, url: &str) -> i64 {
         let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
         let hook = WebHook { url: url.into(), token: None, name: None, listening, enable_ssl_verification: true };
         let key = ColumnKey::new(&self.app.secrets.db_key_base);
@@ -191,7 +191,7 @@ async fn hooks_of_the_instance_do_not_pause(pool: PgPool) {
     let story = Story::begins(pool).await;
     let receiver = Receiver::start().await;
     let project = story.app.given().project("g/p").await.developer("rubi").await;
-    story.hook(Owner::Instance, &receiver.url()).await;
+    story.hook(HookOwner::Instance, &receiver.url()).await;
     for _ in 0..6 {
         receiver.will_answer(404, "");
     }

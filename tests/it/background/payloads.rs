@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::repository::hashed_path;
 use gatehouse::domain::web_hook::HookSubscriptions;
-use gatehouse::store::web_hooks::{self, Owner, WebHook};
+use gatehouse::store::web_hooks::{self, HookOwner, WebHook};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -35,7 +35,7 @@ impl Story {
         Self { app, gitaly, repository, receiver: Receiver::start().await, project, who }
     }
 
-    async fn hook(&self, owner: Owner, listening: HookSubscriptions) {
+    async fn hook(&self, owner: HookOwner, listening: HookSubscriptions) {
         let url = self.receiver.url().as_str().into();
         let hook = WebHook { url, token: None, name: None, listening, enable_ssl_verification: true };
         let key = ColumnKey::new(&self.app.secrets.db_key_base);
@@ -63,7 +63,7 @@ fn everything() -> HookSubscriptions {
 #[sqlx::test]
 async fn commits_say_which_files_they_change(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), everything()).await;
+    story.hook(HookOwner::Project(story.project), everything()).await;
     let git = &story.repository;
     let root = git.commit("main", &[("README", "1\n"), ("old name", "kept\n")], "Begin\n");
     let changed = git.commit("main", &[("README", "2\n"), ("ünï/new", "x\n")], "Change\r\nthe rest\n");
@@ -96,7 +96,7 @@ async fn commits_say_which_files_they_change(pool: PgPool) {
 #[sqlx::test]
 async fn commits_keep_the_time_zone_of_who_made_them(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), everything()).await;
+    story.hook(HookOwner::Project(story.project), everything()).await;
     let git = &story.repository;
     let tree = git.git(["hash-object", "-w", "-t", "tree", "/dev/null"]).line();
     let person = "Dana <dana@example.com>";
@@ -110,7 +110,7 @@ async fn commits_keep_the_time_zone_of_who_made_them(pool: PgPool) {
 #[sqlx::test]
 async fn a_tag_brings_its_message_and_the_commit_that_it_tags(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), everything()).await;
+    story.hook(HookOwner::Project(story.project), everything()).await;
     let git = &story.repository;
     let first = git.commit("main", &[("README", "1\n")], "Begin\n");
     let annotated = git.annotated_tag("v1", &first, "Version 1\n\nAt last.");
@@ -144,7 +144,7 @@ async fn a_tag_brings_its_message_and_the_commit_that_it_tags(pool: PgPool) {
 #[sqlx::test]
 async fn a_ref_is_protected_by_its_project_or_the_group_above_it(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), everything()).await;
+    story.hook(HookOwner::Project(story.project), everything()).await;
     let given = story.app.given();
     let (id, group) = (story.project, given.group("g").await);
     given.sql(&format!("insert into protected_branches (project_id, name) values ({id}, 'ma*')")).await;
@@ -174,9 +174,9 @@ async fn a_ref_is_protected_by_its_project_or_the_group_above_it(pool: PgPool) {
 async fn the_instance_hears_once_of_a_push_as_a_whole(pool: PgPool) {
     let story = Story::begins(pool).await;
     let listening = HookSubscriptions { repository_update_events: true, ..HookSubscriptions::default() };
-    story.hook(Owner::Instance, listening.clone()).await;
+    story.hook(HookOwner::Instance, listening.clone()).await;
     // A hook of a project cannot be told, whatever its column says.
-    story.hook(Owner::Project(story.project), listening).await;
+    story.hook(HookOwner::Project(story.project), listening).await;
     let first = story.repository.commit("main", &[("README", "1\n")], "Begin\n");
     let mut lines = format!("{ZERO} {first} refs/heads/main\n{ZERO} {first} refs/notes/x\n");
     for number in 0..5 {
@@ -204,7 +204,7 @@ async fn gitaly_is_asked_for_paths_only_where_a_hook_hears_of_them(pool: PgPool)
     let story = Story::begins(pool).await;
     story
         .hook(
-            Owner::Project(story.project),
+            HookOwner::Project(story.project),
             HookSubscriptions { tag_push_events: true, ..HookSubscriptions::default() },
         )
         .await;
@@ -216,7 +216,7 @@ async fn gitaly_is_asked_for_paths_only_where_a_hook_hears_of_them(pool: PgPool)
 #[sqlx::test]
 async fn a_message_longer_than_any_of_gitlabs_is_not_sent_and_the_log_says_so(pool: PgPool) {
     let story = Story::begins(pool).await;
-    story.hook(Owner::Project(story.project), everything()).await;
+    story.hook(HookOwner::Project(story.project), everything()).await;
     let long = "x".repeat(9 << 20);
     let mut last = String::new();
     for number in 0..3 {

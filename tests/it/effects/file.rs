@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse::config::Settings;
 use gatehouse::crypto::secrets::Secrets;
-use gatehouse::store::budgets::Budgets;
+use gatehouse::store::budgets::DbBudgets;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::PgPool;
@@ -27,7 +27,7 @@ async fn each_area_has_the_connections_that_the_settings_say(pool: PgPool) {
 ";
     let url = database_url(&app).await;
     let settings = Settings::load(file, [("DATABASE_URL".to_owned(), url)]).unwrap();
-    let budgets = Budgets::new(&settings).unwrap();
+    let budgets = DbBudgets::new(&settings).unwrap();
     let areas = budgets.each().map(|(name, db)| async move {
         let (mut held, mut refused) = (Vec::new(), 0);
         for _ in 0..4 {

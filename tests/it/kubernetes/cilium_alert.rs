@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::ids::ProjectId;
 use gatehouse::domain::web_hook::HookSubscriptions;
-use gatehouse::store::web_hooks::{self, Owner, WebHook};
+use gatehouse::store::web_hooks::{self, HookOwner, WebHook};
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -116,7 +116,7 @@ async fn hooks_that_listen_hear_of_a_new_alert_once(pool: PgPool) {
     for (url, alert_events) in [(listening.url(), true), (deaf.url(), false)] {
         let listening = HookSubscriptions { push_events: !alert_events, alert_events, ..HookSubscriptions::default() };
         let hook = WebHook { url: url.into(), token: None, name: None, listening, enable_ssl_verification: true };
-        web_hooks::upsert(&mut connection, Owner::Project(ProjectId(7)), &hook, &key).await.unwrap();
+        web_hooks::upsert(&mut connection, HookOwner::Project(ProjectId(7)), &hook, &key).await.unwrap();
     }
     drop(connection);
     let working = Working::on(app);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use chrono::NaiveDate;
 use gatehouse::background::kas_usage_batcher::KasUsageBatcher;
-use gatehouse::domain::kas_usage::{Period, Report};
+use gatehouse::domain::kas_usage::{UsagePeriod, UsageReport};
 use gatehouse::store::kas_usage;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -191,20 +191,20 @@ async fn ids_are_counted_by_week_and_by_month(pool: PgPool) {
     let day = |text: &str| text.parse::<NaiveDate>().unwrap();
     // A Monday, the Sunday after it, the next Monday, and the day after that, which begins a month.
     for (on, ids) in [("2027-02-22", [1, 2]), ("2027-02-28", [2, 3]), ("2027-02-22", [4, 4]), ("2027-03-01", [1, 9])] {
-        let report = Report { counts: vec![("gitops_sync", 10)], unique: vec![(name, ids.to_vec())] };
+        let report = UsageReport { counts: vec![("gitops_sync", 10)], unique: vec![(name, ids.to_vec())] };
         usage.add(report, day(on)).await.unwrap();
     }
     let unique =
-        async |period: Period| kas_usage::list_unique(&pool, period).await.unwrap().first().map(|(_, ids)| *ids);
-    assert_eq!(unique(Period::parse_week("2027-08").unwrap()).await, Some(4));
-    assert_eq!(unique(Period::parse_week("2027-09").unwrap()).await, Some(2));
-    assert_eq!(unique(Period::parse_month("2027-02").unwrap()).await, Some(4));
-    assert_eq!(unique(Period::parse_month("2027-03").unwrap()).await, Some(2));
-    assert_eq!(unique(Period::parse_month("2027-04").unwrap()).await, None);
+        async |period: UsagePeriod| kas_usage::list_unique(&pool, period).await.unwrap().first().map(|(_, ids)| *ids);
+    assert_eq!(unique(UsagePeriod::parse_week("2027-08").unwrap()).await, Some(4));
+    assert_eq!(unique(UsagePeriod::parse_week("2027-09").unwrap()).await, Some(2));
+    assert_eq!(unique(UsagePeriod::parse_month("2027-02").unwrap()).await, Some(4));
+    assert_eq!(unique(UsagePeriod::parse_month("2027-03").unwrap()).await, Some(2));
+    assert_eq!(unique(UsagePeriod::parse_month("2027-04").unwrap()).await, None);
     let total = async |days| kas_usage::list_totals(&pool, days).await.unwrap().first().map_or(0, |(_, total)| *total);
     assert_eq!(total(None).await, 40);
-    assert_eq!(total(Some(Period::parse_week("2027-08").unwrap().days())).await, 30);
-    assert_eq!(total(Some(Period::parse_month("2027-03").unwrap().days())).await, 10);
+    assert_eq!(total(Some(UsagePeriod::parse_week("2027-08").unwrap().days())).await, 30);
+    assert_eq!(total(Some(UsagePeriod::parse_month("2027-03").unwrap().days())).await, 10);
 }
 
 /// 32 tasks at once, on counters and ids that they share: nothing is lost, and nothing counts twice.
@@ -271,7 +271,7 @@ async fn futures(story: &Story, reports: [Value; 4]) -> [u16; 4] {
 async fn broken_connections_neither_lose_nor_double(pool: PgPool) {
     let usage = KasUsageBatcher::over(pool.clone());
     let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-    let report = || Report { counts: vec![("gitops_sync", 1)], unique: vec![] };
+    let report = || UsageReport { counts: vec![("gitops_sync", 1)], unique: vec![] };
     let (mut taken, mut refused) = (0, 0);
     for round in 0..20 {
         if usage.add(report(), day).await.is_ok() {
@@ -320,7 +320,7 @@ async fn an_operator_sees_what_was_counted(pool: PgPool) {
     let name = "k8s_api_proxy_requests_unique_users_via_ci_access";
     let today = chrono::Utc::now().date_naive();
     for day in [NaiveDate::from_ymd_opt(2026, 11, 16).unwrap(), today] {
-        let report = Report { counts: vec![("gitops_sync", 3)], unique: vec![(name, vec![1, 2])] };
+        let report = UsageReport { counts: vec![("gitops_sync", 3)], unique: vec![(name, vec![1, 2])] };
         usage.add(report, day).await.unwrap();
     }
     tokio::task::spawn_blocking(move || {

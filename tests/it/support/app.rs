@@ -12,8 +12,8 @@ use gatehouse::crypto::secrets::Secrets;
 use gatehouse::gitaly::GitalyClient;
 use gatehouse::http::auth::{self, kas, shell};
 use gatehouse::http::layers::with_plain_path;
-use gatehouse::http::tasks::Tasks;
-use gatehouse::store::Budgets;
+use gatehouse::http::tasks::RequestTasks;
+use gatehouse::store::DbBudgets;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -32,10 +32,10 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 pub struct TestApp {
     pub router: Router,
     pub gitaly: GitalyClient,
-    pub tasks: Tasks,
+    pub tasks: RequestTasks,
     pub clock: Clock,
     pub pool: PgPool,
-    pub budgets: Budgets,
+    pub budgets: DbBudgets,
     pub secrets: Secrets,
     base: String,
 }
@@ -74,7 +74,7 @@ impl TestApp {
     /// The application with the settings of this YAML.
     pub fn with(pool: PgPool, yaml: &str) -> Self {
         let settings = Settings::load(yaml, []).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        let budgets = Budgets::over(pool.clone(), &settings);
+        let budgets = DbBudgets::over(pool.clone(), &settings);
         Self::over(pool, settings, budgets)
     }
 
@@ -82,11 +82,11 @@ impl TestApp {
     pub fn through(pool: PgPool, url: &str, yaml: &str) -> Self {
         let environment = [("DATABASE_URL".to_owned(), url.to_owned())];
         let settings = Settings::load(yaml, environment).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        let budgets = Budgets::new(&settings).unwrap();
+        let budgets = DbBudgets::new(&settings).unwrap();
         Self::over(pool, settings, budgets)
     }
 
-    fn over(pool: PgPool, mut settings: Settings, budgets: Budgets) -> Self {
+    fn over(pool: PgPool, mut settings: Settings, budgets: DbBudgets) -> Self {
         let storage = settings.repositories.storages.entry("default".to_owned()).or_default();
         storage.gitaly_address.get_or_insert_with(|| "tcp://gitaly:8075".to_owned());
         let secrets = Secrets {

@@ -67,7 +67,7 @@ impl Working {
             db_key_base: app.secrets.db_key_base.clone(),
             webhook_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(5),
-            queue: gatehouse::config::Jobs { concurrency: 2, takeover_timeout: 2, ..Default::default() },
+            queue: gatehouse::config::QueueSettings { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
         let state =
             JobState::over(db, settings, app.clock.clone(), PushedRepositories::new(app.gitaly.clone())).unwrap();

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use gatehouse::config::Limits;
+use gatehouse::config::RequestLimits;
 use gatehouse::server::{self, Listener};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -73,7 +73,7 @@ impl Receiver {
         let (stop, stopped) = watch::channel(false);
         let told = Told::default();
         let router = Router::new().fallback(take).with_state(told.clone());
-        tokio::spawn(server::serve(Listener::Tcp(listener), router, Limits::default(), stopped));
+        tokio::spawn(server::serve(Listener::Tcp(listener), router, RequestLimits::default(), stopped));
         Self { port, told, _stop: stop }
     }
 

@@ -1,12 +1,12 @@
 //! The expressions of push rules.
 
 use crate::domain::access::Denial;
-use crate::domain::re2::{Anchors, Regex};
+use crate::domain::re2::{AnchorMode, Re2};
 
 /// An expression of a rule, in the language of RE2, which never backtracks: a user's expression cannot stop the server.
 pub(super) struct RuleExpression<'a> {
     text: &'a str,
-    regex: Regex,
+    regex: Re2,
 }
 
 impl<'a> RuleExpression<'a> {
@@ -14,9 +14,9 @@ impl<'a> RuleExpression<'a> {
     ///
     /// # Errors
     /// Where it is no expression of RE2's.
-    pub(super) fn new(text: Option<&'a str>, anchors: Anchors) -> Result<Option<Self>, Denial> {
+    pub(super) fn new(text: Option<&'a str>, anchors: AnchorMode) -> Result<Option<Self>, Denial> {
         let Some(text) = text.filter(|text| !text.chars().all(char::is_whitespace)) else { return Ok(None) };
-        let regex = Regex::new(text, anchors);
+        let regex = Re2::new(text, anchors);
         let regex =
             regex.map_err(|error| Denial::InvalidRegex { pattern: text.to_owned(), reason: error.to_string() })?;
         Ok(Some(Self { text, regex }))

@@ -12,7 +12,7 @@ use self::expressions::{RuleExpression, must_match, must_not_match};
 use super::push::PushAnswers;
 use super::refs::{ObjectId, RefName, RefUpdate};
 use super::{AccessFacts, AccessProtocol, AccessSettings, Denial};
-use crate::domain::re2::{Anchors, Regex};
+use crate::domain::re2::{AnchorMode, Re2};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -262,11 +262,11 @@ impl<'a> CompiledPushRule<'a> {
         Ok(Self {
             rule,
             pusher,
-            branch_name: RuleExpression::new(rule.branch_name.as_deref(), Anchors::Text)?,
-            commit_message: RuleExpression::new(rule.commit_message.as_deref(), Anchors::Lines)?,
-            commit_message_negative: RuleExpression::new(rule.commit_message_negative.as_deref(), Anchors::Lines)?,
-            author_email: RuleExpression::new(rule.author_email.as_deref(), Anchors::Text)?,
-            file_name: RuleExpression::new(rule.file_name.as_deref(), Anchors::Text)?,
+            branch_name: RuleExpression::new(rule.branch_name.as_deref(), AnchorMode::Text)?,
+            commit_message: RuleExpression::new(rule.commit_message.as_deref(), AnchorMode::Lines)?,
+            commit_message_negative: RuleExpression::new(rule.commit_message_negative.as_deref(), AnchorMode::Lines)?,
+            author_email: RuleExpression::new(rule.author_email.as_deref(), AnchorMode::Text)?,
+            file_name: RuleExpression::new(rule.file_name.as_deref(), AnchorMode::Text)?,
             web,
             default_branch: answers.default_branch.as_deref(),
             content: &answers.content,
@@ -372,7 +372,7 @@ impl<'a> CompiledPushRule<'a> {
 
 /// `Signed-off-by: Name <address>`, as `git commit --signoff` writes it.
 fn is_signed_off(message: &str) -> bool {
-    static SIGNED_OFF: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new("Signed-off-by:.+<.+@.+>", Anchors::Text).expect("a test uses it"));
+    static SIGNED_OFF: LazyLock<Re2> =
+        LazyLock::new(|| Re2::new("Signed-off-by:.+<.+@.+>", AnchorMode::Text).expect("a test uses it"));
     SIGNED_OFF.is_match(message)
 }

@@ -439,7 +439,7 @@ fn a_collaborator_pushes_to_the_branch_of_a_merge_request_and_nowhere_else() {
     let target = ProjectId(9);
     let collaborator = |level| {
         let mut facts = at(AccessLevel::NO_ACCESS);
-        project(&mut facts).visibility = crate::domain::level::Visibility::Public;
+        project(&mut facts).visibility = crate::domain::level::VisibilityLevel::Public;
         let (branch, target_branch) = ("topic".to_owned(), "main".to_owned());
         project(&mut facts).collaborations = vec![BranchCollaboration { branch, target, target_branch, level }];
         facts

@@ -68,7 +68,7 @@ pub(in crate::domain) fn facts() -> AccessFacts {
         project: Some(AccessProject {
             id: ProjectId(7),
             full_path: "g/s/p".to_owned(),
-            visibility: Visibility::Private,
+            visibility: VisibilityLevel::Private,
             hidden: false,
             archived: false,
             pending_deletion: false,
@@ -166,7 +166,7 @@ fn of_snippet(facts: &mut AccessFacts) {
     facts.container.as_mut().unwrap().snippet = Some(AccessSnippet {
         id: SnippetId(3),
         author: UserId(99),
-        visibility: Visibility::Private,
+        visibility: VisibilityLevel::Private,
         repository_read_only: false,
         storage: "default".to_owned(),
     });

@@ -67,7 +67,7 @@ fn deploy_keys_and_nobody_learn_of_a_closed_project_before_their_own_limits() {
     }
     fn as_nobody(facts: &mut AccessFacts, _: &mut Attempt) {
         acts("nobody", facts);
-        project(facts).visibility = Visibility::Public;
+        project(facts).visibility = VisibilityLevel::Public;
     }
     let reads: Breach = (Denial::DeployKeyMayNotPush, |facts, _| project(facts).deploy_key_can_push = Some(false));
     assert_order(GitCommand::Push, with_deploy_key, &[SHORT_KEY, EXPIRED_KEY, NO_REPOSITORY, MOVING, ARCHIVED, reads]);

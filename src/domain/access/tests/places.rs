@@ -11,7 +11,7 @@ fn an_ip_allow_list_hides_the_project_from_other_addresses() {
             project(facts).root.ip_allowlist = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
             facts.instance.globally_allowed_ips = vec!["192.0.2.1/32".parse().unwrap()];
             if public {
-                project(facts).visibility = Visibility::Public;
+                project(facts).visibility = VisibilityLevel::Public;
             }
             acts(actor, facts);
             attempt.client_ip = ip.map(|ip| ip.parse().map_or(ClientIp::Garbage, ClientIp::Known));
@@ -140,7 +140,7 @@ fn a_hidden_project_is_nowhere_to_be_found() {
     assert_eq!(hidden(|_, _| {}), nobody);
     assert_eq!(hidden(|facts, _| project(facts).level = AccessLevel::OWNER), nobody);
     assert_eq!(hidden(|facts, _| account(facts).admin = true), nobody);
-    assert_eq!(hidden(|facts, _| project(facts).visibility = Visibility::Public), nobody);
+    assert_eq!(hidden(|facts, _| project(facts).visibility = VisibilityLevel::Public), nobody);
     assert_eq!(
         hidden(|facts, _| {
             facts.key = Some(key(true));

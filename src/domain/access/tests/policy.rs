@@ -43,7 +43,7 @@ fn table(actors: &[&str], ground: impl Fn(&mut AccessFacts)) -> String {
     let mut lines = vec![format!("{:24}| private      | internal     | public", "")];
     lines.push(format!("{:24}|{}", "", [" all mem off"; 3].join("  |")));
     for actor in actors {
-        let cells = [Visibility::Private, Visibility::Internal, Visibility::Public].map(|visibility| {
+        let cells = [VisibilityLevel::Private, VisibilityLevel::Internal, VisibilityLevel::Public].map(|visibility| {
             let levels = [FeatureLevel::Enabled, FeatureLevel::Private, FeatureLevel::Disabled];
             let cells = levels.map(|level| {
                 [GitCommand::Download, GitCommand::Push].map(|action| {
@@ -119,7 +119,7 @@ fn the_policy_of_wikis() {
 }
 
 /// Snippets of this visibility, with a row for whoever wrote one beside those of [`ACTORS`].
-fn table_of_snippets(visibility: Visibility) -> String {
+fn table_of_snippets(visibility: VisibilityLevel) -> String {
     let authors = ["external author, none", "external author, guest", "author, no member", "author, guest"];
     let actors: Vec<&str> = ACTORS.into_iter().chain(authors).collect();
     table(&actors, |facts| {
@@ -131,7 +131,7 @@ fn table_of_snippets(visibility: Visibility) -> String {
 /// Ruling 21. u: only users have snippets
 #[test]
 fn the_policy_of_private_snippets() {
-    insta::assert_snapshot!(table_of_snippets(Visibility::Private), @"
+    insta::assert_snapshot!(table_of_snippets(VisibilityLevel::Private), @"
                             | private      | internal     | public
                             | all mem off  | all mem off  | all mem off
     nobody                  | uu  uu  uu   | uu  uu  uu   | uu  uu  uu
@@ -161,17 +161,17 @@ fn the_policy_of_private_snippets() {
 /// What a wider visibility changes: users who are no members begin to see the snippet, and nothing else does.
 #[test]
 fn the_policy_of_snippets_that_others_see() {
-    let private = table_of_snippets(Visibility::Private);
+    let private = table_of_snippets(VisibilityLevel::Private);
     let wider = |visibility| {
         let table = table_of_snippets(visibility);
         let rows: Vec<&str> = table.lines().filter(|row| !private.lines().any(|before| before == *row)).collect();
         rows.join("\n")
     };
-    insta::assert_snapshot!(wider(Visibility::Internal), @"
+    insta::assert_snapshot!(wider(VisibilityLevel::Internal), @"
     no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
     minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
     ");
-    insta::assert_snapshot!(wider(Visibility::Public), @"
+    insta::assert_snapshot!(wider(VisibilityLevel::Public), @"
     external, no member     | ??  ??  ??   | ??  ??  ??   | y.  ..  ..
     no member               | ??  ??  ??   | y.  ..  ..   | y.  ..  ..
     minimal access          | ??  ??  ??   | y.  ..  ..   | y.  ..  ..

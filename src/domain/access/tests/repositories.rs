@@ -83,7 +83,7 @@ fn a_snippet_is_read_by_members_and_changed_by_its_author() {
     assert_eq!(snippet(GitCommand::Download, |facts, _| facts.project = None), may_not_read);
     let internal: fn(&mut AccessFacts, &mut AccessSnippet) = |facts, snippet| {
         facts.project = None;
-        snippet.visibility = Visibility::Internal;
+        snippet.visibility = VisibilityLevel::Internal;
     };
     assert_eq!(snippet(GitCommand::Download, internal), Decision::Allow);
     assert_eq!(snippet(GitCommand::Push, internal), may_not_update);
@@ -99,7 +99,7 @@ fn a_snippet_is_read_by_members_and_changed_by_its_author() {
 fn a_merge_request_lets_a_stranger_begin_a_push() {
     let collaborates = |change: fn(&mut AccessFacts)| {
         changed(GitCommand::Push, |facts, _| {
-            project(facts).visibility = Visibility::Public;
+            project(facts).visibility = VisibilityLevel::Public;
             project(facts).level = AccessLevel::NO_ACCESS;
             let (branch, target_branch) = ("topic".to_owned(), "main".to_owned());
             let (target, level) = (ProjectId(9), AccessLevel::DEVELOPER);
@@ -113,7 +113,7 @@ fn a_merge_request_lets_a_stranger_begin_a_push() {
     assert_eq!(collaborates(|facts| project(facts).pending_deletion = true), refused);
     assert_eq!(collaborates(|facts| project(facts).repository_level = FeatureLevel::Private), refused);
     assert_eq!(collaborates(|facts| project(facts).archived = true), Decision::Deny(Denial::Archived));
-    let unseen = collaborates(|facts| project(facts).visibility = Visibility::Private);
+    let unseen = collaborates(|facts| project(facts).visibility = VisibilityLevel::Private);
     assert_eq!(unseen, Decision::Deny(Denial::NoSuchProject), "who does not see the project does not push to it");
 }
 

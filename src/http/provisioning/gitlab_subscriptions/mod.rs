@@ -9,11 +9,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post, put};
 
 use super::{ProvisioningState, minutes, minutes_move, subscription, with_layers};
-use crate::http::auth::customers_dot::CustomersDot;
+use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::provisioning::require_customers_dot;
 
 /// The area's routes.
-pub fn router(state: ProvisioningState, customers_dot: CustomersDot) -> Router {
+pub fn router(state: ProvisioningState, customers_dot: CustomersDotAuth) -> Router {
     let routes = Router::new()
         .route(
             "/namespaces/{id}/gitlab_subscription",

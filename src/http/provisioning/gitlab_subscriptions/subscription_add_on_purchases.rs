@@ -7,16 +7,16 @@ use axum::http::StatusCode;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::domain::add_on::{AddOn, Complaints, Order, Purchase, Wanted};
+use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseComplaints, PurchaseOrder, PurchaseRequest};
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::{Given, Parameters, Reader};
+use crate::http::grape::{GrapeParameters, OptionalParameter, ParameterReader};
 use crate::http::provisioning::ProvisioningState;
 use crate::http::provisioning::namespace::NamespaceName;
 use crate::http::provisioning::subscription_add_on_purchase::{self as one, AddOnName};
 use crate::services::{ServiceError, purchase_add_ons};
-use crate::store::provisioned_namespaces::Namespace;
+use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// The lists of a request, by their names, and the add-ons that they are of.
 const LISTS: [(&str, AddOn); 4] = [
@@ -30,7 +30,7 @@ const MOST: usize = 100;
 
 /// A purchase, with what the older endpoint leaves out.
 #[derive(Debug, Serialize)]
-pub struct PurchaseResponse {
+pub struct AddOnPurchaseResponse {
     namespace_id: i64,
     namespace_name: String,
     add_on: String,
@@ -41,8 +41,8 @@ pub struct PurchaseResponse {
     trial: bool,
 }
 
-impl PurchaseResponse {
-    fn of(namespace: &Namespace, purchase: Purchase) -> Self {
+impl AddOnPurchaseResponse {
+    fn of(namespace: &ProvisionedNamespace, purchase: AddOnPurchase) -> Self {
         Self {
             namespace_id: namespace.id.0,
             namespace_name: namespace.name.clone(),
@@ -65,10 +65,10 @@ pub async fn show(
     _caller: Provisioner,
     name: NamespaceName,
     add_on: AddOnName,
-) -> Result<Json<PurchaseResponse>, ApiError> {
+) -> Result<Json<AddOnPurchaseResponse>, ApiError> {
     let namespace = name.find(&state.db).await?;
     let purchase = one::find(&state, &namespace, add_on.find()?).await?;
-    Ok(Json(PurchaseResponse::of(&namespace, purchase)))
+    Ok(Json(AddOnPurchaseResponse::of(&namespace, purchase)))
 }
 
 /// Makes, changes and ends purchases, all of them or none.
@@ -79,8 +79,8 @@ pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
-) -> Result<(StatusCode, Json<Vec<PurchaseResponse>>), ApiError> {
+    parameters: GrapeParameters,
+) -> Result<(StatusCode, Json<Vec<AddOnPurchaseResponse>>), ApiError> {
     let orders = parameters.read(declare)?;
     let namespace = name.find(&state.db).await?;
     let (author, now) = (provisioner.author(), state.clock.now());
@@ -101,24 +101,24 @@ pub async fn create(
             "saved the purchase of an add-on"
         );
     }
-    let saved = purchases.into_iter().map(|purchase| PurchaseResponse::of(&namespace, purchase)).collect();
+    let saved = purchases.into_iter().map(|purchase| AddOnPurchaseResponse::of(&namespace, purchase)).collect();
     Ok((StatusCode::CREATED, Json(saved)))
 }
 
-fn unable(complaints: &Complaints) -> ApiError {
+fn unable(complaints: &PurchaseComplaints) -> ApiError {
     let complaints: Vec<String> = complaints.iter().map(|(name, complaint)| format!("{name} {complaint}")).collect();
     ApiError::BadRequest(complaints.join(", "))
 }
 
 /// The first item of each list. One purchase stands for the two editions of Duo, and the larger one wins.
-fn declare(reader: &mut Reader<'_>) -> Vec<Order> {
+fn declare(reader: &mut ParameterReader<'_>) -> Vec<PurchaseOrder> {
     let lists = reader.required_object("add_on_purchases", |lists| {
         let read = |(name, add_on): (&str, AddOn)| {
             if matches!(lists.value(name), None | Some(serde_json::Value::Null)) {
                 return None;
             }
             let wanted = lists.required_objects(name, MOST, item).into_iter().next()?;
-            Some(Order { add_on, wanted, in_place_of: None })
+            Some(PurchaseOrder { add_on, wanted, in_place_of: None })
         };
         LISTS.into_iter().filter_map(read).collect::<Vec<_>>()
     });
@@ -137,14 +137,14 @@ fn declare(reader: &mut Reader<'_>) -> Vec<Order> {
     orders
 }
 
-fn item(item: &mut Reader<'_>) -> Wanted {
-    let started_on: Given<NaiveDate> = item.required("started_on");
-    let expires_on: Given<NaiveDate> = item.required("expires_on");
-    let quantity: Given<i32> = item.optional("quantity");
-    if matches!(quantity, Given::Is(quantity) if quantity < 0) {
+fn item(item: &mut ParameterReader<'_>) -> PurchaseRequest {
+    let started_on: OptionalParameter<NaiveDate> = item.required("started_on");
+    let expires_on: OptionalParameter<NaiveDate> = item.required("expires_on");
+    let quantity: OptionalParameter<i32> = item.optional("quantity");
+    if matches!(quantity, OptionalParameter::Is(quantity) if quantity < 0) {
         item.refuse("quantity", "Must be a non-negative integer if provided");
     }
-    Wanted {
+    PurchaseRequest {
         quantity: quantity.value(),
         started_on: started_on.value(),
         expires_on: expires_on.value(),

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 
-use crate::domain::reconciliation::Reconciliation;
+use crate::domain::reconciliation::UpcomingReconciliation;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
-use crate::http::grape::Parameters;
+use crate::http::grape::GrapeParameters;
 use crate::http::provisioning::namespace::NamespaceName;
 use crate::http::provisioning::{ProvisioningState, upcoming_reconciliations};
 use crate::services::write_reconciliations;
@@ -21,7 +21,7 @@ pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
     name: NamespaceName,
-    parameters: Parameters,
+    parameters: GrapeParameters,
 ) -> Result<Json<u16>, ApiError> {
     upcoming_reconciliations::only_with_plans(&state)?;
     let (next, alert) = parameters.read(|reader| {
@@ -30,7 +30,7 @@ pub async fn update(
     })?;
     let namespace = name.find(&state.db).await?.id;
     let blank = |name| ApiError::InvalidRecord(vec![(name, "can't be blank".to_owned())]);
-    let dates = Reconciliation {
+    let dates = UpcomingReconciliation {
         namespace,
         next_reconciliation_date: next.ok_or_else(|| blank("next_reconciliation_date"))?,
         display_alert_from: alert.ok_or_else(|| blank("display_alert_from"))?,

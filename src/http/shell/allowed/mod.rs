@@ -23,9 +23,9 @@ use crate::domain::repository::{GlRepository, RepositoryPath};
 use crate::gitaly::ObjectQuarantine;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::{ApiError, report};
-use crate::http::extract::Params;
+use crate::http::extract::RequestParams;
 use crate::http::layers::CorrelationId;
-use crate::http::wire::{GitText, Text};
+use crate::http::wire::{GitText, WireText};
 use crate::services::check_access::{self, AccessCheckError, AccessOutcome};
 use crate::services::check_push::PreReceiveHook;
 use crate::store;
@@ -33,16 +33,16 @@ use crate::store;
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
 #[derive(Debug, Deserialize)]
 pub struct AllowedRequest {
-    action: Option<Text>,
-    protocol: Option<Text>,
-    project: Option<Text>,
-    gl_repository: Option<Text>,
+    action: Option<WireText>,
+    protocol: Option<WireText>,
+    project: Option<WireText>,
+    gl_repository: Option<WireText>,
     changes: Option<GitText>,
-    check_ip: Option<Text>,
-    namespace_path: Option<Text>,
+    check_ip: Option<WireText>,
+    namespace_path: Option<WireText>,
     env: Option<Value>,
-    relative_path: Option<Text>,
-    gitaly_client_context_bin: Option<Text>,
+    relative_path: Option<WireText>,
+    gitaly_client_context_bin: Option<WireText>,
     #[serde(flatten)]
     actor: ActorRequest,
 }
@@ -99,7 +99,7 @@ pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     Extension(CorrelationId(correlation_id)): Extension<CorrelationId>,
-    Params(request): Params<AllowedRequest>,
+    RequestParams(request): RequestParams<AllowedRequest>,
 ) -> Result<Response, ApiError> {
     let hook = PreReceiveHook {
         quarantine: quarantine(request.env.as_ref()),
@@ -196,7 +196,7 @@ impl TryFrom<AllowedRequest> for Attempt {
 ///
 /// # Errors
 /// 400 where there is neither, or the `gl_repository` has no form that we know.
-pub fn target(gl_repository: Option<&Text>, project: Option<&Text>) -> Result<AccessTarget, ApiError> {
+pub fn target(gl_repository: Option<&WireText>, project: Option<&WireText>) -> Result<AccessTarget, ApiError> {
     match (gl_repository.filter(|name| !name.0.is_empty()), project) {
         (Some(name), _) => GlRepository::parse(&name.0)
             .map(AccessTarget::Repository)
