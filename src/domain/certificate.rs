@@ -48,7 +48,7 @@ pub fn decide(trusts: &[CertificateTrust]) -> Result<(&str, &str), CertificateRe
                 return Ok((group, username));
             }
             CertificateTrust { username: Some(_), member: true, enterprise: false, .. } => {
-                refusal = CertificateRefusal::NotEnterprise
+                refusal = CertificateRefusal::NotEnterprise;
             }
             CertificateTrust { .. } => refusal = CertificateRefusal::User,
         }

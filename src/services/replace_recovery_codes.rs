@@ -29,7 +29,7 @@ pub enum RecoveryCodesError {
 /// New codes, or why there are none, once for all calls of this key; `render` says what is answered.
 pub async fn replace(
     guard: &IdempotencyGuard,
-    hasher: &CodeHasher,
+    hashing: &CodeHasher,
     key: CallKey,
     requester: &Requester,
     now: DateTime<Utc>,
@@ -38,7 +38,7 @@ pub async fn replace(
     let decision = two_factor::recoverer(requester);
     let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(rand::random())).collect();
     // Hashed before the transaction begins, which would hold a connection meanwhile.
-    let hashes = if decision.is_ok() { hasher.hash(&codes).await? } else { Vec::new() };
+    let hashes = if decision.is_ok() { hashing.hash(&codes).await? } else { Vec::new() };
     let mut call = match guard.begin(key, now).await? {
         CallTurn::First(call) => call,
         CallTurn::Again(answer) => return Ok(answer),

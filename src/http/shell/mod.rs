@@ -78,7 +78,6 @@ pub struct ShellState {
 
 /// What the area's handlers need to know of the installation.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ShellSettings {
     /// The installation's URL, without a slash at its end.
     pub url: String,

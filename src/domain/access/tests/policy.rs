@@ -164,7 +164,8 @@ fn the_policy_of_snippets_that_others_see() {
     let private = table_of_snippets(VisibilityLevel::Private);
     let wider = |visibility| {
         let table = table_of_snippets(visibility);
-        let rows: Vec<&str> = table.lines().filter(|row| !private.lines().any(|before| before == *row)).collect();
+        let known: Vec<&str> = private.split('\n').collect();
+        let rows: Vec<&str> = table.split('\n').filter(|row| !known.contains(row)).collect();
         rows.join("\n")
     };
     insta::assert_snapshot!(wider(VisibilityLevel::Internal), @"
