@@ -158,11 +158,11 @@ pub enum OneOrMore {
     More(Vec<String>),
 }
 
-/// The policies in a file that are in order; one with a mistake would have agents do what nobody asked for.
+/// The policies in a file that are in order; one with a problem would have agents do what nobody asked for.
 pub fn parse(yaml: &str) -> Result<Vec<ScanPolicy>, String> {
     let file: PolicyDocument = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
-    match file.scan_execution_policy.iter().find_map(|policy| policy.mistakes().pop()) {
-        Some((place, mistake)) => Err(format!("{place} {mistake}")),
+    match file.scan_execution_policy.iter().find_map(|policy| policy.problems().pop()) {
+        Some((place, problem)) => Err(format!("{place} {mistake}")),
         None => Ok(file.scan_execution_policy),
     }
 }
@@ -202,71 +202,71 @@ impl From<ApprovalRule> for PolicyRule {
 impl ApprovalPolicy {
     /// All that is wrong with the policy: where in it, and what.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<(String, String)> {
-        let mut mistakes = Vec::new();
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
         if self.name.is_empty() || self.name.chars().count() > LONGEST_NAME {
-            mistakes.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
+            problems.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
         }
         if self.rules.is_empty() || self.rules.len() > MOST_RULES {
-            mistakes.push(("rules".to_owned(), format!("must be 1 to {MOST_RULES}")));
+            problems.push(("rules".to_owned(), format!("must be 1 to {MOST_RULES}")));
         }
         if !self.approval_settings.prevent_pushing_and_force_pushing {
             let place = "approval_settings.prevent_pushing_and_force_pushing".to_owned();
-            mistakes
+            problems
                 .push((place, "must be true: a policy has no other effect here; disable it, or leave it out".into()));
         }
         for (index, rule) in self.rules.iter().enumerate() {
             if rule.branches.is_some() == rule.branch_type.is_some() {
-                let mistake = "needs exactly one of branches and branch_type".to_owned();
-                mistakes.push((format!("rules[{index}]"), mistake));
+                let problem = "needs exactly one of branches and branch_type".to_owned();
+                problems.push((format!("rules[{index}]"), problem));
             }
         }
-        mistakes
+        problems
     }
 }
 
 impl ScanPolicy {
     /// All that is wrong with the policy: where in it, and what. agentk checks no cadence itself, and a bad one ends it.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<(String, String)> {
-        let mut mistakes = Vec::new();
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
         if self.name.is_empty() || self.name.chars().count() > LONGEST_NAME {
-            mistakes.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
+            problems.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
         }
         if self.rules.len() > MOST_RULES {
-            mistakes.push(("rules".to_owned(), format!("are more than {MOST_RULES}")));
+            problems.push(("rules".to_owned(), format!("are more than {MOST_RULES}")));
         }
         if self.actions.len() > MOST_ACTIONS {
-            mistakes.push(("actions".to_owned(), format!("are more than {MOST_ACTIONS}")));
+            problems.push(("actions".to_owned(), format!("are more than {MOST_ACTIONS}")));
         }
         for (index, action) in self.actions.iter().enumerate() {
             if !action.get("scan").is_some_and(Value::is_string) {
-                mistakes.push((format!("actions[{index}].scan"), "is missing, for example container_scanning".into()));
+                problems.push((format!("actions[{index}].scan"), "is missing, for example container_scanning".into()));
             }
         }
         for (index, rule) in self.rules.iter().enumerate() {
             let place = format!("rules[{index}]");
             if let Some(cadence) = &rule.cadence
-                && let Err(mistake) = check_cadence(cadence)
+                && let Err(problem) = check_cadence(cadence)
             {
-                mistakes.push((format!("{place}.cadence"), mistake));
+                problems.push((format!("{place}.cadence"), problem));
             }
             let scopes = [rule.branches.is_some(), rule.branch_type.is_some(), rule.agents.is_some()];
             let scopes = scopes.iter().filter(|stated| **stated).count();
             match rule.kind {
                 RuleKind::Schedule if rule.cadence.is_none() => {
-                    mistakes.push((format!("{place}.cadence"), "is missing, for example \"30 2 * * *\"".to_owned()));
+                    problems.push((format!("{place}.cadence"), "is missing, for example \"30 2 * * *\"".to_owned()));
                 }
                 RuleKind::Schedule if scopes != 1 => {
-                    mistakes.push((place, "needs exactly one of branches, branch_type and agents".to_owned()));
+                    problems.push((place, "needs exactly one of branches, branch_type and agents".to_owned()));
                 }
                 RuleKind::Pipeline if scopes != 1 || rule.agents.is_some() => {
-                    mistakes.push((place, "needs exactly one of branches and branch_type".to_owned()));
+                    problems.push((place, "needs exactly one of branches and branch_type".to_owned()));
                 }
                 RuleKind::Schedule | RuleKind::Pipeline => {}
             }
         }
-        mistakes
+        problems
     }
 
     /// When the agent of that name scans containers by this policy, and in which namespaces: one pair a rule.
@@ -359,22 +359,22 @@ mod tests {
         .unwrap()
     }
 
-    fn mistakes(rules: &Value) -> String {
-        let mistakes = policy(rules).mistakes();
-        mistakes.iter().map(|(place, mistake)| format!("{place} {mistake}")).collect::<Vec<_>>().join("; ")
+    fn problems(rules: &Value) -> String {
+        let problems = policy(rules).problems();
+        problems.iter().map(|(place, problem)| format!("{place} {mistake}")).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
     fn a_schedule_needs_times_and_one_place() {
         let agents = json!({ "prod": { "namespaces": ["a"] } });
-        assert_eq!(mistakes(&json!([{ "type": "schedule", "cadence": "30 2 * * *", "agents": agents }])), "");
-        assert_eq!(mistakes(&json!([{ "type": "schedule", "cadence": "0 22 * * 1-5", "branches": ["main"] }])), "");
-        assert_eq!(mistakes(&json!([{ "type": "pipeline", "branches": ["main"] }])), "");
-        let missing = mistakes(&json!([{ "type": "schedule", "agents": agents }]));
+        assert_eq!(problems(&json!([{ "type": "schedule", "cadence": "30 2 * * *", "agents": agents }])), "");
+        assert_eq!(problems(&json!([{ "type": "schedule", "cadence": "0 22 * * 1-5", "branches": ["main"] }])), "");
+        assert_eq!(problems(&json!([{ "type": "pipeline", "branches": ["main"] }])), "");
+        let missing = problems(&json!([{ "type": "schedule", "agents": agents }]));
         assert!(missing.starts_with("rules[0].cadence is missing"), "{missing}");
-        let nowhere = mistakes(&json!([{ "type": "schedule", "cadence": "30 2 * * *" }]));
+        let nowhere = problems(&json!([{ "type": "schedule", "cadence": "30 2 * * *" }]));
         assert_eq!(nowhere, "rules[0] needs exactly one of branches, branch_type and agents");
-        let agents = mistakes(&json!([{ "type": "pipeline", "agents": agents }]));
+        let agents = problems(&json!([{ "type": "pipeline", "agents": agents }]));
         assert_eq!(agents, "rules[0] needs exactly one of branches and branch_type");
     }
 
@@ -461,7 +461,7 @@ mod tests {
         };
         let branches = |rule: Value| {
             let policy = policy(rule);
-            assert_eq!(policy.mistakes(), []);
+            assert_eq!(policy.problems(), []);
             let rules = rules_against_pushes(&to_file(&[], &[policy]).unwrap()).unwrap();
             let [PolicyRule { branches, exceptions }] = &rules[..] else { panic!("{rules:?}") };
             (branches.clone(), exceptions.len())
@@ -476,10 +476,10 @@ mod tests {
 
         let disabled = ApprovalPolicy { enabled: false, ..policy(json!({ "type": any, "branches": [] })) };
         assert_eq!(rules_against_pushes(&to_file(&[], &[disabled]).unwrap()).unwrap(), []);
-        assert_eq!(policy(json!({ "type": any })).mistakes()[0].0, "rules[0]");
+        assert_eq!(policy(json!({ "type": any })).problems()[0].0, "rules[0]");
         let mut idle = policy(json!({ "type": any, "branches": [] }));
         idle.approval_settings.prevent_pushing_and_force_pushing = false;
-        assert_eq!(idle.mistakes()[0].0, "approval_settings.prevent_pushing_and_force_pushing");
+        assert_eq!(idle.problems()[0].0, "approval_settings.prevent_pushing_and_force_pushing");
         assert!(rules_against_pushes("approval_policy: 5").is_err());
         // What GitLab's own files say beyond this is of no concern.
         let older = "scan_result_policy: [{name: x, enabled: true, rules: [{type: scan_finding, branches: [], scanners: [], \

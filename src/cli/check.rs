@@ -26,7 +26,7 @@ pub async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
             database(&mut report, &settings).await;
             storages(&mut report, &settings).await;
         }
-        Err(mistakes) => report.say("settings", &Err(mistakes)),
+        Err(problems) => report.say("settings", &Err(problems)),
     }
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -89,9 +89,9 @@ async fn database(report: &mut CheckReport, settings: &Settings) {
 async fn storages(report: &mut CheckReport, settings: &Settings) {
     let gitaly = match GitalyClient::new(settings, &Clock::system()) {
         Ok(gitaly) => gitaly,
-        Err(mistakes) => {
-            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            return report.say("storages", &Err(anyhow::anyhow!("{}", mistakes.join("; "))));
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return report.say("storages", &Err(anyhow::anyhow!("{}", problems.join("; "))));
         }
     };
     let names = settings.repositories.storages.keys();

@@ -27,8 +27,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let db = &budgets.upkeep;
     store::migrate(db).await.context("cannot bring the database's schema up to date")?;
 
-    let app = app::build(&settings, &secrets, &budgets, &Clock::system()).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let app = app::build(&settings, &secrets, &budgets, &Clock::system()).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("; "))
     })?;
     let (stop, stopped) = watch::channel(false);

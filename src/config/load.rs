@@ -13,9 +13,9 @@ impl Settings {
     /// GitLab's own files keep everything below `production:`; such a file is read as it is.
     ///
     /// # Errors
-    /// Every mistake of both sources, sorted by key.
+    /// Every problem of both sources, sorted by key.
     pub fn load(file: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
-        let mut value = document::read(file).map_err(|mistake| vec![mistake])?;
+        let mut value = document::read(file).map_err(|problem| vec![problem])?;
         if let Some(production @ Value::Object(_)) = value.get_mut("production") {
             value = production.take();
         }
@@ -24,46 +24,46 @@ impl Settings {
         }
         without_empty_sections(&mut value);
         let schema = document::schema_of::<Self>();
-        let mut mistakes = override_with(&mut value, environment, &schema);
+        let mut problems = override_with(&mut value, environment, &schema);
         match document::check::<Self>(&value) {
-            Ok(settings) if mistakes.is_empty() => settings.coherent(),
-            Ok(_) => Err(mistakes),
+            Ok(settings) if problems.is_empty() => settings.coherent(),
+            Ok(_) => Err(problems),
             Err(more) => {
-                mistakes.extend(more);
-                mistakes.sort();
-                Err(mistakes)
+                problems.extend(more);
+                problems.sort();
+                Err(problems)
             }
         }
     }
 
     fn coherent(self) -> Result<Self, Vec<Problem>> {
-        let mut mistakes = Vec::new();
+        let mut problems = Vec::new();
         if self.gatehouse.listen.is_none() && self.gatehouse.socket.is_none() {
-            mistakes
+            problems
                 .push(Problem::new("gatehouse.listen", "null, and so is gatehouse.socket: nothing would be served"));
         }
         if self.gatehouse.customers_dot.jwks_file.is_some() && self.gatehouse.customers_dot.url.is_none() {
-            mistakes.push(Problem::new(
+            problems.push(Problem::new(
                 "gatehouse.customers_dot.url",
                 "is missing: it is the issuer of CustomersDot's tokens",
             ));
         }
         let limits = &self.gatehouse.limits;
         if limits.bodies_bytes < limits.push_body_bytes.max(limits.body_bytes) {
-            let mistake = "must be at least body_bytes and push_body_bytes, or no such body could be taken";
-            mistakes.push(Problem::new("gatehouse.limits.bodies_bytes", mistake));
+            let problem = "must be at least body_bytes and push_body_bytes, or no such body could be taken";
+            problems.push(Problem::new("gatehouse.limits.bodies_bytes", problem));
         }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            mistakes
+            problems
                 .push(Problem::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
         }
         for (name, storage) in &self.repositories.storages {
             if storage.gitaly_address.is_none() {
                 let place = format!("repositories.storages.{name}.gitaly_address");
-                mistakes.push(Problem::new(place, "is missing, for example tcp://127.0.0.1:8075"));
+                problems.push(Problem::new(place, "is missing, for example tcp://127.0.0.1:8075"));
             }
         }
-        if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
 }
 
@@ -85,7 +85,7 @@ fn override_with(
     environment: impl IntoIterator<Item = (String, String)>,
     schema: &Value,
 ) -> Vec<Problem> {
-    let mut mistakes = Vec::new();
+    let mut problems = Vec::new();
     for (name, text) in environment {
         let path = match name.as_str() {
             "DATABASE_URL" => "gatehouse.database.url".to_owned(),
@@ -96,13 +96,13 @@ fn override_with(
         match schema_at(schema, &keys) {
             Some(leaf) => put(value, &keys, typed(&text, leaf)),
             None if keys[0] == "gatehouse" => {
-                mistakes.push(Problem::new(name, "no such setting; see `gatehouse` in config/gitlab.yml"));
+                problems.push(Problem::new(name, "no such setting; see `gatehouse` in config/gitlab.yml"));
             }
             // Variables of other programs, and keys of GitLab's that mean nothing to us.
             None => {}
         }
     }
-    mistakes
+    problems
 }
 
 fn schema_at<'a>(schema: &'a Value, keys: &[&str]) -> Option<&'a Value> {

@@ -7,7 +7,7 @@ use crate::document::{self, Problem};
 
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-    Settings::load(file, environment).map_err(|mistakes| mistakes.iter().map(Problem::to_string).collect())
+    Settings::load(file, environment).map_err(|problems| problems.iter().map(Problem::to_string).collect())
 }
 
 #[test]
@@ -70,13 +70,13 @@ fn networks_are_cidr_or_addresses() {
     let networks = peers("[10.0.0.0/8, 192.0.2.7]").unwrap().gatehouse.limits.exempt_peers;
     assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32"].map(|network| network.parse().unwrap()));
     let mistakes = peers("[example.com]").unwrap_err();
-    assert!(mistakes[0].contains("exempt_peers: example.com is no network"), "{mistakes:?}");
+    assert!(mistakes[0].contains("exempt_peers: example.com is no network"), "{problems:?}");
 }
 
 #[test]
 fn there_is_room_for_the_largest_body() {
     let mistakes = load("gatehouse: {limits: {bodies_bytes: 2000000}}", &[]).unwrap_err();
-    assert!(mistakes[0].starts_with("gatehouse.limits.bodies_bytes: must be at least"), "{mistakes:?}");
+    assert!(mistakes[0].starts_with("gatehouse.limits.bodies_bytes: must be at least"), "{problems:?}");
 }
 
 #[test]

@@ -30,6 +30,9 @@ use serde_json::Value;
 pub use self::problem::Problem;
 pub use self::refused::{RefusedKey, take_refused};
 
+/// Mappings, lists and values of a document, at most: what aliases make of a small text must not fill the memory.
+const MOST_NODES: usize = 4_000_000;
+
 /// The YAML (or JSON) text as a value; an empty text is an empty mapping.
 ///
 /// # Errors
@@ -38,7 +41,11 @@ pub fn read(text: &str) -> Result<Value, Problem> {
     if text.trim().is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| {
+    // The usual budget ends at some 10,000 users. How large a document may be is its reader's to say.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES, max_events: 4 * MOST_NODES },
+    };
+    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place =
             error.location().map_or_else(String::new, |at| format!("line {}, column {}", at.line(), at.column()));
         Problem::new(place, format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())))
@@ -144,6 +151,12 @@ mod tests {
         assert!(value["soil"].get("wet").is_none());
         let mut harmless = read("{soil: {wet: false}, plants: 7}").unwrap();
         assert!(take_refused(&mut harmless, &refused).is_empty());
+    }
+
+    #[test]
+    fn a_document_may_be_that_of_a_large_installation() {
+        let value = read(&format!("beds: [{}]", "1,".repeat(300_000))).unwrap();
+        assert_eq!(value["beds"].as_array().map(Vec::len), Some(300_000));
     }
 
     #[test]

@@ -23,8 +23,8 @@ use super::kinds::shares::ShareSet;
 use super::kinds::tokens::{StatedToken, UserTokens};
 use super::kinds::users::{self, StatedUser, UserEntry, UserSet};
 use super::kinds::{
-    add_on_purchases, broadcast_messages, hooks, merge_requests, minutes_packs, plans, reconciliations, scim, settings,
-    snippets, storage_exclusions, subscriptions,
+    add_on_purchases, broadcast_messages, group_extras, hooks, merge_requests, minutes_packs, plans, reconciliations,
+    scim, settings, snippets, storage_exclusions, subscriptions,
 };
 use super::object_kind::{EntryPosition, apply_kind};
 use super::place::DocumentPlace;
@@ -292,7 +292,7 @@ async fn apply_groups(run: &mut ApplyRun<'_>, entries: &[GroupEntry]) -> Result<
     let (mut members, mut shares) = (Vec::new(), Vec::new());
     for (StatedGroup { position: EntryPosition { place, order }, entry }, found) in &applied {
         run.at(order.part(groups::part::EMAIL_DOMAINS));
-        groups::apply_email_domains(run, entry, *found).await?;
+        group_extras::apply_email_domains(run, entry, *found).await?;
         let source = MemberSource::Group(found.0);
         let order = order.part(groups::part::MEMBERS);
         members.extend(StatedMember::list(&place.key("members"), order, source, &entry.path, &entry.members));
@@ -302,7 +302,7 @@ async fn apply_groups(run: &mut ApplyRun<'_>, entries: &[GroupEntry]) -> Result<
     apply_kind(run, &mut MemberSet::default(), &members).await?;
     for (StatedGroup { position: EntryPosition { place, order }, entry }, found) in &applied {
         run.at(order.part(groups::part::OTHERS));
-        let answer = groups::apply_others(run, place, entry, *found).await;
+        let answer = group_extras::apply_others(run, place, entry, *found).await;
         run.failed_at(place, answer)?;
     }
     apply_kind(run, &mut ShareSet::default(), &shares).await

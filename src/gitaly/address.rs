@@ -50,7 +50,7 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let uri: Uri = format!("http://{text}").parse().ok()?;
     let host = uri.host()?.trim_matches(['[', ']']).to_owned();
     let authority = uri.authority()?.as_str();
-    // A path, a user name or a port that is no number is part of a mistake, not of an address.
+    // A path, a user name or a port that is no number is part of a problem, not of an address.
     let said =
         uri.port_u16().map_or_else(|| uri.host().map(str::to_owned), |port| Some(format!("{}:{port}", uri.host()?)));
     (!host.is_empty() && authority == text && said.as_deref() == Some(text)).then_some((host, uri.port_u16()))

@@ -63,7 +63,7 @@ impl GitalyClient {
     /// Every address that cannot be dialled.
     pub fn new(settings: &Settings, clock: &Clock) -> GitalyResult<Self, Vec<Problem>> {
         let mut storages = BTreeMap::new();
-        let mut mistakes = Vec::new();
+        let mut problems = Vec::new();
         for (name, storage) in &settings.repositories.storages {
             let address = storage.gitaly_address.as_deref().unwrap_or_default();
             match GitalyAddress::parse(address).and_then(|address| channel::open(&address)) {
@@ -72,14 +72,14 @@ impl GitalyClient {
                     storages.insert(name.clone(), GitalyStorage { channel, token });
                 }
                 Err(reason) => {
-                    mistakes.push(Problem::new(format!("repositories.storages.{name}.gitaly_address"), reason));
+                    problems.push(Problem::new(format!("repositories.storages.{name}.gitaly_address"), reason));
                 }
             }
         }
-        if mistakes.is_empty() {
+        if problems.is_empty() {
             Ok(Self { storages: Arc::new(storages), clock: clock.clone() })
         } else {
-            Err(mistakes)
+            Err(problems)
         }
     }
 

@@ -10,6 +10,7 @@ pub mod broadcast_messages;
 pub mod deploy_keys;
 pub mod emails;
 pub mod error_tracking;
+pub(crate) mod group_extras;
 pub mod groups;
 pub mod hooks;
 pub mod identities;

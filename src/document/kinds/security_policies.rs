@@ -47,13 +47,13 @@ pub async fn apply(
     let problems = run.problems();
     for (index, policy) in stated.scan_execution_policy.iter().enumerate() {
         let place = place.key("scan_execution_policy").item(index);
-        for (within, problem) in policy.mistakes() {
+        for (within, problem) in policy.problems() {
             run.problem(&place.key(&within), problem);
         }
     }
     for (index, policy) in stated.approval_policy.iter().enumerate() {
         let place = place.key("approval_policy").item(index);
-        for (within, problem) in policy.mistakes() {
+        for (within, problem) in policy.problems() {
             run.problem(&place.key(&within), problem);
         }
     }

@@ -153,7 +153,7 @@ impl KeyRestriction {
 /// Brings the settings in line.
 pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, settings: &SettingsEntry) -> Result<()> {
     for (index, range) in settings.globally_allowed_ips.iter().flatten().enumerate() {
-        super::groups::check_range(run, &place.key("globally_allowed_ips").item(index), range);
+        super::group_extras::check_range(run, &place.key("globally_allowed_ips").item(index), range);
     }
     let mut row = settings::find(&mut *run.conn).await?;
     let changes = settings.put_into(&mut row);
