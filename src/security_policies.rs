@@ -162,7 +162,7 @@ pub enum OneOrMore {
 pub fn parse(yaml: &str) -> Result<Vec<ScanPolicy>, String> {
     let file: PolicyDocument = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     match file.scan_execution_policy.iter().find_map(|policy| policy.problems().pop()) {
-        Some((place, problem)) => Err(format!("{place} {mistake}")),
+        Some((place, problem)) => Err(format!("{place} {problem}")),
         None => Ok(file.scan_execution_policy),
     }
 }
@@ -361,7 +361,7 @@ mod tests {
 
     fn problems(rules: &Value) -> String {
         let problems = policy(rules).problems();
-        problems.iter().map(|(place, problem)| format!("{place} {mistake}")).collect::<Vec<_>>().join("; ")
+        problems.iter().map(|(place, problem)| format!("{place} {problem}")).collect::<Vec<_>>().join("; ")
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
     let (path, text) = settings_text(config)?;
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Settings::load(&text, environment).or_else(|mistakes| bail!("{}", list(&path, &mistakes)))
+    Settings::load(&text, environment).or_else(|problems| bail!("{}", list(&path, &problems)))
 }
 
 fn settings_text(config: Option<&Path>) -> anyhow::Result<(PathBuf, String)> {
@@ -132,7 +132,7 @@ fn settings_text(config: Option<&Path>) -> anyhow::Result<(PathBuf, String)> {
     }
 }
 
-fn list(path: &Path, mistakes: &[Problem]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(Problem::to_string).collect();
-    format!("the settings in {} and the environment have mistakes:\n  {}", path.display(), lines.join("\n  "))
+fn list(path: &Path, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    format!("the settings in {} and the environment have problems:\n  {}", path.display(), lines.join("\n  "))
 }

@@ -69,22 +69,22 @@ fn networks_are_cidr_or_addresses() {
     let peers = |list: &str| load(&format!("gatehouse: {{limits: {{exempt_peers: {list}}}}}"), &[]);
     let networks = peers("[10.0.0.0/8, 192.0.2.7]").unwrap().gatehouse.limits.exempt_peers;
     assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32"].map(|network| network.parse().unwrap()));
-    let mistakes = peers("[example.com]").unwrap_err();
-    assert!(mistakes[0].contains("exempt_peers: example.com is no network"), "{problems:?}");
+    let problems = peers("[example.com]").unwrap_err();
+    assert!(problems[0].contains("exempt_peers: example.com is no network"), "{problems:?}");
 }
 
 #[test]
 fn there_is_room_for_the_largest_body() {
-    let mistakes = load("gatehouse: {limits: {bodies_bytes: 2000000}}", &[]).unwrap_err();
-    assert!(mistakes[0].starts_with("gatehouse.limits.bodies_bytes: must be at least"), "{problems:?}");
+    let problems = load("gatehouse: {limits: {bodies_bytes: 2000000}}", &[]).unwrap_err();
+    assert!(problems[0].starts_with("gatehouse.limits.bodies_bytes: must be at least"), "{problems:?}");
 }
 
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let file = "gitlab: {port: http}\ngatehouse:\n  lisetn: 1\n  log: {format: xml}\n  database: {url: mysql://x, connections: {lookups: 0}}\n\
                 repositories: {storages: {default: {gitaly_address: /just/a/path}}}\n";
-    let mistakes = load(file, &[("GATEHOUSE__NO_SUCH", "1"), ("GATEHOUSE__LIMITS__CONNECTIONS", "many")]).unwrap_err();
-    insta::assert_snapshot!(mistakes.join("\n"), @r"
+    let problems = load(file, &[("GATEHOUSE__NO_SUCH", "1"), ("GATEHOUSE__LIMITS__CONNECTIONS", "many")]).unwrap_err();
+    insta::assert_snapshot!(problems.join("\n"), @r"
     GATEHOUSE__NO_SUCH: no such setting; see `gatehouse` in config/gitlab.yml
     gatehouse.database.connections.lookups: must be at least 1
     gatehouse.database.url: must match ^postgres(ql)?://, for example postgres://gatehouse@localhost/gatehouse
