@@ -67,6 +67,17 @@ pub struct StatedTerms {
     pub auto_renew: Option<Option<bool>>,
 }
 
+/// The plan that a request states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatedPlan {
+    /// Nothing is said of it.
+    Unstated,
+    /// Null, which stands for the free one.
+    Null,
+    /// Its name.
+    Named(String),
+}
+
 /// What must have a value and has none, in GitLab's order.
 pub type BlankFields = Vec<&'static str>;
 

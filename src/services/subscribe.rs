@@ -7,7 +7,9 @@ use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult};
 use crate::domain::ledger::LedgerAuthor;
 use crate::domain::provisioning::ProvisioningRefusal;
-use crate::domain::subscription::{StatedTerms, Subscription, SubscriptionTerms, SubscriptionUsage, excludes_guests};
+use crate::domain::subscription::{
+    StatedPlan, StatedTerms, Subscription, SubscriptionTerms, SubscriptionUsage, excludes_guests,
+};
 use crate::store::provisioned_namespaces::ProvisionedNamespace;
 use crate::store::{self, Db, provisioned_namespaces, seats, subscriptions};
 
@@ -26,13 +28,12 @@ pub async fn find(
     .await
 }
 
-/// Makes a subscription. `plan` is the name of its plan where one is stated; null stands for the free one, and a plan that
-/// does not exist is none.
+/// Makes a subscription. A plan that does not exist is none.
 pub async fn create(
     db: &Db,
     namespace: &ProvisionedNamespace,
     stated: &StatedTerms,
-    plan: Option<Option<&str>>,
+    plan: &StatedPlan,
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
@@ -72,7 +73,7 @@ pub async fn update(
     db: &Db,
     namespace: &ProvisionedNamespace,
     stated: &StatedTerms,
-    plan: Option<Option<&str>>,
+    plan: &StatedPlan,
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
@@ -98,14 +99,11 @@ pub async fn update(
     .await
 }
 
-async fn with_plan(
-    conn: &mut PgConnection,
-    stated: &StatedTerms,
-    plan: Option<Option<&str>>,
-) -> store::Result<StatedTerms> {
+async fn with_plan(conn: &mut PgConnection, stated: &StatedTerms, plan: &StatedPlan) -> store::Result<StatedTerms> {
     let plan = match plan {
-        None => None,
-        Some(name) => Some(subscriptions::find_plan(conn, name).await?),
+        StatedPlan::Unstated => None,
+        StatedPlan::Null => Some(subscriptions::find_plan(conn, None).await?),
+        StatedPlan::Named(name) => Some(subscriptions::find_plan(conn, Some(name)).await?),
     };
     Ok(StatedTerms { plan, ..stated.clone() })
 }

@@ -11,6 +11,9 @@ use crate::store::push_rules::PushRuleOwner;
 use crate::store::settings::SettingsRow;
 use crate::store::{Result, exports, push_rules as rules, settings};
 
+/// What makes an entry of a row's columns; nothing where it cannot be stated.
+type FinishEntry = fn(Map<String, Value>) -> Option<Map<String, Value>>;
+
 /// All of it, by the document's keys.
 pub(super) async fn all(conn: &mut PgConnection) -> Result<Map<String, Value>> {
     let mut document = Map::new();
@@ -21,7 +24,7 @@ pub(super) async fn all(conn: &mut PgConnection) -> Result<Map<String, Value>> {
         of_instance.insert("push_rules".to_owned(), push_rules(row));
     }
     document.insert("settings".to_owned(), Value::Object(of_instance));
-    let mut put = |key: &str, rows: Vec<Value>, finish: fn(Map<String, Value>) -> Option<Map<String, Value>>| {
+    let mut put = |key: &str, rows: Vec<Value>, finish: FinishEntry| {
         let entries = rows.into_iter().filter_map(|row| finish(stated(row))).map(Value::Object);
         put_list(&mut document, key, entries.collect());
     };

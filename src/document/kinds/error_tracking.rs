@@ -48,7 +48,7 @@ pub(crate) async fn apply(
     tracking: &ErrorTrackingEntry,
 ) -> Result<()> {
     let existing = error_tracking::find(&mut *run.conn, project).await?;
-    let what = format!("error tracking of {}", path);
+    let what = format!("error tracking of {path}");
     let mut row = existing.unwrap_or(ErrorTrackingRow { enabled: false, integrated: true });
     let mut changes = FieldChanges::default();
     changes.set("enabled", &mut row.enabled, tracking.enabled);
@@ -60,7 +60,7 @@ pub(crate) async fn apply(
     for (index, key) in tracking.client_keys.iter().enumerate() {
         let place = place.key("client_keys").item(index);
         let Some(public_key) = run.given(&place.key("public_key"), &key.public_key) else { continue };
-        let what = format!("client key {public_key} of {}", path);
+        let what = format!("client key {public_key} of {path}");
         let existing = error_tracking::find_client_key(&mut *run.conn, project, &public_key).await?;
         if key.ensure.is_absent() {
             if let Some((id, _)) = existing {

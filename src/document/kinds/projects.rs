@@ -427,9 +427,9 @@ impl ObjectKind for ProjectSet {
         let creators = projects().filter_map(|project| project.creator.as_deref());
         run.directory.load(run.conn, creators, paths).await?;
         let owners = projects().filter_map(|project| run.directory.known_owner(&project.path));
-        let named = owners.filter_map(|owner| if let PathOwner::Project(id) = owner { Some(id.0) } else { None });
+        let owned = owners.filter_map(|owner| if let PathOwner::Project(id) = owner { Some(id.0) } else { None });
         let stated = projects().filter_map(|project| project.id).map(|id| id.0);
-        let ids: HashSet<i64> = named.chain(stated).collect();
+        let ids: HashSet<i64> = owned.chain(stated).collect();
         self.records = project_sets::list(&mut *run.conn, &ids.into_iter().collect::<Vec<_>>()).await?;
         let mut names = Vec::new();
         for project in projects() {

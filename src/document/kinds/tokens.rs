@@ -217,6 +217,7 @@ impl ObjectKind for UserTokens {
 }
 
 impl TokenEntry {
+    #[expect(clippy::option_option, reason = "a day that is not stated, null, or a day")]
     fn put_into(
         &self,
         row: &mut TokenRow,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, no_such_namespace};
-use crate::domain::subscription::{StatedTerms, Subscription, SubscriptionUsage};
+use crate::domain::subscription::{StatedPlan, StatedTerms, Subscription, SubscriptionUsage};
 use crate::http::auth::provisioning::{Provisioner, Viewer};
 use crate::http::error::ApiError;
 use crate::http::grape::{GrapeParameters, OptionalParameter, ParameterReader};
@@ -85,7 +85,7 @@ pub async fn create(
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, true))?;
     let namespace = name.find(&state.db).await?;
-    let (stated, plan, author) = (&request.stated, request.plan(), provisioner.author());
+    let (stated, plan, author) = (&request.stated, &request.plan, provisioner.author());
     let (subscription, usage) = subscribe::create(&state.db, &namespace, stated, plan, author, now).await?;
     tracing::info!(namespace.id = namespace.id.0, seats = subscription.terms.seats, "made a subscription");
     Ok((StatusCode::CREATED, Json(answer(subscription, usage, now))))
@@ -105,7 +105,7 @@ pub async fn update(
     let now = state.clock.now();
     let request = parameters.read(|reader| SubscriptionRequest::declare(reader, false))?;
     let namespace = name.find(&state.db).await?;
-    let (stated, plan, author) = (&request.stated, request.plan(), provisioner.author());
+    let (stated, plan, author) = (&request.stated, &request.plan, provisioner.author());
     let changed = subscribe::update(&state.db, &namespace, stated, plan, author, now).await?;
     let (before, after) = (changed.seats_before, changed.subscription.terms.seats);
     tracing::info!(namespace.id = namespace.id.0, seats.before = before, seats.after = after, "changed a subscription");
@@ -113,7 +113,7 @@ pub async fn update(
 }
 
 struct SubscriptionRequest {
-    plan: Option<Option<String>>,
+    plan: StatedPlan,
     stated: StatedTerms,
 }
 
@@ -126,7 +126,11 @@ impl SubscriptionRequest {
         // `plan` is the name of `plan_code` in the documentation's examples.
         let named = if plan_code == OptionalParameter::Absent { plan } else { plan_code };
         Self {
-            plan: named.stated(),
+            plan: match named {
+                OptionalParameter::Absent => StatedPlan::Unstated,
+                OptionalParameter::Null => StatedPlan::Null,
+                OptionalParameter::Is(name) => StatedPlan::Named(name),
+            },
             stated: StatedTerms {
                 plan: None,
                 start_date: start_date.stated(),
@@ -140,10 +144,6 @@ impl SubscriptionRequest {
                 trial_extension_type: extension_type(reader).stated(),
             },
         }
-    }
-
-    fn plan(&self) -> Option<Option<&str>> {
-        self.plan.as_ref().map(|name| name.as_deref())
     }
 }
 

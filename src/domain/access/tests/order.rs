@@ -55,7 +55,7 @@ fn git_over_http_is_closed_by_direction_after_the_account() {
     let push: Breach = (Denial::HttpPushClosed, |facts, _| settings(facts).http_push = false);
     assert_order(GitCommand::Push, by_http, &[ACCOUNT, push, READ_ONLY, INVISIBLE]);
     let open_by_ssh = changed(GitCommand::Push, |facts, _| {
-        (settings(facts).http_download, settings(facts).http_push) = (false, false)
+        (settings(facts).http_download, settings(facts).http_push) = (false, false);
     });
     assert_eq!(open_by_ssh, Decision::Allow);
 }
