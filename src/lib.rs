@@ -1,4 +1,4 @@
-//! Gatehouse answers GitLab's internal API from Postgres.
+//! Gatehouse answers GitLab's internal API from PostgreSQL.
 //!
 //! A reader who knows a URL finds its code by name. A request runs down these layers, and imports point the same way:
 //!
@@ -9,8 +9,8 @@
 //! - [`services`] are the workflows: where transactions begin and end.
 //! - [`store`] is where SQL lives; [`gitaly`] asks Gitaly about a repository.
 //! - [`domain`] decides: plain values, facts in, decisions out.
-//! - [`clock`], [`config`], [`crypto`], [`security_policies`] and [`telemetry`] are leaves that the layers above `domain`
-//!   share.
+//! - [`clock`], [`config`], [`crypto`], [`security_policies`] and [`telemetry`] are what the layers above
+//!   `domain` share.
 
 pub mod app;
 pub mod background;

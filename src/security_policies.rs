@@ -1,5 +1,5 @@
-//! Security policies: the file that GitLab keeps them in, what is wrong with one, what it schedules for an agent (kas.md 5),
-//! and which branches it keeps from being pushed to (allowed.md R14).
+//! Security policies: the file that GitLab keeps them in, what is wrong with one, what it schedules for an agent
+//! (kas.md 5), and which branches it keeps from being pushed to (allowed.md R14).
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,8 @@ struct PolicyDocument {
     approval_policy: Vec<ApprovalPolicy>,
 }
 
-/// A policy about changes of branches: those that it is about change by merge requests alone. Of who must approve those,
-/// nothing is known here.
+/// A policy about changes of branches: those that it is about change by merge requests alone. Of who must approve
+/// those, nothing is known here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ApprovalPolicy {
@@ -53,8 +53,8 @@ pub struct ApprovalPolicy {
     pub approval_settings: ApprovalSettings,
 }
 
-/// Which branches an approval policy is about. A state document may say what the schema has; a file that GitLab wrote may say
-/// more, and is read all the same.
+/// Which branches an approval policy is about. A state document may say what the schema has; a file that GitLab wrote
+/// may say more, and is read all the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ApprovalRule {
@@ -84,8 +84,8 @@ pub struct ApprovalSettings {
     pub prevent_pushing_and_force_pushing: bool,
 }
 
-/// A policy: which scans run when. A state document may say no more of one; in a file that GitLab wrote, what else it says is
-/// of no concern. The order of the fields is that of its YAML.
+/// A policy: which scans run when. A state document may say no more of one; in a file that GitLab wrote, what else it
+/// says is of no concern. The order of the fields is that of its YAML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ScanPolicy {
@@ -226,7 +226,8 @@ impl ApprovalPolicy {
 }
 
 impl ScanPolicy {
-    /// All that is wrong with the policy: where in it, and what. agentk checks no cadence itself, and a bad one ends it.
+    /// All that is wrong with the policy: where in it, and what. agentk checks no cadence itself, and a bad one ends
+    /// it.
     #[must_use]
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
@@ -310,8 +311,8 @@ fn dump(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> 
     Ok(text)
 }
 
-/// Five fields as agentk reads them: days of the week from 0 to 6, names in their own fields alone, and no span that ends
-/// before it begins. What the library takes beyond that would end the agent.
+/// Five fields as agentk reads them: days of the week from 0 to 6, names in their own fields alone, and no span that
+/// ends before it begins. What the library takes beyond that would end the agent.
 fn check_cadence(cadence: &str) -> Result<(), String> {
     let fields: Vec<&str> = cadence.split(' ').collect();
     let [minute, hour, day, month, weekday] = fields[..] else {

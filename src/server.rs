@@ -100,8 +100,8 @@ enum ClientStream {
     Unix(UnixStream),
 }
 
-/// Serves the router until `stop` says true, then lets what is under way finish: within nine tenths of the drain time-out,
-/// for the rest of it is for what must be done after the last answer. Connections that are left then are cut.
+/// Serves the router until `stop` says true, then lets what is under way finish: within nine tenths of the drain
+/// time-out, for the rest of it is for what must be done after the last answer. Connections that are left then are cut.
 pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mut stop: watch::Receiver<bool>) {
     let cut = watch::Sender::new(false);
     let server = Arc::new(BoundServer::new(router, &limits, cut.subscribe()));

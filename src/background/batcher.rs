@@ -57,7 +57,8 @@ impl<B: BatchedQuery> Clone for Batcher<B> {
 }
 
 impl<B: BatchedQuery> Batcher<B> {
-    /// A queue before `connections` connections of the budget. Requests wait for an answer for as long as its work waits.
+    /// A queue before `connections` connections of the budget. Requests wait for an answer for as long as its work
+    /// waits.
     #[must_use]
     pub fn new(batch: B, db: Db, connections: u32) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);

@@ -1,5 +1,6 @@
-//! One delivery to one web hook: at least once, and the same idempotency key each time. A hook whose receiver fails again
-//! and again pauses, and in the end is disabled, as GitLab has it; what waits for it meanwhile is delivered afterwards.
+//! One delivery to one web hook: at least once, and the same idempotency key each time. A hook whose receiver fails
+//! again and again pauses, and in the end is disabled, as GitLab has it; what waits for it meanwhile is delivered
+//! afterwards.
 
 use std::time::Duration;
 

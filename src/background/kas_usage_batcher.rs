@@ -1,5 +1,5 @@
-//! The reports of kas. Those that wait at the same moment share a statement, so that neither a counter's row nor the disk is
-//! waited for once a report.
+//! The reports of kas. Those that wait at the same moment share a statement, so that neither a counter's row nor the
+//! disk is waited for once a report.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -10,8 +10,8 @@ use crate::store::{Db, Result, kas_usage};
 
 /// Connections that write reports. While one waits for the disk, the next batch is on its way.
 const CONNECTIONS: u32 = 2;
-/// Ids of a report that shares its statement: one with more of them is what a kas sends after hours without an answer, and
-/// would make the others wait.
+/// Ids of a report that shares its statement: one with more of them is what a kas sends after hours without an answer,
+/// and would make the others wait.
 const IDS: usize = 1_000;
 
 /// Where reports are left. A report that was taken is written.
@@ -32,8 +32,8 @@ impl KasUsageBatcher {
     /// Adds a report, as one of this day. It is written as a whole, and committed when this returns, or not at all.
     ///
     /// # Errors
-    /// Where the database does not answer in time. It may have taken the report all the same, where the connection broke
-    /// before it could say so.
+    /// Where the database does not answer in time. It may have taken the report all the same, where the connection
+    /// broke before it could say so.
     pub async fn add(&self, report: UsageReport, day: NaiveDate) -> Result<()> {
         if report.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What happens after an answer was given: one durable job a file, on a queue in Postgres that all servers share.
+//! What happens after an answer was given: one durable job a file, on a queue in PostgreSQL that all servers share.
 //!
 //! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them and
 //! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
@@ -160,8 +160,8 @@ impl QueueLane {
         }
     }
 
-    /// The pause after which the queue is looked at again where there was nothing to do, unless a new job ends it before.
-    /// Deliveries to a receiver also wait for each other, and no new job says that one of them is through.
+    /// The pause after which the queue is looked at again where there was nothing to do, unless a new job ends it
+    /// before. Deliveries to a receiver also wait for each other, and no new job says that one of them is through.
     fn idle_pause(self) -> Duration {
         match self {
             Self::Events => Duration::from_millis(500),
@@ -170,8 +170,8 @@ impl QueueLane {
     }
 }
 
-/// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has been
-/// replaced, another takes its place.
+/// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has
+/// been replaced, another takes its place.
 async fn work(state: &JobState, lane: QueueLane, mut stop: watch::Receiver<bool>) {
     let mut pauses = RetryPauses::up_to(RESTART_PAUSE);
     let mut leaving = JoinSet::new();

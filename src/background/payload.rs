@@ -1,8 +1,9 @@
 //! What a web hook posts: GitLab's `push`, `tag_push`, `repository_update` and `alert` events.
 //!
 //! Of what GitLab documents for these, a few fields are always null here: `user_avatar` and `avatar_url`, for users and
-//! projects have no pictures; `ci_config_path`, for nobody runs pipelines. A path with a new name is one that was added and
-//! one that was removed, for Gitaly does not look for renames when it is asked for paths; GitLab leaves the old one out.
+//! projects have no pictures; `ci_config_path`, for nobody runs pipelines. A path with a new name is one that was added
+//! and one that was removed, for Gitaly does not look for renames when it is asked for paths; GitLab leaves the old one
+//! out.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};

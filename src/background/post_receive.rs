@@ -223,8 +223,8 @@ async fn write(
     Ok(())
 }
 
-/// Enqueues a delivery to each of the hooks. What is longer than anything that GitLab sends is not sent, and the hooks' logs
-/// say so.
+/// Enqueues a delivery to each of the hooks. What is longer than anything that GitLab sends is not sent, and the hooks'
+/// logs say so.
 async fn tell(
     db: &mut PgConnection,
     hooks: &[&HookSubscriber],

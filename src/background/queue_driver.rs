@@ -1,9 +1,9 @@
-//! The database as the queue's library sees it: one that is never away. What the library would meet with a line in the log
-//! and another attempt at once is waited out here, with pauses, until the server is asked to stop.
+//! The database as the queue's library sees it: one that is never away. What the library would meet with a line in the
+//! log and another attempt at once is waited out here, with pauses, until the server is asked to stop.
 //!
-//! The library numbers the kinds of jobs, once, when a worker starts. A database that was restored meanwhile may number them
-//! otherwise; so jobs are taken in a transaction that compares, and a worker that knows other numbers takes none and is
-//! replaced.
+//! The library numbers the kinds of jobs, once, when a worker starts. A database that was restored meanwhile may number
+//! them otherwise; so jobs are taken in a transaction that compares, and a worker that knows other numbers takes none
+//! and is replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,8 +67,8 @@ impl QueueDriver {
         Self { db, stop, kinds: Arc::default(), holder: Arc::default(), outdated: Arc::new(watch::Sender::new(false)) }
     }
 
-    /// Ends once the worker must be replaced by another: it knows the kinds of jobs by numbers that are wrong by now, or
-    /// may have taken jobs that it does not know of.
+    /// Ends once the worker must be replaced by another: it knows the kinds of jobs by numbers that are wrong by now,
+    /// or may have taken jobs that it does not know of.
     pub async fn outdated(&self) {
         // The sender lives as long as this driver does.
         let _ = self.outdated.subscribe().wait_for(|outdated| *outdated).await;
@@ -183,8 +183,8 @@ impl QueueDriver {
     }
 }
 
-/// The end of a job, which the library finds by its number alone, where the job is still its worker's: after it was taken
-/// over, or the database was restored, the number may be that of another's job. Other statements as they are.
+/// The end of a job, which the library finds by its number alone, where the job is still its worker's: after it was
+/// taken over, or the database was restored, the number may be that of another's job. Other statements as they are.
 fn guarded(sql: &str, params: &DbParams, holder: Option<String>) -> (String, DbParams) {
     const BY_NUMBER: &str = "where id = $1::bigint";
     let mut params = params.clone();
@@ -284,8 +284,8 @@ impl TransactionDriver for QueueTransaction {
     }
 }
 
-/// The listener for new jobs. It listens again after whatever has happened to its connection, and then says that something
-/// may have been missed.
+/// The listener for new jobs. It listens again after whatever has happened to its connection, and then says that
+/// something may have been missed.
 struct QueueListener {
     driver: QueueDriver,
     channel: String,

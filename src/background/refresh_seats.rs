@@ -12,8 +12,8 @@ use crate::store::Db;
 /// How often subscriptions are looked for whose count is due, at most.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Counts what was not counted for so many seconds, until `stop` says true; 0 is never. Any number of servers may do so at
-/// once.
+/// Counts what was not counted for so many seconds, until `stop` says true; 0 is never. Any number of servers may do so
+/// at once.
 pub async fn run(db: Db, clock: Clock, seconds: u32, mut stop: watch::Receiver<bool>) {
     if seconds == 0 {
         return;

@@ -1,4 +1,5 @@
-//! What has to be done from time to time: the queue's figures for the operator, and the end of rows that have had their day.
+//! What has to be done from time to time: the queue's figures for the operator, and the end of rows that have had their
+//! day.
 
 use std::time::Duration;
 

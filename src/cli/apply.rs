@@ -30,8 +30,9 @@ const ATTEMPTS: u32 = 4;
 /// Make the database agree with a state document.
 ///
 /// Whatever the document states is created or updated; what it does not mention stays as it is; an entry with
-/// `ensure: absent` is removed. Either everything is applied or, if there is any problem, nothing. A line per change goes to
-/// standard error, and one JSON object with the ids of all that was named and the secrets that were made to standard output.
+/// `ensure: absent` is removed. Either everything is applied or, if there is any problem, nothing. A line per change
+/// goes to standard error, and one JSON object with the ids of all that was named and the secrets that were made to
+/// standard output.
 #[derive(Debug, Clone, Args)]
 pub struct Apply {
     /// The document, YAML or JSON; `-` reads standard input.

@@ -9,8 +9,8 @@ use crate::config::Settings;
 use crate::store::Db;
 use crate::store::audit_events::{self, EventRow};
 
-/// Events that a look back takes at most. Events get their ids before their transactions end, so a later look may find an
-/// event with an id below one that was seen.
+/// Events that a look back takes at most. Events get their ids before their transactions end, so a later look may find
+/// an event with an id below one that was seen.
 const OVERLAP: u16 = 1000;
 
 /// Read the audit events: credentials minted, refused and revoked, and git operations where they are audited

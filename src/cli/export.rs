@@ -11,8 +11,8 @@ use crate::store::Db;
 
 /// Print the state document of what is there.
 ///
-/// It is sorted and holds no secrets; `gatehouse apply` reads it, and finds nothing to change where it came from. Options may
-/// be repeated; without any, everything is printed.
+/// It is sorted and holds no secrets; `gatehouse apply` reads it, and finds nothing to change where it came from.
+/// Options may be repeated; without any, everything is printed.
 #[derive(Debug, Clone, Args)]
 pub struct Export {
     /// A group with all that is in it, by its full path.

@@ -20,7 +20,8 @@ use crate::store::{self, Db};
 /// its last error, until it is retried or dropped, or `gatehouse.jobs.keep_dead` days have passed.
 ///
 /// A web hook whose receiver fails four times in a row pauses for a minute, and after each further failure for twice as
-/// long, up to a day; what is to be delivered to it waits. After the 40th failure it is disabled, until it is enabled here.
+/// long, up to a day; what is to be delivered to it waits. After the 40th failure it is disabled, until it is enabled
+/// here.
 #[derive(Debug, Subcommand)]
 pub enum JobsCommand {
     /// List the jobs of the queue, the dead ones first

@@ -14,7 +14,7 @@ use crate::store::{Db, scim_tokens};
 /// Identities that are asked for at once.
 const PAGE: i64 = 100;
 
-/// Show the users whom an identity provider manages by SCIM, and make the token that it calls with
+/// Show the users that an identity provider manages by SCIM, and make the token that it calls with
 #[derive(Debug, Args)]
 pub struct ScimCommand {
     #[command(subcommand)]

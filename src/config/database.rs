@@ -19,7 +19,7 @@ pub struct DatabaseSettings {
     pub url: SecretString,
     /// Connections of each area at most, besides those of `access_connections`. Whoever uses up an area's waits alone.
     pub connections: ConnectionBudgets,
-    /// Connections that answer `/allowed` alone. Attempts gather while all of them are busy.
+    /// Connections that answer `/allowed` alone. Attempts that come while all are busy share a statement.
     #[schemars(range(min = 1, max = 64))]
     pub access_connections: u32,
     /// Seconds that a request waits for the database before it is answered 503.

@@ -28,13 +28,13 @@ pub struct RequestLimits {
     /// Of these, connections from one address, at most; further ones are closed. An address of IPv6 is a /64.
     #[schemars(range(min = 1, max = 100_000))]
     pub connections_per_peer: usize,
-    /// Addresses, or networks, that may have all connections: this machine, and proxies in front of us. Whoever comes by
-    /// the Unix socket may too.
+    /// Addresses, or networks, that may have all connections: this machine, and proxies in front of us. Whoever comes
+    /// by the Unix socket may too.
     #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>", extend("examples" = [["10.0.0.0/8"]]))]
     pub exempt_peers: Vec<IpNet>,
-    /// Seconds that a client may take to send the head of a request; and to begin the next one, before its connection is
-    /// closed.
+    /// Seconds that a client may take to send the head of a request; and to begin the next one, before its connection
+    /// is closed.
     #[schemars(range(min = 1, max = 600))]
     pub header_timeout: u32,
     /// Seconds that a client may take to send the body of a request; each 64 KiB that arrive give it one more.

@@ -56,8 +56,8 @@ impl ColumnKey {
         EncryptedColumns { text: BASE64_STANDARD.encode(encrypted), iv: BASE64_STANDARD.encode(iv) }
     }
 
-    /// A short text that is the same for the same value, and says it to nobody without the key: values are told apart by it,
-    /// and not read again.
+    /// A short text that is the same for the same value, and says it to nobody without the key: values are told apart
+    /// by it, and not read again.
     #[must_use]
     pub fn fingerprint(&self, text: &str) -> String {
         let hash = self.fingerprints.clone().chain_update(text).finalize().into_bytes();

@@ -1,9 +1,9 @@
 //! Sealing: what must be read again lies encrypted in the database.
 //!
-//! The scheme is ours. AES-256-GCM under a key that HKDF-SHA256 derives from the instance's `db_key_base`, a salt of the
-//! value's own, and the purpose. The place of the value is authenticated with it, so that a ciphertext which is copied
-//! to another row does not open there. A ciphertext names the `db_key_base` that it was made with by an id, so that a
-//! change of it is told from damage: `gatehouse-1:<key id>:<base64>`.
+//! The scheme is ours. AES-256-GCM under a key that HKDF-SHA256 derives from the instance's `db_key_base`, a salt of
+//! the value's own, and the purpose. The place of the value is authenticated with it, so that a ciphertext which is
+//! copied to another row does not open there. A ciphertext names the `db_key_base` that it was made with by an id, so
+//! that a change of it is told from damage: `gatehouse-1:<key id>:<base64>`.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};

@@ -1,8 +1,8 @@
 //! Who has which username and which path, as far as an application of a document has asked.
 //!
-//! Everything that a document names is asked for in two statements at its beginning. From then on the directory is kept up
-//! to date by whoever makes, renames or removes a user, a group or a project; what nobody asked for is looked up when it is
-//! needed.
+//! Everything that a document names is asked for in two statements at its beginning. From then on the directory is kept
+//! up to date by whoever makes, renames or removes a user, a group or a project; what nobody asked for is looked up
+//! when it is needed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ pub struct NameDirectory {
 }
 
 impl NameDirectory {
-    /// Asks for all these names at once.
+    /// Looks up all these names, in one statement for users and one for paths.
     pub async fn load<'a>(
         &mut self,
         conn: &mut PgConnection,

@@ -1,7 +1,7 @@
 //! Documents people write: YAML in, and either a checked value or every problem in it at once.
 //!
-//! The settings file and the state document share the reading. A document's shape is its Rust type; the JSON Schema derived
-//! from that type finds all problems in one pass, where deserializing alone stops at the first.
+//! The settings file and the state document share the reading. A document's shape is its Rust type; the JSON Schema
+//! derived from that type finds all problems in one pass, where deserializing alone stops at the first.
 //!
 //! The state document is [`state::StateDocument`]: [`reconcile`] makes the database agree with it, kind by kind, and
 //! [`kinds`] has a file for each kind of object.

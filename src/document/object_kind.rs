@@ -103,12 +103,14 @@ impl NewIds {
 pub(crate) struct RowBatch<T> {
     inserts: BTreeMap<i64, T>,
     updates: BTreeMap<i64, T>,
+    /// The rows that are updated, as they were loaded.
+    loaded: BTreeMap<i64, T>,
     removals: Vec<i64>,
 }
 
 impl<T> Default for RowBatch<T> {
     fn default() -> Self {
-        Self { inserts: BTreeMap::new(), updates: BTreeMap::new(), removals: Vec::new() }
+        Self { inserts: BTreeMap::new(), updates: BTreeMap::new(), loaded: BTreeMap::new(), removals: Vec::new() }
     }
 }
 
@@ -121,6 +123,14 @@ impl<T> RowBatch<T> {
     pub(crate) fn update(&mut self, id: i64, row: T) {
         let rows = if self.inserts.contains_key(&id) { &mut self.inserts } else { &mut self.updates };
         rows.insert(id, row);
+    }
+
+    /// Like [`RowBatch::update`], with the row as it was loaded: only the columns that differ are written.
+    pub(crate) fn change(&mut self, id: i64, loaded: T, row: T) {
+        if !self.inserts.contains_key(&id) {
+            self.loaded.entry(id).or_insert(loaded);
+        }
+        self.update(id, row);
     }
 
     pub(crate) fn remove(&mut self, id: i64) {
@@ -137,6 +147,13 @@ impl<T> RowBatch<T> {
 
     pub(crate) fn take_updates(&mut self) -> Vec<(i64, T)> {
         std::mem::take(&mut self.updates).into_iter().collect()
+    }
+
+    /// What is to be changed: the ids, the rows as they were loaded, and as they are to be.
+    pub(crate) fn take_changes(&mut self) -> Vec<(i64, T, T)> {
+        let mut loaded = std::mem::take(&mut self.loaded);
+        let updates = std::mem::take(&mut self.updates).into_iter();
+        updates.filter_map(|(id, row)| loaded.remove(&id).map(|before| (id, before, row))).collect()
     }
 
     pub(crate) fn take_removals(&mut self) -> Vec<i64> {

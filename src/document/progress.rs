@@ -14,7 +14,7 @@ pub struct ProgressStep {
     pub all: usize,
 }
 
-/// Whom to tell, if anybody.
+/// The function that is told about progress, if there is one.
 #[derive(Clone, Default)]
 pub struct ApplyProgress(Option<Arc<dyn Fn(ProgressStep) + Send + Sync>>);
 

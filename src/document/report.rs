@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// The parts of an application, in the order in which a report tells of them. Rows are written kind by kind; a report tells
-/// of them entry by entry.
+/// The parts of an application, in the order in which a report tells of them. Rows are written kind by kind; a report
+/// tells of them entry by entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names of the document's parts say it")]
 pub enum ReportPhase {

@@ -59,6 +59,8 @@ pub struct ApplyRun<'a> {
     linked: BTreeSet<NamespaceId>,
     visible: HashMap<NamespaceId, DocumentPlace>,
     silent_storages: HashSet<String>,
+    /// Tables and the ids that entries chose for new rows of them.
+    chosen_ids: HashSet<(&'static str, i64)>,
 }
 
 impl<'a> ApplyRun<'a> {
@@ -85,6 +87,7 @@ impl<'a> ApplyRun<'a> {
             linked: BTreeSet::new(),
             visible: HashMap::new(),
             silent_storages: HashSet::new(),
+            chosen_ids: HashSet::new(),
         }
     }
 
@@ -118,8 +121,8 @@ impl<'a> ApplyRun<'a> {
         self.problems.len()
     }
 
-    /// Turns a unique index that an entry ran into after all into a problem of that entry. The error stays one, because the
-    /// transaction is of no more use.
+    /// Turns a unique index that an entry ran into after all into a problem of that entry. The error stays one, because
+    /// the transaction is of no more use.
     pub fn failed_at(&mut self, place: &DocumentPlace, answer: Result<()>) -> Result<()> {
         if let Err(store::Error::Duplicate(index)) = &answer {
             self.problem(place, format!("collides with a row that exists already ({index})"));
@@ -265,8 +268,8 @@ impl ApplyRun<'_> {
 
 /// What entries mean.
 impl ApplyRun<'_> {
-    /// Which row an entry means, by its natural key and by the id that it states; `taken` says whether a row has the latter.
-    /// Where the two disagree there is a problem and no answer.
+    /// Which row an entry means, by its natural key and by the id that it states; `taken` says whether a row has the
+    /// latter. Where the two disagree there is a problem and no answer.
     pub fn identify(
         &mut self,
         place: &DocumentPlace,
@@ -312,6 +315,13 @@ impl ApplyRun<'_> {
     ) -> Result<Option<FoundRow>> {
         let found = self.identify_row(place, table, stated, by_key).await?;
         if let (Some(FoundRow::Existing(id)), None) = (found, by_key) {
+            self.problem(&place.key("id"), format!("{id} belongs to another row of {table}"));
+            return Ok(None);
+        }
+        // The rows of entries before this one are not written yet.
+        if let Some(FoundRow::Missing(Some(id))) = found
+            && !self.chosen_ids.insert((table, id))
+        {
             self.problem(&place.key("id"), format!("{id} belongs to another row of {table}"));
             return Ok(None);
         }
@@ -366,8 +376,8 @@ impl ApplyRun<'_> {
 
 /// What follows from the changes.
 impl ApplyRun<'_> {
-    /// Makes an empty repository on its storage, or says why there is none; false where one was there already. A dry run
-    /// only says that it would. A storage that gave no answer once is not asked again.
+    /// Makes an empty repository on its storage, or says why there is none; false where one was there already. A dry
+    /// run only says that it would. A storage that gave no answer once is not asked again.
     pub async fn create_repository(
         &mut self,
         location: RepositoryLocation,
@@ -429,7 +439,7 @@ impl ApplyRun<'_> {
             derived::refresh_authorizations(&mut *self.conn, some, self.now.date_naive()).await?;
         }
         for group in &self.linked {
-            while sync_scim_members::sync_some(&mut *self.conn, *group, self.now.date_naive()).await? > 0 {}
+            while sync_scim_members::sync_some(&mut *self.conn, *group, self.now.date_naive()).await?.users > 0 {}
         }
         Ok(())
     }

@@ -29,13 +29,13 @@ impl ApplySources {
         Self { gitaly: Some(gitaly), ..self }
     }
 
-    /// The same, telling somebody how far it is.
+    /// The same, with a function that is told how far the application is.
     #[must_use]
     pub fn with_progress(self, progress: ApplyProgress) -> Self {
         Self { progress, ..self }
     }
 
-    /// Whom to tell how far it is.
+    /// The function that is told how far the application is.
     #[must_use]
     pub fn progress(&self) -> &ApplyProgress {
         &self.progress

@@ -93,8 +93,8 @@ pub(super) fn find_duplicates(run: &mut ApplyRun<'_>, document: &StateDocument) 
     check(run, "projects", "id", ids(projects.iter().map(|project| project.id).collect()), number);
 }
 
-/// Ids that the document chooses must not be handed out to its other entries, or to anybody later. Sequences are moved past
-/// them first; a dry run or a problem leaves gaps behind, as any rollback does.
+/// Ids that the document chooses must not be handed out to its other entries, or to anybody later. Sequences are moved
+/// past them first; a dry run or a problem leaves gaps behind, as any rollback does.
 pub(super) async fn move_sequences(run: &mut ApplyRun<'_>, document: &StateDocument) -> Result<()> {
     let users = || document.users.iter();
     let groups = || document.groups.iter();

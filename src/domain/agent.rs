@@ -37,8 +37,8 @@ pub fn is_name(name: &str) -> bool {
         && bytes.iter().all(|byte| plain(*byte) || *byte == b'-')
 }
 
-/// Whether a token is as long as GitLab's, behind its prefix where it has it; or the documented one. kas tells agents apart
-/// by half of their tokens, and of short ones the halves may be the same.
+/// Whether a token is as long as GitLab's, behind its prefix where it has it; or the documented one. kas tells agents
+/// apart by half of their tokens, and of short ones the halves may be the same.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     text == DOCUMENTED || text.strip_prefix(PREFIX).unwrap_or(text).chars().count() >= LENGTH

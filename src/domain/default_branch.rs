@@ -12,7 +12,8 @@ const FORMER: &str = "master";
 pub struct RepositoryHead {
     /// The branch that HEAD names, which need not be there.
     pub named: Option<String>,
-    /// A branch that is there: what HEAD names, or where nobody has pushed that, the one that Gitaly takes in its place.
+    /// A branch that is there: what HEAD names, or where nobody has pushed that, the one that Gitaly takes in its
+    /// place.
     pub branch: Option<String>,
 }
 
@@ -23,8 +24,8 @@ impl RepositoryHead {
         self.named.is_some() && self.named == self.branch
     }
 
-    /// The default branch after a push that made these branches: what HEAD names where that is there, and otherwise one of
-    /// the new ones, the preferred name before the others. None where there is no branch to choose from.
+    /// The default branch after a push that made these branches: what HEAD names where that is there, and otherwise one
+    /// of the new ones, the preferred name before the others. None where there is no branch to choose from.
     #[must_use]
     pub fn default_after<'a>(&'a self, made: &[&'a str], preferred: &'a str) -> Option<&'a str> {
         let (head, branch) = (self.named.as_deref(), self.branch.as_deref());
@@ -87,8 +88,8 @@ impl DefaultProtection {
         }
     }
 
-    /// The protection that the newer form spells out: the levels of those who may push and merge, where they are stated.
-    /// What is not stated is as in full protection.
+    /// The protection that the newer form spells out: the levels of those who may push and merge, where they are
+    /// stated. What is not stated is as in full protection.
     #[must_use]
     pub fn spelt_out(
         push: Option<&[i32]>,

@@ -76,7 +76,8 @@ pub type LedgerFields = Vec<(&'static str, LedgerField)>;
 /// One change of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// Whose record it is. What moves between namespaces leaves the one in an entry and arrives in the other by another.
+    /// Whose record it is. What moves between namespaces leaves the one in an entry and arrives in the other by
+    /// another.
     pub namespace: NamespaceId,
     /// What kind of record.
     pub record: LedgerRecord,

@@ -24,7 +24,7 @@ pub struct JoiningUser {
     pub email: String,
     /// They are an active member of the group already.
     pub is_member: bool,
-    /// They have an account at the SAML provider of the top-level group.
+    /// They have an account at each SAML provider of the top-level group that enforces single sign-on.
     pub is_linked: bool,
     /// SCIM of the top-level group deprovisioned them.
     pub is_deprovisioned: bool,
@@ -84,8 +84,8 @@ pub struct GroupOwner {
     pub member_of: NamespaceId,
 }
 
-/// The owner of a group who must stay one, where all its owners would go or become less. Owners of a group around it are
-/// not touched by what happens in the group.
+/// The owner of a group who must stay one, where all its owners would go or become less. Owners of a group around it
+/// stay owners, whatever happens in this one.
 pub fn last_owner(owners: &[GroupOwner], group: NamespaceId, loses: impl Fn(UserId) -> bool) -> Option<UserId> {
     let all_lose = owners.iter().all(|owner| owner.member_of == group && loses(owner.user));
     owners.last().filter(|_| all_lose).map(|owner| owner.user)

@@ -85,8 +85,8 @@ pub enum CreationRefusal {
     BadName(BadName),
 }
 
-/// Whether the attempt makes the project: the user may make one there, every rule of access lets them push to it, and it
-/// can have the name.
+/// Whether the attempt makes the project: the user may make one there, every rule of access lets them push to it, and
+/// it can have the name.
 pub fn decide(
     facts: &AccessFacts,
     attempt: &Attempt,
@@ -104,8 +104,8 @@ pub fn decide(
     check_name(name, PathPosition::Project).map_err(CreationRefusal::BadName)
 }
 
-/// The namespace and the name of the project that an attempt asks for: gitlab-shell's call before a push to a path that has
-/// no project.
+/// The namespace and the name of the project that an attempt asks for: gitlab-shell's call before a push to a path that
+/// has no project.
 #[must_use]
 pub fn wanted_path<'a>(facts: &AccessFacts, attempt: &'a Attempt) -> Option<(&'a str, &'a str)> {
     let AccessTarget::Path(path) = &attempt.target else { return None };

@@ -58,9 +58,9 @@ pub enum BadLine {
     RefName,
 }
 
-/// The changes in lines of `old new ref`, as git's hooks get them: a line ends at its newline, a field at its space, and
-/// the name is the rest of the line, byte for byte. Whatever else Unicode takes for a space or an end of a line is part of
-/// the name, for to git it is.
+/// The changes in lines of `old new ref`, as git's hooks get them: a line ends at its newline, a field at its space,
+/// and the name is the rest of the line, byte for byte. Whatever else Unicode takes for a space or an end of a line is
+/// part of the name, for to git it is.
 pub fn lines(changes: &str) -> impl Iterator<Item = Result<RefChange<'_>, BadLine>> {
     changes.split('\n').filter(|line| !line.is_empty()).map(|line| {
         let mut fields = line.splitn(3, ' ');

@@ -256,8 +256,8 @@ impl Subscription {
 }
 
 impl SubscriptionChange {
-    /// The change where the count at the beginning of a term found so many seats taken. What the request itself says of the
-    /// most seats is of the term before.
+    /// The change where the count at the beginning of a term found so many seats taken. What the request itself says of
+    /// the most seats is of the term before.
     #[must_use]
     pub fn counted(mut self, seats: i32, now: DateTime<Utc>) -> Self {
         self.after.seats_in_use = seats;

@@ -5,7 +5,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use sha2::{Digest, Sha256};
 
-/// A token that nobody can guess: the prefix and 20 characters, of which none is mistaken for another when read.
+/// A token that nobody can guess: the prefix and 20 characters, none of which looks like another one.
 #[must_use]
 pub fn mint(prefix: &str, random: [u8; 15]) -> String {
     let random = BASE64_URL_SAFE_NO_PAD.encode(random);

@@ -78,8 +78,8 @@ impl UserType {
         self == Self::Human
     }
 
-    /// Whether the installation made the account for itself. Project bots and service accounts act through their tokens;
-    /// the installation's own accounts never do.
+    /// Whether the installation made the account for itself. Project bots and service accounts act through their
+    /// tokens; the installation's own accounts never do.
     #[must_use]
     pub fn is_internal(self) -> bool {
         !matches!(self, Self::Human | Self::ServiceUser | Self::ProjectBot | Self::ServiceAccount)

@@ -36,8 +36,8 @@ impl HookSubscriptions {
     }
 }
 
-/// How the receiver of a hook does, and so whether the hook is told anything now. A hook of the instance is its operator's:
-/// it is never left alone.
+/// How the receiver of a hook does, and so whether the hook is told anything now. A hook of the instance is its
+/// operator's: it is never left alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HookHealth {
     /// Failures since the last success.
@@ -89,8 +89,8 @@ impl HookHealth {
         Self { recent_failures: 0, disabled_until: None, ..self }
     }
 
-    /// After a failure: the fourth in a row makes the hook pause for a minute, and each further one for twice as long, up
-    /// to a day. What fails in a pause was sent before it, and counts for nothing.
+    /// After a failure: the fourth in a row makes the hook pause for a minute, and each further one for twice as long,
+    /// up to a day. What fails in a pause was sent before it, and counts for nothing.
     #[must_use]
     pub fn failed(self, now: DateTime<Utc>) -> Self {
         if self.never_disabled || self.readiness(now) != HookReadiness::Ready {

@@ -20,7 +20,7 @@ pub const FAST: Duration = Duration::from_secs(10);
 /// For questions that walk objects.
 pub const MEDIUM: Duration = Duration::from_secs(30);
 
-/// A message may hold a commit message of 10 MiB, and Gitaly gathers several commits in one.
+/// A message may hold a commit message of 10 MiB, and Gitaly puts several commits into one.
 const MESSAGE_BYTES: usize = 64 << 20;
 
 /// A call that is about to be made, or under way.
@@ -123,8 +123,8 @@ pub struct CallBounds {
 }
 
 impl CallBounds {
-    /// So many items. Pushers choose how long a commit message or a path is, so all messages together may be as large as
-    /// one alone.
+    /// So many items. Pushers choose how long a commit message or a path is, so all messages together may be as large
+    /// as one alone.
     pub fn items(items: usize) -> Self {
         Self { items, bytes: MESSAGE_BYTES }
     }

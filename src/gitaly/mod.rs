@@ -1,7 +1,7 @@
 //! The client of Gitaly's gRPC: what the rules of a push must ask about a repository.
 //!
-//! [`GitalyClient`] knows every storage; [`GitalyClient::repository`] gives a [`RepositoryClient`], the handle of one repository within one
-//! request, whose methods are one question each. [`GitalyError`] says why there was no answer.
+//! [`GitalyClient`] knows every storage; [`GitalyClient::repository`] gives a [`RepositoryClient`], the handle of one
+//! repository within one request, whose methods are one question each. [`GitalyError`] says why there was no answer.
 
 mod address;
 mod blobs;

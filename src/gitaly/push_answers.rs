@@ -51,8 +51,8 @@ impl CheckSteps {
 }
 
 impl RepositoryClient {
-    /// The answers to the questions about a push whose refs are to name `new_ids`, and the LFS objects that its pointers
-    /// point to. What only the database knows is left as it is by default.
+    /// The answers to the questions about a push whose refs are to name `new_ids`, and the LFS objects that its
+    /// pointers point to. What only the database knows is left as it is by default.
     pub async fn answer(
         &self,
         questions: &PushQuestions,

@@ -123,8 +123,8 @@ impl RepositoryClient {
         number(answer.size)
     }
 
-    /// The bytes of its objects, without those that nothing reaches and that housekeeping is going to remove. A push that
-    /// waits in a quarantine does not count.
+    /// The bytes of its objects, without those that nothing reaches and that housekeeping is going to remove. A push
+    /// that waits in a quarantine does not count.
     pub async fn objects_size(&self) -> GitalyResult<u64> {
         let call = GitalyCall::new(self, MEDIUM)?;
         let message = proto::RepositoryInfoRequest { repository: Some(self.old_objects_alone()) };
@@ -186,8 +186,8 @@ impl RepositoryClient {
         Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
     }
 
-    /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no such
-    /// tag.
+    /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no
+    /// such tag.
     pub async fn find_tag(&self, name: &str) -> GitalyResult<Option<(String, String)>> {
         let call = GitalyCall::new(self, FAST)?;
         let message = proto::FindTagRequest { repository: Some(self.message()), tag_name: name.into() };

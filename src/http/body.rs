@@ -1,5 +1,5 @@
-//! The body of a request on its way in: how much is read of strangers and of known callers, how long it may take, how much
-//! memory all bodies take together, and whether it was read to its end.
+//! The body of a request on its way in: how much is read of strangers and of known callers, how long it may take, how
+//! much memory all bodies take together, and whether it was read to its end.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -179,8 +179,8 @@ pub struct BegunBody {
 }
 
 impl BegunBody {
-    /// Of a body of at most [`OF_STRANGERS`] bytes all, of a longer one its beginning, or nothing where its length shows
-    /// from the start.
+    /// Of a body of at most [`OF_STRANGERS`] bytes all, of a longer one its beginning, or nothing where its length
+    /// shows from the start.
     ///
     /// # Errors
     /// Where the bytes cannot be had.

@@ -144,8 +144,8 @@ fn urlencoded(text: &[u8]) -> Result<Vec<(String, Value)>, ApiError> {
     Ok(fields)
 }
 
-/// The fields of a form that curl sends with `--form`: texts, and of a file an object, which no parameter is. `None` where
-/// the body is no such form, has too many fields, or texts that are not UTF-8.
+/// The fields of a form that curl sends with `--form`: texts, and of a file an object, which no parameter is. `None`
+/// where the body is no such form, has too many fields, or texts that are not UTF-8.
 #[must_use]
 pub fn multipart(boundary: &str, body: &Bytes) -> Option<Vec<(String, Value)>> {
     let whole = stream::iter([Ok::<_, std::convert::Infallible>(body.clone())]);

@@ -1,5 +1,5 @@
-//! What surrounds every request: its name in the logs, its span, its metrics, its time limit, the bounds of its body, and
-//! what a panic becomes.
+//! What surrounds every request: its name in the logs, its span, its metrics, its time limit, the bounds of its body,
+//! and what a panic becomes.
 
 use std::any::Any;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The lenient scalars of the wire: clients send an id as text or as a number, and nothing as null. And what no wire may
-//! bring: a NUL, which PostgreSQL's text and JSON have no place for.
+//! The lenient scalars of the wire: clients send an id as text or as a number, and nothing as null. And what no wire
+//! may bring: a NUL, which PostgreSQL's text and JSON have no place for.
 
 use std::fmt;
 

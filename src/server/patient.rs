@@ -13,8 +13,8 @@ use tokio::time::{Sleep, sleep};
 /// How long a client may go on sending after it was told that nobody reads it.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A stream with a time for each answer, from the first byte that waits to the last one that is taken: a client that takes
-/// a byte now and then gains nothing.
+/// A stream with a time for each answer, from the first byte that waits to the last one that is taken: a client that
+/// takes a byte now and then gains nothing.
 #[derive(Debug)]
 pub struct PatientStream<S> {
     stream: S,
@@ -75,8 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// A connection that is closed while bytes of its client are unread is reset, and a reset takes away the answer that is
-    /// on its way. So what the client still sends is thrown away for a moment.
+    /// A connection that is closed while bytes of its client are unread is reset, and a reset takes away the answer
+    /// that is on its way. So what the client still sends is thrown away for a moment.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;

@@ -1,5 +1,5 @@
-//! An identity provider changes who is in one of its groups. That is written at once; the memberships that it gives and ends
-//! in the linked groups are brought in line by a job.
+//! An identity provider changes who is in one of its groups. That is written at once; the memberships that it gives and
+//! ends in the linked groups are brought in line by a job.
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! May the attempt go on, once its facts are loaded? What a push may make on the way is made: a project, or a repository
-//! that is missing.
+//! May the attempt go on, once its facts are loaded? What a push may make on the way is made: a project, or a
+//! repository that is missing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,8 @@ pub enum AccessOutcome {
     Denied(Denial),
     /// What it needs cannot be made, for this reason.
     Impossible(String),
-    /// Gitaly gave no answer about a push; nothing is let through unasked. The steps say what was asked, and for how long.
+    /// Gitaly gave no answer about a push; nothing is let through unasked. The steps say what was asked, and for how
+    /// long.
     Unanswered(GitalyError, CheckSteps),
 }
 
@@ -132,8 +133,11 @@ async fn check_updates(
 
 /// The facts after a project was made. This is rare, so it is worth no place in a batch.
 async fn reload(access: &AccessChecker, attempt: &Attempt, before: &AccessFacts) -> store::Result<AccessFacts> {
-    let mut connection = access.db.acquire().await?;
-    access_facts::find(&mut connection, attempt.subject(), before.now, &access.settings).await
+    store::settled(&access.db, || async {
+        let mut connection = access.db.acquire().await?;
+        access_facts::find(&mut connection, attempt.subject(), before.now, &access.settings).await
+    })
+    .await
 }
 
 /// Makes the repository, and false where it is none that is to be made.
@@ -155,8 +159,8 @@ async fn make_missing(
     Ok(true)
 }
 
-/// Keeps the message that the repository has moved, for the user to read after a push. It is a hint: the access itself is
-/// decided.
+/// Keeps the message that the repository has moved, for the user to read after a push. It is a hint: the access itself
+/// is decided.
 async fn keep_moved_message(access: &AccessChecker, facts: &AccessFacts, attempt: &Attempt) {
     let (Some(user), Some(container), Some(location)) = (&facts.user, &facts.container, facts.location()) else {
         return;

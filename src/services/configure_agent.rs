@@ -4,8 +4,8 @@ use crate::domain::ids::AgentId;
 use crate::store::agent_authorizations::{self, OpenedAccess};
 use crate::store::{self, Db, agents};
 
-/// Makes the rows of the agent what its configuration says; false where there is no such agent. To replace all by the same
-/// again changes nothing.
+/// Makes the rows of the agent what its configuration says; false where there is no such agent. To replace all by the
+/// same again changes nothing.
 pub async fn configure(db: &Db, id: AgentId, opened: &OpenedAccess) -> store::Result<bool> {
     store::settled(db, || async {
         let mut transaction = db.begin().await?;

@@ -17,8 +17,8 @@ use crate::store::{self, Error, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
-/// Projects that a server makes at once: each holds a connection to the database while Gitaly works, and other pushes need
-/// some too.
+/// Projects that a server makes at once: each holds a connection to the database while Gitaly works, and other pushes
+/// need some too.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// What became of a push to a path without a project.
@@ -49,10 +49,10 @@ impl From<CreationRefusal> for PushedProjectCreation {
     }
 }
 
-/// Makes the project that the attempt pushes to, where that is what it asks for and it would be let in. What is decided is
-/// decided before the first effect, one push to a namespace after the other; then its repository comes first, under an id
-/// that no project gets again, and its rows second, so that no row is locked while Gitaly works, and whoever fails or dies
-/// on the way leaves no project.
+/// Makes the project that the attempt pushes to, where that is what it asks for and it would be let in. What is decided
+/// is decided before the first effect, one push to a namespace after the other; then its repository comes first, under
+/// an id that no project gets again, and its rows second, so that no row is locked while Gitaly works, and whoever
+/// fails or dies on the way leaves no project.
 pub(super) async fn create(
     access: &AccessChecker,
     facts: &AccessFacts,
@@ -156,7 +156,8 @@ async fn choose_storage(access: &AccessChecker) -> store::Result<Option<String>>
     Ok(chosen.or_else(|| first().cloned()))
 }
 
-/// Keeps the message that the project was created, for the user to read after the push. The project is there without it.
+/// Keeps the message that the project was created, for the user to read after the push. The project is there without
+/// it.
 async fn keep_created_message(
     access: &AccessChecker,
     facts: &AccessFacts,

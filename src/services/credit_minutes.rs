@@ -11,7 +11,8 @@ use crate::domain::minutes::{self, MinutesPack, NewPack, PackRequest};
 use crate::domain::provisioning::ProvisioningRefusal;
 use crate::store::{self, Db, minutes_packs, provisioned_namespaces};
 
-/// Credits the namespace with all packs, or with none. A purchase that it was credited with before is answered as it is.
+/// Credits the namespace with all packs, or with none. A purchase that it was credited with before is answered as it
+/// is.
 pub async fn credit(
     db: &Db,
     namespace: NamespaceId,
@@ -32,8 +33,9 @@ pub async fn credit(
     .await
 }
 
-/// Credits a namespace, which the transaction keeps from being removed, with the packs that it does not have yet: the packs
-/// in the order in which they are wanted, or nothing where one of them cannot be credited. Then the caller rolls back.
+/// Credits a namespace, which the transaction keeps from being removed, with the packs that it does not have yet: the
+/// packs in the order in which they are wanted, or nothing where one of them cannot be credited. Then the caller rolls
+/// back.
 pub async fn credit_locked(
     conn: &mut PgConnection,
     namespace: NamespaceId,

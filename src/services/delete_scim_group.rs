@@ -1,4 +1,5 @@
-//! An identity provider gives up one of its groups: it is untied from the groups here, whose members keep what they have.
+//! An identity provider gives up one of its groups: it is untied from the groups here, whose members keep what they
+//! have.
 
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
-//! Calls that must not take effect twice. gitlab-shell sends a POST again when the answer got lost; the second one gets the
-//! answer of the first (shell.md 1.5).
+//! Calls that must not take effect twice. gitlab-shell sends a POST again when the answer got lost; the second one gets
+//! the answer of the first (shell.md 1.5).
 //!
-//! The answer is kept by the transaction that has the effect, under a key that is unique. So there is no moment at which
-//! the one is there without the other; of two calls at once one waits at the key until the other has ended; and a server
-//! that dies takes the key with it. The answer is sealed, for it may be a credential.
+//! The answer is kept by the transaction that has the effect, under a key that is unique. So there is no moment at
+//! which the one is there without the other; of two calls at once one waits at the key until the other has ended; and a
+//! server that dies takes the key with it. The answer is sealed, for it may be a credential.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -80,8 +80,8 @@ impl IdempotencyGuard {
         kept.map(|kept| open(&self.seal, &kept, &key)).transpose()
     }
 
-    /// A transaction in which the call takes effect, or the answer that it got. Waits for a call that is the same and under
-    /// way.
+    /// A transaction in which the call takes effect, or the answer that it got. Waits for a call that is the same and
+    /// under way.
     pub async fn begin(&self, key: CallKey, now: DateTime<Utc>) -> Result<CallTurn, GuardError> {
         let mut transaction = self.db.begin().await?;
         if let CallKey(Some(key)) = key

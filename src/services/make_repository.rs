@@ -1,5 +1,5 @@
-//! Repositories that have yet to be made: that of a project whose storage gave no answer when the project was made, and a
-//! wiki's, which its first push makes.
+//! Repositories that have yet to be made: that of a project whose storage gave no answer when the project was made, and
+//! a wiki's, which its first push makes.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Workflows: each is one transaction, or a stated order of them. A service asks `store` for rows and `domain` for decisions,
-//! and is called by `http`, `background` and the commands alike.
+//! Workflows: each is one transaction, or a stated order of them. A service asks `store` for rows and `domain` for
+//! decisions, and is called by `http`, `background` and the commands alike.
 
 pub mod agent_tokens;
 pub mod audit_log;
@@ -32,6 +32,7 @@ pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod replace_recovery_codes;
 pub mod report_push;
+pub mod resolve_vulnerabilities;
 pub mod retry;
 pub mod revoke_token;
 pub mod scim_refusal;

@@ -12,8 +12,8 @@ use crate::domain::requester::Requester;
 use crate::domain::two_factor::{self, TwoFactorRefusal};
 use crate::store::{self, otp_sessions};
 
-/// Uses the password up and opens the session, or counts the failure, once for all calls of this key; `render` says what is
-/// answered.
+/// Uses the password up and opens the session, or counts the failure, once for all calls of this key; `render` says
+/// what is answered.
 pub async fn open(
     guard: &IdempotencyGuard,
     seal: &Seal,

@@ -10,12 +10,12 @@ use super::sync_scim_members::enqueue_syncs;
 use crate::domain::scim::group::ScimMemberChange;
 use crate::store::{Db, saml_group_links, scim_groups};
 
-/// Ties the links of a name to a group of the provider: to the given one, else to the one that they are tied to, else to a
-/// new one. Changes its members, and answers with its id. To ask again changes nothing more.
+/// Ties the links of a name to a group of the provider: to the given one, else to the one that they are tied to, else
+/// to a new one. Changes its members, and answers with its id. To ask again changes nothing more.
 ///
 /// # Errors
-/// [`ScimGroupRefusal::NoSuchName`] where no link has the name, and [`ScimGroupRefusal::UidTaken`] where the given id is that of
-/// a group of another name.
+/// [`ScimGroupRefusal::NoSuchName`] where no link has the name, and [`ScimGroupRefusal::UidTaken`] where the given id
+/// is that of a group of another name.
 pub async fn provision_scim_group(
     db: &Db,
     name: &str,

@@ -1,8 +1,8 @@
-//! An identity provider provisions a user (scim.md 3): whoever has the identity already, else whoever has the address, else
-//! a new user.
+//! An identity provider provisions a user (scim.md 3): whoever has the identity already, else whoever has the address,
+//! else a new user.
 //!
-//! Requests for the same user wait for one another: by advisory locks before there is an identity, by the identity's row
-//! afterwards. The unique indexes stand behind that, and who loses at one of them looks again.
+//! Requests for the same user wait for one another: by advisory locks before there is an identity, by the identity's
+//! row afterwards. The unique indexes stand behind that, and who loses at one of them looks again.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

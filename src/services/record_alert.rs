@@ -10,8 +10,8 @@ use crate::store::alerts::AlertRow;
 use crate::store::pushed_projects::PushedProject;
 use crate::store::{self, Db, alerts, jobs, pushed_projects, web_hooks};
 
-/// Counts the same alert up that is not resolved yet, or keeps a new one; where somebody `subscribes`, with the job that
-/// announces it. Of two new ones that are the same, one is kept.
+/// Counts the same alert up that is not resolved yet, or keeps a new one; where somebody `subscribes`, with the job
+/// that announces it. Of two new ones that are the same, one is kept.
 pub async fn record(
     db: &Db,
     project: ProjectId,

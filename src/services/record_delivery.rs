@@ -1,5 +1,5 @@
-//! What a receiver answered is kept, and what it says of the receiver: a hook that fails again and again pauses, and in the
-//! end is disabled.
+//! What a receiver answered is kept, and what it says of the receiver: a hook that fails again and again pauses, and in
+//! the end is disabled.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

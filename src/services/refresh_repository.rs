@@ -34,7 +34,8 @@ struct RepositoryFacts {
     wiki: Option<u64>,
 }
 
-/// Refreshes what is known of a project's repositories. What is written is what the repositories say, not what some push said of them: pushes come in any order.
+/// Refreshes what is known of a project's repositories. What is written is what the repositories say, not what some
+/// push said of them: pushes come in any order.
 pub async fn refresh(
     db: &Db,
     gitaly: &GitalyClient,
@@ -91,8 +92,8 @@ async fn measured(wiki: &RepositoryClient) -> GitalyResult<Option<u64>> {
     }
 }
 
-/// Lets a HEAD that names no branch name one, so that a clone checks something out: the default branch that the first push
-/// has settled, or else the one that Gitaly takes in its place.
+/// Lets a HEAD that names no branch name one, so that a clone checks something out: the default branch that the first
+/// push has settled, or else the one that Gitaly takes in its place.
 async fn point_head(repository: &RepositoryClient, settled: Option<&DefaultBranch>) -> GitalyResult<RepositoryHead> {
     let head = repository.head().await?;
     // What is not UTF-8 cannot be kept or told, and is left to whoever named it.

@@ -8,8 +8,8 @@ use super::subscribe::count_seats;
 use crate::domain::ledger::{LedgerActor, LedgerAuthor};
 use crate::store::{self, Db, provisioned_namespaces, subscriptions};
 
-/// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says how
-/// many there were.
+/// Counts the seats of each paid subscription that was not counted for so long, each in a transaction of its own; says
+/// how many there were.
 pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> store::Result<usize> {
     let author = LedgerAuthor { actor: LedgerActor::SeatRefresh, request_id: None };
     let mut refreshed = 0;
@@ -36,8 +36,9 @@ async fn refresh_oldest(
     now: DateTime<Utc>,
 ) -> store::Result<bool> {
     let Some(id) = subscriptions::lock_oldest_due(&mut *conn, due).await? else { return Ok(false) };
-    let Some(subscription) = subscriptions::find(&mut *conn, id).await? else { return Ok(true) };
-    let Some(namespace) = provisioned_namespaces::find_by_id(&mut *conn, id).await? else { return Ok(true) };
+    // The lock keeps both; without them the same row would be found again and again.
+    let Some(subscription) = subscriptions::find(&mut *conn, id).await? else { return Ok(false) };
+    let Some(namespace) = provisioned_namespaces::find_by_id(&mut *conn, id).await? else { return Ok(false) };
     let counted = count_seats(&mut *conn, &namespace, &subscription, now).await?;
     let recounted = subscription.recounted(counted.seats_in_use, now);
     if recounted.before != recounted.after {

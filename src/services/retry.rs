@@ -1,8 +1,8 @@
 //! Transactions that lost a race, or their connection, and are run again.
 //!
-//! A workflow opens its transaction inside the closure that it gives to [`retried`], so that each attempt begins with what
-//! is true by then. Nothing outside the transaction may happen in the closure: an event is logged, a task is queued in
-//! memory, a cache is changed by the caller, once the answer is there.
+//! A workflow opens its transaction inside the closure that it gives to [`retried`], so that each attempt begins with
+//! what is true by then. Nothing outside the transaction may happen in the closure: an event is logged, a task is
+//! queued in memory, a cache is changed by the caller, once the answer is there.
 //!
 //! ```ignore
 //! retried(RetryAfter::LostRace, || async {
@@ -24,12 +24,12 @@ pub const ATTEMPTS: u32 = 5;
 /// Which failures of a transaction are worth another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// It ended by no fault of its own before anything came of it: its connection was lost, or PostgreSQL ended it because
-    /// it and another one waited for each other ([`store::Error::is_undone`]). Right for every transaction.
+    /// It ended by no fault of its own before anything came of it: its connection was lost, or PostgreSQL ended it
+    /// because it and another one waited for each other ([`store::Error::is_undone`]). Right for every transaction.
     Undone,
     /// Also where another writer was faster: a unique index or a foreign key stood against it
-    /// ([`store::Error::is_lost_race`]). Right for a transaction that looks before it writes, for it finds what the other
-    /// one wrote.
+    /// ([`store::Error::is_lost_race`]). Right for a transaction that looks before it writes, for it finds what the
+    /// other one wrote.
     LostRace,
 }
 
@@ -51,7 +51,8 @@ impl StoreFailure for store::Error {
     }
 }
 
-/// What comes of a transaction, which is run again at once, [`ATTEMPTS`] times in all, after failures that are worth it.
+/// What comes of a transaction, which is run again at once, [`ATTEMPTS`] times in all, after failures that are worth
+/// it.
 ///
 /// # Errors
 /// The last failure, or the first one that is not worth another attempt.

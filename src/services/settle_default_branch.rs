@@ -9,9 +9,9 @@ use crate::domain::level::AccessLevel;
 use crate::store::protected_refs::{self, ProtectedBranchRow, ProtectedRefAccess};
 use crate::store::{self, default_branches, pushed_projects};
 
-/// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a branch
-/// that was there before anybody told us is left as its people have it. Of several first pushes at once, the first to come
-/// here decides. Nothing happens where the branch was settled before.
+/// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a
+/// branch that was there before anybody told us is left as its people have it. Of several first pushes at once, the
+/// first to come here decides. Nothing happens where the branch was settled before.
 pub async fn settle(
     connection: &mut PgConnection,
     project: ProjectId,

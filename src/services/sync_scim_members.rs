@@ -12,8 +12,8 @@ use crate::domain::scim::member_sync::MemberSyncPlan;
 use crate::store::group_members::{self, ActiveMember};
 use crate::store::{self, Db, derived, jobs, scim_member_syncs};
 
-/// Brings memberships of a linked group in line, a transaction for some hundred users at a time; how many users these were.
-/// What another one has brought in line already is not found any more.
+/// Brings memberships of a linked group in line, a transaction for some hundred users at a time; how many users these
+/// were. What another one has brought in line already is not found any more.
 pub async fn sync_scim_members(db: &Db, group: NamespaceId, today: NaiveDate) -> store::Result<usize> {
     let mut users = 0;
     loop {
@@ -24,10 +24,33 @@ pub async fn sync_scim_members(db: &Db, group: NamespaceId, today: NaiveDate) ->
             store::Result::Ok(synced)
         })
         .await?;
-        if synced == 0 {
+        synced.log(group);
+        if synced.users == 0 {
             return Ok(users);
         }
-        users += synced;
+        users += synced.users;
+    }
+}
+
+/// What became of some of those whose membership was marked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SyncedMembers {
+    /// How many users' memberships were brought in line.
+    pub users: usize,
+    /// Who stays only because a group keeps an owner.
+    pub spared: Option<UserId>,
+}
+
+impl SyncedMembers {
+    /// Says who stays an owner. Called once the transaction is committed.
+    pub fn log(self, group: NamespaceId) {
+        if let Some(user) = self.spared {
+            tracing::warn!(
+                group = group.0,
+                user = user.0,
+                "stays the last owner of a group, though the identity provider took them out"
+            );
+        }
     }
 }
 
@@ -35,13 +58,13 @@ pub async fn sync_scim_members(db: &Db, group: NamespaceId, today: NaiveDate) ->
 /// marked; how many these were. The caller commits, and asks again until there is none.
 ///
 /// A group keeps an owner; who stays one for that reason alone is looked at again when others come or go.
-pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: NaiveDate) -> store::Result<usize> {
+pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: NaiveDate) -> store::Result<SyncedMembers> {
     if !scim_member_syncs::lock_group(&mut *conn, group).await? {
-        return Ok(0);
+        return Ok(SyncedMembers::default());
     }
     let marks = scim_member_syncs::take(&mut *conn, group).await?;
     if marks.is_empty() {
-        return Ok(0);
+        return Ok(SyncedMembers::default());
     }
     let marked = scim_member_syncs::list_marked(&mut *conn, group, &marks).await?;
     let mut plan = MemberSyncPlan::new(&marked);
@@ -50,11 +73,6 @@ pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: Naive
     let owners = group_members::lock_owners(&mut *conn, group, today).await?;
     let spared = last_owner(&owners, group, |user| plan.takes_ownership(user));
     if let Some(user) = spared {
-        tracing::warn!(
-            group = group.0,
-            user = user.0,
-            "stays the last owner of a group, though the identity provider took them out"
-        );
         plan.spare(user);
         scim_member_syncs::insert_leaving(&mut *conn, group, user).await?;
     }
@@ -63,7 +81,7 @@ pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: Naive
     group_members::delete_unlinked(&mut *conn, group, &removed).await?;
     let users: Vec<UserId> = marked.iter().map(|member| member.user).collect();
     derived::refresh_authorizations(conn, &users, today).await?;
-    Ok(users.len() - usize::from(spared.is_some()))
+    Ok(SyncedMembers { users: users.len() - usize::from(spared.is_some()), spared })
 }
 
 /// Makes members, and gives those more who have less. Users that the rules of the top-level group keep out stay out.

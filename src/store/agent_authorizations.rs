@@ -32,8 +32,8 @@ pub struct OpenedAccess {
     pub user_groups: Vec<ConfigurationEntry>,
 }
 
-/// Makes the agent's rows what its configuration says. Entries outside of the root group of the agent's project, or that
-/// name nothing, are passed over; of two that name the same, the later one counts.
+/// Makes the agent's rows what its configuration says. Entries outside of the root group of the agent's project, or
+/// that name nothing, are passed over; of two that name the same, the later one counts.
 pub async fn replace(conn: &mut PgConnection, agent: &ClusterAgent, opened: &OpenedAccess) -> Result<()> {
     sqlx::query!("select id from cluster_agents where id = $1 for update", agent.id.0)
         .fetch_optional(&mut *conn)

@@ -87,8 +87,8 @@ pub async fn find_active(db: impl PgExecutor<'_>, forms: &[String]) -> Result<Op
     }))
 }
 
-/// Notes when the token was used. True where its agent connects by that: none of its tokens was used for an hour. The agent is
-/// locked until the transaction ends.
+/// Notes when the token was used. True where its agent connects by that: none of its tokens was used for an hour. The
+/// agent is locked until the transaction ends.
 pub async fn update_last_used(conn: &mut PgConnection, token: &KnownAgentToken, now: DateTime<Utc>) -> Result<bool> {
     // One after the other, so that each sees what the one before it noted.
     sqlx::query!("select id from cluster_agents where id = $1 for no key update", token.agent.id.0)

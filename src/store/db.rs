@@ -1,10 +1,12 @@
-//! The database as the rest of the code sees it: connections that may break at any moment, and work that does not notice.
+//! The database as the rest of the code sees it: connections that may break at any moment, and work that does not
+//! notice.
 //!
-//! - A statement by itself runs on `&Db`. Where its connection turns out dead, the statement runs again on a fresh one. If
-//!   nobody knows whether it was executed, it runs again in a transaction that may only read: what reads is answered, and
-//!   what would write is refused by PostgreSQL itself. So nothing is ever done twice, and no call needs to say what it is.
-//! - A transaction finds out whether its connection lives by its `begin`, before anything is done. What fails before the
-//!   commit has not happened, and its error says so ([`super::Error::is_undone`]); a commit without an answer is
+//! - A statement by itself runs on `&Db`. Where its connection turns out dead, the statement runs again on a fresh one.
+//!   If nobody knows whether it was executed, it runs again in a transaction that may only read: what reads is
+//!   answered, and what would write is refused by PostgreSQL itself. So nothing is ever done twice, and no call needs
+//!   to say what it is.
+//! - A transaction finds out whether its connection lives by its `begin`, before anything is done. What fails before
+//!   the commit has not happened, and its error says so ([`super::Error::is_undone`]); a commit without an answer is
 //!   [`super::Error::Unknown`].
 //! - Everything has a deadline on this side, for a connection can be open and silent.
 
@@ -30,7 +32,8 @@ use super::fault::{self, StatementFault};
 use super::{Error, Result};
 use crate::config::DatabaseSettings;
 
-/// A connection that lay idle for longer is asked whether it lives before it is used. Busier ones show it by themselves.
+/// A connection that lay idle for longer is asked whether it lives before it is used. Busier ones show it by
+/// themselves.
 const IDLE: Duration = Duration::from_millis(100);
 /// How long the question may take whether a connection lives.
 const PING: Duration = Duration::from_secs(1);
@@ -38,8 +41,8 @@ const PING: Duration = Duration::from_secs(1);
 const RETURN: Duration = Duration::from_secs(2);
 /// How much longer than PostgreSQL we wait for a statement: its own word about it is the better one.
 const MARGIN: Duration = Duration::from_millis(500);
-/// The longest that the pool waits by itself; what is longer waits in turns of it. Its own pauses between two attempts to
-/// connect grow to a fifth of this.
+/// The longest that the pool waits by itself; what is longer waits in turns of it. Its own pauses between two attempts
+/// to connect grow to a fifth of this.
 const TURN: Duration = Duration::from_secs(2);
 
 /// How long work waits.

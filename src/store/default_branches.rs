@@ -118,8 +118,8 @@ pub async fn take_unsettled(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
     Ok(taken.execute(db).await?.rows_affected() == 1)
 }
 
-/// Settles the project's default branch, and true says that nobody did before. Of several first pushes at once, the others
-/// wait here for the first.
+/// Settles the project's default branch, and true says that nobody did before. Of several first pushes at once, the
+/// others wait here for the first.
 pub async fn update_settled(
     db: impl PgExecutor<'_>,
     project: ProjectId,

@@ -17,8 +17,8 @@ pub const USERS_AT_ONCE: usize = 500;
 /// How many expired rows one call of [`expire`] removes.
 const EXPIRED_AT_ONCE: i64 = 500;
 
-/// Brings `traversal_ids` and routes of a namespace and all below it in line with names and parents. Former paths become
-/// redirects. The root row stays locked until the transaction ends.
+/// Brings `traversal_ids` and routes of a namespace and all below it in line with names and parents. Former paths
+/// become redirects. The root row stays locked until the transaction ends.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where another namespace has one of the new paths.
@@ -168,8 +168,8 @@ impl RedirectRows {
     }
 }
 
-/// Locks the root of the namespace's tree until the transaction ends, so that nobody else moves anything in it. A writer
-/// that moves a namespace calls this before it changes the parent; [`refresh_namespace`] locks the new tree.
+/// Locks the root of the namespace's tree until the transaction ends, so that nobody else moves anything in it. A
+/// writer that moves a namespace calls this before it changes the parent; [`refresh_namespace`] locks the new tree.
 pub async fn lock_root(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
     lock_roots(conn, &[id.0]).await
 }
@@ -211,26 +211,28 @@ async fn list_roots(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     Ok(roots.fetch_all(db).await?)
 }
 
-/// Everybody whose authorizations a change of these namespaces can touch, in order: owners of personal namespaces, members
-/// of a group or of one around it, members of groups that one of these is shared with, and for the shadow namespace of a
-/// project its members and those who reach it through a link.
+/// Every user whose authorizations may change when these namespaces change, in order: owners of personal namespaces,
+/// members of a group or of one around it, members of groups that one of these is shared with, and for a project
+/// namespace the members of the project and those who reach it through a link.
 ///
-/// Ask before a change that takes access away, after one that gives it, and both times for a move.
+/// Call this before a change that takes access away, after one that gives it, and both times for a move.
 pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId]) -> Result<Vec<UserId>> {
     let ids: Vec<i64> = namespaces.iter().map(|id| id.0).collect();
     let users = sqlx::query_scalar!(
         r#"
         with recursive
         around as (
-          select id, parent_id, type, owner_id
-          from namespaces
-          where id = any($1)
-            or id in (
-              select project_group_links.group_id
-              from project_group_links
-              join projects on projects.id = project_group_links.project_id
-              where projects.project_namespace_id = any($1)
-            )
+          (
+            select id, parent_id, type, owner_id
+            from namespaces
+            where id = any($1)
+            union
+            select invited.id, invited.parent_id, invited.type, invited.owner_id
+            from projects
+            join project_group_links on project_group_links.project_id = projects.id
+            join namespaces as invited on invited.id = project_group_links.group_id
+            where projects.project_namespace_id = any($1)
+          )
           union
           select parent.id, parent.parent_id, parent.type, parent.owner_id
           from around
@@ -260,8 +262,8 @@ pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId])
     Ok(users.into_iter().map(UserId).collect())
 }
 
-/// Brings the authorizations of these users in line with memberships and shares as they stand on `today`. The users' rows
-/// stay locked until the transaction ends, so that of two writers the later one sees what the earlier one did.
+/// Brings the authorizations of these users in line with memberships and shares as they stand on `today`. The users'
+/// rows stay locked until the transaction ends, so that of two writers the later one sees what the earlier one did.
 pub async fn refresh_authorizations(conn: &mut PgConnection, users: &[UserId], today: NaiveDate) -> Result<()> {
     let mut ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     // One order for everybody, so that two writers never wait for each other.
@@ -393,8 +395,8 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
 }
 
 /// Removes memberships and shares whose last day has passed, some hundred a call, and what they gave. The answer is how
-/// many: call again, in a new transaction, until it is 0. Servers that call at once share the work, for each skips the rows
-/// that another one holds.
+/// many: call again, in a new transaction, until it is 0. Servers that call at once share the work, for each skips the
+/// rows that another one holds.
 pub async fn expire(conn: &mut PgConnection, today: NaiveDate) -> Result<usize> {
     let members = sqlx::query_scalar!(
         "

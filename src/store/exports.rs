@@ -1,7 +1,7 @@
 //! What `gatehouse export` reads: whole tables, as the entries of a state document.
 //!
-//! Entries are put together by PostgreSQL, with the keys that the document has. Numbers that the document has words for are
-//! the caller's to translate.
+//! Entries are put together by PostgreSQL, with the keys that the document has. Numbers that the document has words for
+//! are the caller's to translate.
 
 use std::collections::HashMap;
 

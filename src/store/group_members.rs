@@ -54,12 +54,17 @@ pub async fn list_joining_users(
               and members.user_id = users.id
               and gatehouse_is_active_member(members, $3)
           ) as "is_member!",
-          exists (
+          not exists (
             select
             from saml_providers
-            join identities on identities.saml_provider_id = saml_providers.id
             where saml_providers.group_id = root.id
-              and identities.user_id = users.id
+              and saml_providers.enforced_sso
+              and not exists (
+                select
+                from identities
+                where identities.saml_provider_id = saml_providers.id
+                  and identities.user_id = users.id
+              )
           ) as "is_linked!",
           exists (
             select
@@ -214,8 +219,8 @@ pub async fn delete_below_root(db: impl PgExecutor<'_>, root: NamespaceId, user:
     Ok(deleted.execute(db).await?.rows_affected())
 }
 
-/// The owners of a group, by itself or by a group around it, locked until the transaction ends: of two writers who remove
-/// an owner each, the later one sees what the earlier one did.
+/// The owners of a group, by itself or by a group around it, locked until the transaction ends: of two writers who
+/// remove an owner each, the later one sees what the earlier one did.
 pub async fn lock_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<GroupOwner>> {
     let owners = sqlx::query!(
         r#"

@@ -47,8 +47,8 @@ pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> R
     insert(db, ANNOUNCE_ALERT, &json!({ "alert": alert.0 })).await
 }
 
-/// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are for
-/// one receiver, `PER_RECEIVER` of them are under way at once.
+/// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are
+/// for one receiver, `PER_RECEIVER` of them are under way at once.
 pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, receiver: &str) -> Result<()> {
     let lane = delivery.as_u128() % PER_RECEIVER;
     let sql = "select graphile_worker.add_job(
@@ -69,14 +69,14 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, rec
     Ok(())
 }
 
-/// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction is
-/// committed.
+/// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction
+/// is committed.
 pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
     insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
 }
 
-/// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction is
-/// committed. Pushes that come before it is begun share it.
+/// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction
+/// is committed. Pushes that come before it is begun share it.
 pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: ProjectId) -> Result<()> {
     sqlx::query(
         "select graphile_worker.add_job(
@@ -183,7 +183,8 @@ pub async fn delete(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     Ok(deleted.bind(ids).fetch_all(db).await?)
 }
 
-/// Puts off a job that has failed: it is tried again after this long. A delivery waits for the end of its hook's pause too.
+/// Puts off a job that has failed: it is tried again after this long. A delivery waits for the end of its hook's pause
+/// too.
 pub async fn postpone(db: impl PgExecutor<'_>, id: i64, by: Duration, delivery: Option<Uuid>) -> Result<()> {
     sqlx::query(
         "select graphile_worker.reschedule_jobs(
@@ -230,8 +231,8 @@ pub async fn pause_deliveries(db: impl PgExecutor<'_>, hook: WebHookId, until: D
     Ok(())
 }
 
-/// Gives all that was to be delivered to these hooks, dead or waiting, its attempts again, from now on. Says how many that
-/// is.
+/// Gives all that was to be delivered to these hooks, dead or waiting, its attempts again, from now on. Says how many
+/// that is.
 pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<usize> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "select jobs.id

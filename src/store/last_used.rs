@@ -1,5 +1,5 @@
-//! When keys, tokens and users were last seen. Rows are locked in the order of their ids, and those that somebody else holds
-//! are passed over, so that two servers do not wait for each other.
+//! When keys, tokens and users were last seen. Rows are locked in the order of their ids, and those that somebody else
+//! holds are passed over, so that two servers do not wait for each other.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgExecutor;

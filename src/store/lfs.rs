@@ -32,7 +32,8 @@ pub async fn is_enabled(db: impl PgExecutor<'_>, project: ProjectId) -> Result<b
     Ok(enabled.unwrap_or_default())
 }
 
-/// The end of the user's password hash, which changes with the password and so revokes tokens; empty without a password.
+/// The end of the user's password hash, which changes with the password and so revokes tokens; empty without a
+/// password.
 pub async fn find_password_tail(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<Vec<u8>>> {
     let tail =
         sqlx::query_scalar!(r#"select right(encrypted_password, 16) as "tail!" from users where id = $1"#, user.0,)

@@ -1,6 +1,6 @@
 //! Locks of the whole installation, for work that one process at a time may do.
 
-use sqlx::PgExecutor;
+use sqlx::PgConnection;
 
 use super::Result;
 
@@ -8,7 +8,9 @@ use super::Result;
 ///
 /// # Errors
 /// Where the wait takes longer than a statement may.
-pub async fn take_apply(db: impl PgExecutor<'_>) -> Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse apply'))").fetch_one(db).await?;
+pub async fn take_apply(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse apply'))").fetch_one(&mut *conn).await?;
+    // From here on, a statement writes what a whole document says of one kind.
+    sqlx::query!("set local statement_timeout = '10min'").execute(conn).await?;
     Ok(())
 }

@@ -63,8 +63,8 @@ pub struct MemberGrant {
 pub struct MembershipRow {
     /// What it grants.
     pub grant: MemberGrant,
-    /// False for a request for access, an invitation, and a member who awaits approval. Whose last day has passed is one
-    /// still, until a job removes the row.
+    /// False for a request for access, an invitation, and a member who awaits approval. Whose last day has passed is
+    /// one still, until a job removes the row.
     pub active: bool,
 }
 
@@ -84,7 +84,7 @@ pub async fn list(
         from members
         where member_namespace_id = any($1)
           and user_id is not null
-          and ($2::bigint[] is null or user_id = any($2))
+          and ($2::bigint[] is null or user_id in (select unnest($2)))
         "#,
         &by_namespace.keys().copied().collect::<Vec<_>>(),
         users
@@ -103,7 +103,8 @@ pub async fn list(
 /// Domains and the users who have addresses in them.
 #[derive(Debug, Clone, Default)]
 pub struct AddressRules {
-    /// The domains that the root group around a namespace takes members from, in lower case; none for those that take all.
+    /// The domains that the root group around a namespace takes members from, in lower case; none for those that take
+    /// all.
     pub domains: HashMap<NamespaceId, Vec<String>>,
     /// The domains of users' first addresses, in lower case; none for bots, who have no addresses of their own.
     pub addresses: HashMap<UserId, Option<String>>,

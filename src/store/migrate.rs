@@ -1,5 +1,5 @@
-//! Bringing the schema up to date, on connections of its own: a step may take as long as it needs, but nobody waits behind
-//! a step that waits itself.
+//! Bringing the schema up to date, on connections of its own: a step may take as long as it needs, but nobody waits
+//! behind a step that waits itself.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use super::{Db, MIGRATIONS, Result, jobs};
 
 /// What servers that start at the same moment take turns by: "gatehous" in ASCII.
 const TURN: i64 = 0x6761_7465_686f_7573;
-/// How long a step waits for a table that others use. Whoever wants to use it then waits behind the step, so it gives way
-/// and tries again.
+/// How long a step waits for a table that others use. Whoever wants to use it then waits behind the step, so it gives
+/// way and tries again.
 const LOCK_TIMEOUT: &str = "2s";
 /// How often it is said that something is still waited for.
 const WORD: Duration = Duration::from_secs(10);

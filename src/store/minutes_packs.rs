@@ -75,8 +75,8 @@ impl PackRow {
     }
 }
 
-/// Inserts the packs whose purchases are not known, and writes them down in the ledger. They go in the order of their ids:
-/// two requests that share some wait for each other in one direction only.
+/// Inserts the packs whose purchases are not known, and writes them down in the ledger. They go in the order of their
+/// ids: two requests that share some wait for each other in one direction only.
 pub async fn insert(
     conn: &mut PgConnection,
     namespace: NamespaceId,

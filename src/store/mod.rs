@@ -132,8 +132,8 @@ impl Error {
         matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }
 
-    /// Whether a transaction ended by no fault of its own before anything came of it: its connection was lost, or another
-    /// one was preferred. The same again is right, at once.
+    /// Whether a transaction ended by no fault of its own before anything came of it: its connection was lost, or
+    /// another one was preferred. The same again is right, at once.
     #[must_use]
     pub fn is_undone(&self) -> bool {
         match self {
@@ -167,8 +167,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost or others
-/// are in its way, and given up where the database falls silent in the middle.
+/// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost or
+/// others are in its way, and given up where the database falls silent in the middle.
 pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,

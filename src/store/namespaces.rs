@@ -133,7 +133,7 @@ pub async fn is_within(db: impl PgExecutor<'_>, inner: NamespaceId, outer: Names
     Ok(within.fetch_optional(db).await?.unwrap_or(false))
 }
 
-/// A namespace that can be seen by more people than the one around it, which is a mistake.
+/// A namespace that can be seen by more people than the one around it, which is a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooVisible {
     /// The namespace, of a project its project namespace.

@@ -108,8 +108,8 @@ pub async fn find_parent(
     }))
 }
 
-/// Waits until nobody else makes a project in the namespace, and keeps others waiting until the transaction ends. No row is
-/// locked: whoever changes the namespace itself waits for nobody.
+/// Waits until nobody else makes a project in the namespace, and keeps others waiting until the transaction ends. No
+/// row is locked: whoever changes the namespace itself waits for nobody.
 pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> Result<()> {
     let key = format!("new project in {}", namespace.0);
     sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;

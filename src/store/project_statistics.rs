@@ -5,8 +5,8 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::ids::ProjectId;
 
-/// Keeps what a project's repository was measured to take, its wiki where it has one, its LFS objects of now, and the sum
-/// of everything.
+/// Keeps what a project's repository was measured to take, its wiki where it has one, its LFS objects of now, and the
+/// sum of everything.
 pub async fn upsert(db: impl PgExecutor<'_>, project: ProjectId, repository: u64, wiki: Option<u64>) -> Result<()> {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     sqlx::query!(

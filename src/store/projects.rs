@@ -1,4 +1,4 @@
-//! Projects, their shadow namespaces, features and repositories.
+//! Projects, their project namespaces, features and repositories.
 
 use serde::Serialize;
 use sqlx::types::Json;
@@ -42,8 +42,8 @@ pub struct ProjectRow {
     pub printing_merge_request_link_enabled: bool,
 }
 
-/// A new project with its shadow namespace and its features, with the given id or the next one. Its derived rows are the
-/// caller's to refresh.
+/// Makes a project with its project namespace and its features, with the given id or the next one. The caller refreshes
+/// its derived rows.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where a project of the namespace has the name.
@@ -100,7 +100,7 @@ pub async fn insert(
     Ok((ProjectId(id), NamespaceId(shadow)))
 }
 
-/// Writes the project's row and what its shadow namespace repeats. Its derived rows are the caller's to refresh.
+/// Writes the project's row and what its project namespace repeats. The caller refreshes its derived rows.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where a project of the namespace has the name.

@@ -1,4 +1,4 @@
-//! Namespaces as those who provision them name them: groups and personal namespaces, never a project's shadow.
+//! Namespaces as those who provision them name them: groups and personal namespaces, never project namespaces.
 
 use std::collections::BTreeSet;
 

@@ -19,8 +19,8 @@ use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::security_policies;
 
-/// What the project says about a push on this user's behalf, after which refs name the objects `new_ids`; none where there
-/// is no such project.
+/// What the project says about a push on this user's behalf, after which refs name the objects `new_ids`; none where
+/// there is no such project.
 pub async fn find(
     db: impl PgExecutor<'_>,
     project: ProjectId,

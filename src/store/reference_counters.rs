@@ -5,7 +5,8 @@ use sqlx::PgExecutor;
 
 use super::Result;
 
-/// How long a counter is believed after its last increase: a push may be refused after it was counted, and nobody says so.
+/// How long a counter is believed after its last increase: a push may be refused after it was counted, and nobody says
+/// so.
 const LIFETIME: TimeDelta = TimeDelta::seconds(600);
 
 /// Counts a push that begins, and says how many are under way with it.

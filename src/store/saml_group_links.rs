@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::Result;
 use crate::domain::ids::NamespaceId;
 
-/// Who writes about links: providers beside one another, and `gatehouse apply`, which changes the links themselves, alone.
-/// "samllink" in ASCII.
+/// Who writes about links: providers beside one another, and `gatehouse apply`, which changes the links themselves,
+/// alone. "samllink" in ASCII.
 const LINKS_LOCK: i64 = 0x7361_6d6c_6c69_6e6b;
 
 /// Has providers' changes of groups wait until the transaction ends. Taken before any link is made, changed or removed,
@@ -24,16 +24,16 @@ pub async fn share_links(db: impl PgExecutor<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Has others wait until the transaction ends who give links this id: links of two names could get it between the look at
-/// one and the change of the other.
+/// Has others wait until the transaction ends who give links this id: links of two names could get it between the look
+/// at one and the change of the other.
 pub async fn lock_uid(db: impl PgExecutor<'_>, uid: Uuid) -> Result<()> {
     let key = format!("scim group {uid}");
     sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;
     Ok(())
 }
 
-/// The ids of the provider's groups that the links of a name are tied to, none for a link that is not, oldest link first.
-/// The links are locked until the transaction ends.
+/// The ids of the provider's groups that the links of a name are tied to, none for a link that is not, oldest link
+/// first. The links are locked until the transaction ends.
 pub async fn lock_by_name(db: impl PgExecutor<'_>, name: &str) -> Result<Vec<Option<Uuid>>> {
     let uids = sqlx::query_scalar!(
         "
@@ -65,8 +65,8 @@ pub async fn is_uid_taken(db: impl PgExecutor<'_>, uid: Uuid, name: &str) -> Res
     Ok(taken.fetch_one(db).await?)
 }
 
-/// Ties all links of a name to a group of the provider, and marks its members in the groups whose link this changes. These
-/// groups are handed out, some more than once.
+/// Ties all links of a name to a group of the provider, and marks its members in the groups whose link this changes.
+/// These groups are handed out, some more than once.
 pub async fn tie(db: impl PgExecutor<'_>, name: &str, uid: Uuid) -> Result<Vec<NamespaceId>> {
     let groups = sqlx::query_scalar!(
         "

@@ -1,5 +1,5 @@
-//! SCIM: groups of the installation's identity provider, and who is in them. A group is there as long as SAML group links
-//! of its name have its id.
+//! SCIM: groups of the installation's identity provider, and who is in them. A group is there as long as SAML group
+//! links of its name have its id.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -171,8 +171,8 @@ pub async fn list_members(db: impl PgExecutor<'_>, groups: &[Uuid], limit: i64) 
     Ok(members.fetch_all(db).await?)
 }
 
-/// Writes who is in a group that is locked; what it did. Ids of nobody are passed over. Marked is who goes, and whoever is
-/// to be in, so that a provider can mend by saying it again; who was never in the group keeps what they have.
+/// Writes who is in a group that is locked; what it did. Ids of nobody are passed over. Marked is who goes, and whoever
+/// is to be in, so that a provider can mend by saying it again; who was never in the group keeps what they have.
 pub async fn update_members(db: impl PgExecutor<'_>, uid: Uuid, change: &ScimMemberChange) -> Result<MembersUpdated> {
     let marked = sqlx::query!(
         r#"

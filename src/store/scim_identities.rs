@@ -97,8 +97,8 @@ struct LockedIdentityRow {
 }
 
 /// Has others wait until the transaction ends who ask for the same identity, the same address or the same user name, by
-/// advisory locks: there are no rows yet that could be locked. All take their locks in one order, so that no two wait for
-/// each other.
+/// advisory locks: there are no rows yet that could be locked. All take their locks in one order, so that no two wait
+/// for each other.
 pub async fn lock_names(
     db: impl PgExecutor<'_>,
     scope: ScimScope,

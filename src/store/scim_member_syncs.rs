@@ -26,8 +26,8 @@ impl MemberMarks {
     }
 }
 
-/// Has others wait until the transaction ends who bring members of the group in line: each must see what the one before it
-/// did. False where there is no such group.
+/// Has others wait until the transaction ends who bring members of the group in line: each must see what the one before
+/// it did. False where there is no such group.
 pub async fn lock_group(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<bool> {
     let locked = sqlx::query_scalar!("select id from namespaces where id = $1 for no key update", group.0);
     Ok(locked.fetch_optional(db).await?.is_some())
@@ -59,9 +59,9 @@ pub async fn take(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<MemberM
     Ok(marks)
 }
 
-/// The members whose marks were taken, each with the most that links give: the highest level, of the oldest such link. To
-/// be called after [`take`] and not with it in one statement: a mark may be taken that is younger than the snapshot that
-/// found it, and what it is about must be seen.
+/// The members whose marks were taken, each with the most that links give: the highest level, of the oldest such link.
+/// To be called after [`take`] and not with it in one statement: a mark may be taken that is younger than the snapshot
+/// that found it, and what it is about must be seen.
 pub async fn list_marked(
     db: impl PgExecutor<'_>,
     group: NamespaceId,

@@ -227,8 +227,8 @@ fn push_joined(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, parts: &[User
     sql.push("))");
 }
 
-/// The one user of the scope that a `userName` names: users of others are not looked at, so that none of them stands in the
-/// way. A user name holds no `@`, so an address is never taken for one.
+/// The one user of the scope that a `userName` names: users of others are not looked at, so that none of them stands in
+/// the way. A user name holds no `@`, so an address is never taken for one.
 fn push_named(sql: &mut QueryBuilder<Postgres>, scope: ScimScope, name: &str) {
     const WAYS: [(&str, &str); 4] = [
         ("", "lower(named.extern_uid)"),

@@ -9,9 +9,9 @@ use crate::domain::scim::ScimScope;
 use crate::domain::scim::email_owner::{AccountKnownTo, EmailOwner};
 use crate::domain::scim::new_user::FullName;
 
-/// Who has this address, be it the first or a further one, and first of all who has it confirmed. A further one must be:
-/// anybody can add an address. Where an installation asks nobody to confirm, what a group's SCIM makes is confirmed as all
-/// else is, but not to other groups: it is the word of one of them.
+/// Who has this address, be it the first or a further one, and first of all who has it confirmed. A further one must
+/// be: anybody can add an address. Where an installation asks nobody to confirm, what a group's SCIM makes is confirmed
+/// as all else is, but not to other groups: it is the word of one of them.
 pub async fn find_email_owner(db: impl PgExecutor<'_>, scope: ScimScope, email: &str) -> Result<Option<EmailOwner>> {
     let group = match scope {
         ScimScope::Group(group) => Some(group.0),
@@ -111,8 +111,8 @@ pub async fn confirms_addresses(db: impl PgExecutor<'_>) -> Result<bool> {
     Ok(setting.fetch_optional(db).await?.unwrap_or(false))
 }
 
-/// Whether somebody signs in with this id at the provider, in any letter case. An id that moved by `PATCH` stays theirs:
-/// to give it to another user would let either sign in as the other.
+/// Whether somebody signs in with this id at the provider, in any letter case. An id that moved by `PATCH` stays
+/// theirs: to give it to another user would let either sign in as the other.
 pub async fn has_saml_account(db: impl PgExecutor<'_>, provider: i64, extern_uid: &str) -> Result<bool> {
     let has = sqlx::query_scalar!(
         r#"

@@ -6,8 +6,8 @@ use sqlx::PgExecutor;
 use super::Result;
 use crate::domain::ids::NamespaceId;
 
-/// How many people take a seat of the group: the members of it, of all below it, and of the groups, with those above them,
-/// that any of these is shared with (provisioning.md 2.7).
+/// How many people take a seat of the group: the members of it, of all below it, and of the groups, with those above
+/// them, that any of these is shared with (provisioning.md 2.7).
 pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: bool, today: NaiveDate) -> Result<i32> {
     // Written as its partial indexes are, so that a large group is counted from them alone; the places are an array, for
     // one scan of the index finds all members in half the time of a thousand small ones.

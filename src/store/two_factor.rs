@@ -71,8 +71,8 @@ pub async fn find_otp_secret(
     }))
 }
 
-/// Uses up a time step, and with it all before it. False where it was used up, or the account is locked: of two requests
-/// with the same code, one gets true.
+/// Uses up a time step, and with it all before it. False where it was used up, or the account is locked: of two
+/// requests with the same code, one gets true.
 pub async fn consume_step(db: impl PgExecutor<'_>, user: UserId, step: i32, now: DateTime<Utc>) -> Result<bool> {
     let done = sqlx::query!(
         "update users

@@ -94,48 +94,6 @@ pub async fn insert(db: impl PgExecutor<'_>, id: Option<UserId>, row: &UserRow) 
     Ok(UserId(id.fetch_one(db).await?))
 }
 
-/// Writes the user's row.
-///
-/// # Errors
-/// [`super::Error::Duplicate`] where the username or the address is another user's.
-pub async fn update(db: impl PgExecutor<'_>, id: UserId, row: &UserRow) -> Result<()> {
-    sqlx::query!(
-        "
-        update users
-        set username = $2,
-            name = $3,
-            email = $4,
-            state = $5,
-            user_type = $6,
-            admin = $7,
-            auditor = $8,
-            external = $9,
-            can_create_group = $10,
-            projects_limit = $11,
-            private_profile = $12,
-            confirmed_at = $13,
-            updated_at = now() at time zone 'utc'
-        where id = $1
-        ",
-        id.0,
-        row.username,
-        row.name,
-        row.email,
-        row.state,
-        row.user_type,
-        row.admin,
-        row.auditor,
-        row.external,
-        row.can_create_group,
-        row.projects_limit,
-        row.private_profile,
-        row.confirmed_at
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Removes a user and all that is theirs alone. Deploy keys that they made stay, without an owner.
 pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
     sqlx::query!("delete from keys where user_id = $1 and type is distinct from 'DeployKey'", id.0)

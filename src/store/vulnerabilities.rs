@@ -1,4 +1,5 @@
-//! Findings and the vulnerabilities that they make. A finding is found by its uuid; the unique index on it settles races.
+//! Findings and the vulnerabilities that they make. A finding is found by its uuid; the unique index on it settles
+//! races.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
@@ -93,8 +94,9 @@ pub enum InsertedVulnerability {
     OverQuota,
 }
 
-/// Makes a vulnerability of a finding that was not known a moment ago. All in the caller's transaction; rows that others
-/// may write too are taken in the same order by everybody: scanner, identifiers, finding, then what the project sums up.
+/// Makes a vulnerability of a finding that was not known a moment ago. All in the caller's transaction; rows that
+/// others may write too are taken in the same order by everybody: scanner, identifiers, finding, then what the project
+/// sums up.
 pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> Result<InsertedVulnerability> {
     let VulnerabilityReport { agent, project, author, uuid, finding, quota, now } = report;
     let scanner = find_or_insert_scanner(db, *project, &finding.scanner).await?;

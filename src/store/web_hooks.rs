@@ -237,8 +237,8 @@ pub struct HookSubscriber {
     pub receiver: String,
 }
 
-/// The hooks that subscribe to anything that happens to a project: its own, those of the groups above it, and the instance's.
-/// Hooks that are disabled for good are left out.
+/// The hooks that subscribe to anything that happens to a project: its own, those of the groups above it, and the
+/// instance's. Hooks that are disabled for good are left out.
 pub async fn list_listening(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -473,8 +473,8 @@ pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, a
     Ok(())
 }
 
-/// How the receiver of a hook does, which nobody else changes before the caller's transaction ends; none where there is no
-/// such hook.
+/// How the receiver of a hook does, which nobody else changes before the caller's transaction ends; none where there is
+/// no such hook.
 pub async fn lock_health(db: impl PgExecutor<'_>, hook: WebHookId) -> Result<Option<HookHealth>> {
     let row = sqlx::query!(
         r#"

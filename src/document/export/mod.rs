@@ -1,7 +1,8 @@
 //! `gatehouse export`: the state document of what is there.
 //!
-//! It is sorted, says the same of the same database, and holds no secrets: what is stored encrypted or as a digest is left
-//! out, and applying the document leaves that alone. Applied to the database that it came from, it changes nothing.
+//! It is sorted, says the same of the same database, and holds no secrets: what is stored encrypted or as a digest is
+//! left out, and applying the document leaves that alone. Applied to the database that it came from, it changes
+//! nothing.
 
 mod entry;
 mod groups;

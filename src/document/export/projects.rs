@@ -183,7 +183,7 @@ fn deploy_keys(names: &ExportNames, uses: Vec<keys::DeployKeyUse>) -> ProjectLis
     lists
 }
 
-/// Whom a protection lets through, in words; nothing where there is no word for one of them.
+/// Who may pass a protection, in words; null where there is no word for one of them.
 fn principals(names: &ExportNames, titles: &KeyTitles, project: ProjectId, id: i64, lists: &AccessLists) -> Value {
     let word = |allowed: &ProtectedRefAccess| match allowed {
         ProtectedRefAccess::Role(0) => Some("none".to_owned()),

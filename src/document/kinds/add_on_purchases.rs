@@ -91,8 +91,8 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &AddOnP
     Ok(())
 }
 
-/// Ends what the namespace has bought, where it has. Whatever removes a namespace does this first, so that the ledger knows
-/// how it ended.
+/// Ends what the namespace has bought, where it has. Whatever removes a namespace does this first, so that the ledger
+/// knows how it ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     for add_on in AddOn::NUMBERED {

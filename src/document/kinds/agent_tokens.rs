@@ -96,6 +96,16 @@ impl AgentTokens {
         }
         Ok(())
     }
+
+    async fn load_active(&mut self, run: &mut ApplyRun<'_>, agents: &[i64]) -> Result<()> {
+        self.active.clear();
+        self.known.clear();
+        for row in agent_sets::list_tokens(&mut *run.conn, agents).await?.into_iter().filter(|row| !row.revoked) {
+            *self.active.entry(row.agent).or_default() += 1;
+            self.known.entry((row.agent, row.name.clone())).or_insert(row);
+        }
+        Ok(())
+    }
 }
 
 impl ObjectKind for AgentTokens {
@@ -109,9 +119,17 @@ impl ObjectKind for AgentTokens {
     async fn load(&mut self, run: &mut ApplyRun<'_>, entries: &[Self::Entry<'_>]) -> Result<()> {
         let mut agents: Vec<i64> = entries.iter().map(|token| token.agent.id.0).collect();
         agents.dedup();
-        for row in agent_sets::list_tokens(&mut *run.conn, &agents).await?.into_iter().filter(|row| !row.revoked) {
-            *self.active.entry(row.agent).or_default() += 1;
-            self.known.entry((row.agent, row.name.clone())).or_insert(row);
+        self.load_active(run, &agents).await?;
+        let gets_one = |token: &&StatedAgentToken<'_>| {
+            let is_known = self.known.contains_key(&(token.agent.id, token.entry.name.clone()));
+            !is_known && !token.entry.ensure.is_absent()
+        };
+        let mut receivers: Vec<i64> = entries.iter().filter(gets_one).map(|token| token.agent.id.0).collect();
+        receivers.dedup();
+        if !receivers.is_empty() {
+            // Counted again under the lock: somebody may have made one meanwhile.
+            agent_sets::lock(&mut *run.conn, &receivers).await?;
+            self.load_active(run, &agents).await?;
         }
         let given = entries.iter().filter_map(|token| token.given.as_ref());
         let digests: Vec<String> = given.map(|token| run.digest(token)).collect();

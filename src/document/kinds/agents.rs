@@ -35,8 +35,8 @@ pub struct AgentEntry {
     /// Its tokens, found by their names. Two may be active.
     #[serde(default)]
     pub tokens: Vec<AgentTokenEntry>,
-    /// Full paths of projects whose CI jobs may use it; its configuration file says so too, and whoever spoke last is
-    /// heard.
+    /// Full paths of projects whose CI jobs may use it; its configuration file says so too, and the later
+    /// statement wins.
     pub project_access: Option<Vec<String>>,
     /// `absent` removes it.
     #[serde(default)]
@@ -203,8 +203,8 @@ impl ObjectKind for AgentSet {
     }
 }
 
-/// Which projects' CI jobs may use agents, when all projects exist. Any project may be stated, also one that the agent's
-/// own configuration could not open.
+/// Which projects' CI jobs may use agents, when all projects exist. Any project may be stated, also one that the
+/// agent's own configuration could not open.
 #[derive(Default)]
 pub(crate) struct AgentAccess {
     agents: HashMap<(ProjectId, String), ClusterAgent>,

@@ -14,12 +14,14 @@ use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, GivenValue, StatedDay, StatedId, stated};
 use crate::domain::ids::{KeyId, ProjectId, UserId};
 use crate::domain::ssh_key::PublicKey;
+use crate::domain::user_type::UserType;
 use crate::store::Result;
 use crate::store::keys::{self, KeyRow};
 use crate::store::sets::keys::{self as key_sets, Fingerprint};
 use crate::store::users::{self, UserRow};
 
-/// A key that fetches from the project, and may push to it. It is found by its fingerprint; several projects may use it.
+/// A key that fetches from the project, and may push to it. It is found by its fingerprint; several projects may use
+/// it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeployKeyEntry {
@@ -35,7 +37,8 @@ pub struct DeployKeyEntry {
     pub can_push: Option<bool>,
     /// Whether any project may enable the key.
     pub public: Option<bool>,
-    /// The user as whom the key pushes; the project's creator where the key may push and has no owner, else the ghost user.
+    /// The owner of the key, whose rights count when it pushes. Left out, a key that may push and has no owner gets the
+    /// project's creator, and any other new key gets the ghost user.
     pub owner: Option<String>,
     /// The first day on which it is refused; null for never.
     #[serde(default, deserialize_with = "stated")]
@@ -129,7 +132,8 @@ impl DeployKeys {
         Ok(())
     }
 
-    /// A key pushes with its owner's rights, and the ghost user has none: one that may push gets an owner who is somebody.
+    /// A key pushes with its owner's rights, and the ghost user has none: one that may push gets an owner who is
+    /// somebody.
     async fn owner(
         &mut self,
         run: &mut ApplyRun<'_>,
@@ -276,7 +280,7 @@ enum KeyOwner {
     Unknown,
 }
 
-/// The ghost user, to whom belongs what has no owner; made when first needed.
+/// The ghost user, who owns what nobody else owns; made when first needed.
 async fn find_or_make_ghost(run: &mut ApplyRun<'_>) -> Result<UserId> {
     if let Some(id) = users::find_ghost(&mut *run.conn).await? {
         return Ok(id);
@@ -292,7 +296,7 @@ async fn find_or_make_ghost(run: &mut ApplyRun<'_>) -> Result<UserId> {
         username,
         name: "Ghost User".to_owned(),
         state: "active".to_owned(),
-        user_type: 5,
+        user_type: UserType::Ghost.number(),
         admin: false,
         auditor: false,
         external: false,

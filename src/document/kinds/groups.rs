@@ -291,7 +291,7 @@ impl GroupSet {
             }
             self.move_row(run, id, &before, &path_before, &row, group).await?;
         } else {
-            self.rows.update(id.0, row.clone());
+            self.rows.change(id.0, before.clone(), row.clone());
         }
         if moved || row.visibility_level != before.visibility_level {
             run.check_visibility(id, place);
@@ -426,7 +426,7 @@ impl ObjectKind for GroupSet {
     }
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        let updates = self.rows.take_updates();
+        let updates = self.rows.take_changes();
         if !updates.is_empty() {
             group_sets::update(&mut *run.conn, &updates).await?;
         }

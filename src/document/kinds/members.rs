@@ -1,6 +1,6 @@
 //! `members:`, of groups and projects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ pub(crate) struct MemberSet {
     known: HashMap<(MemberSource, UserId), MembershipRow>,
     rules: AddressRules,
     upserts: BTreeMap<(MemberSource, UserId), MemberGrant>,
-    removals: Vec<(MemberSource, UserId)>,
+    removals: BTreeSet<(MemberSource, UserId)>,
 }
 
 impl MemberSet {
@@ -129,7 +129,8 @@ impl ObjectKind for MemberSet {
         if terms.ensure.is_absent() {
             if existing.is_some() {
                 self.known.remove(&key);
-                self.removals.push(key);
+                self.upserts.remove(&key);
+                self.removals.insert(key);
                 run.touch_user(user);
                 run.removed(&what);
             }
@@ -147,13 +148,14 @@ impl ObjectKind for MemberSet {
             Some(_) => run.updated(&what, &changes),
         }
         self.known.insert(key, MembershipRow { grant, active: true });
+        self.removals.remove(&key);
         self.upserts.insert(key, grant);
         run.touch_user(user);
         Ok(())
     }
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        let removals = std::mem::take(&mut self.removals);
+        let removals: Vec<_> = std::mem::take(&mut self.removals).into_iter().collect();
         if !removals.is_empty() {
             members::delete(&mut *run.conn, &removals).await?;
         }

@@ -116,8 +116,8 @@ async fn credit(
     Ok(pack)
 }
 
-/// Ends the packs that the namespace has. Whatever removes a namespace does this first, so that the ledger knows how they
-/// ended.
+/// Ends the packs that the namespace has. Whatever removes a namespace does this first, so that the ledger knows how
+/// they ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     for pack in minutes_packs::list_for_update(&mut *run.conn, namespace).await? {

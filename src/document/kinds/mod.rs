@@ -1,4 +1,5 @@
-//! One file for each kind of object that a state document states: its shape, and how the database is made to agree with it.
+//! One file for each kind of object that a state document states: its shape, and how the database is made to agree with
+//! it.
 //!
 //! Kinds of which an installation has many implement `ObjectKind`; what few groups or projects have
 //! is applied entry by entry.

@@ -18,7 +18,7 @@ impl NamesWithin {
         Self { kind, owners: HashMap::new() }
     }
 
-    /// Asks for all these names at once.
+    /// Looks up all these names in one statement.
     pub(crate) async fn load(&mut self, run: &mut ApplyRun<'_>, names: Vec<(i64, String)>) -> Result<()> {
         if names.is_empty() {
             return Ok(());

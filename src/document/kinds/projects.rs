@@ -208,7 +208,9 @@ impl ProjectSet {
                 creator: record.row.creator_id.map(UserId),
             })
         };
-        projects.iter().filter_map(applied).collect()
+        // A path that stands twice is a problem already.
+        let mut seen = HashSet::new();
+        projects.iter().filter_map(applied).filter(|project| seen.insert(project.id)).collect()
     }
 
     /// The namespace that the path puts the project into.
@@ -373,7 +375,8 @@ impl ProjectSet {
             run.directory.forget_below(&path_before);
             run.directory.set_owner(&project.path, PathOwner::Project(id));
         } else {
-            self.rows.update(id.0, (project_namespace, row.clone()));
+            let (loaded, row) = ((project_namespace, before.clone()), (project_namespace, row.clone()));
+            self.rows.change(id.0, loaded, row);
         }
         if moved || row.visibility_level != before.visibility_level {
             run.check_visibility(project_namespace, place);
@@ -477,7 +480,8 @@ impl ObjectKind for ProjectSet {
         let placed = |rows: Vec<(i64, (NamespaceId, ProjectRow))>| -> Vec<project_sets::PlacedProject> {
             rows.into_iter().map(|(id, (namespace, row))| (ProjectId(id), namespace, row)).collect()
         };
-        let updates = placed(self.rows.take_updates());
+        let changes = self.rows.take_changes().into_iter();
+        let updates: Vec<_> = changes.map(|(id, (_, before), (_, row))| (id, before, row)).collect();
         if !updates.is_empty() {
             project_sets::update(run.conn, &updates).await?;
         }

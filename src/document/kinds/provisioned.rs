@@ -22,8 +22,8 @@ pub async fn namespace(
     Ok(found)
 }
 
-/// Ends all that the namespace has bought beside its subscription. Whatever removes a namespace does this first, so that the
-/// ledger knows how it ended.
+/// Ends all that the namespace has bought beside its subscription. Whatever removes a namespace does this first, so
+/// that the ledger knows how it ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     add_on_purchases::end(run, namespace, path).await?;
     minutes_packs::end(run, namespace, path).await?;

@@ -64,8 +64,8 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Reconc
     Ok(())
 }
 
-/// Removes the namespace's reconciliation, where it has one. Whatever removes a namespace does this first, so that the ledger
-/// knows how it ended.
+/// Removes the namespace's reconciliation, where it has one. Whatever removes a namespace does this first, so that the
+/// ledger knows how it ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     if reconciliations::delete(run.conn, namespace, &author, now).await? {

@@ -1,4 +1,4 @@
-//! Whom protected branches and tags let through: roles, users, groups and deploy keys.
+//! Who may pass the protection of a branch or tag: roles, users, groups and deploy keys.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::store::sets::keys;
 /// The level of maintainers, who pass where nobody is named.
 pub(crate) const MAINTAINER: i32 = 40;
 
-/// One whom a protection lets through: a role and all above it, or `user:`, `group:` or `deploy_key:` and a name.
+/// Who may pass a protection: a role and all above it, or `user:`, `group:` or `deploy_key:` and a name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend(
     "pattern" = "^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$",
@@ -80,7 +80,7 @@ impl NamedDeployKeys {
         None
     }
 
-    /// Whom the words mean, in order. Those that mean nobody are problems and left out.
+    /// Who the words name, in order. A word that names nobody is a problem and left out.
     pub(crate) async fn resolve(
         &self,
         run: &mut ApplyRun<'_>,

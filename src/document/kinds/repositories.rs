@@ -27,8 +27,8 @@ pub(crate) struct RepositorySet {
 }
 
 impl RepositorySet {
-    /// A project of which the document says nothing gets its repository: at once where its storage can be reached, and later
-    /// from the server where it cannot.
+    /// A project of which the document says nothing gets its repository: at once where its storage can be reached, and
+    /// later from the server where it cannot.
     async fn create(&mut self, run: &mut ApplyRun<'_>, project: &AppliedProject<'_>, what: &str) {
         let stated = project.entry.default_branch.clone();
         let initial = || self.initial_branches.get(&project.id).cloned();

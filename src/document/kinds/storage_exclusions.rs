@@ -70,8 +70,8 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Storag
     Ok(())
 }
 
-/// Ends the namespace's exclusion, where it has one. Whatever removes a namespace does this first, so that the ledger knows
-/// how it ended.
+/// Ends the namespace's exclusion, where it has one. Whatever removes a namespace does this first, so that the ledger
+/// knows how it ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     let (author, now) = (run.author(), run.now);
     if storage_exclusions::delete(run.conn, namespace, &author, now).await? {

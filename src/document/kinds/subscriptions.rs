@@ -91,8 +91,8 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Subscr
     Ok(())
 }
 
-/// Ends the namespace's subscription, where it has one. Whatever removes a namespace does this first, so that the history and
-/// the ledger know how it ended.
+/// Ends the namespace's subscription, where it has one. Whatever removes a namespace does this first, so that the
+/// history and the ledger know how it ended.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
     if let Some(subscription) = subscriptions::find_for_update(&mut *run.conn, namespace).await? {
         let (author, now) = (run.author(), run.now);

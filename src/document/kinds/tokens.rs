@@ -28,7 +28,8 @@ pub struct TokenEntry {
     pub id: Option<StatedId>,
     /// What the token may be used for; a new one needs this.
     pub scopes: Option<Vec<TokenScope>>,
-    /// The first day on which it is refused; null for never. Left out, a new token lives as long as the instance allows.
+    /// The first day on which it is refused; null for never. Left out, a new token lives as long as the instance
+    /// allows.
     #[serde(default, deserialize_with = "stated")]
     pub expires_at: Option<Option<StatedDay>>,
     /// The token itself. Left out, it is made and printed once.

@@ -22,6 +22,7 @@ use crate::document::words::{Ensure, GivenValue, StatedId, stated};
 use crate::domain::full_path::{PathPosition, check_name};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::two_factor::is_secret;
+use crate::domain::user_type::UserType;
 use crate::store::namespaces::{self, PathOwner, PersonalRow};
 use crate::store::sets::users::{self as user_sets, NewPersonalNamespace, UserRecord};
 use crate::store::users::{self, UserRow};
@@ -166,8 +167,8 @@ impl UserSet {
         &mut self.addresses
     }
 
-    /// The user that the entry means, by name or, where it is about to be renamed, by id; nothing where there is none, or
-    /// where the entry has a problem.
+    /// The user that the entry means, by name or, where it is about to be renamed, by id; nothing where there is none,
+    /// or where the entry has a problem.
     pub(crate) fn find(&self, run: &ApplyRun<'_>, entry: &UserEntry) -> Option<UserId> {
         if self.failed.contains(&entry.username.to_lowercase()) {
             return None;
@@ -310,13 +311,13 @@ impl UserSet {
         }
     }
 
-    /// Names and addresses pass from one user to another in the order of the document, and the unique indexes look at each
-    /// row as it is written: such a row is written at once, all others together.
+    /// Names and addresses pass from one user to another in the order of the document, and the unique indexes look at
+    /// each row as it is written: such a row is written at once, all others together.
     async fn update_row(&mut self, run: &mut ApplyRun<'_>, id: UserId, before: &UserRow, row: UserRow) -> Result<()> {
         if row.username == before.username && row.email == before.email {
-            self.rows.update(id.0, row.clone());
+            self.rows.change(id.0, before.clone(), row.clone());
         } else {
-            users::update(&mut *run.conn, id, &row).await?;
+            user_sets::update(&mut *run.conn, &[(id.0, before.clone(), row.clone())]).await?;
             run.directory.set_user(&before.username, None);
             run.directory.set_user(&row.username, Some(id));
             self.addresses.set_first(id, Some(&before.email), &row.email);
@@ -397,7 +398,7 @@ impl UserSet {
     }
 
     async fn write_rows(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        let updates = self.rows.take_updates();
+        let updates = self.rows.take_changes();
         if !updates.is_empty() {
             user_sets::update(&mut *run.conn, &updates).await?;
         }
@@ -494,7 +495,7 @@ impl ObjectKind for UserSet {
     }
 }
 
-/// What is wrong with the keys and tokens of a user whom a problem keeps from being.
+/// Reports what is wrong with the keys and tokens of a user that is not written because of another problem.
 fn check_parts(run: &mut ApplyRun<'_>, place: &DocumentPlace, user: &UserEntry) {
     for (index, key) in user.keys.iter().enumerate() {
         if let Some(given) = &key.key {
@@ -534,7 +535,7 @@ fn new_row(user: &UserEntry) -> UserRow {
         name: user.username.clone(),
         email: String::new(),
         state: UserStateWord::Active.word().to_owned(),
-        user_type: 0,
+        user_type: UserType::Human.number(),
         admin: false,
         auditor: false,
         external: false,

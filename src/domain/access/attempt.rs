@@ -136,8 +136,8 @@ pub enum ClientIp {
 }
 
 impl ClientIp {
-    /// The address that a client passes on. Ranges know neither of the zone through which it is reached, `fe80::1%eth0`, nor
-    /// of IPv4 in the clothes of IPv6, `::ffff:10.0.0.1`.
+    /// The address that a client passes on. Ranges know neither of the zone through which it is reached,
+    /// `fe80::1%eth0`, nor of IPv4 in the clothes of IPv6, `::ffff:10.0.0.1`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (address, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));

@@ -224,8 +224,8 @@ pub struct AccessProject {
     pub collaborations: Vec<BranchCollaboration>,
 }
 
-/// An open merge request from a branch here into another project, whose author lets those push to the branch who may merge
-/// it. The user is a developer of that project at least, and its code is there to be pushed to.
+/// An open merge request from a branch here into another project, whose author lets those push to the branch who may
+/// merge it. The user is a developer of that project at least, and its code is there to be pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchCollaboration {
     /// The branch here.

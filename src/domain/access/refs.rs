@@ -52,7 +52,8 @@ pub enum RefName {
 }
 
 impl RefName {
-    /// The kind and name of a full ref name. Every text names something; whether the name is allowed is a rule's matter.
+    /// The kind and name of a full ref name. Every text names something; whether the name is allowed is a rule's
+    /// matter.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let named = |prefix| text.strip_prefix(prefix).filter(|name: &&str| !name.is_empty());

@@ -190,7 +190,8 @@ impl fmt::Display for Denial {
     }
 }
 
-/// The part of the sentence that no setting changes; [`AccountDenial::sentence`] adds the installation's URL where there is one.
+/// The part of the sentence that no setting changes; [`AccountDenial::sentence`] adds the installation's URL where
+/// there is one.
 impl fmt::Display for AccountDenial {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {

@@ -98,7 +98,8 @@ fn alerts_come_first_and_the_banner_before_the_warning() {
     ");
 }
 
-/// Whatever the option says: who reads that there are no merge requests is not told how to make one, or where theirs is.
+/// Whatever the option says: who reads that there are no merge requests is not told how to make one, or where theirs
+/// is.
 #[test]
 fn no_link_contradicts_a_warning() {
     let mut facts = facts();

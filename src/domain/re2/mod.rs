@@ -1,9 +1,9 @@
 //! Regular expressions in the dialect of RE2, in which GitLab's push rules are written.
 //!
-//! RE2's syntax is read here and handed to the engine of the `regex` crate as a tree. Both engines take time linear in the
-//! text; what differs is the language: in RE2 `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, a brace that repeats
-//! nothing is itself, and no repetition exceeds 1000. Only whether a text matches is asked, so greed and captures are read
-//! and forgotten.
+//! RE2's syntax is read here and handed to the engine of the `regex` crate as a tree. Both engines take time linear in
+//! the text; what differs is the language: in RE2 `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, a brace that
+//! repeats nothing is itself, and no repetition exceeds 1000. Only whether a text matches is asked, so greed and
+//! captures are read and forgotten.
 
 mod groups;
 mod parse;

@@ -14,8 +14,8 @@ pub fn provisioned(tenant: &ScimTenant, user: AuditedUser<'_>, is_new: bool) -> 
     event(tenant, EventName::UserProvisioned, Some(user), message.to_owned())
 }
 
-/// A provider was refused an account whose address is not shown to be the same person's. It names the address, and neither
-/// id nor name of the account: who reads the tenant's events may not know it.
+/// A provider was refused an account whose address is not shown to be the same person's. It names the address, and
+/// neither id nor name of the account: who reads the tenant's events may not know it.
 #[must_use]
 pub fn provisioning_refused(tenant: &ScimTenant, email: &str) -> AuditEvent {
     let message = format!("Another account has the address {email} and was not joined: the address is not confirmed");

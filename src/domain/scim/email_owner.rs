@@ -27,8 +27,8 @@ pub enum AccountKnownTo {
 }
 
 impl EmailOwner {
-    /// Whether the account may be provisioned as the person that the provider means. Otherwise whoever made an account with
-    /// somebody else's address would get what that person's own provider gives.
+    /// Whether the account may be provisioned as the person that the provider means. Otherwise whoever made an account
+    /// with somebody else's address would get what that person's own provider gives.
     #[must_use]
     pub fn may_be_joined(&self) -> bool {
         self.is_confirmed || self.known == AccountKnownTo::RequesterAlone

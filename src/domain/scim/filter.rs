@@ -28,8 +28,8 @@ pub enum ScimFilter {
     Or(Vec<ScimFilter>),
     /// `not (…)`
     Not(Box<ScimFilter>),
-    /// `emails[type eq "work"]`: one of the attribute's values is like this. The names inside are of its sub-attributes.
-    /// `emails[type eq "work"].value eq "x"` is read as `emails[type eq "work" and value eq "x"]`.
+    /// `emails[type eq "work"]`: one of the attribute's values is like this. The names inside are of its
+    /// sub-attributes. `emails[type eq "work"].value eq "x"` is read as `emails[type eq "work" and value eq "x"]`.
     Within(AttributePath, Box<ScimFilter>),
 }
 
@@ -87,8 +87,8 @@ pub enum FilterError {
 }
 
 impl ScimFilter {
-    /// Reads a filter. Where the text does not follow the grammar but starts with one attribute and `eq`, all that follows
-    /// is the value, less its quotation marks: GitLab reads so, and `userName eq "CORP\jdoe"` depends on it.
+    /// Reads a filter. Where the text does not follow the grammar but starts with one attribute and `eq`, all that
+    /// follows is the value, less its quotation marks: GitLab reads so, and `userName eq "CORP\jdoe"` depends on it.
     ///
     /// # Errors
     /// Where the text is no filter, or exceeds a limit.

@@ -17,8 +17,8 @@ pub struct MarkedMember {
 
 /// What is to be written about members of a group.
 ///
-/// Members get the highest level of the links that hold for them, and keep a higher one, unless they went out of a group of
-/// the provider: those are left with that level, or with none.
+/// Members get the highest level of the links that hold for them, and keep a higher one, unless they went out of a
+/// group of the provider: those are left with that level, or with none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemberSyncPlan {
     /// They get this level, or keep a higher one.

@@ -73,10 +73,10 @@ pub struct NewScimUser {
 }
 
 impl NewScimUser {
-    /// A user of whom enough is said to look for one.
+    /// The user, where the client has sent an id, a user name and an address.
     ///
     /// # Errors
-    /// [`ScimRefusal::Missing`] where it is not.
+    /// [`ScimRefusal::Missing`] where one of them is missing.
     pub fn new(said: ScimUserAttributes) -> Result<Self, ScimRefusal> {
         match (said.extern_uid, said.email, said.user_name) {
             (Some(extern_uid), Some(email), Some(user_name)) => {

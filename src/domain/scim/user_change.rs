@@ -23,7 +23,8 @@ pub enum AccessChange {
 }
 
 impl AccessChange {
-    /// What follows from what a client says of `active`. Only a client that asks for the user anew mends what came undone.
+    /// What follows from what a client says of `active`. Only a client that asks for the user anew mends what came
+    /// undone.
     #[must_use]
     pub fn new(was_active: bool, active: Option<bool>, asks_anew: bool) -> Self {
         match active {

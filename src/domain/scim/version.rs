@@ -8,8 +8,8 @@ pub fn version_of(updated_at: DateTime<Utc>) -> String {
     format!("W/\"{:x}\"", updated_at.timestamp_micros())
 }
 
-/// Whether a list of entity tags has the version of a resource that changed last at this moment. Ours are weak, and so is
-/// the comparison.
+/// Whether a list of entity tags has the version of a resource that changed last at this moment. Ours are weak, and so
+/// is the comparison.
 #[must_use]
 pub fn lists_version(tags: &str, updated_at: DateTime<Utc>) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();

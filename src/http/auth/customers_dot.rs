@@ -151,8 +151,8 @@ impl CustomersDotVerifier {
         })
     }
 
-    /// The keys, asked for again where they are old or lack this one. Where CustomersDot does not answer, those that are
-    /// known go on being good: it published them, and nobody said otherwise.
+    /// The keys, asked for again where they are old or lack this one. Where CustomersDot does not answer, those that
+    /// are known go on being good: it published them, and nobody said otherwise.
     async fn keys_with(&self, id: &str) -> Option<Arc<VerificationKeys>> {
         let mut known = self.known.lock().await;
         let lacking = known.keys.as_ref().is_none_or(|keys| keys.keys.iter().all(|key| key.id != id));

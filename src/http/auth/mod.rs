@@ -75,8 +75,8 @@ impl TokenVerifier {
         Self { key: DecodingKey::from_secret(key), validation, lasting: false, clock }
     }
 
-    /// A verifier of what `issuer` signs with `key` for as long as the key is good: its tokens state no end, and when they
-    /// were made is not looked at (`git_http.md` 1.2).
+    /// A verifier of what `issuer` signs with `key` for as long as the key is good: its tokens state no end, and when
+    /// they were made is not looked at (shell.md 1.4).
     #[must_use]
     pub fn without_end(issuer: &str, key: &[u8], clock: Clock) -> Self {
         let mut verifier = Self::new(issuer, key, clock);
@@ -106,8 +106,8 @@ pub fn mint(issuer: &str, audience: Option<&str>, key: &[u8], clock: &Clock) -> 
     token.expect("HS256 signs with a key of any length").into()
 }
 
-/// The request, and the parameters that are read of a stranger's: some credentials are among them. A body that cannot be
-/// read, or is longer than strangers' are, has none; what is wrong with it is said to callers who are known.
+/// The request, and the parameters that are read of a stranger's: some credentials are among them. A body that cannot
+/// be read, or is longer than strangers' are, has none; what is wrong with it is said to callers who are known.
 async fn with_parameters(request: Request) -> Result<(Request, Map<String, Value>), ApiError> {
     let (parts, body) = request.into_parts();
     let body = BegunBody::read(body).await?;

@@ -75,8 +75,8 @@ pub struct ProvisioningAuth {
 }
 
 impl ProvisioningAuth {
-    /// CustomersDot where its header is there, an administrator otherwise: a token of CustomersDot's that is not good is not
-    /// made good by another one.
+    /// CustomersDot where its header is there, an administrator otherwise: a token of CustomersDot's that is not good
+    /// is not made good by another one.
     async fn admit(&self, request: Request, user: Option<TokenNeed>) -> Result<Request, TokenRefusal> {
         if CustomersDotAuth::is_named(request.headers()) {
             return Ok(admit_customers_dot(&self.customers_dot, request).await?);

@@ -76,8 +76,8 @@ impl ScimAuth {
     /// The caller of a request to this base (scim.md 1).
     ///
     /// # Errors
-    /// The feature, the token, and whose token it is. What there is outside the tree of the token's own group, and how it
-    /// is called, nobody learns: all of it is refused alike, be it there or not.
+    /// The feature, the token, and whose token it is. What there is outside the tree of the token's own group, and how
+    /// it is called, nobody learns: all of it is refused alike, be it there or not.
     pub async fn admit(&self, base: &ScimBase, headers: &HeaderMap, query: &str) -> Result<ScimCaller, ScimError> {
         if matches!(base, ScimBase::Group(_)) && !self.groups {
             return Err(ScimError::Forbidden("Group SAML not enabled."));

@@ -1,5 +1,5 @@
-//! Parameters as GitLab's API reads them: from the query, a form or a JSON object alike, each of a declared type, and all
-//! that is wrong with them said at once (kas.md 1.5, provisioning.md 1.7 to 1.9). GitLab's API is built on Grape.
+//! Parameters as GitLab's API reads them: from the query, a form or a JSON object alike, each of a declared type, and
+//! all that is wrong with them said at once (kas.md 1.5, provisioning.md 1.7 to 1.9). GitLab's API is built on Grape.
 
 mod coerce;
 mod nested;
@@ -74,7 +74,8 @@ impl GrapeParameters {
     /// The parameters in a query and a body. The body wins.
     ///
     /// # Errors
-    /// 400 for a body that is not what its type says, and for a NUL; 415 for a body of a type that carries no parameters.
+    /// 400 for a body that is not what its type says, and for a NUL; 415 for a body of a type that carries no
+    /// parameters.
     pub fn of(query: &str, headers: &HeaderMap, body: &Bytes) -> Result<Self, ApiError> {
         let mut parameters = nested::parse(query.as_bytes())?;
         if !body.is_empty() {

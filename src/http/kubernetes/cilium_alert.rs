@@ -17,8 +17,8 @@ use crate::store::alerts;
 const BYTES: usize = 1_000_000;
 const DEPTH: usize = 100;
 
-/// Keeps the alert, or counts the same one up that is not resolved yet. Hooks are told of a new one. GitLab's body is the
-/// status, and so is this.
+/// Keeps the alert, or counts the same one up that is not resolved yet. Hooks are told of a new one. GitLab's body is
+/// the status, and so is this.
 ///
 /// # Errors
 /// 400 where there is no alert; 404 where the project is gone; 403 where the instance has no such alerts.

@@ -77,8 +77,9 @@ impl AgentRepositoryResponse {
     }
 }
 
-/// The branch that the repository's HEAD names, kept for the next who asks: a push, or whoever moves HEAD, keeps another. A
-/// guess would have kas read another branch, and take what it does not find there for an empty configuration.
+/// The branch that the repository's HEAD names, kept for the next who asks: a push, or whoever moves HEAD, keeps
+/// another. A guess would have kas read another branch, and take what it does not find there for an empty
+/// configuration.
 async fn named_by_repository(state: &KubernetesState, project: &AgentProject) -> Result<String, ApiError> {
     let location = RepositoryLocation {
         storage: project.storage.clone(),

@@ -9,13 +9,13 @@ use super::starboard_vulnerability::author;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::{GrapeParameters, OptionalParameter};
-use crate::store::{self, vulnerabilities};
+use crate::services::resolve_vulnerabilities;
 
 /// Findings of a scan at most.
 const MOST: usize = 100_000;
 
-/// Resolves what the agent has reported before and did not find again. What is no uuid, or none of the agent's, is passed
-/// over. GitLab's body is the status, and so is this.
+/// Resolves what the agent has reported before and did not find again. What is no uuid, or none of the agent's, is
+/// passed over. GitLab's body is the status, and so is this.
 ///
 /// # Errors
 /// 400 where the findings are not named; 404 and 403 as for a finding itself.
@@ -35,11 +35,8 @@ pub async fn create(
     let (reporter, author) = author(&kubernetes, &agent).await?;
     let found: Vec<Uuid> = uuids.iter().filter_map(|uuid| Uuid::parse_str(uuid).ok()).collect();
     let of = (reporter.project, agent.agent().id);
-    let resolve = async || {
-        let mut connection = kubernetes.db.acquire().await?;
-        vulnerabilities::resolve_others(&mut connection, of, &found, author, kubernetes.clock.now()).await
-    };
-    let resolved = store::settled(&kubernetes.db, resolve).await?;
+    let now = kubernetes.clock.now();
+    let resolved = resolve_vulnerabilities::resolve(&kubernetes.db, of, &found, author, now).await?;
     if resolved > 0 {
         tracing::info!(
             agent.id = agent.agent().id.0,

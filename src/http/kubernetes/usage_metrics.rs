@@ -17,8 +17,8 @@ const IDS: usize = 100_000;
 /// twice.
 ///
 /// # Errors
-/// 400 where something that we know is of the wrong type, or negative; nothing is counted then. Names that we do not know
-/// are passed over.
+/// 400 where something that we know is of the wrong type, or negative; nothing is counted then. Names that we do not
+/// know are passed over.
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     _caller: KasCaller,

@@ -38,8 +38,8 @@ impl From<MinutesPack> for PackResponse {
     }
 }
 
-/// Credits the namespace with all packs, or with none. A purchase that it was credited with before is shown as it is, so a
-/// request may be sent again.
+/// Credits the namespace with all packs, or with none. A purchase that it was credited with before is shown as it is,
+/// so a request may be sent again.
 ///
 /// # Errors
 /// 400 for parameters of the wrong shape, and where a pack cannot be credited; the client is not told why.

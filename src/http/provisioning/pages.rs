@@ -48,9 +48,9 @@ impl ListPage {
         (self.number - 1) * self.size
     }
 
-    /// The headers of the page of a list at this URL, asked for with this query, whose other parameters lead to the other
-    /// pages too; but a token stays where it was sent. A list that is too long to be counted shows neither its length nor
-    /// its end; whether there are more rows than the page's is known anyway.
+    /// The headers of the page of a list at this URL, asked for with this query, whose other parameters lead to the
+    /// other pages too; but a token stays where it was sent. A list that is too long to be counted shows neither its
+    /// length nor its end; whether there are more rows than the page's is known anyway.
     #[must_use]
     pub fn headers(self, url: &str, query: &str, total: i64, more: bool) -> HeaderMap {
         let counted = total <= MOST_COUNTED;

@@ -94,8 +94,8 @@ pub async fn create(
 /// Changes what the request states.
 ///
 /// # Errors
-/// 404 where the namespace has no subscription, 400 for parameters of the wrong shape and for what must have a value and
-/// has none.
+/// 404 where the namespace has no subscription, 400 for parameters of the wrong shape and for what must have a value
+/// and has none.
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

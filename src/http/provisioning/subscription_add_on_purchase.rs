@@ -1,4 +1,5 @@
-//! `/namespaces/:id/subscription_add_on_purchase/:add_on_name`: which add-on has the namespace bought? (provisioning.md 3)
+//! `/namespaces/:id/subscription_add_on_purchase/:add_on_name`: which add-on has the namespace bought?
+//! (provisioning.md 3)
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};

@@ -33,8 +33,8 @@ impl AttributeProjection {
         Self { names: AttributeNames::default(), excluding: true }
     }
 
-    /// What two lists of names ask for, of resources of this schema. Where both are given, `attributes` wins. Names that
-    /// are no attribute's count as names of nothing.
+    /// What two lists of names ask for, of resources of this schema. Where both are given, `attributes` wins. Names
+    /// that are no attribute's count as names of nothing.
     pub fn new<'a>(
         schema: &str,
         attributes: impl IntoIterator<Item = &'a str>,

@@ -57,8 +57,8 @@ fn split(path: &str) -> (&str, &str) {
     path.find('/').map_or((path, ""), |slash| path.split_at(slash))
 }
 
-/// A path below a base as the routes have it. An id may contain slashes, and is one segment of it. `None` where nothing can
-/// be there.
+/// A path below a base as the routes have it. An id may contain slashes, and is one segment of it. `None` where nothing
+/// can be there.
 #[must_use]
 pub fn below(rest: &str) -> Option<String> {
     let (resource, after) = split(rest);

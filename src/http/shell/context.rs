@@ -1,4 +1,5 @@
-//! `gitaly_client_context_bin`: what newer Gitalys send along, which must at least be what it says it is (shell.md 1.8).
+//! `gitaly_client_context_bin`: what newer Gitalys send along, which must at least be what it says it is
+//! (shell.md 1.8).
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;

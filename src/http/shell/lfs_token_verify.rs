@@ -46,8 +46,8 @@ pub struct LfsTokenVerifyResponse {
     expires_at: String,
 }
 
-/// The token's rights. Where it is not good, still a 200, with the `status` that the LFS server owes its client: a 401 here
-/// would mean that the LFS server itself is not known.
+/// The token's rights. Where it is not good, still a 200, with the `status` that the LFS server owes its client: a 401
+/// here would mean that the LFS server itself is not known.
 ///
 /// # Errors
 /// 400 where a parameter is missing.

@@ -90,7 +90,8 @@ fn lines(changes: String) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The lines without those that say nothing of any ref: the push has happened, and one bad line loses none of the others.
+/// The lines without those that say nothing of any ref: the push has happened, and one bad line loses none of the
+/// others.
 fn readable(changes: String) -> String {
     let bad = push::lines(&changes).filter(Result::is_err).count();
     if bad == 0 {

@@ -1,4 +1,5 @@
-//! `POST /two_factor_manual_otp_check`, and `/two_factor_otp_check` of old clients: a one-time password opens git for a key.
+//! `POST /two_factor_manual_otp_check`, and `/two_factor_otp_check` of old clients: a one-time password opens git for a
+//! key.
 
 use axum::extract::State;
 use axum::http::HeaderMap;

@@ -1,4 +1,5 @@
-//! `POST /two_factor_push_otp_check`: has the user confirmed on their telephone? There is no provider that would ask them.
+//! `POST /two_factor_push_otp_check`: has the user confirmed on their telephone? There is no provider that would ask
+//! them.
 
 use crate::domain::two_factor::TwoFactorRefusal;
 use crate::http::auth::shell::ShellCaller;

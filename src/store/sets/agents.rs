@@ -88,8 +88,16 @@ pub async fn list_token_ids(db: impl PgExecutor<'_>, digests: &[String]) -> Resu
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.token_encrypted, row.id)).collect())
 }
 
-/// New tokens of agents, noted among what happened to the agents. The agents stay locked until the transaction ends, so
-/// that nobody gives them more tokens than they may have.
+/// Locks agents until the transaction ends, so that nobody else gives them tokens.
+pub async fn lock(db: impl PgExecutor<'_>, agents: &[i64]) -> Result<()> {
+    sqlx::query!("select id from cluster_agents where id = any($1) order by id for update", agents)
+        .fetch_all(db)
+        .await?;
+    Ok(())
+}
+
+/// New tokens of agents, noted among what happened to the agents. [`lock`] has locked the agents before their tokens were
+/// counted.
 ///
 /// # Errors
 /// [`crate::store::Error::Duplicate`] where one exists.
@@ -100,9 +108,6 @@ pub async fn insert_tokens(
 ) -> Result<()> {
     let (ids, agents): (Vec<i64>, Vec<i64>) = rows.iter().map(|(_, row)| (row.id, row.agent.0)).unzip();
     let projects: Vec<i64> = rows.iter().map(|(project, _)| project.0).collect();
-    sqlx::query!("select id from cluster_agents where id = any($1) order by id for update", &agents)
-        .fetch_all(&mut *conn)
-        .await?;
     sqlx::query!(
         "
         insert into cluster_agent_tokens (id, agent_id, project_id, name, token_encrypted)

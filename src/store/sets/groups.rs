@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use super::with_ids;
+use super::{changes, with_ids};
 use crate::domain::ids::NamespaceId;
 use crate::store::Result;
 use crate::store::namespaces::{GroupRow, GroupSettingsRow};
@@ -135,27 +135,29 @@ pub async fn insert(db: impl PgExecutor<'_>, rows: &[(i64, GroupRow)]) -> Result
 }
 
 /// Writes groups' rows, whose names and places stay what they are.
-pub async fn update(db: impl PgExecutor<'_>, rows: &[(i64, GroupRow)]) -> Result<()> {
+pub async fn update(db: impl PgExecutor<'_>, rows: &[(i64, GroupRow, GroupRow)]) -> Result<()> {
     sqlx::query!(
         "
         update namespaces
-        set description = stated.description,
-            visibility_level = stated.visibility_level,
-            share_with_group_lock = stated.share_with_group_lock,
-            membership_lock = stated.membership_lock,
-            lfs_enabled = stated.lfs_enabled,
-            project_creation_level = stated.project_creation_level,
-            subgroup_creation_level = stated.subgroup_creation_level,
-            require_two_factor_authentication = stated.require_two_factor_authentication,
-            max_personal_access_token_lifetime = stated.max_personal_access_token_lifetime,
-            default_branch_protection = stated.default_branch_protection,
-            repository_size_limit = stated.repository_size_limit,
-            shared_runners_minutes_limit = stated.shared_runners_minutes_limit,
+        set (
+              description, visibility_level, share_with_group_lock, membership_lock, lfs_enabled,
+              project_creation_level, subgroup_creation_level, require_two_factor_authentication,
+              max_personal_access_token_lifetime, default_branch_protection, repository_size_limit,
+              shared_runners_minutes_limit
+            ) = (
+              select
+                merged.description, merged.visibility_level, merged.share_with_group_lock,
+                merged.membership_lock, merged.lfs_enabled, merged.project_creation_level,
+                merged.subgroup_creation_level, merged.require_two_factor_authentication,
+                merged.max_personal_access_token_lifetime, merged.default_branch_protection,
+                merged.repository_size_limit, merged.shared_runners_minutes_limit
+              from jsonb_populate_record(namespaces, stated.changes) as merged
+            ),
             updated_at = now() at time zone 'utc'
-        from jsonb_populate_recordset(null::namespaces, $1) as stated
+        from jsonb_to_recordset($1) as stated (id bigint, changes jsonb)
         where namespaces.id = stated.id
         ",
-        Json(with_ids(rows)) as _
+        Json(changes(rows)) as _
     )
     .execute(db)
     .await?;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::PgConnection;
-use sqlx::PgExecutor;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 
+use super::changes;
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::store::Result;
 use crate::store::projects::{FeaturesRow, ProjectRow};
@@ -180,42 +180,43 @@ pub async fn insert(conn: &mut PgConnection, rows: &[PlacedProject]) -> Result<(
 }
 
 /// Writes projects' rows, whose names and places stay what they are, and what their project namespaces repeat.
-pub async fn update(conn: &mut PgConnection, rows: &[PlacedProject]) -> Result<()> {
-    let rows = Json(placed(rows));
+pub async fn update(conn: &mut PgConnection, rows: &[(i64, ProjectRow, ProjectRow)]) -> Result<()> {
     sqlx::query!(
         "
         update projects
-        set description = stated.description,
-            creator_id = stated.creator_id,
-            visibility_level = stated.visibility_level,
-            archived = stated.archived,
-            hidden = stated.hidden,
-            repository_storage = stated.repository_storage,
-            repository_read_only = stated.repository_read_only,
-            repository_size_limit = stated.repository_size_limit,
-            lfs_enabled = stated.lfs_enabled,
-            mirror = stated.mirror,
-            printing_merge_request_link_enabled = stated.printing_merge_request_link_enabled,
+        set (
+              description, creator_id, visibility_level, archived, hidden, repository_storage,
+              repository_read_only, repository_size_limit, lfs_enabled, mirror,
+              printing_merge_request_link_enabled
+            ) = (
+              select
+                merged.description, merged.creator_id, merged.visibility_level, merged.archived,
+                merged.hidden, merged.repository_storage, merged.repository_read_only,
+                merged.repository_size_limit, merged.lfs_enabled, merged.mirror,
+                merged.printing_merge_request_link_enabled
+              from jsonb_populate_record(projects, stated.changes) as merged
+            ),
             updated_at = now() at time zone 'utc'
-        from jsonb_populate_recordset(null::projects, $1) as stated
+        from jsonb_to_recordset($1) as stated (id bigint, changes jsonb)
         where projects.id = stated.id
         ",
-        &rows as _
+        Json(changes(rows)) as _
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "
         update namespaces
-        set visibility_level = stated.visibility_level,
+        set visibility_level = projects.visibility_level,
             updated_at = now() at time zone 'utc'
-        from jsonb_populate_recordset(null::projects, $1) as stated
-        where namespaces.id = stated.project_namespace_id
-          and namespaces.visibility_level <> stated.visibility_level
+        from projects
+        where projects.id = any($1)
+          and namespaces.id = projects.project_namespace_id
+          and namespaces.visibility_level <> projects.visibility_level
         ",
-        &rows as _
+        &rows.iter().map(|(id, _, _)| *id).collect::<Vec<_>>()
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
     Ok(())
 }

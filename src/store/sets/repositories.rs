@@ -88,7 +88,8 @@ pub async fn list_initial_branches(db: impl PgExecutor<'_>, projects: &[i64]) ->
     Ok(rows.into_iter().map(|row| (ProjectId(row.id), row.name)).collect())
 }
 
-/// Writes that projects' repositories exist on storages, where hashed storage keeps them, and are not to be made any more.
+/// Writes that projects' repositories exist on storages, where hashed storage keeps them, and are not to be made any
+/// more.
 pub async fn upsert(conn: &mut PgConnection, rows: &[(ProjectId, String)]) -> Result<()> {
     let projects: Vec<i64> = rows.iter().map(|(project, _)| project.0).collect();
     let storages: Vec<String> = rows.iter().map(|(_, storage)| storage.clone()).collect();

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use super::with_ids;
+use super::{changes, with_ids};
 use crate::crypto::seal::{Seal, SealedValue, UnsealError};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::store::Result;
@@ -124,31 +124,30 @@ pub async fn insert(db: impl PgExecutor<'_>, rows: &[(i64, UserRow)]) -> Result<
     Ok(())
 }
 
-/// Writes users' rows. Usernames and addresses that pass from one user to another need statements of their own, in order.
+/// Writes users' rows. Usernames and addresses that pass from one user to another need statements of their own, in
+/// order.
 ///
 /// # Errors
 /// [`crate::store::Error::Duplicate`] where a username or an address is another user's.
-pub async fn update(db: impl PgExecutor<'_>, rows: &[(i64, UserRow)]) -> Result<()> {
+pub async fn update(db: impl PgExecutor<'_>, rows: &[(i64, UserRow, UserRow)]) -> Result<()> {
     sqlx::query!(
         "
         update users
-        set username = stated.username,
-            name = stated.name,
-            email = stated.email,
-            state = stated.state,
-            user_type = stated.user_type,
-            admin = stated.admin,
-            auditor = stated.auditor,
-            external = stated.external,
-            can_create_group = stated.can_create_group,
-            projects_limit = stated.projects_limit,
-            private_profile = stated.private_profile,
-            confirmed_at = stated.confirmed_at,
+        set (
+              username, name, email, state, user_type, admin, auditor, external, can_create_group,
+              projects_limit, private_profile, confirmed_at
+            ) = (
+              select
+                merged.username, merged.name, merged.email, merged.state, merged.user_type, merged.admin,
+                merged.auditor, merged.external, merged.can_create_group, merged.projects_limit,
+                merged.private_profile, merged.confirmed_at
+              from jsonb_populate_record(users, stated.changes) as merged
+            ),
             updated_at = now() at time zone 'utc'
-        from jsonb_populate_recordset(null::users, $1) as stated
+        from jsonb_to_recordset($1) as stated (id bigint, changes jsonb)
         where users.id = stated.id
         ",
-        Json(with_ids(rows)) as _
+        Json(changes(rows)) as _
     )
     .execute(db)
     .await?;

@@ -1,5 +1,8 @@
 //! Documents of many entries: what passes from one entry to another, and what an unchanged document costs.
 
+use gatehouse::domain::ids::UserId;
+use gatehouse::store::users::UserRow;
+use gatehouse::store::{sets, users};
 use sqlx::PgPool;
 
 use super::{KEY, applied, refused, rows, run};
@@ -156,4 +159,45 @@ async fn progress_is_told_to_whoever_watches(pool: PgPool) {
         .unwrap();
     let expected = [("users", 0, 2), ("users", 1, 2), ("users", 2, 2), ("groups", 0, 1), ("groups", 1, 1)];
     assert_eq!(*steps.lock().unwrap(), expected);
+}
+
+/// Rows of entries before are not written yet when an entry chooses its id.
+#[sqlx::test]
+async fn an_id_is_chosen_once(pool: PgPool) {
+    let document = "
+        groups: [{path: g}]
+        projects: [{path: g/p, repository: present, protected_branches: [{name: main, id: 5}, {name: dev, id: 5}]}]";
+    let said = refused(&pool, document).await;
+    assert!(
+        said.contains("projects[0].protected_branches[1].id: 5 belongs to another row of protected_branches"),
+        "{said}"
+    );
+}
+
+#[sqlx::test]
+async fn a_new_project_that_stands_twice_is_named(pool: PgPool) {
+    let document = "
+        groups: [{path: g}]
+        projects: [{path: g/p, repository: present}, {path: g/p, repository: present}]";
+    let said = refused(&pool, document).await;
+    assert!(said.contains("projects[1].path: "), "{said}");
+}
+
+/// What the document does not change stays what somebody else made of it meanwhile.
+#[sqlx::test]
+async fn only_columns_that_differ_are_written(pool: PgPool) {
+    applied(&pool, "users: [{username: rubi, id: 7, name: R, email: r@x}]").await;
+    let before = users::find(&pool, UserId(7)).await.unwrap().unwrap();
+    // An identity provider shuts the user out between the look at the row and its update.
+    sqlx::query("update users set state = 'ldap_blocked' where id = 7").execute(&pool).await.unwrap();
+    let after = UserRow { name: "Rubi".to_owned(), ..before.clone() };
+    sets::users::update(&pool, &[(7, before, after)]).await.unwrap();
+    assert_eq!(rows(&pool, "select name || ' ' || state from users where id = 7").await, "Rubi ldap_blocked");
+}
+
+#[sqlx::test]
+async fn of_two_spellings_of_a_member_the_last_one_counts(pool: PgPool) {
+    applied(&pool, "users: [{username: rubi, email: r@x}]\ngroups: [{path: g, members: {rubi: developer}}]").await;
+    run(&pool, "groups: [{path: g, members: {Rubi: guest, rubi: {ensure: absent}}}]", false).await.unwrap();
+    assert_eq!(rows(&pool, "select access_level::text from members").await, "");
 }

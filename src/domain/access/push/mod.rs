@@ -166,8 +166,8 @@ fn project_denial(
         .or_else(|| content::denial(facts, protocol, &push.content, updates, answers))
 }
 
-/// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what the
-/// projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
+/// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what
+/// the projects of the merge requests protect; of one that is not among them nothing is known, and nothing let through.
 #[must_use]
 pub fn collaborations(facts: &AccessFacts, targets: &BTreeMap<ProjectId, PushFacts>) -> BTreeSet<String> {
     let open = super::collaborations(facts).iter().filter(|collaboration| {
@@ -297,8 +297,8 @@ impl RefRules<'_> {
         (!self.is_merge(name, update)).then_some(Denial::PolicyBlocksPush)
     }
 
-    /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they are
-    /// about none.
+    /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they
+    /// are about none.
     fn is_under_policy(&self, name: &str, update: &RefUpdate) -> bool {
         let protections = self.push.protecting(name);
         let named = protections.iter().any(|protection| protection.pattern == RefPattern::new(name));

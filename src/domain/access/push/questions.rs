@@ -92,8 +92,8 @@ fn needs_ancestry(push: &PushFacts, update: &RefUpdate) -> bool {
     (!protections.is_empty() && !forcing) || !policies_on(push, &protections).is_empty()
 }
 
-/// Whether it matters which branches contain the commit that a new protected branch begins with: for those who may merge
-/// there, and not push.
+/// Whether it matters which branches contain the commit that a new protected branch begins with: for those who may
+/// merge there, and not push.
 fn needs_containing_branches(rights: &RefRights<'_>, push: &PushFacts, update: &RefUpdate) -> bool {
     let RefName::Branch(name) = &update.name else { return false };
     let protections = push.protecting(name);

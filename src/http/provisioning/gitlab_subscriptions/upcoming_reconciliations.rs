@@ -1,4 +1,5 @@
-//! `/namespaces/:id/upcoming_reconciliations`: when are the seats of this namespace reckoned up next? (provisioning.md 7)
+//! `/namespaces/:id/upcoming_reconciliations`: when are the seats of this namespace reckoned up next?
+//! (provisioning.md 7)
 
 use axum::Json;
 use axum::extract::State;

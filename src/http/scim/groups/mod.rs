@@ -1,5 +1,5 @@
-//! `/Groups` of the installation: groups of its identity provider, each tied to all groups here whose SAML group link has
-//! its name (scim.md 5.3). Who is in one is answered at once; memberships here follow by a job.
+//! `/Groups` of the installation: groups of its identity provider, each tied to all groups here whose SAML group link
+//! has its name (scim.md 5.3). Who is in one is answered at once; memberships here follow by a job.
 
 pub mod create;
 pub mod delete;

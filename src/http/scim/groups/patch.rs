@@ -15,8 +15,8 @@ use crate::http::scim::patch_operation::{self, PatchOperation};
 use crate::http::scim::{ScimState, no_content, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
-/// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of the
-/// links, and its id stays.
+/// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of
+/// the links, and its id stays.
 ///
 /// # Errors
 /// 400 for what is missing or cannot be read, 404 for an unknown id.

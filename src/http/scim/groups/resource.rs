@@ -22,8 +22,8 @@ const MAX_MEMBERS: usize = 100_000;
 /// Who is in which group.
 pub type MembersByGroup = HashMap<Uuid, Vec<ScimGroupMemberRow>>;
 
-/// The members of groups, as far as they are shown. Groups whose members no answer has room for any more are taken off the
-/// end of the list.
+/// The members of groups, as far as they are shown. Groups whose members no answer has room for any more are taken off
+/// the end of the list.
 ///
 /// # Errors
 /// 400 where not even the first one's fit.
@@ -84,7 +84,8 @@ pub fn render(
     projection.apply(resource)
 }
 
-/// The answer that is a group as it is now. After a change, more members than an answer has room for are left out of it.
+/// The answer that is a group as it is now. After a change, more members than an answer has room for are left out of
+/// it.
 ///
 /// # Errors
 /// 404 where it is gone.

@@ -75,7 +75,8 @@ fn parse_email(fields: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// What a user is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in `name`.
+/// What a user is called, each text as it was sent. GitLab's flat `name.formatted` is another name of the one in
+/// `name`.
 fn parse_name(fields: &Map<String, Value>) -> ScimNameAttributes {
     let name = body::member(fields, "name").map(body::unwrapped);
     let part = |part: &str| {

@@ -52,8 +52,8 @@ fn location(caller: &ScimCaller, user: &ScimUserRow) -> String {
     format!("{}/Users/{}", caller.base_url(), encoded(&user.extern_uid))
 }
 
-/// The whole name and its parts: as they were sent, or where no part ever was, the first word and the rest. What is empty
-/// is left out.
+/// The whole name and its parts: as they were sent, or where no part ever was, the first word and the rest. What is
+/// empty is left out.
 fn name(user: &ScimUserRow) -> Value {
     let (given, family) = match (&user.first_name, &user.last_name) {
         (None, None) => {

@@ -61,8 +61,8 @@ impl<'a> LimitedActor<'a> {
 }
 
 impl AttemptLimiter {
-    /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number. Projects and actors
-    /// are counted by what they are, however the request spells them.
+    /// Whether the attempt is one too many, where so many are allowed a minute; 0 allows any number. Projects and
+    /// actors are counted by what they are, however the request spells them.
     #[must_use]
     pub fn exceeded(&self, attempt: &Attempt, facts: &AccessFacts) -> bool {
         let Some(limit) = NonZeroU32::new(facts.instance.operation_limit) else { return false };
