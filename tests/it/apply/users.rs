@@ -55,6 +55,16 @@ async fn an_id_under_another_name_renames_and_leaves_redirects(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn two_entries_that_mean_one_user_are_a_mistake(pool: PgPool) {
+    applied(&pool, "users: [{username: rubi, id: 7, email: r@x}]").await;
+    let twice = "users: [{username: rubi, admin: true}, {username: ruby, id: 7}]";
+    assert_eq!(refused(&pool, twice).await, "users[1].id: 7 is that of users[0] as well");
+    // Once renamed, a user leaves the name to another.
+    let report = applied(&pool, "users: [{username: ruby, id: 7}, {username: rubi, email: new@x}]").await;
+    assert_eq!(report.lines(), ["~ user ruby username rubi → ruby", "+ user rubi"]);
+}
+
+#[sqlx::test]
 async fn keys_of_every_type_are_stored_with_their_fingerprint(pool: PgPool) {
     let mut keys = vec![
         fresh_key("ed25519", "256"),
