@@ -109,6 +109,26 @@ async fn a_key_comes_changes_and_goes(pool: PgPool) {
     assert_eq!(rows(&pool, "select title from keys").await, "");
 }
 
+/// What goes is gone for the entries that follow.
+#[sqlx::test]
+async fn keys_go_one_after_the_other(pool: PgPool) {
+    let other = fresh_key("ed25519", "256");
+    let both = format!(
+        "users: [{{username: rubi, email: r@x, keys: [{{title: laptop, key: '{KEY}', id: 11}}, {{title: laptop, key: '{other}'}}]}}]"
+    );
+    let remove = |keys: &str| format!("users: [{{username: rubi, keys: [{keys}]}}]");
+    let (key, title, id) =
+        (format!("{{key: '{KEY}', ensure: absent}}"), "{title: laptop, ensure: absent}", "{id: 11, ensure: absent}");
+    applied(&pool, &both).await;
+    let report = applied(&pool, &remove(&format!("{key}, {title}"))).await;
+    assert_eq!(report.lines(), ["- key laptop of rubi", "- key laptop of rubi"]);
+    assert_eq!(rows(&pool, "select title from keys").await, "");
+    applied(&pool, &both).await;
+    applied(&pool, &remove(&format!("{{key: '{other}', ensure: absent}}"))).await;
+    let report = applied(&pool, &remove(&format!("{key}, {title}, {id}"))).await;
+    assert_eq!(report.lines(), ["- key laptop of rubi"]);
+}
+
 #[sqlx::test]
 async fn a_key_of_another_user_is_a_mistake_and_may_move_when_removed_there(pool: PgPool) {
     applied(&pool, &format!("users: [{{username: rubi, email: r@x, keys: [{{title: k, key: '{KEY}'}}]}}]")).await;
