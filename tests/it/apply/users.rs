@@ -182,6 +182,23 @@ users:
 }
 
 #[sqlx::test]
+async fn a_token_that_one_entry_gives_up_is_free_for_the_next(pool: PgPool) {
+    let tokens = |tokens: &str| format!("users: [{{username: rubi, email: r@x, personal_access_tokens: [{tokens}]}}]");
+    let with = |name: &str, token: &str| format!("{{name: {name}, scopes: [api], token: glpat-{token}}}");
+    // The second row is the older one, so that the order of rows is not that of the document.
+    applied(&pool, &tokens(&format!("{}, {}", with("b", "three"), with("a", "one")))).await;
+    let moved = tokens(&format!("{}, {}, {}", with("a", "two"), with("b", "one"), with("c", "three")));
+    insta::assert_snapshot!(run(&pool, &moved, false).await.unwrap().lines().join("\n"), @"
+    ~ token a of rubi token replaced
+    ~ token b of rubi token replaced
+    + token c of rubi
+    ");
+    let expected = ["glpat-one", "glpat-two", "glpat-three"].map(digest);
+    assert_eq!(rows(&pool, "select token_digest from personal_access_tokens order by id").await, expected.join("\n"));
+    assert_eq!(run(&pool, &moved, false).await.unwrap().changes(), 0);
+}
+
+#[sqlx::test]
 async fn a_secret_that_is_nowhere_is_a_mistake(pool: PgPool) {
     let document = "
 users:
