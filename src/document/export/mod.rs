@@ -1,8 +1,8 @@
 //! `gatehouse export`: the state document of what is there.
 //!
-//! It is sorted, says the same of the same database, and holds no secrets: what is stored encrypted or as a digest is
-//! left out, and applying the document leaves that alone. Applied to the database that it came from, it changes
-//! nothing.
+//! It is sorted, says the same of the same database, and holds no secrets: what is stored encrypted or as a digest is left
+//! out, and applying the document leaves that alone. Applied to the database that it came from, it changes nothing, with
+//! one exception: a document has no word for some who may pass a protection, such as a bot, and names the others alone.
 
 mod entry;
 mod groups;
@@ -29,7 +29,8 @@ const HEADER: &str = "\
 # Left out, because it is secret or stored in a form that cannot be read back: passwords and second factors of users, the text
 # of tokens, SCIM tokens, the error tracking token, hooks with their addresses and secrets, and push rules in Ruby's syntax.
 # Applied where these exist, the document leaves them alone; applied elsewhere, tokens are made anew and printed once.
-# Bots and the ghost user are left out as well.
+# Bots and the ghost user are left out as well. So are they, and deploy keys that are not exported, where protected branches
+# and tags name them: applying the document takes their access away.
 ";
 
 /// What is exported. Nothing named is everything.

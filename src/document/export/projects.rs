@@ -94,7 +94,7 @@ impl ProjectParts {
             }
         }
         let uses = keys::list_deploy_keys(&mut *conn, ids).await?;
-        let titles = KeyTitles::of(&uses);
+        let titles = KeyTitles::of(names, &uses);
         Ok(Self {
             repositories: repositories::list(&mut *conn, ids).await?,
             deploy_keys: deploy_keys(names, uses),
@@ -147,28 +147,33 @@ impl ProjectParts {
     }
 }
 
-/// The titles by which protected refs name deploy keys: those that one key of the project alone has.
+/// The titles by which protected refs name deploy keys: those that one key of the project alone has, where it is exported.
 struct KeyTitles(HashMap<(ProjectId, i64), String>);
 
 impl KeyTitles {
-    fn of(uses: &[keys::DeployKeyUse]) -> Self {
+    fn of(names: &ExportNames, uses: &[keys::DeployKeyUse]) -> Self {
         let mut counts: HashMap<(ProjectId, &str), usize> = HashMap::new();
         for used in uses {
             *counts.entry((used.project, &used.key.title)).or_default() += 1;
         }
-        let unique = uses.iter().filter(|used| counts.get(&(used.project, &*used.key.title)) == Some(&1));
-        Self(unique.map(|used| ((used.project, used.key.id), used.key.title.clone())).collect())
+        let is_named = |used: &&keys::DeployKeyUse| {
+            let is_unique = counts.get(&(used.project, &*used.key.title)) == Some(&1);
+            is_unique && !used.key.title.is_empty() && is_exported(names, used)
+        };
+        Self(uses.iter().filter(is_named).map(|used| ((used.project, used.key.id), used.key.title.clone())).collect())
     }
+}
+
+/// Whether applying takes the key: one that may push and has no owner is not taken.
+fn is_exported(names: &ExportNames, used: &keys::DeployKeyUse) -> bool {
+    let has_owner = used.key.user_id.is_some_and(|id| names.users.contains_key(&id));
+    public_key(&used.key.key).is_some() && (!used.can_push || has_owner)
 }
 
 fn deploy_keys(names: &ExportNames, uses: Vec<keys::DeployKeyUse>) -> ProjectLists {
     let mut lists = ProjectLists::new();
-    for used in uses {
+    for used in uses.into_iter().filter(|used| is_exported(names, used)) {
         let owner = used.key.user_id.and_then(|id| names.users.get(&id));
-        // One that may push and has no owner is not taken.
-        if public_key(&used.key.key).is_none() || (used.can_push && owner.is_none()) {
-            continue;
-        }
         let key = entry([
             ("key", json!(used.key.key)),
             ("id", json!(used.key.id)),
@@ -183,7 +188,8 @@ fn deploy_keys(names: &ExportNames, uses: Vec<keys::DeployKeyUse>) -> ProjectLis
     lists
 }
 
-/// Who may pass a protection, in words; null where there is no word for one of them.
+/// Those who pass a protection, in words. Those without a word are left out; where they were all, the protection says
+/// that nobody passes, for one that says nothing lets maintainers through.
 fn principals(names: &ExportNames, titles: &KeyTitles, project: ProjectId, id: i64, lists: &AccessLists) -> Value {
     let word = |allowed: &ProtectedRefAccess| match allowed {
         ProtectedRefAccess::Role(0) => Some("none".to_owned()),
@@ -197,8 +203,9 @@ fn principals(names: &ExportNames, titles: &KeyTitles, project: ProjectId, id: i
             titles.0.get(&(project, key.0)).map(|title| format!("deploy_key:{title}"))
         }
     };
-    let words: Option<Vec<String>> = lists.get(&id).into_iter().flatten().map(word).collect();
-    json!(words)
+    let allowed = lists.get(&id).map(Vec::as_slice).unwrap_or_default();
+    let words: Vec<String> = allowed.iter().filter_map(word).collect();
+    if words.is_empty() && !allowed.is_empty() { json!(["none"]) } else { json!(words) }
 }
 
 async fn branches(

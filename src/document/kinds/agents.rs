@@ -95,6 +95,13 @@ impl AgentSet {
         self.known.get(&(stated.project, stated.entry.name.clone()))
     }
 
+    async fn write_removals(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
+        for id in self.rows.take_removals() {
+            agents::delete(&mut *run.conn, AgentId(id)).await?;
+        }
+        Ok(())
+    }
+
     /// The user who is stated, if any; nothing where there is no such user.
     async fn creator(
         run: &mut ApplyRun<'_>,
@@ -156,6 +163,10 @@ impl ObjectKind for AgentSet {
         };
         let by_key = existing.as_ref().map(|agent| agent.id.0);
         let stated_id = entry.id.map(|id| id.0);
+        if stated_id.is_some() && by_key.is_none() {
+            // It may be the id of one that is to go.
+            self.write_removals(run).await?;
+        }
         let found = run.identify_fixed_row(place, "cluster_agents", stated_id, by_key).await?;
         let agent = match (found, existing) {
             (None, _) => {
@@ -189,9 +200,7 @@ impl ObjectKind for AgentSet {
     }
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        for id in self.rows.take_removals() {
-            agents::delete(&mut *run.conn, AgentId(id)).await?;
-        }
+        self.write_removals(run).await?;
         for (_, agent) in self.rows.take_updates() {
             agents::update_creator(&mut *run.conn, agent.id, agent.created_by).await?;
         }

@@ -1,6 +1,6 @@
 //! `keys:`, the SSH keys of users.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -66,13 +66,15 @@ impl<'d> StatedKey<'d> {
 /// The keys of users that a document states.
 pub(crate) struct UserKeys {
     known: HashMap<Fingerprint, KeyRow>,
+    /// Keys that the database still has, and that are to go.
+    gone: HashSet<KeyId>,
     ids: NewIds,
     rows: RowBatch<(KeyRow, Fingerprint)>,
 }
 
 impl UserKeys {
     pub(crate) fn new() -> Self {
-        Self { known: HashMap::new(), ids: NewIds::of("keys"), rows: RowBatch::default() }
+        Self { known: HashMap::new(), gone: HashSet::new(), ids: NewIds::of("keys"), rows: RowBatch::default() }
     }
 
     /// Removes a key; its title or its id is enough to say which.
@@ -84,15 +86,19 @@ impl UserKeys {
                 let row = self.known.get(&key.sha256());
                 row.filter(|row| row.user_id == Some(user.0) && row.kind.is_none()).map(|row| KeyId(row.id))
             }
-            (None, Some(title), _) => match keys::list_by_title(&mut *run.conn, *user, title).await?[..] {
-                [] => None,
-                [id] => Some(id),
-                _ => {
+            (None, Some(title), _) => {
+                let mut titled = keys::list_by_title(&mut *run.conn, *user, title).await?;
+                titled.retain(|id| !self.gone.contains(id));
+                if titled.len() > 1 {
                     run.problem(&place.key("title"), format!("{whose} has several such keys; give the key itself"));
                     return Ok(());
                 }
-            },
-            (None, None, Some(id)) => keys::find_id_of_user(&mut *run.conn, KeyId(id.0), *user).await?,
+                titled.first().copied()
+            }
+            (None, None, Some(id)) => {
+                let found = keys::find_id_of_user(&mut *run.conn, KeyId(id.0), *user).await?;
+                found.filter(|id| !self.gone.contains(id))
+            }
             (None, None, None) => {
                 run.problem(place, "key is missing, or the title or the id of the one to remove");
                 return Ok(());
@@ -101,6 +107,7 @@ impl UserKeys {
         if let Some(id) = id {
             let title = keys::find_title(&mut *run.conn, id).await?.unwrap_or_default();
             self.rows.remove(id.0);
+            self.gone.insert(id);
             self.known.retain(|_, row| row.id != id.0);
             run.removed(&format!("key {title} of {whose}"));
         }

@@ -72,11 +72,21 @@ impl ProtectedBranches {
 
     fn remove(&mut self, run: &mut ApplyRun<'_>, key: &(ProjectId, String), what: &str) {
         if let Some(row) = self.known.remove(key) {
+            self.push.remove(&row.id);
+            self.merge.remove(&row.id);
             self.new_push.remove(&row.id);
             self.new_merge.remove(&row.id);
             self.rows.remove(row.id);
             run.removed(what);
         }
+    }
+
+    async fn write_removals(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
+        let removals = self.rows.take_removals();
+        if !removals.is_empty() {
+            protected_refs::delete_branches(&mut *run.conn, &removals).await?;
+        }
+        Ok(())
     }
 }
 
@@ -128,6 +138,10 @@ impl ObjectKind for ProtectedBranches {
         let existing = self.known.get(&key).cloned();
         let by_key = existing.as_ref().map(|row| row.id);
         let stated_id = entry.id.map(|id| id.0);
+        if stated_id.is_some() && by_key.is_none() {
+            // It may be the id of one that is to go.
+            self.write_removals(run).await?;
+        }
         let Some(found) = run.identify_fixed_row(place, "protected_branches", stated_id, by_key).await? else {
             return Ok(());
         };
@@ -172,10 +186,7 @@ impl ObjectKind for ProtectedBranches {
     }
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        let removals = self.rows.take_removals();
-        if !removals.is_empty() {
-            protected_refs::delete_branches(&mut *run.conn, &removals).await?;
-        }
+        self.write_removals(run).await?;
         let updates = self.rows.take_updates();
         if !updates.is_empty() {
             let updates: Vec<_> = updates.into_iter().map(|(id, row)| (id, row.allow_force_push)).collect();

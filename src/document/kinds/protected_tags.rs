@@ -61,6 +61,14 @@ impl ProtectedTags {
             new_create: BTreeMap::new(),
         }
     }
+
+    async fn write_removals(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
+        let removals = self.rows.take_removals();
+        if !removals.is_empty() {
+            protected_refs::delete_tags(&mut *run.conn, &removals).await?;
+        }
+        Ok(())
+    }
 }
 
 impl ObjectKind for ProtectedTags {
@@ -96,6 +104,7 @@ impl ObjectKind for ProtectedTags {
         let key = (*project, entry.name.clone());
         if entry.ensure.is_absent() {
             if let Some(id) = self.known.remove(&key) {
+                self.create.remove(&id);
                 self.new_create.remove(&id);
                 self.rows.remove(id);
                 run.removed(&what);
@@ -104,6 +113,10 @@ impl ObjectKind for ProtectedTags {
         }
         let create = self.deploy_keys.resolve(run, &place.key("create"), *project, entry.create.as_deref()).await?;
         let (stated_id, by_key) = (entry.id.map(|id| id.0), self.known.get(&key).copied());
+        if stated_id.is_some() && by_key.is_none() {
+            // It may be the id of one that is to go.
+            self.write_removals(run).await?;
+        }
         let (id, is_new) = match run.identify_fixed_row(place, "protected_tags", stated_id, by_key).await? {
             None => return Ok(()),
             Some(FoundRow::Missing(chosen)) => {
@@ -130,10 +143,7 @@ impl ObjectKind for ProtectedTags {
     }
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
-        let removals = self.rows.take_removals();
-        if !removals.is_empty() {
-            protected_refs::delete_tags(&mut *run.conn, &removals).await?;
-        }
+        self.write_removals(run).await?;
         let inserts: Vec<_> =
             self.rows.take_inserts().into_iter().map(|(id, (project, name))| (id, project, name)).collect();
         if !inserts.is_empty() {

@@ -177,7 +177,9 @@ impl ObjectKind for UserTokens {
             return Ok(());
         }
         let mut row = existing.unwrap_or_else(|| self.new_row(run, *user, entry));
+        let before = row.token_digest.clone();
         let changes = entry.put_into(&mut row, expires_at, digest);
+        let is_replaced = row.token_digest != before;
         match found {
             FoundRow::Missing(chosen) => {
                 row.id = self.ids.next(run, chosen).await?;
@@ -185,6 +187,12 @@ impl ObjectKind for UserTokens {
                 run.added(&what);
             }
             FoundRow::Existing(id) if !changes.is_empty() => {
+                if is_replaced {
+                    // A later entry may get the token that this one gave up, and the unique index looks at each row as it
+                    // is written.
+                    tokens::update(&mut *run.conn, std::slice::from_ref(&row)).await?;
+                    self.by_digest.remove(&before);
+                }
                 self.rows.update(id, (*user, row.clone()));
                 run.updated(&what, &changes);
             }

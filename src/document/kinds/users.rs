@@ -135,6 +135,8 @@ pub(crate) struct UserSet {
     renamed_namespaces: Vec<(NamespaceId, String)>,
     new_otp_secrets: Vec<(UserId, String)>,
     new_terms: Vec<(UserId, bool)>,
+    /// Where the document states whom.
+    stated: HashMap<UserId, DocumentPlace>,
     failed: HashSet<String>,
     is_loaded: bool,
 }
@@ -152,6 +154,7 @@ impl UserSet {
             renamed_namespaces: Vec::new(),
             new_otp_secrets: Vec::new(),
             new_terms: Vec::new(),
+            stated: HashMap::new(),
             failed: HashSet::new(),
             is_loaded: false,
         }
@@ -223,6 +226,13 @@ impl UserSet {
         let taken = stated.is_some_and(|id| self.records.contains_key(&UserId(id)));
         let Some(found) = run.identify(place, stated, by_name, taken) else { return Ok(None) };
         let own = if let FoundRow::Existing(id) = found { Some(UserId(id)) } else { None };
+        // One name twice is told of before.
+        if let (None, Some(id)) = (by_name, own)
+            && let Some(first) = self.stated.get(&id)
+        {
+            run.problem(&place.key("id"), format!("{id} is that of {first} as well"));
+            return Ok(None);
+        }
         Ok(self.is_free(run, place, user, own).await?.then_some(found))
     }
 
@@ -454,6 +464,7 @@ impl ObjectKind for UserSet {
             check_parts(run, place, entry);
             return Ok(());
         };
+        self.stated.insert(id, place.clone());
         let on_the_word_of_scim = self.records.get(&id).is_some_and(|record| record.confirmed_by_group_scim);
         if entry.confirmed == Some(true) && on_the_word_of_scim && users::vouch_for_email(&mut *run.conn, id).await? {
             run.changed(&format!("user {} confirmed", entry.username));

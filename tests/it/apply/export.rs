@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sqlx::PgPool;
 
-use super::{DEMO, KEY, applied, rows, run};
+use super::{DEMO, KEY, applied, fresh_key, rows, run};
 
 async fn exported(pool: &PgPool, selection: &ExportSelection) -> Result<String, ExportFailure> {
     let mut conn = pool.acquire().await.unwrap();
@@ -238,4 +238,81 @@ async fn what_is_exported_changes_nothing_whatever_the_database_holds(pool: PgPo
         assert_eq!(changes_of_export(&pool, &ExportSelection::default()).await, "", "after\n{document}");
     }
     assert!(taken > 15, "only {taken} of the documents were applied, {refused} were refused");
+}
+
+const PROTECTED: &str = "
+users: [{username: rubi, email: r@x}, {username: bot, email: b@x}]
+groups: [{path: acme, members: {rubi: owner}}]
+projects:
+  - path: acme/web
+    repository: absent
+    protected_branches:
+      - {name: alone, push: ['user:bot'], merge: ['user:bot']}
+      - {name: both, push: ['user:bot', 'user:rubi']}
+      - {name: nobody, push: [], merge: [none]}
+    protected_tags: [{name: 'v*', create: ['user:bot']}]
+";
+
+/// A protection that says nothing of its lists lets maintainers through where it is new.
+#[sqlx::test]
+async fn a_protection_for_whom_there_is_no_word_widens_nowhere(pool: PgPool) {
+    applied(&pool, PROTECTED).await;
+    rows(&pool, "update users set user_type = 6 where username = 'bot' returning username").await;
+    let document = exported(&pool, &ExportSelection::default()).await.unwrap();
+    applied(&pool, "projects: [{path: acme/web, ensure: absent}]").await;
+    applied(&pool, &document).await;
+    let access = "
+        select concat_ws(' ', protected_branches.name, kind, access_level, username)
+        from protected_branches
+        left join (
+          select 'push' as kind, protected_branch_id, access_level, user_id from protected_branch_push_access_levels
+          union all
+          select 'merge', protected_branch_id, access_level, user_id from protected_branch_merge_access_levels
+        ) as levels on protected_branch_id = protected_branches.id
+        left join users on users.id = user_id
+        order by 1";
+    insta::assert_snapshot!(rows(&pool, access).await, @"
+    alone merge 0
+    alone push 0
+    both merge 40
+    both push 40 rubi
+    nobody merge 0
+    ");
+    assert_eq!(rows(&pool, "select access_level::text from protected_tag_create_access_levels").await, "0");
+}
+
+/// A branch that names a deploy key that the document does not have would be refused elsewhere.
+#[sqlx::test]
+async fn a_branch_names_the_deploy_keys_that_are_exported(pool: PgPool) {
+    let (other, third) = (fresh_key("ed25519", "256"), fresh_key("ecdsa", "256"));
+    let document = format!(
+        "
+users: [{{username: rubi, email: r@x}}]
+projects:
+  - path: rubi/web
+    creator: rubi
+    repository: absent
+    deploy_keys:
+      - {{title: kept, key: '{KEY}', can_push: true}}
+      - {{title: ownerless, key: '{other}', can_push: true}}
+      - {{title: broken, key: '{third}'}}
+    protected_branches:
+      - {{name: alone, push: ['deploy_key:ownerless']}}
+      - {{name: both, push: ['deploy_key:kept', 'deploy_key:ownerless', 'deploy_key:broken']}}
+"
+    );
+    applied(&pool, &document).await;
+    rows(&pool, "update keys set user_id = null where title = 'ownerless' returning title").await;
+    rows(&pool, "update keys set key = 'ssh-rsa of old' where title = 'broken' returning title").await;
+    let document = exported(&pool, &ExportSelection::default()).await.unwrap();
+    assert!(!document.contains("ownerless") && !document.contains("broken"), "{document}");
+    applied(&pool, "projects: [{path: rubi/web, ensure: absent}]").await;
+    applied(&pool, &document).await;
+    let access = "
+        select concat_ws(' ', protected_branches.name, access_level, keys.title)
+        from protected_branch_push_access_levels
+        join protected_branches on protected_branches.id = protected_branch_id
+        left join keys on keys.id = deploy_key_id
+        order by 1";
+    assert_eq!(rows(&pool, access).await, "alone 0\nboth 40 kept");
 }

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use super::{KEY, applied, refused, rows};
+use super::{KEY, applied, refused, rows, run};
 
 const BASE: &str = "
 users: [{username: rubi, email: r@x}, {username: dana, email: d@x}, {username: eve, email: e@x}]
@@ -256,6 +256,40 @@ projects:
     projects[0].id: must be 3, which it has, or be left out
     projects[1].protected_branches[0].id: 12 belongs to another row of protected_branches
     ");
+}
+
+#[sqlx::test]
+async fn an_id_passes_on_from_what_goes(pool: PgPool) {
+    applied(&pool, BASE).await;
+    let with = |entries: &str| {
+        let part = |noun: &str| format!("    {noun}: [{entries}]\n");
+        let parts = ["protected_branches", "protected_tags", "agents"].map(part).concat();
+        format!("projects:\n  - path: acme/web\n    repository: absent\n{parts}")
+    };
+    applied(&pool, &with("{name: a, id: 12}")).await;
+    let report = run(&pool, &with("{name: a, ensure: absent}, {name: b, id: 12}"), false).await.unwrap();
+    insta::assert_snapshot!(report.lines().join("\n"), @"
+    - protected branch a of acme/web
+    + protected branch b of acme/web
+    - protected tag a of acme/web
+    + protected tag b of acme/web
+    - agent a of acme/web
+    + agent b of acme/web
+    ");
+    let found = "
+        select concat_ws(' ', kind, name, id)
+        from (
+          select 'branch' as kind, name, id from protected_branches
+          union all select 'tag', name, id from protected_tags
+          union all select 'agent', name, id from cluster_agents
+        ) as found
+        order by 1";
+    assert_eq!(rows(&pool, found).await, "agent b 12\nbranch b 12\ntag b 12");
+    let access = "
+        select access_level::text from protected_branch_push_access_levels
+        union all select access_level::text from protected_branch_merge_access_levels
+        union all select access_level::text from protected_tag_create_access_levels";
+    assert_eq!(rows(&pool, access).await, "40\n40\n40");
 }
 
 #[sqlx::test]

@@ -55,6 +55,16 @@ async fn an_id_under_another_name_renames_and_leaves_redirects(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn two_entries_that_mean_one_user_are_a_mistake(pool: PgPool) {
+    applied(&pool, "users: [{username: rubi, id: 7, email: r@x}]").await;
+    let twice = "users: [{username: rubi, admin: true}, {username: ruby, id: 7}]";
+    assert_eq!(refused(&pool, twice).await, "users[1].id: 7 is that of users[0] as well");
+    // Once renamed, a user leaves the name to another.
+    let report = applied(&pool, "users: [{username: ruby, id: 7}, {username: rubi, email: new@x}]").await;
+    assert_eq!(report.lines(), ["~ user ruby username rubi → ruby", "+ user rubi"]);
+}
+
+#[sqlx::test]
 async fn keys_of_every_type_are_stored_with_their_fingerprint(pool: PgPool) {
     let mut keys = vec![
         fresh_key("ed25519", "256"),
@@ -97,6 +107,26 @@ async fn a_key_comes_changes_and_goes(pool: PgPool) {
     let report = applied(&pool, "users: [{username: rubi, keys: [{title: laptop, ensure: absent}]}]").await;
     assert_eq!(report.lines(), ["- key laptop of rubi"]);
     assert_eq!(rows(&pool, "select title from keys").await, "");
+}
+
+/// What goes is gone for the entries that follow.
+#[sqlx::test]
+async fn keys_go_one_after_the_other(pool: PgPool) {
+    let other = fresh_key("ed25519", "256");
+    let both = format!(
+        "users: [{{username: rubi, email: r@x, keys: [{{title: laptop, key: '{KEY}', id: 11}}, {{title: laptop, key: '{other}'}}]}}]"
+    );
+    let remove = |keys: &str| format!("users: [{{username: rubi, keys: [{keys}]}}]");
+    let (key, title, id) =
+        (format!("{{key: '{KEY}', ensure: absent}}"), "{title: laptop, ensure: absent}", "{id: 11, ensure: absent}");
+    applied(&pool, &both).await;
+    let report = applied(&pool, &remove(&format!("{key}, {title}"))).await;
+    assert_eq!(report.lines(), ["- key laptop of rubi", "- key laptop of rubi"]);
+    assert_eq!(rows(&pool, "select title from keys").await, "");
+    applied(&pool, &both).await;
+    applied(&pool, &remove(&format!("{{key: '{other}', ensure: absent}}"))).await;
+    let report = applied(&pool, &remove(&format!("{key}, {title}, {id}"))).await;
+    assert_eq!(report.lines(), ["- key laptop of rubi"]);
 }
 
 #[sqlx::test]
@@ -149,6 +179,23 @@ users:
     ");
     let gone = "users: [{username: rubi, personal_access_tokens: [{name: given, ensure: absent}]}]";
     assert_eq!(applied(&pool, gone).await.lines(), ["- token given of rubi"]);
+}
+
+#[sqlx::test]
+async fn a_token_that_one_entry_gives_up_is_free_for_the_next(pool: PgPool) {
+    let tokens = |tokens: &str| format!("users: [{{username: rubi, email: r@x, personal_access_tokens: [{tokens}]}}]");
+    let with = |name: &str, token: &str| format!("{{name: {name}, scopes: [api], token: glpat-{token}}}");
+    // The second row is the older one, so that the order of rows is not that of the document.
+    applied(&pool, &tokens(&format!("{}, {}", with("b", "three"), with("a", "one")))).await;
+    let moved = tokens(&format!("{}, {}, {}", with("a", "two"), with("b", "one"), with("c", "three")));
+    insta::assert_snapshot!(run(&pool, &moved, false).await.unwrap().lines().join("\n"), @"
+    ~ token a of rubi token replaced
+    ~ token b of rubi token replaced
+    + token c of rubi
+    ");
+    let expected = ["glpat-one", "glpat-two", "glpat-three"].map(digest);
+    assert_eq!(rows(&pool, "select token_digest from personal_access_tokens order by id").await, expected.join("\n"));
+    assert_eq!(run(&pool, &moved, false).await.unwrap().changes(), 0);
 }
 
 #[sqlx::test]
