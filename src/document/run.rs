@@ -436,6 +436,9 @@ impl ApplyRun<'_> {
         let users: Vec<UserId> = self.touched_users.iter().copied().collect();
         for (done, some) in users.chunks(derived::USERS_AT_ONCE).enumerate() {
             self.progress("authorizations", done * derived::USERS_AT_ONCE, users.len());
+            if done <= 1 && users.len() > derived::USERS_AT_ONCE {
+                derived::analyze(&mut *self.conn).await?;
+            }
             derived::refresh_authorizations(&mut *self.conn, some, self.now.date_naive()).await?;
         }
         for group in &self.linked {

@@ -56,14 +56,14 @@ pub async fn list(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<HashMap<UserId
           user_details.enterprise_group_id as "enterprise_group?"
         from users
         left join user_details on user_details.user_id = users.id
-        left join lateral (
-          select id, path, name
+        -- Not a lateral look-up of the lowest id: without statistics, PostgreSQL walks the primary key for each user.
+        left join (
+          select distinct on (owner_id) owner_id, id, path, name
           from namespaces
-          where namespaces.owner_id = users.id
-            and namespaces.type = 'User'
-          order by id
-          limit 1
-        ) as personal on true
+          where owner_id = any($1)
+            and type = 'User'
+          order by owner_id, id
+        ) as personal on personal.owner_id = users.id
         where users.id = any($1)
         "#,
         ids
