@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
-use crate::background::repositories::PushedRepositories;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -39,6 +38,8 @@ use crate::http::tasks::RequestTasks;
 use crate::services::check_access::AccessChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
+use crate::services::hook_payload::InstallationUrls;
+use crate::services::pushed_repositories::PushedRepositories;
 use crate::services::replace_recovery_codes::CodeHasher;
 use crate::services::report_push::PushReporter;
 use crate::store::Db;
@@ -159,8 +160,7 @@ pub fn job_state(
 ) -> anyhow::Result<JobState> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let ours = JobSettings {
-        url: settings.gitlab.url(),
-        ssh_prefix: ssh_prefix(settings),
+        urls: InstallationUrls { url: settings.gitlab.url(), ssh_prefix: ssh_prefix(settings) },
         db_key_base: secrets.db_key_base.clone(),
         webhook_timeout: seconds(settings.gitlab.webhook_timeout),
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),

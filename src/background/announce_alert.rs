@@ -3,9 +3,9 @@
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 
-use super::{JobFailure, JobState, attempt, payload};
+use super::{JobFailure, JobState, attempt};
 use crate::domain::ids::AlertId;
-use crate::services::record_alert;
+use crate::services::{hook_payload, record_alert};
 use crate::store::alerts::AlertRow;
 use crate::store::jobs;
 use crate::store::pushed_projects::PushedProject;
@@ -25,6 +25,8 @@ impl TaskHandler for AnnounceAlert {
 }
 
 async fn announce(state: &JobState, id: AlertId) -> Result<(), JobFailure> {
-    let body = |project: &PushedProject, alert: &AlertRow| payload::alert(&state.settings, project, alert).to_string();
+    let body = |project: &PushedProject, alert: &AlertRow| {
+        hook_payload::alert(&state.settings.urls, project, alert).to_string()
+    };
     Ok(record_alert::announce(&state.pool, id, &state.key, state.clock.now(), body).await?)
 }

@@ -13,12 +13,10 @@ pub mod expire_memberships;
 pub mod kas_usage_batcher;
 pub mod last_used;
 pub mod outbound;
-pub mod payload;
 pub mod post_receive;
 pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
-pub mod repositories;
 pub mod sync_scim_members;
 mod upkeep;
 
@@ -40,12 +38,13 @@ use self::outbound::OutboundClient;
 use self::post_receive::PostReceive;
 use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
-use self::repositories::PushedRepositories;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, QueueSettings};
 use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
+use crate::services::hook_payload::InstallationUrls;
+use crate::services::pushed_repositories::PushedRepositories;
 use crate::store::db::RetryPauses;
 use crate::store::{self, Db, jobs};
 
@@ -61,10 +60,8 @@ const RESTART_PAUSE: Duration = Duration::from_secs(10);
 /// What jobs need to know of the installation.
 #[derive(Debug, Clone)]
 pub struct JobSettings {
-    /// The installation's URL.
-    pub url: String,
-    /// What SSH clone URLs start with.
-    pub ssh_prefix: String,
+    /// Where the installation is.
+    pub urls: InstallationUrls,
     /// What columns of hooks are encrypted with.
     pub db_key_base: SecretString,
     /// Seconds that the receiver of a hook may take.

@@ -68,7 +68,7 @@ impl OutboundClient {
             .header("x-gitlab-event", event(delivery))
             .header("x-gitlab-webhook-uuid", uuid::Uuid::new_v4().to_string())
             .header("x-gitlab-event-uuid", delivery.event.to_string())
-            .header("x-gitlab-instance", &settings.url)
+            .header("x-gitlab-instance", &settings.urls.url)
             .body(delivery.body.clone());
         if let Some(token) = delivery.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty())
         {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use graphile_worker::WorkerUtils;
 use graphile_worker::worker_utils::types::CleanupTask;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{Db, Result};
@@ -153,7 +153,6 @@ pub async fn list(db: impl PgExecutor<'_>, state: Option<&str>, limit: i64) -> R
 
 /// Gives jobs that nobody works on all their attempts again, from now on. Answers with those that there were.
 pub async fn retry(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>> {
-    let mut transaction = db.begin().await?;
     let rescheduled: Vec<i64> = sqlx::query_scalar(
         "select rescheduled.id
          from graphile_worker.jobs
@@ -169,11 +168,10 @@ pub async fn retry(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>> {
     .bind(DELIVER_WEBHOOK)
     .bind(max_attempts(DELIVER_WEBHOOK))
     .bind(max_attempts(POST_RECEIVE))
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *db)
     .await?;
     // Workers wake up by themselves once a second; this is sooner.
-    sqlx::query("select pg_notify('jobs:insert', '{\"count\":1}')").execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    sqlx::query("select pg_notify('jobs:insert', '{\"count\":1}')").execute(db).await?;
     Ok(rescheduled)
 }
 

@@ -7,6 +7,8 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+use crate::domain::membership::JoinRules;
+use crate::domain::user_type::UserType;
 
 /// What one can be a member of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,14 +102,13 @@ pub async fn list(
     Ok(members)
 }
 
-/// Domains and the users who have addresses in them.
+/// What decides by their addresses whether users may become members.
 #[derive(Debug, Clone, Default)]
 pub struct AddressRules {
-    /// The domains that the root group around a namespace takes members from, in lower case; none for those that take
-    /// all.
-    pub domains: HashMap<NamespaceId, Vec<String>>,
-    /// The domains of users' first addresses, in lower case; none for bots, who have no addresses of their own.
-    pub addresses: HashMap<UserId, Option<String>>,
+    /// What the root group around a namespace asks of addresses; nothing for those that take all.
+    pub rules: HashMap<NamespaceId, JoinRules>,
+    /// Users' kinds and first addresses.
+    pub users: HashMap<UserId, (UserType, String)>,
 }
 
 /// What decides whether these users may become members in these namespaces.
@@ -115,7 +116,7 @@ pub async fn list_address_rules(conn: &mut PgConnection, namespaces: &[i64], use
     let mut rules = AddressRules::default();
     let domains = sqlx::query!(
         r#"
-        select namespaces.id, lower(allowed_email_domains.domain) as "domain!"
+        select namespaces.id, allowed_email_domains.domain as "domain!"
         from namespaces
         join allowed_email_domains on allowed_email_domains.group_id = namespaces.traversal_ids[1]
         where namespaces.id = any($1)
@@ -125,22 +126,14 @@ pub async fn list_address_rules(conn: &mut PgConnection, namespaces: &[i64], use
     .fetch_all(&mut *conn)
     .await?;
     for row in domains {
-        rules.domains.entry(NamespaceId(row.id)).or_default().push(row.domain);
+        rules.rules.entry(NamespaceId(row.id)).or_default().email_domains.push(row.domain);
     }
-    if rules.domains.is_empty() {
+    if rules.rules.is_empty() {
         return Ok(rules);
     }
-    let addresses = sqlx::query!(
-        r#"
-        select id, case when user_type <> 6 then lower(split_part(email, '@', -1)) end as domain
-        from users
-        where id = any($1)
-        "#,
-        users
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    rules.addresses = addresses.into_iter().map(|row| (UserId(row.id), row.domain)).collect();
+    let addresses = sqlx::query!("select id, user_type, email from users where id = any($1)", users);
+    let addresses = addresses.fetch_all(&mut *conn).await?.into_iter();
+    rules.users = addresses.map(|row| (UserId(row.id), (UserType::from_number(row.user_type), row.email))).collect();
     Ok(rules)
 }
 

@@ -87,13 +87,10 @@ pub(crate) struct MemberSet {
 }
 
 impl MemberSet {
-    /// Whether the root group around it takes members with the user's address. Bots have none of their own.
+    /// Whether the root group around it takes members with the user's address.
     fn admits_address(&self, source: MemberSource, user: UserId) -> bool {
-        let Some(domains) = self.rules.domains.get(&source.namespace()) else { return true };
-        match self.rules.addresses.get(&user) {
-            None | Some(None) => true,
-            Some(Some(domain)) => domains.contains(domain),
-        }
+        let (rules, user) = (self.rules.rules.get(&source.namespace()), self.rules.users.get(&user));
+        rules.zip(user).is_none_or(|(rules, (user_type, email))| rules.admits_address(*user_type, email))
     }
 }
 

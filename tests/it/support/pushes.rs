@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use gatehouse::background::repositories::PushedRepositories;
 use gatehouse::background::{self, JobSettings, JobState};
+use gatehouse::services::hook_payload::InstallationUrls;
+use gatehouse::services::pushed_repositories::PushedRepositories;
 use gatehouse::store::{self, Db};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -62,8 +63,7 @@ impl Working {
     /// Begins to work on the queue by way of these connections.
     pub fn over(app: &TestApp, db: Db) -> Self {
         let settings = JobSettings {
-            url: "http://localhost".to_owned(),
-            ssh_prefix: "git@localhost:".to_owned(),
+            urls: InstallationUrls { url: "http://localhost".to_owned(), ssh_prefix: "git@localhost:".to_owned() },
             db_key_base: app.secrets.db_key_base.clone(),
             webhook_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(5),

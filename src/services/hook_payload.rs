@@ -8,12 +8,20 @@
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-use super::JobSettings;
-use super::repositories::{ChangedFiles, NewCommits, committed_at};
+use super::pushed_repositories::{ChangedFiles, NewCommits, committed_at};
 use crate::domain::push::{RefChange, RefType, is_zero};
 use crate::gitaly::GitalyCommit;
 use crate::store::alerts::AlertRow;
 use crate::store::pushed_projects::{PushAuthor, PushedProject};
+
+/// Where an installation is.
+#[derive(Debug, Clone)]
+pub struct InstallationUrls {
+    /// Its URL.
+    pub url: String,
+    /// What SSH clone URLs start with.
+    pub ssh_prefix: String,
+}
 
 /// Bytes that a body may have; GitLab sends none that is longer.
 pub const LONGEST: usize = 25 << 20;
@@ -39,7 +47,7 @@ pub struct PushPayload<'a> {
 
 /// The body for one change of a ref.
 #[must_use]
-pub fn push(settings: &JobSettings, push: &PushPayload<'_>) -> Value {
+pub fn push(urls: &InstallationUrls, push: &PushPayload<'_>) -> Value {
     let PushPayload { project, author, change, brought, .. } = push;
     let kind = match change.short_name() {
         Some((RefType::Tag, _)) => "tag_push",
@@ -50,9 +58,9 @@ pub fn push(settings: &JobSettings, push: &PushPayload<'_>) -> Value {
         Some(commit) => Some(commit),
         None => Some(change.new),
     };
-    let url = format!("{}/{}", settings.url, project.path);
-    let git_http_url = http_clone_url(settings, project);
-    let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
+    let url = format!("{}/{}", urls.url, project.path);
+    let git_http_url = http_clone_url(urls, project);
+    let git_ssh_url = format!("{}{}.git", urls.ssh_prefix, project.path);
     let none = ChangedFiles::default();
     let files = push.files.iter().chain(std::iter::repeat(&none));
     let commits = brought.iter().flat_map(|brought| &brought.commits).zip(files);
@@ -72,7 +80,7 @@ pub fn push(settings: &JobSettings, push: &PushPayload<'_>) -> Value {
         "user_email": author.public_email,
         "user_avatar": Value::Null,
         "project_id": project.id.0,
-        "project": project_of(settings, project),
+        "project": project_of(urls, project),
         "commits": commits,
         "total_commits_count": brought.map_or(0, |brought| brought.total),
         "push_options": push.push_options,
@@ -91,7 +99,7 @@ pub fn push(settings: &JobSettings, push: &PushPayload<'_>) -> Value {
 /// The body for a push as a whole, which hooks of the instance hear of once.
 #[must_use]
 pub fn repository_update(
-    settings: &JobSettings,
+    urls: &InstallationUrls,
     project: &PushedProject,
     author: &PushAuthor,
     changes: &[RefChange<'_>],
@@ -107,7 +115,7 @@ pub fn repository_update(
         "user_email": author.email,
         "user_avatar": Value::Null,
         "project_id": project.id.0,
-        "project": project_of(settings, project),
+        "project": project_of(urls, project),
         "changes": changes.collect::<Vec<Value>>(),
         "refs": refs,
     })
@@ -115,13 +123,13 @@ pub fn repository_update(
 
 /// The body for a new alert.
 #[must_use]
-pub fn alert(settings: &JobSettings, project: &PushedProject, alert: &AlertRow) -> Value {
+pub fn alert(urls: &InstallationUrls, project: &PushedProject, alert: &AlertRow) -> Value {
     json!({
         "object_kind": "alert",
-        "project": project_of(settings, project),
+        "project": project_of(urls, project),
         "object_attributes": {
             "title": alert.title,
-            "url": format!("{}/{}/-/alert_management/{}/details", settings.url, project.path, alert.iid),
+            "url": format!("{}/{}/-/alert_management/{}/details", urls.url, project.path, alert.iid),
             "severity": alert.severity,
             "events": alert.events,
             "status": alert.status,
@@ -130,10 +138,10 @@ pub fn alert(settings: &JobSettings, project: &PushedProject, alert: &AlertRow) 
     })
 }
 
-fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
-    let url = format!("{}/{}", settings.url, project.path);
-    let git_ssh_url = format!("{}{}.git", settings.ssh_prefix, project.path);
-    let git_http_url = http_clone_url(settings, project);
+fn project_of(urls: &InstallationUrls, project: &PushedProject) -> Value {
+    let url = format!("{}/{}", urls.url, project.path);
+    let git_ssh_url = format!("{}{}.git", urls.ssh_prefix, project.path);
+    let git_http_url = http_clone_url(urls, project);
     json!({
         "id": project.id.0,
         "name": project.name,
@@ -154,8 +162,8 @@ fn project_of(settings: &JobSettings, project: &PushedProject) -> Value {
     })
 }
 
-fn http_clone_url(settings: &JobSettings, project: &PushedProject) -> String {
-    format!("{}/{}.git", project.http_clone_root.as_ref().unwrap_or(&settings.url), project.path)
+fn http_clone_url(urls: &InstallationUrls, project: &PushedProject) -> String {
+    format!("{}/{}.git", project.http_clone_root.as_ref().unwrap_or(&urls.url), project.path)
 }
 
 fn commit(project_url: &str, commit: &GitalyCommit, files: &ChangedFiles) -> Value {
