@@ -43,6 +43,7 @@ select
   actor.accepted_term_id as "accepted_term_id?",
   actor.last_activity_on as "last_activity_on?",
   case
+    -- Directory users have no password here that could expire (allowed.md 2.1), so only an expiry makes it matter.
     when actor.password_expires_at is not null
     then exists (
       select
@@ -73,6 +74,7 @@ select
   project.hidden as "hidden?",
   project.archived as "archived?",
   case
+    -- An archived project may be downloaded (allowed.md 2.3), so what is above it matters to pushes alone.
     when attempt.push
     then exists (
       select
@@ -90,10 +92,12 @@ select
   features.snippets_access_level as "snippets_level?",
   route.path as "full_path?",
   coalesce(namespace.traversal_ids[1], namespace.id) as "root_id?",
+  -- Beside the level: an old database may hold less for the owner of a personal namespace (schema.md 1.5).
   namespace.type = 'User' and namespace.owner_id = actor.id as "owns_namespace?",
   root_settings.enabled_git_access_protocol as "root_protocol?",
   root_settings.enforce_ssh_certificates as "enforce_ssh_certificates?",
   array(
+    -- Ranges are set on a top-level group and hold for all below it (schema.md 5).
     select ip_restrictions.range
     from ip_restrictions
     where ip_restrictions.group_id = coalesce(namespace.traversal_ids[1], namespace.id)
@@ -105,6 +109,7 @@ select
       and project_authorizations.project_id = project.id
   ) as "level?",
   case
+    -- Null where the key is not linked: such a key reads as a stranger, a linked one by right (allowed.md 2.2).
     when key.type = 'DeployKey'
     then (
       select bool_or(deploy_keys_projects.can_push)
@@ -130,6 +135,7 @@ select
         select
           case
             when namespaces.type = 'User' and namespaces.owner_id = actor.id
+            -- 50 is Owner.
             then 50
             else (
               select max(project_authorizations.access_level)
@@ -145,6 +151,7 @@ select
           and not projects.archived
           and projects.marked_for_deletion_at is null
           and not coalesce(projects.pending_delete, false)
+          -- A project without such a row has its repository enabled (20).
           and coalesce(project_features.repository_access_level, 20) > 0
           and not exists (
             select
@@ -155,9 +162,11 @@ select
         offset 0
       ) as target
       where merge_requests.source_project_id = project.id
+        -- 1 is opened; as in index_merge_requests_on_source_that_allows_collaboration.
         and merge_requests.state_id = 1
         and merge_requests.allow_maintainer_to_push
         and merge_requests.target_project_id <> merge_requests.source_project_id
+        -- 30 is Developer, who may push there.
         and target.level >= 30
     )
   end as "collaborations?: Json<Vec<CollaborationRow>>",
@@ -242,12 +251,15 @@ left join (
   from application_settings
   order by id desc
   limit 1
+-- Outer, for without a row of settings each attempt still has its row.
 ) as settings on true
 left join keys as key
   on key.id = attempt.key_id
+  -- A key that only signs (2) is not found. Whose key is unknown is nobody, and not refused (allowed.md 0).
   and key.usage_type in (0, 1)
 left join lateral (
   select coalesce(
+    -- At most one of the four ways of naming somebody is given, so none stands in for another (allowed.md 1.2).
     key.user_id,
     attempt.user_id,
     (
@@ -272,6 +284,7 @@ left join lateral (
         select users.id
         from users
         where users.state = 'active'
+          -- 5 is the ghost.
           and users.user_type = 5
         order by users.id
         limit 1
@@ -284,6 +297,7 @@ left join users as actor on actor.id = acting.id
 left join snippets as snippet on snippet.id = attempt.snippet_id
 left join lateral (
   select coalesce(
+    -- Exact path, any letter case, former path: that order is the contract's (allowed.md 1.3).
     attempt.project_id,
     (
       select routes.source_id
@@ -335,6 +349,7 @@ left join lateral (
       limit 1
     )
   ) as id
+  -- A project that is itself named like a wiki goes first; what is before the suffix is asked only without one.
   where named.id is null
     and attempt.stem is not null
   offset 0
@@ -343,6 +358,7 @@ left join projects as project
   on project.id = coalesce(
     named.id,
     stemmed.id,
+    -- With a path before it, a snippet must belong to that project and brings none of its own (allowed.md 1.3).
     case when attempt.stem is null then snippet.project_id end
   )
 left join project_features as features on features.project_id = project.id

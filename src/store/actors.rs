@@ -94,6 +94,7 @@ pub async fn find_acting_user(db: impl PgExecutor<'_>, actor: &ActorName) -> Res
             limit 1
           ),
           (
+            -- User type 5 is the ghost, who stands in for the creator of a deploy key.
             select ghost.id
             from keys
             join users as ghost on ghost.state = 'active' and ghost.user_type = 5

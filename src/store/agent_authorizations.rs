@@ -142,6 +142,7 @@ pub async fn list_user_access(
     let rows = sqlx::query!(
         r#"
         select
+          -- Also where the user is nothing: the configuration is judged before the user (kas.md 2.12).
           opened.project_id as "id!",
           false as "is_group!",
           opened.config as "config!: Json<Value>",
@@ -164,6 +165,7 @@ pub async fn list_user_access(
           coalesce(
             greatest(
               (
+                -- Groups have no table of effective levels as projects have.
                 select max(members.access_level)
                 from members
                 where members.user_id = $2
@@ -172,6 +174,7 @@ pub async fn list_user_access(
                   and gatehouse_is_active_member(members, $3)
               ),
               (
+                -- A group share reaches direct members of the invited group alone (schema.md 1.5).
                 select max(least(members.access_level, links.group_access))
                 from group_group_links as links
                 join members
@@ -188,6 +191,7 @@ pub async fn list_user_access(
         from agent_user_access_group_authorizations as opened
         join namespaces on namespaces.id = opened.group_id
         where opened.agent_id = $1
+        -- Projects before groups, so that an answer does not change from call to call.
         order by 2, 1
         "#,
         agent.0,

@@ -36,6 +36,7 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
     let stale = sqlx::query!(
         r#"
         with recursive
+        -- Up from each given namespace to its root: full paths and names begin with those of what is above.
         chain as (
           select id as start, id, parent_id, path, name, 0 as height
           from namespaces
@@ -64,6 +65,7 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
           set traversal_ids = tree.ids
           from tree
           where namespaces.id = tree.id
+            -- A row that is right already is not written, so most of a large tree stays as it is.
             and namespaces.traversal_ids <> tree.ids
         ),
         wanted as (
@@ -76,6 +78,7 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
           from tree
           join namespaces on namespaces.id = tree.id
           left join projects on projects.project_namespace_id = tree.id
+          -- The route of a project namespace is its project's; until that is there, it has none (schema.md 1.4).
           where projects.id is not null
             or namespaces.type <> 'Project'
         )
@@ -87,6 +90,7 @@ pub async fn refresh_namespaces(conn: &mut PgConnection, ids: &[NamespaceId]) ->
           wanted.source_id as "source_id!",
           routes.path as "old_path?"
         from wanted
+        -- Outer, for what is new has no route yet, and a route of nulls is distinct from any that is wanted.
         left join routes on routes.source_type = wanted.source_type and routes.source_id = wanted.source_id
         where (routes.path, routes.name, routes.namespace_id) is distinct from (wanted.path, wanted.name, wanted.id)
         "#,
@@ -227,6 +231,7 @@ pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId])
             from namespaces
             where id = any($1)
             union
+            -- Walked up from here too: members of the groups around an invited group reach the project as well.
             select invited.id, invited.parent_id, invited.type, invited.owner_id
             from projects
             join project_group_links on project_group_links.project_id = projects.id
@@ -240,17 +245,20 @@ pub async fn users_reaching(db: impl PgExecutor<'_>, namespaces: &[NamespaceId])
         )
         select owner_id as "id!"
         from around
+        -- A personal namespace has no membership row of its owner.
         where type = 'User'
           and owner_id is not null
         union
         select members.user_id
         from around
+        -- This column names groups and project namespaces alike, where source_id needs the type beside it.
         join members on members.member_namespace_id = around.id
         where members.user_id is not null
         union
         select members.user_id
         from around
         join group_group_links on group_group_links.shared_group_id = around.id
+        -- Those above the invited group are left out: a group share reaches direct members alone (schema.md 1.5).
         join members on members.member_namespace_id = group_group_links.shared_with_group_id
         where members.user_id is not null
         order by 1
@@ -303,6 +311,7 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
           from people
           join members on members.user_id = people.user_id
           where gatehouse_is_active_member(members, $2)
+            -- Minimal access (5) gives nothing in any project.
             and members.access_level > 5
         ),
         reached as (
@@ -314,6 +323,7 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
             select
               memberships.user_id,
               group_group_links.shared_group_id,
+              -- Of memberships and not of what is reached: a group share reaches direct members alone (schema.md 1.5).
               least(memberships.access_level, group_group_links.group_access)
             from memberships
             join group_group_links on group_group_links.shared_with_group_id = memberships.source_id
@@ -322,6 +332,7 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
               and (group_group_links.expires_at is null or group_group_links.expires_at > $2)
           )
           union
+          -- Plain union: a group that is reached at one level in two ways is walked down once.
           select reached.user_id, subgroup.id, reached.access_level
           from reached
           join namespaces as subgroup on subgroup.parent_id = reached.group_id
@@ -353,6 +364,7 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
           join project_group_links on project_group_links.group_id = levels.group_id
           join projects on projects.id = project_group_links.project_id
           join namespaces as home on home.id = projects.namespace_id
+          -- The lock stops links of projects, also those that were made before it was set (schema.md 1.5).
           where home.share_with_group_lock is not true
             and project_group_links.group_access > 5
             and (project_group_links.expires_at is null or project_group_links.expires_at > $2)
@@ -380,6 +392,7 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
           insert into user_details (user_id, project_authorizations_recalculated_at)
           select users.id, now()
           from people
+          -- A user may be gone, and a row of details may not outlive the user.
           join users on users.id = people.user_id
           on conflict (user_id) do update
           set project_authorizations_recalculated_at = excluded.project_authorizations_recalculated_at

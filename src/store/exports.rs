@@ -22,6 +22,7 @@ pub async fn list_people(db: impl PgExecutor<'_>, usernames: Option<&[String]>) 
         r#"
         select id
         from users
+        -- 0 is a human.
         where user_type = 0
           and username is not null
           and ($1::text[] is null or lower(username) = any($1))
@@ -274,6 +275,7 @@ all_entries! {
         'repository', case when repositories.snippet_id is null then 'absent' else 'present' end
       ) as "entry!"
     from snippets
+    -- 0 is a human: no document has a bot.
     join users on users.id = snippets.author_id and users.user_type = 0
     left join routes on routes.source_type = 'Project' and routes.source_id = snippets.project_id
     left join snippet_repositories as repositories on repositories.snippet_id = snippets.id

@@ -50,10 +50,12 @@ pub async fn list_joining_users(
             select
             from members
             where source_type = 'Namespace'
+              -- Of this very group: who inherits a membership may get one of their own.
               and source_id = $1
               and members.user_id = users.id
               and gatehouse_is_active_member(members, $3)
           ) as "is_member!",
+          -- No provider that enforces single sign-on and at which the user has no account: true where none enforces it.
           not exists (
             select
             from saml_providers
@@ -74,6 +76,7 @@ pub async fn list_joining_users(
               and group_scim_identities.active is false
           ) as "is_deprovisioned!"
         from users
+        -- Providers and SCIM belong to the top-level group, whose rules hold for all below it.
         cross join (select coalesce(traversal_ids[1], id) as id from namespaces where id = $1) as root
         where users.id = any ($2)
         "#,

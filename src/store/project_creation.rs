@@ -24,6 +24,7 @@ pub async fn find_parent(
           case when namespaces.type = 'User' then namespaces.owner_id end as "owner_id?",
           namespaces.project_creation_level,
           users.projects_limit,
+          -- Compared with the limit for a personal namespace only: there all projects are its owner's.
           (select count(*) from projects where projects.namespace_id = namespaces.id) as "projects!",
           greatest(
             (
@@ -35,6 +36,7 @@ pub async fn find_parent(
                 and gatehouse_is_active_member(members, $3)
             ),
             (
+              -- A group share reaches direct members of the invited group alone (schema.md 1.5).
               select max(least(members.access_level, links.group_access))
               from group_group_links as links
               join members
@@ -53,6 +55,7 @@ pub async fn find_parent(
               join namespaces as above_namespaces on above_namespaces.id = above.namespace_id
               where above.namespace_id = any (namespaces.traversal_ids)
                 and above.default_branch_name <> ''
+              -- The longest chain of ids is the nearest namespace: what it says goes before what is said above it.
               order by cardinality(above_namespaces.traversal_ids) desc
               limit 1
             ),
@@ -75,11 +78,14 @@ pub async fn find_parent(
         from routes
         join namespaces on namespaces.id = routes.source_id
         join users on users.id = $2
+        -- Outer, for a namespace need not have settings, and then restricts nothing.
         left join namespace_settings as root_settings
           on root_settings.namespace_id = coalesce(namespaces.traversal_ids[1], namespaces.id)
         where routes.source_type = 'Namespace'
           and lower(routes.path) = lower($1)
+          -- Not a project namespace: nothing is made in a project.
           and namespaces.type in ('User', 'Group')
+        -- Paths may differ in letter case alone: the exact one goes first (schema.md 1.4).
         order by routes.path = $1 desc, routes.id
         limit 1
         "#,

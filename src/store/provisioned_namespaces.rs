@@ -143,10 +143,12 @@ pub async fn find_standing(
         r#"
         with
         groups as (
+          -- The namespace and all above it: a level in any of them holds here.
           select unnest(traversal_ids) as id, traversal_ids
           from namespaces
           where id = $1
         ),
+        -- From the user's side, who has few memberships where a group may have very many.
         memberships as (
           select members.source_id, members.access_level
           from members
@@ -168,6 +170,7 @@ pub async fn find_standing(
         )
         select
           namespaces.visibility_level,
+          -- A group has no owner_id, and to compare with null gives null.
           coalesce(namespaces.owner_id = $2, false) as "personal!",
           coalesce((select max(access_level) from levels), 0) as "level!",
           -- Whoever is a member of something below sees the way to it.

@@ -12,6 +12,7 @@ select
                 jsonb_build_object(
                   'access_level', push.access_level,
                   'user_id', push.user_id,
+                  -- Null for a row that is not about a group, which tells it from a group that the user is not in.
                   'group_member', case
                     when push.group_id is not null
                     then exists (
@@ -22,6 +23,7 @@ select
                         and members.user_id = $2
                         and members.source_type = 'Namespace'
                         and gatehouse_is_active_member(members, $3)
+                        -- Minimal access (5) is no membership.
                         and members.access_level >= 10
                     )
                   end,
@@ -79,6 +81,7 @@ select
       )
       from protected_branches
       where protected_branches.project_id = projects.id
+        -- Groups below the top-level one protect no branches of their projects (allowed.md 3.3.2).
         or protected_branches.namespace_id = namespaces.traversal_ids[1]
     ),
     '[]'
@@ -126,6 +129,7 @@ select
     select merge_requests.in_progress_merge_commit_sha || ' ' || merge_requests.target_branch
     from merge_requests
     where merge_requests.target_project_id = projects.id
+      -- 4 is locked, as while it is merged (allowed.md R12), and as in the partial index on the target and that state.
       and merge_requests.state_id = 4
       and merge_requests.in_progress_merge_commit_sha = any ($4)
   ) as "merges!",
@@ -133,8 +137,10 @@ select
     select configurations.policy_yaml
     from security_orchestration_policy_configurations as configurations
     where configurations.project_id = projects.id
+      -- Unlike protections, policies add up from each level (allowed.md R14).
       or configurations.namespace_id = any (namespaces.traversal_ids)
   ) as "policies!",
+  -- An empty object says nothing, and must not hide what the older column or the instance says (schema.md 11).
   nullif(namespace_settings.default_branch_protection_defaults, '{}') as "group_protection_defaults?",
   namespaces.default_branch_protection as "group_protection?",
   nullif(settings.default_branch_protection_defaults, '{}') as "instance_protection_defaults?",
@@ -146,6 +152,7 @@ select
       join namespaces as above_namespaces on above_namespaces.id = above.namespace_id
       where above.namespace_id = any (namespaces.traversal_ids)
         and above.default_branch_name <> ''
+      -- The longest chain of ids is the nearest namespace, here and below: what it says goes before what is said above.
       order by cardinality(above_namespaces.traversal_ids) desc
       limit 1
     ),
@@ -193,6 +200,7 @@ select
   rule.commit_committer_check as "committer_check?",
   rule.commit_committer_name_check as "committer_name_check?",
   case
+    -- Names and addresses are read only where a rule compares them.
     when rule.commit_committer_name_check
     then (select users.name from users where users.id = $2)
   end as "pusher_name?",
@@ -229,6 +237,7 @@ left join lateral (
   order by id desc
   limit 1
 ) as settings on true
+-- One rule counts, the nearest: the project's own, a group's, or the instance's sample. Rules do not add up.
 left join push_rules as rule
   on rule.id = coalesce(
     (select own.id from push_rules as own where own.project_id = projects.id order by own.id desc limit 1),

@@ -35,6 +35,7 @@ pub async fn find_project(
           projects.printing_merge_request_link_enabled as prints_links,
           project_features.merge_requests_access_level as "merge_requests_access_level?",
           coalesce(
+            -- What was last seen in the repository; settings only say how a new one begins.
             project_default_branches.name,
             (
               select nullif(namespace_settings.default_branch_name, '')
@@ -42,6 +43,7 @@ pub async fn find_project(
               join namespace_settings on namespace_settings.namespace_id = above.id
               where above.id = any (namespaces.traversal_ids)
                 and namespace_settings.default_branch_name <> ''
+              -- The longest chain of ids is the nearest namespace: what it says goes before what is said above it.
               order by cardinality(above.traversal_ids) desc
               limit 1
             ),
@@ -54,11 +56,13 @@ pub async fn find_project(
               where project_authorizations.project_id = projects.id
                 and project_authorizations.user_id = $4
             ),
+            -- 50 is Owner: an old database may hold less for the owner of a personal namespace (schema.md 1.5).
             case when namespaces.owner_id = $4 then 50 end
           ) as access_level
         from projects
         join routes on routes.source_id = projects.id and routes.source_type = 'Project'
         join namespaces on namespaces.id = projects.namespace_id
+        -- Outer, for a project without such a row has all its features.
         left join project_features on project_features.project_id = projects.id
         left join project_default_branches on project_default_branches.project_id = projects.id
         where projects.id = coalesce(

@@ -101,14 +101,17 @@ pub async fn list(
             scim_group_uid as uid,
             row_number() over (
               order by
+                -- An order that is not asked for is null in each row and decides nothing; ids settle the rest.
                 case when $4 and not $5 then min(saml_group_name) end,
                 case when $4 and $5 then min(saml_group_name) end desc,
                 case when $5 then -min(id) else min(id) end
             ) as place,
+            -- The links of a group have one name.
             min(saml_group_name) as name,
             min(created_at) as created_at,
             max(updated_at) as updated_at
           from saml_group_links
+          -- A link that no provider has taken over is no group of it.
           where scim_group_uid is not null
             and ($1::text is null or saml_group_name = $1)
           group by scim_group_uid
@@ -126,6 +129,7 @@ pub async fn list(
           page.name as "name?",
           page.created_at as "created_at?",
           page.updated_at as "updated_at?"
+        -- One row at least, so that the total is known where the page is empty.
         from (values (1)) as always (row)
         left join page on true
         order by page.place
@@ -179,6 +183,7 @@ pub async fn update_members(db: impl PgExecutor<'_>, uid: Uuid, change: &ScimMem
         with added as (
           select user_id
           from scim_identities
+          -- As in gatehouse_unique_scim_identities_on_lower_extern_uid, which an array of ids can use.
           where group_id is null
             and lower(extern_uid) = any (array(select lower(id) from unnest($2::text[]) as id))
         ),
@@ -191,6 +196,7 @@ pub async fn update_members(db: impl PgExecutor<'_>, uid: Uuid, change: &ScimMem
         gone as (
           delete from scim_group_memberships
           where scim_group_uid = $1
+            -- Two ids may be of one user; being in wins, so nobody is both in gone and in added.
             and user_id not in (select user_id from added)
             and ($4 or user_id in (select user_id from removed))
           returning user_id
@@ -206,6 +212,7 @@ pub async fn update_members(db: impl PgExecutor<'_>, uid: Uuid, change: &ScimMem
           select user_id, true as leaves
           from gone
           union all
+          -- Also who was in already: said again, it mends what somebody else took away.
           select user_id, false
           from added
         ),
@@ -219,8 +226,10 @@ pub async fn update_members(db: impl PgExecutor<'_>, uid: Uuid, change: &ScimMem
           select linked.group_id, concerned.user_id, concerned.leaves
           from linked
           cross join concerned
+          -- Marks are locked in one order by everybody, so that two writers never wait for each other.
           order by 1, 2
           on conflict (group_id, user_id) do update
+          -- A mark that waits may say that access is to end; a later one that gives access must not hide it.
           set leaves = scim_member_syncs.leaves or excluded.leaves
           returning group_id
         )

@@ -24,10 +24,12 @@ pub async fn find_email_owner(db: impl PgExecutor<'_>, scope: ScimScope, email: 
           select
             users.id,
             users.confirmed_at is not null
+              -- Equal times mean that nothing but a group's provider has confirmed the address.
               and ($1::bigint is null or users.confirmed_at is distinct from user_details.confirmed_by_group_scim_at)
               as is_confirmed,
             1 as place
           from users
+          -- Outer, for most users have no row of details.
           left join user_details on user_details.user_id = users.id
           where lower(users.email) = lower($2)
           union all
@@ -35,6 +37,7 @@ pub async fn find_email_owner(db: impl PgExecutor<'_>, scope: ScimScope, email: 
           from emails
           where lower(email) = lower($2)
             and confirmed_at is not null
+          -- Of both halves: an address may be the first of one user and a confirmed further one of another.
           order by is_confirmed desc, place, id
           limit 1
         ),
@@ -51,6 +54,7 @@ pub async fn find_email_owner(db: impl PgExecutor<'_>, scope: ScimScope, email: 
           select saml_providers.group_id
           from found
           join identities as identity on identity.user_id = found.id
+          -- Outer, for an identity at a provider of the installation belongs to no group.
           left join saml_providers on saml_providers.id = identity.saml_provider_id
           union all
           select user_details.provisioned_by_group_id
@@ -62,6 +66,7 @@ pub async fn find_email_owner(db: impl PgExecutor<'_>, scope: ScimScope, email: 
           users.id,
           coalesce(users.username, '') as "username!",
           found.is_confirmed as "is_confirmed!",
+          -- Not with = and <>: null is a tenant as well.
           exists (select from tenants where group_id is not distinct from $1::bigint) as "is_known_here!",
           exists (select from tenants where group_id is distinct from $1::bigint) as "is_known_elsewhere!"
         from found

@@ -24,6 +24,7 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
           from within
           join group_group_links on group_group_links.shared_group_id = within.id
           where (group_group_links.expires_at is null or group_group_links.expires_at > $3)
+            -- Through a link of Guest (10) everybody is a guest at most.
             and (not $2 or group_group_links.group_access > 10)
           union
           select project_group_links.group_id
@@ -36,6 +37,7 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
         places as (
           select id from within
           union
+          -- Who inherits the membership of an invited group takes a seat too.
           select unnest(namespaces.traversal_ids)
           from invited
           join namespaces on namespaces.id = invited.id
@@ -45,6 +47,7 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
           from members
           where members.member_namespace_id = any (array(select id from places))
             and gatehouse_is_active_member(members, $3)
+            -- Minimal access (5) takes no seat, as the index says.
             and members.access_level > 5
             and (
               not $2
@@ -53,6 +56,7 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
                 select
                 from member_roles
                 where member_roles.id = members.member_role_id
+                  -- A custom role on top of Guest may give enough to count.
                   and member_roles.occupies_seat
               )
             )
@@ -63,6 +67,8 @@ pub async fn count(db: impl PgExecutor<'_>, group: NamespaceId, exclude_guests: 
           select
           from users
           where users.id = people.user_id
+            -- 0 is a human, 4 a service user; no other type takes a seat.
+            -- Asked for those without a seat, for they are few and have an index: gatehouse_users_without_seat.
             and (users.state <> 'active' or users.user_type not in (0, 4))
         )
         "#,

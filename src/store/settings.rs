@@ -129,7 +129,9 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
             allow_local_requests_from_system_hooks = stated.allow_local_requests_from_system_hooks,
             default_project_visibility = stated.default_project_visibility,
             updated_at = now() at time zone 'utc'
+        -- One JSON text in place of a parameter for each column; the table itself gives the types.
         from jsonb_populate_record(null::application_settings, $1) as stated
+        -- The row that all readers take: of several the newest (schema.md 11).
         where application_settings.id = (select max(id) from application_settings)
         ",
         Json(row) as _

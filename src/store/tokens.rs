@@ -121,6 +121,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
           owner.user_type,
           owner.admin,
           coalesce(
+            -- Of several rows of settings the newest counts (schema.md 11).
             (select admin_mode from application_settings order by application_settings.id desc limit 1),
             false
           ) as "admin_mode!"
@@ -128,6 +129,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
         join users as owner on owner.id = token.user_id
         where token.token_digest = $1
           and not (
+            -- 0 is a human: bots and service accounts keep their tokens, for these are all that they act with.
             owner.user_type = 0
             and (
               coalesce(
@@ -140,6 +142,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
                 false
               )
               or exists (
+                -- A group says it of its enterprise users alone, wherever they use the token.
                 select
                 from user_details
                 join namespace_settings on namespace_settings.namespace_id = user_details.enterprise_group_id

@@ -104,6 +104,7 @@ pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> 
     let row = sqlx::query!(
         r#"
         with numbered as (
+          -- Each of the two rows names the other, so one of the ids is drawn before either is written.
           select nextval('vulnerabilities_id_seq') as vulnerability_id
         ),
         occurrence as (
@@ -116,6 +117,7 @@ pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> 
             $1, $2, $3, $4, vulnerability_id, $5, $6, $7, $8, $9, 'cluster_image_scanning:1.0', $10, $11::text::jsonb,
             $12, $13, $14, $14
           from numbered
+          -- All that follows reads from this row, so who loses the race writes nothing here (kas.md 4.3).
           on conflict (uuid) do nothing
           returning id, vulnerability_id
         ),
@@ -136,6 +138,7 @@ pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> 
           from occurrence
           cross join unnest($16::bigint[]) as identifiers (id)
         ),
+        -- What GitLab lists and filters by. The agent is that of the token, whatever the report says of it.
         read as (
           insert into vulnerability_reads (
             vulnerability_id, project_id, scanner_id, report_type, severity, state, uuid, location_image,
@@ -148,6 +151,7 @@ pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> 
           update cluster_agents
           set has_vulnerabilities = true
           where id = $18
+            -- Only the first report writes the flag: later ones would wait for each other here for nothing.
             and not has_vulnerabilities
             and exists (select 1 from occurrence)
         ),
@@ -159,6 +163,7 @@ pub async fn insert(db: &mut PgConnection, report: &VulnerabilityReport<'_>) -> 
           set has_vulnerabilities = true, updated_at = $14
           where not project_settings.has_vulnerabilities
         )
+        -- All reports of a project meet in this row; its lock makes the count that the quota is compared with exact.
         insert into project_security_statistics (project_id, vulnerability_count)
         select $2, 1
         from vulnerability
@@ -346,15 +351,19 @@ pub async fn resolve_others(
               join vulnerabilities on vulnerabilities.id = vulnerability_reads.vulnerability_id
               where casted_cluster_agent_id = $1
                 and vulnerability_reads.project_id = $2
+                -- As in index_vulnerability_reads_on_agent_and_active: 7 is a scan of images, 1 detected, 4 confirmed.
                 and vulnerability_reads.report_type = 7
                 and vulnerability_reads.state in (1, 4)
+                -- The copy in vulnerability_reads serves the index; this state is the one that counts.
                 and vulnerabilities.state in (1, 4)
                 and not exists (select 1 from unnest($3::uuid[]) as reported (uuid) where reported.uuid = vulnerability_reads.uuid)
+                -- By id and not by what is left, so that the pages end even where others reopen what was resolved.
                 and vulnerabilities.id > $4
               order by vulnerabilities.id
               limit $5
             ),
             held as (
+              -- One order for everybody; the state may have changed while the lock was waited for.
               select id, state
               from vulnerabilities
               where id in (select id from gone)
@@ -367,6 +376,7 @@ pub async fn resolve_others(
               set state = 3, resolved_on_default_branch = true, resolved_at = $6, updated_at = $6
               from held
               where vulnerabilities.id = held.id
+              -- The state before the update, which the transition names.
               returning vulnerabilities.id, held.state
             ),
             read as (

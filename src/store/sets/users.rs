@@ -55,6 +55,7 @@ pub async fn list(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<HashMap<UserId
           user_details.confirmed_by_group_scim_at is not null as "confirmed_by_group_scim!",
           user_details.enterprise_group_id as "enterprise_group?"
         from users
+        -- Outer joins both: a user need not have a row of details, nor a personal namespace.
         left join user_details on user_details.user_id = users.id
         -- Not a lateral look-up of the lowest id: without statistics, PostgreSQL walks the primary key for each user.
         left join (
