@@ -17,7 +17,6 @@ use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
 use crate::http::wire::{GitText, WireText};
 use crate::services::audit_log;
-use crate::store::audit_events;
 
 /// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
 #[derive(Debug, Deserialize)]
@@ -71,8 +70,7 @@ pub async fn create(
     let facts = shell.access.load(subject, now).await?;
     let message = format!("{} ({} over {})", action.0, verb, protocol.0);
     let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
-    audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit_log::log(&event);
+    audit_log::record(&shell.db, &event, now).await?;
     let message = json!({
         "protocol": protocol.0,
         "action": action.0,

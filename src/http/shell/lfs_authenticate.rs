@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
 use crate::http::wire::WireText;
 use crate::services::audit_log;
-use crate::store::{audit_events, lfs};
+use crate::store::lfs;
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
 #[derive(Debug, Deserialize)]
@@ -94,8 +94,7 @@ pub async fn authenticate(
         message: String::new(),
         ip_address: None,
     };
-    audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit_log::log(&event);
+    audit_log::record(&shell.db, &event, now).await?;
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),

@@ -20,7 +20,7 @@ use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
 use crate::http::wire::WireText;
-use crate::services::audit_log;
+use crate::services::{ServiceError, ServiceResult, audit_log};
 use crate::store::lfs;
 
 /// The two halves of the client's Basic credential, and the repository that it asks for.
@@ -79,9 +79,10 @@ pub async fn verify(
     };
     let download = ask(GitCommand::Download);
     let facts = shell.access.load(download.subject(), now).await?;
-    let expires_at = match judge(&shell, &facts, &token, now).await? {
+    let expires_at = match judge(&shell, &facts, &token, now).await {
         Ok(expires_at) => expires_at,
-        Err(verdict) => return refuse(verdict),
+        Err(ServiceError::Refused(verdict)) => return refuse(verdict),
+        Err(ServiceError::Store(error)) => return Err(error.into()),
     };
     let decision = access::decide(&facts, &download);
     if matches!(decision, Decision::Deny(Denial::MayNotUseGit(_))) {
@@ -150,12 +151,14 @@ async fn judge(
     facts: &AccessFacts,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<Result<DateTime<Utc>, LfsTokenRefusal>, ApiError> {
+) -> ServiceResult<DateTime<Utc>, LfsTokenRefusal> {
     let bearer = match facts.actor() {
         AccessActor::User(user) if facts.key.is_none() => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
         // A deploy key that is gone is not found; a user's own key has no such login.
-        AccessActor::User(_) | AccessActor::Nobody => return Ok(Err(LfsTokenRefusal::NoRepository)),
+        AccessActor::User(_) | AccessActor::Nobody => {
+            return Err(ServiceError::Refused(LfsTokenRefusal::NoRepository));
+        }
     };
     let tail = match bearer {
         LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
@@ -164,5 +167,5 @@ async fn judge(
     let project: Option<ProjectId> = facts.project.as_ref().map(|project| project.id);
     let verified =
         tail.and_then(|tail| lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now));
-    Ok(verified.ok_or(LfsTokenRefusal::NotGood))
+    verified.ok_or(ServiceError::Refused(LfsTokenRefusal::NotGood))
 }
