@@ -2,10 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::allowed::target;
@@ -24,7 +23,7 @@ use crate::services::{ServiceError, ServiceResult, audit_log};
 use crate::store::lfs;
 
 /// The two halves of the client's Basic credential, and the repository that it asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct LfsTokenVerifyRequest {
     username: Option<WireText>,
     #[serde(alias = "lfs_token", alias = "token")]
@@ -33,9 +32,27 @@ pub struct LfsTokenVerifyRequest {
     gl_repository: Option<WireText>,
 }
 
+/// What the token is good for, or how the LFS server should refuse it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LfsTokenVerifyResponse {
+    /// It is good.
+    Good(LfsTokenRights),
+    /// It gives nothing.
+    Refused(LfsTokenRefusalResponse),
+}
+
+/// How the LFS server should answer its client.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LfsTokenRefusalResponse {
+    success: bool,
+    status: u16,
+    message: &'static str,
+}
+
 /// Whose token it is, and what they may do to the repository's objects.
-#[derive(Debug, Serialize)]
-pub struct LfsTokenVerifyResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LfsTokenRights {
     success: bool,
     username: String,
     gl_id: String,
@@ -51,11 +68,20 @@ pub struct LfsTokenVerifyResponse {
 ///
 /// # Errors
 /// 400 where a parameter is missing.
+#[utoipa::path(
+    post,
+    path = "/lfs_token/verify",
+    request_body(
+        content = LfsTokenVerifyRequest,
+        example = json!({ "username": "rubi", "password": "eyJhbGciOiJIUzI1NiJ9", "project": "gnuwget/wget2" })
+    ),
+    responses((status = 200, body = LfsTokenVerifyResponse))
+)]
 pub async fn verify(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     RequestParams(request): RequestParams<LfsTokenVerifyRequest>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<LfsTokenVerifyResponse>, ApiError> {
     let login = request.username.ok_or(ApiError::Missing("username"))?.0;
     let token = request.password.ok_or(ApiError::Missing("password"))?.0;
     let repository = target(request.gl_repository.as_ref(), request.project.as_ref())?;
@@ -63,7 +89,8 @@ pub async fn verify(
     let refuse = |verdict: LfsTokenRefusal| {
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
         audit_log::log(&AuditEvent::of(&requester, EventName::LfsTokenRefused, verdict.message()));
-        Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
+        let (status, message) = (verdict.status(), verdict.message());
+        Ok(Json(LfsTokenVerifyResponse::Refused(LfsTokenRefusalResponse { success: false, status, message })))
     };
 
     let Some(actor) = actor(&shell, &login).await? else { return refuse(LfsTokenRefusal::NotGood) };
@@ -101,7 +128,7 @@ pub async fn verify(
         AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
         AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
     };
-    Ok(Json(LfsTokenVerifyResponse {
+    Ok(Json(LfsTokenVerifyResponse::Good(LfsTokenRights {
         success: true,
         username,
         gl_id,
@@ -110,8 +137,7 @@ pub async fn verify(
         download: decision == Decision::Allow,
         upload: may_push == Decision::Allow,
         expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-    })
-    .into_response())
+    })))
 }
 
 /// Why a token gives nothing, as the LFS server should answer its client.
