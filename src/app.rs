@@ -29,6 +29,7 @@ use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
+use crate::http::monitoring;
 use crate::http::openapi;
 use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::provisioning::gitlab_subscriptions;
@@ -154,7 +155,15 @@ pub fn build(
 #[must_use]
 pub fn openapi(root: &str) -> OpenApi {
     let described = |mount: &str, openapi: OpenApi| (format!("{root}{mount}"), openapi);
-    openapi::document([described("/api/v4/internal", shell::openapi())])
+    openapi::document([
+        described("/api/v4/internal", shell::openapi()),
+        described("/api/v4/internal", kubernetes::openapi()),
+        described("/api/v4", provisioning::openapi()),
+        described(provisioning::DOCUMENTED_MOUNT, provisioning::documented_openapi()),
+        described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
+        described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
+        (String::new(), monitoring::openapi()),
+    ])
 }
 
 /// What the jobs of this server work with.

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::openapi::RouteGroup;
 use crate::clock::Clock;
 use crate::domain::kas_usage::{UNIQUE_COUNTERS, UsagePeriod};
 use crate::store::{self, DbBudgets, kas_usage};
@@ -25,29 +29,82 @@ pub struct MonitoringState {
     pub metrics: PrometheusHandle,
 }
 
+fn routes() -> OpenApiRouter<MonitoringState> {
+    OpenApiRouter::new().routes(routes!(liveness)).routes(routes!(readiness)).routes(routes!(metrics))
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "monitoring",
+    security: &[],
+    failures: &[],
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: &[],
+};
+
+/// What the operator's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    GROUP.on(routes()).into_openapi()
+}
+
 /// The operator's routes.
 pub fn router(state: MonitoringState) -> Router {
-    Router::new()
-        .route("/-/liveness", get(liveness))
-        .route("/-/readiness", get(readiness))
-        .route("/-/metrics", get(metrics))
-        .with_state(state)
-        .fallback(async || ApiError::NotFound)
+    Router::from(routes()).with_state(state).fallback(async || ApiError::NotFound)
 }
 
-async fn liveness() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+/// `ok`, or `failed`.
+#[derive(Debug, Serialize, ToSchema)]
+struct LivenessResponse {
+    status: &'static str,
 }
 
-async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Value>) {
+/// The same, and the check that it rests on.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadinessResponse {
+    status: &'static str,
+    #[schema(value_type = Vec<LivenessResponse>)]
+    db_check: [LivenessResponse; 1],
+}
+
+/// That the process answers.
+#[utoipa::path(
+    get,
+    path = "/-/liveness",
+    responses((status = 200, body = LivenessResponse, example = json!({ "status": "ok" })))
+)]
+async fn liveness() -> Json<LivenessResponse> {
+    Json(LivenessResponse { status: "ok" })
+}
+
+/// Whether the database answers, which logins need.
+#[utoipa::path(
+    get,
+    path = "/-/readiness",
+    responses(
+        (
+            status = 200,
+            body = ReadinessResponse,
+            example = json!({ "status": "ok", "db_check": [{ "status": "ok" }] })
+        ),
+        (status = 503, description = "The database does not answer within a second", body = ReadinessResponse)
+    )
+)]
+async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<ReadinessResponse>) {
     let answered = tokio::time::timeout(Duration::from_secs(1), store::ping(&state.budgets.lookups)).await;
     let (status, word) = match answered {
         Ok(Ok(())) => (StatusCode::OK, "ok"),
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
     };
-    (status, Json(json!({ "status": word, "db_check": [{ "status": word }] })))
+    (status, Json(ReadinessResponse { status: word, db_check: [LivenessResponse { status: word }] }))
 }
 
+/// The metrics of this process, and what kas has counted.
+#[utoipa::path(
+    get,
+    path = "/-/metrics",
+    responses((status = 200, description = "In the text form of Prometheus", body = String, content_type = "text/plain"))
+)]
 async fn metrics(State(state): State<MonitoringState>) -> String {
     for (name, db) in state.budgets.each() {
         let (open, idle) = db.count();

@@ -81,8 +81,20 @@ pub fn document(areas: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
     for (name, scheme) in security_schemes() {
         document.components.get_or_insert_default().add_security_scheme(name, scheme);
     }
-    document.paths.paths.values_mut().flat_map(operations_mut).for_each(tidy);
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations_mut(item) {
+            operation.operation_id = Some(operation_id(method, path));
+            tidy(operation);
+        }
+    }
     document
+}
+
+/// A name for programs that are generated from the document: `get_internal_kubernetes_agent_info`.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.trim_start_matches("/api").trim_start_matches("/v4/").trim_start_matches("/-/");
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| !word.is_empty()).fold(method.to_owned(), |id, word| format!("{id}_{word}"))
 }
 
 /// A schema with those that it refers to.
@@ -176,6 +188,18 @@ pub const PLAIN_FAILURES: &[(u16, &str)] = &[
     (503, "The database does not answer, or there is too much to do: try again after `Retry-After` seconds"),
 ];
 
+/// How areas refuse whose callers are users with tokens.
+pub const TOKEN_FAILURES: &[(u16, &str)] = &[
+    (400, "A parameter is missing or of the wrong type, or what it asks for cannot be"),
+    (401, "The token is missing, unknown, expired or revoked"),
+    (403, "The token's scopes or its owner do not allow it"),
+    (404, "There is no such record, or none that the caller may see"),
+    (408, "The body came too slowly"),
+    (413, "The body is larger than the settings allow"),
+    (415, "The body is of a type that carries no parameters"),
+    (503, "The database does not answer, or there is too much to do: try again after `Retry-After` seconds"),
+];
+
 /// The types in which parameters may come beside JSON.
 pub const FORMS: &[&str] = &["application/x-www-form-urlencoded", "multipart/form-data"];
 
@@ -183,7 +207,13 @@ impl RouteGroup {
     /// The router, with what the group has in common said of each of its routes.
     #[must_use]
     pub fn on<S: Clone + Send + Sync + 'static>(&self, mut router: OpenApiRouter<S>) -> OpenApiRouter<S> {
-        router.get_openapi_mut().paths.paths.values_mut().flat_map(operations_mut).for_each(|it| self.describe(it));
+        router
+            .get_openapi_mut()
+            .paths
+            .paths
+            .values_mut()
+            .flat_map(operations_mut)
+            .for_each(|(_, operation)| self.describe(operation));
         router
     }
 
@@ -226,22 +256,17 @@ impl RouteGroup {
 /// The same routes under another path too.
 #[must_use]
 pub fn also_at<S>(path: &str, (schemas, mut paths, router): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
-    let items: Vec<PathItem> = paths.paths.values().cloned().collect();
-    for mut item in items {
-        for operation in operations_mut(&mut item) {
-            if let Some(id) = &mut operation.operation_id {
-                id.push_str("_alias");
-            }
-        }
+    if let Some(item) = paths.paths.values().next().cloned() {
         paths.paths.insert(path.to_owned(), item);
     }
     (schemas, paths, router)
 }
 
-/// The operations of a path, whatever their methods.
-pub fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
-    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+/// The operations of a path with their methods.
+pub fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    let all = [("get", get), ("put", put), ("post", post), ("delete", delete), ("patch", patch)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// How the plain areas say what is wrong: clients show `message`; `error` stands beside it, or in its place, where
@@ -253,6 +278,10 @@ pub struct FailureResponse {
     pub message: Option<Value>,
     /// The same in the words of GitLab's API framework.
     pub error: Option<String>,
+    /// What is wrong with a token, as OAuth has it.
+    pub error_description: Option<String>,
+    /// The scope that would do.
+    pub scope: Option<String>,
     /// False, where the endpoint has such a key.
     pub status: Option<bool>,
 }

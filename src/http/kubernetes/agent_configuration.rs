@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::domain::ids::AgentId;
@@ -15,10 +16,33 @@ use crate::store::agent_authorizations::{ConfigurationEntry, OpenedAccess};
 /// Entries of one list that count; GitLab passes over the rest too.
 const MOST_ENTRIES: usize = 500;
 
+/// An agent and its configuration.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct AgentConfigurationRequest {
+    /// The agent's id.
+    agent_id: i64,
+    /// Its `config.yaml` as JSON; of it, `ci_access` and `user_access` count.
+    #[schema(value_type = Object)]
+    agent_config: Map<String, Value>,
+}
+
 /// Makes the rows of the agent what its configuration says (kas.md 2.11).
 ///
 /// # Errors
 /// 400 where a parameter is wrong, 404 where there is no such agent.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/agent_configuration",
+    request_body(
+        content = AgentConfigurationRequest,
+        example = json!({
+            "agent_id": 1,
+            "agent_config": { "ci_access": { "projects": [{ "id": "gnuwget/wget2" }] }, "user_access": null }
+        })
+    ),
+    responses((status = 204, description = "The rows are what the configuration says"))
+)]
 pub async fn replace(
     State(state): State<KubernetesState>,
     _kas: KasCaller,

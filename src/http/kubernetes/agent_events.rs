@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::domain::kas_usage::{CI_TUNNEL_EVENT, PROXY_EVENTS, REGISTER_EVENT, UsageEvent};
@@ -14,10 +15,28 @@ use crate::store::kas_events;
 /// Events of a name at most.
 const MOST: usize = 10_000;
 
+/// Events by their names; each is a list of objects.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct AgentEventsRequest {
+    /// The lists. An event is `{user_id, project_id}`; of an agent that has connected, it is what the agent says of itself.
+    #[schema(value_type = Option<HashMap<String, Vec<Object>>>)]
+    events: Option<Value>,
+}
+
 /// Keeps the events of projects that exist. Names that we do not know are passed over.
 ///
 /// # Errors
 /// 400 where something that we know is of the wrong type; nothing is kept then.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/agent_events",
+    request_body(
+        content = AgentEventsRequest,
+        example = json!({ "events": { "k8s_api_proxy_requests_unique_users_via_ci_access": [{ "user_id": 7, "project_id": 3 }] } })
+    ),
+    responses((status = 204, description = "The events are kept"))
+)]
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     _caller: KasCaller,

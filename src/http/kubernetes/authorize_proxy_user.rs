@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::background::last_used::LastUse;
@@ -16,6 +18,7 @@ use crate::http::auth::kas::KasCaller;
 use crate::http::auth::personal_access_token::TokenRefusal;
 use crate::http::error::ApiError;
 use crate::http::grape::{GrapeParameters, OptionalParameter};
+use crate::http::openapi::FailureResponse;
 use crate::store::agent_authorizations::{self, UserAccess};
 use crate::store::agents;
 use crate::store::tokens::{self, KnownToken};
@@ -32,16 +35,77 @@ const ROLES: [(AccessLevel, &str); 6] = [
     (AccessLevel::OWNER, "owner"),
 ];
 
+/// The agent, and what the user shows.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ProxyUserParameters {
+    /// The agent's id.
+    agent_id: i64,
+    /// `session_cookie` or `personal_access_token`.
+    access_type: String,
+    /// The token.
+    access_key: String,
+    /// Of a session.
+    csrf_token: Option<String>,
+}
+
+/// The agent, the user, and the account that the cluster sees.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProxyUserResponse {
+    agent: ProxyAgent,
+    user: ProxyUser,
+    /// `agent`, or `user` with the roles in each project and group.
+    #[schema(value_type = Object)]
+    access_as: Value,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ProxyAgent {
+    id: i64,
+    config_project: ConfigProject,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ConfigProject {
+    id: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ProxyUser {
+    id: i64,
+    username: String,
+}
+
 /// The agent, the user, and the account that the cluster sees (kas.md 2.12). There are no browser sessions here, so a
 /// session's cookie is always of an unknown one.
 ///
 /// # Errors
 /// 400 where a parameter is wrong, 401 and 403 where the user may not, 404 where there is no such agent.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/authorize_proxy_user",
+    request_body(
+        content = ProxyUserParameters,
+        example = json!({ "agent_id": 1, "access_type": "personal_access_token", "access_key": "glpat-example" })
+    ),
+    responses(
+        (
+            status = 201,
+            body = ProxyUserResponse,
+            example = json!({
+                "agent": { "id": 1, "config_project": { "id": 3 } },
+                "user": { "id": 7, "username": "rubi" },
+                "access_as": { "agent": {} }
+            })
+        ),
+        (status = 403, description = "The user may not use the agent", body = FailureResponse)
+    )
+)]
 pub async fn authorize(
     State(state): State<KubernetesState>,
     _kas: KasCaller,
     parameters: GrapeParameters,
-) -> Result<(StatusCode, Json<Value>), TokenRefusal> {
+) -> Result<(StatusCode, Json<ProxyUserResponse>), TokenRefusal> {
     let request = read(&parameters)?;
     let token = match request.access_type.as_str() {
         "personal_access_token" => bearer(&state, &request.access_key).await?,
@@ -56,14 +120,9 @@ pub async fn authorize(
     let now = state.clock.now();
     let opened = agent_authorizations::list_user_access(state.db.pool(), agent.id, user.id, now.date_naive()).await?;
     let access_as = access_as(&state, &opened, user.admin)?;
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({
-            "agent": { "id": agent.id.0, "config_project": { "id": agent.project.0 } },
-            "user": { "id": user.id.0, "username": user.username },
-            "access_as": access_as,
-        })),
-    ))
+    let agent = ProxyAgent { id: agent.id.0, config_project: ConfigProject { id: agent.project.0 } };
+    let user = ProxyUser { id: user.id.0, username: user.username.clone() };
+    Ok((StatusCode::CREATED, Json(ProxyUserResponse { agent, user, access_as })))
 }
 
 struct ProxyUserRequest {

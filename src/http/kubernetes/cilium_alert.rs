@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::domain::alert::{self, Alert};
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::GrapeParameters;
+use crate::http::openapi::FailureResponse;
 use crate::services::record_alert;
 use crate::store::alerts;
 
@@ -17,11 +19,44 @@ use crate::store::alerts;
 const BYTES: usize = 1_000_000;
 const DEPTH: usize = 100;
 
+/// What Cilium has dropped.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct CiliumAlertRequest {
+    /// The policy and the flow, 1,000,000 bytes and 100 levels at most.
+    #[schema(value_type = Object)]
+    alert: Value,
+}
+
+/// The status, where the alert is too large; else what is wrong with the parameters.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is answered")]
+#[serde(untagged)]
+pub enum CiliumAlertFailure {
+    /// 400
+    Status(u16),
+    /// What is wrong.
+    Parameters(FailureResponse),
+}
+
 /// Keeps the alert, or counts the same one up that is not resolved yet. Hooks are told of a new one. GitLab's body is
 /// the status, and so is this.
 ///
 /// # Errors
 /// 400 where there is no alert; 404 where the project is gone; 403 where the instance has no such alerts.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/modules/cilium_alert",
+    request_body(
+        content = CiliumAlertRequest,
+        example = json!({ "alert": { "ciliumNetworkPolicy": { "metadata": { "name": "deny-all" } }, "flow": {} } })
+    ),
+    responses(
+        (status = 200, description = "The alert is kept", body = u16, example = 200),
+        (status = 400, description = "There is no alert, or none that can be kept", body = CiliumAlertFailure),
+        (status = 403, description = "The installation has no such alerts", body = FailureResponse)
+    )
+)]
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     agent: AgentCaller,

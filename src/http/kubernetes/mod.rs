@@ -20,12 +20,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
 use secrecy::SecretString;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::agent::{self, AgentAuth};
 use super::auth::kas::{self, KasAuth};
 use super::grape;
+use super::openapi::{self, RouteGroup, also_at};
 use super::storage::StorageAddresses;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
@@ -77,32 +80,58 @@ pub struct KubernetesAuths {
     pub agent: AgentAuth,
 }
 
+/// Routes by who may call them.
+struct KubernetesRoutes {
+    /// kas alone.
+    kas: OpenApiRouter<KubernetesState>,
+    /// kas, for an agent.
+    agents: OpenApiRouter<KubernetesState>,
+}
+
+fn routes() -> KubernetesRoutes {
+    let kas = OpenApiRouter::new()
+        .routes(routes!(agent_configuration::replace))
+        .routes(routes!(agent_events::create))
+        .routes(routes!(authorize_proxy_user::authorize))
+        .routes(routes!(receptive_agents::list))
+        .routes(routes!(usage_metrics::create));
+    let agents = OpenApiRouter::new()
+        .routes(also_at("/agents/agentk/agent_info", routes!(agent_info::show)))
+        .routes(routes!(project_info::show))
+        .routes(routes!(verify_project_access::verify))
+        .routes(routes!(cilium_alert::create))
+        .routes(routes!(starboard_vulnerability::put))
+        .routes(routes!(scan_result::create))
+        .routes(routes!(policies_configuration::list))
+        .routes(routes!(scan_execution_policies::list));
+    KubernetesRoutes { kas, agents }
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "kubernetes",
+    security: &[&[openapi::KAS]],
+    failures: openapi::PLAIN_FAILURES,
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: openapi::FORMS,
+};
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let KubernetesRoutes { kas, agents } = routes();
+    let agents = RouteGroup { security: &[&[openapi::KAS, openapi::AGENT]], ..GROUP }.on(agents);
+    GROUP.on(kas).merge(agents).into_openapi()
+}
+
 /// The area's routes, below `/api/v4/internal`. A body is read first and refused where it cannot be, whoever sends it;
 /// then kas must have signed the request, and then, where an agent asks, its token must be good (kas.md 1.4).
 pub fn router(state: KubernetesState, auths: KubernetesAuths) -> Router {
     let body_bytes = state.settings.body_bytes;
-    let agents = Router::new()
-        .route("/agents/agentk/agent_info", get(agent_info::show))
-        .route("/kubernetes/agent_info", get(agent_info::show))
-        .route("/kubernetes/project_info", get(project_info::show))
-        .route("/kubernetes/verify_project_access", get(verify_project_access::verify))
-        .route("/kubernetes/modules/cilium_alert", post(cilium_alert::create))
-        .route("/kubernetes/modules/starboard_vulnerability", put(starboard_vulnerability::put))
-        .route("/kubernetes/modules/starboard_vulnerability/scan_result", post(scan_result::create))
-        .route("/kubernetes/modules/starboard_vulnerability/policies_configuration", get(policies_configuration::list))
-        .route(
-            "/kubernetes/modules/starboard_vulnerability/scan_execution_policies",
-            get(scan_execution_policies::list),
-        )
-        .route_layer(from_fn_with_state(auths.agent, agent::require));
-    Router::new()
-        .route("/kubernetes/agent_configuration", post(agent_configuration::replace))
-        .route("/kubernetes/agent_events", post(agent_events::create))
-        .route("/kubernetes/authorize_proxy_user", post(authorize_proxy_user::authorize))
-        .route("/kubernetes/receptive_agents", get(receptive_agents::list))
-        .route("/kubernetes/usage_metrics", post(usage_metrics::create))
-        .merge(agents)
+    let KubernetesRoutes { kas, agents } = routes();
+    kas.merge(agents.route_layer(from_fn_with_state(auths.agent, agent::require)))
         .route_layer(from_fn_with_state(auths.kas.clone(), kas::require))
         .route_layer(from_fn_with_state((auths.kas, body_bytes), grape::read::<KasAuth>))
         .with_state(state)
+        .into()
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use super::etag::tagged;
@@ -11,16 +12,17 @@ use crate::domain::agent::ClusterAgent;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
+use crate::http::openapi::FailureResponse;
 use crate::security_policies::{self, ScanPolicy};
 use crate::store::{agent_projects, security_policies as files};
 
 /// The scans that policies schedule for the agent (kas.md 5.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ConfigurationsResponse {
     configurations: Vec<PoliciesConfiguration>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PoliciesConfiguration {
     cadence: String,
     namespaces: Vec<String>,
@@ -31,6 +33,16 @@ struct PoliciesConfiguration {
 ///
 /// # Errors
 /// 402 where the installation is not licensed for policies, 404 where the project is about to be removed.
+#[utoipa::path(
+    get,
+    path = "/kubernetes/modules/starboard_vulnerability/policies_configuration",
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
+    responses(
+        (status = 200, body = ConfigurationsResponse, headers(("ETag" = String)), example = json!({ "configurations": [] })),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 402, description = "The installation is not licensed for policies", body = FailureResponse)
+    )
+)]
 pub async fn list(
     State(state): State<KubernetesState>,
     _kas: KasCaller,

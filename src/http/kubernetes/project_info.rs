@@ -16,6 +16,12 @@ use crate::store::agent_projects::{self, AgentProject, ProjectKey};
 ///
 /// # Errors
 /// 404 where it may not, or there is no such project.
+#[utoipa::path(
+    get,
+    path = "/kubernetes/project_info",
+    params(("id" = String, Query, description = "The project: its id or its full path")),
+    responses((status = 200, body = AgentRepositoryResponse))
+)]
 pub async fn show(
     State(state): State<KubernetesState>,
     _kas: KasCaller,

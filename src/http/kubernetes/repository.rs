@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::domain::default_branch::RepositoryHead;
@@ -17,7 +18,7 @@ use crate::store::default_branches;
 const BUDGET: Duration = Duration::from_secs(2);
 
 /// The repository, and the Gitaly that has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AgentRepositoryResponse {
     project_id: i64,
     gitaly_info: GitalyInfo,
@@ -25,7 +26,7 @@ pub struct AgentRepositoryResponse {
     default_branch: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct GitalyInfo {
     address: String,
     token: Option<String>,
@@ -33,14 +34,15 @@ struct GitalyInfo {
 }
 
 /// Feature flags of Gitaly: none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct GitalyFeatures {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct GitalyRepository {
     storage_name: String,
     relative_path: String,
     git_object_directory: &'static str,
+    #[schema(value_type = Vec<String>)]
     git_alternate_object_directories: [&'static str; 0],
     gl_repository: String,
     gl_project_path: String,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use super::etag::tagged;
@@ -11,14 +12,15 @@ use super::policies_configuration::applicable;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::auth::kas::KasCaller;
 use crate::http::error::ApiError;
+use crate::http::openapi::FailureResponse;
 
 /// All policies that apply to the agent's project, switched on or not (kas.md 5.3).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PoliciesResponse {
     policies: Vec<PolicyResponse>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PolicyResponse {
     name: String,
     description: Option<String>,
@@ -31,6 +33,16 @@ struct PolicyResponse {
 ///
 /// # Errors
 /// 402 where the installation is not licensed for policies, 404 where the project is about to be removed.
+#[utoipa::path(
+    get,
+    path = "/kubernetes/modules/starboard_vulnerability/scan_execution_policies",
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer")),
+    responses(
+        (status = 200, body = PoliciesResponse, headers(("ETag" = String)), example = json!({ "policies": [] })),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 402, description = "The installation is not licensed for policies", body = FailureResponse)
+    )
+)]
 pub async fn list(
     State(state): State<KubernetesState>,
     _kas: KasCaller,

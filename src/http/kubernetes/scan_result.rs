@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::KubernetesState;
@@ -9,16 +10,38 @@ use super::starboard_vulnerability::author;
 use crate::http::auth::agent::AgentCaller;
 use crate::http::error::ApiError;
 use crate::http::grape::{GrapeParameters, OptionalParameter};
+use crate::http::openapi::FailureResponse;
 use crate::services::resolve_vulnerabilities;
 
 /// Findings of a scan at most.
 const MOST: usize = 100_000;
+
+/// All that the scan has found.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ScanResultRequest {
+    /// The ids of the findings.
+    #[schema(max_items = 100_000)]
+    uuids: Vec<String>,
+}
 
 /// Resolves what the agent has reported before and did not find again. What is no uuid, or none of the agent's, is
 /// passed over. GitLab's body is the status, and so is this.
 ///
 /// # Errors
 /// 400 where the findings are not named; 404 and 403 as for a finding itself.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/modules/starboard_vulnerability/scan_result",
+    request_body(
+        content = ScanResultRequest,
+        example = json!({ "uuids": ["4773b2ee-5ba5-5e9f-b48c-5f7a17f0faac"] })
+    ),
+    responses(
+        (status = 200, body = u16, example = 200),
+        (status = 403, description = "Whoever made the agent may not manage vulnerabilities", body = FailureResponse)
+    )
+)]
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     agent: AgentCaller,

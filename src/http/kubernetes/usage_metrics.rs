@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::KubernetesState;
 use crate::domain::kas_usage::{COUNTERS, TOP_LEVEL, UNIQUE_COUNTERS, UsageReport};
@@ -13,12 +14,40 @@ use crate::http::grape::{CoerceParameter, GrapeParameters, WrongType};
 /// Ids of a set at most: kas sends those of a minute, or of as long as nobody took its reports.
 const IDS: usize = 100_000;
 
+/// Counts since the last report.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct UsageMetricsRequest {
+    /// What to add to each counter; none below zero.
+    #[schema(value_type = Option<HashMap<String, i64>>)]
+    counters: Option<Value>,
+    /// Ids to add to each set.
+    #[schema(value_type = Option<HashMap<String, Vec<i64>>>)]
+    unique_counters: Option<Value>,
+    /// A counter of the oldest form.
+    gitops_sync_count: Option<i64>,
+    /// A counter of the oldest form.
+    k8s_api_proxy_request_count: Option<i64>,
+}
+
 /// Takes a report. It is committed when this answers 204: kas sends what was not answered so again, and it would count
 /// twice.
 ///
 /// # Errors
 /// 400 where something that we know is of the wrong type, or negative; nothing is counted then. Names that we do not
 /// know are passed over.
+#[utoipa::path(
+    post,
+    path = "/kubernetes/usage_metrics",
+    request_body(
+        content = UsageMetricsRequest,
+        example = json!({
+            "counters": { "flux_git_push_notifications_total": 1 },
+            "unique_counters": { "agent_users_using_ci_tunnel": [7] }
+        })
+    ),
+    responses((status = 204, description = "The report is counted"))
+)]
 pub async fn create(
     State(kubernetes): State<KubernetesState>,
     _caller: KasCaller,

@@ -14,6 +14,12 @@ use crate::http::grape::GrapeParameters;
 ///
 /// # Errors
 /// 404 where it may not, or there is no such project.
+#[utoipa::path(
+    get,
+    path = "/kubernetes/verify_project_access",
+    params(("id" = String, Query, description = "The project: its id or its full path")),
+    responses((status = 204, description = "It may"))
+)]
 pub async fn verify(
     State(state): State<KubernetesState>,
     _kas: KasCaller,

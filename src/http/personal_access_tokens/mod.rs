@@ -4,9 +4,12 @@ mod own;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::personal_access_token::{TokenAuth, require_token};
+use super::openapi::{self, RouteGroup};
 use crate::clock::Clock;
 use crate::store::Db;
 
@@ -19,10 +22,26 @@ pub struct TokensState {
     pub clock: Clock,
 }
 
+fn routes() -> OpenApiRouter<TokensState> {
+    OpenApiRouter::new().routes(routes!(own::show, own::revoke))
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "personal_access_tokens",
+    security: &[&[openapi::PERSONAL_ACCESS_TOKEN], &[openapi::BEARER]],
+    failures: openapi::TOKEN_FAILURES,
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: openapi::FORMS,
+};
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    GROUP.on(routes()).into_openapi()
+}
+
 /// The area's routes.
 pub fn router(state: TokensState, auth: TokenAuth) -> Router {
-    Router::new()
-        .route("/self", get(own::show).delete(own::revoke))
-        .route_layer(from_fn_with_state(auth, require_token))
-        .with_state(state)
+    routes().route_layer(from_fn_with_state(auth, require_token)).with_state(state).into()
 }

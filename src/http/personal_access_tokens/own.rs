@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::SecondsFormat;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::TokensState;
 use crate::http::auth::personal_access_token::TokenCaller;
@@ -13,7 +14,7 @@ use crate::services::audit_log;
 use crate::services::revoke_token;
 
 /// The token, as GitLab's API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TokenResponse {
     id: i64,
     name: String,
@@ -28,6 +29,18 @@ pub struct TokenResponse {
 }
 
 /// The token that the request came with.
+#[utoipa::path(
+    get,
+    path = "/self",
+    responses((
+        status = 200,
+        body = TokenResponse,
+        example = json!({
+            "id": 5, "name": "ci", "revoked": false, "created_at": "2026-01-02T03:04:05.000Z", "description": null,
+            "scopes": ["api"], "user_id": 7, "last_used_at": null, "active": true, "expires_at": "2027-01-01"
+        })
+    ))
+)]
 pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
     let token = caller.token().clone();
     let presented = token.presented;
@@ -47,6 +60,11 @@ pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
 }
 
 /// Ends the token that the request came with, at once.
+#[utoipa::path(
+    delete,
+    path = "/self",
+    responses((status = 204, description = "The token is revoked"))
+)]
 pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Result<StatusCode, ApiError> {
     if let Some(event) = revoke_token::revoke(&state.db, caller.token(), state.clock.now()).await? {
         audit_log::log(&event);

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ProvisioningState;
 use super::namespace::NamespaceName;
@@ -15,7 +16,7 @@ use crate::services::exclude_storage_limit;
 use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// An exclusion.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ExclusionResponse {
     id: i64,
     namespace_id: i64,
@@ -31,10 +32,34 @@ impl ExclusionResponse {
     }
 }
 
+/// Why the namespace is excluded.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ExclusionParameters {
+    #[schema(min_length = 1, max_length = 255)]
+    reason: String,
+}
+
 /// Excludes the namespace.
 ///
 /// # Errors
 /// 400 for a namespace that is no root or excluded already, and for a reason that is none.
+#[utoipa::path(
+    post,
+    path = "/namespaces/{id}/storage/limit_exclusion",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(
+        content = ExclusionParameters,
+        example = json!({ "reason": "a reason to exclude the Namespace" })
+    ),
+    responses((
+        status = 201,
+        body = ExclusionResponse,
+        example = json!({
+            "id": 1, "namespace_id": 1234, "namespace_name": "A Namespace Name", "reason": "a reason to exclude the Namespace"
+        })
+    ))
+)]
 pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
@@ -53,6 +78,12 @@ pub async fn create(
 ///
 /// # Errors
 /// 400 for a namespace that is no root or not excluded.
+#[utoipa::path(
+    delete,
+    path = "/namespaces/{id}/storage/limit_exclusion",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    responses((status = 204, description = "The limit holds again"))
+)]
 pub async fn delete(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

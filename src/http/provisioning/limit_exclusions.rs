@@ -18,6 +18,23 @@ const PATH: &str = "/api/v4/namespaces/storage/limit_exclusions";
 ///
 /// # Errors
 /// 400 for a page that is none.
+#[utoipa::path(
+    get,
+    path = "/namespaces/storage/limit_exclusions",
+    params(
+        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
+        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+    ),
+    responses((
+        status = 200,
+        body = Vec<ExclusionResponse>,
+        headers(
+            ("Link" = String, description = "The other pages"),
+            ("X-Page" = String), ("X-Per-Page" = String), ("X-Next-Page" = String), ("X-Prev-Page" = String),
+            ("X-Total" = String), ("X-Total-Pages" = String)
+        )
+    ))
+)]
 pub async fn list(
     State(state): State<ProvisioningState>,
     _caller: Provisioner,

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::ProvisioningState;
 use super::namespace::NamespaceName;
@@ -19,7 +20,7 @@ use crate::services::credit_minutes;
 const MOST_PACKS: usize = 1000;
 
 /// A pack that the namespace has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PackResponse {
     namespace_id: i64,
     expires_at: Option<NaiveDate>,
@@ -38,11 +39,46 @@ impl From<MinutesPack> for PackResponse {
     }
 }
 
+/// The packs, 1,000 at most.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct PacksParameters {
+    #[schema(max_items = 1000)]
+    packs: Vec<PackParameters>,
+}
+
+/// A pack.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct PackParameters {
+    number_of_minutes: Option<i32>,
+    expires_at: Option<NaiveDate>,
+    purchase_xid: Option<String>,
+}
+
 /// Credits the namespace with all packs, or with none. A purchase that it was credited with before is shown as it is,
 /// so a request may be sent again.
 ///
 /// # Errors
 /// 400 for parameters of the wrong shape, and where a pack cannot be credited; the client is not told why.
+#[utoipa::path(
+    post,
+    path = "/namespaces/{id}/minutes",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(
+        content = PacksParameters,
+        example = json!({
+            "packs": [{ "number_of_minutes": 10000, "expires_at": "2027-01-01", "purchase_xid": "C-00123456" }]
+        })
+    ),
+    responses((
+        status = 201,
+        body = Vec<PackResponse>,
+        example = json!([{
+            "namespace_id": 1234, "expires_at": "2027-01-01", "number_of_minutes": 10000, "purchase_xid": "C-00123456"
+        }])
+    ))
+)]
 pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

@@ -10,6 +10,7 @@ use super::namespace::{NamespaceName, TargetName};
 use crate::domain::minutes::MoveEnd;
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
+use crate::http::openapi::FailureResponse;
 use crate::services::move_minutes;
 use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
@@ -17,6 +18,15 @@ use crate::store::provisioned_namespaces::ProvisionedNamespace;
 ///
 /// # Errors
 /// 404 where there is no such namespace, 400 where packs cannot move from the one to the other.
+#[utoipa::path(
+    patch,
+    path = "/namespaces/{id}/minutes/move/{target_id}",
+    params(
+        ("id" = String, Path, description = "The namespace: its id or its full path"),
+        ("target_id" = String, Path, description = "The namespace that gets them: its id or its full path")
+    ),
+    responses((status = 202, body = FailureResponse, example = json!({ "message": "202 Accepted" })))
+)]
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

@@ -19,12 +19,15 @@ use axum::http::HeaderValue;
 use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, patch, post, put};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::personal_access_token::TokenAuth;
 use super::auth::provisioning::{ProvisioningAuth, require, require_viewer};
 use super::error::ApiError;
 use super::grape::{self, BodyDoorkeeper};
+use super::openapi::{self, RouteGroup};
 use crate::clock::Clock;
 use crate::store::Db;
 
@@ -46,6 +49,63 @@ pub struct ProvisioningState {
 /// Where the documentation prints storage exclusions: without `/api`.
 pub const DOCUMENTED_MOUNT: &str = "/v4";
 
+/// Routes by who may call them, and what stands in front.
+struct ProvisioningRoutes {
+    subscriptions: OpenApiRouter<ProvisioningState>,
+    purchases: OpenApiRouter<ProvisioningState>,
+    reconciliations: OpenApiRouter<ProvisioningState>,
+}
+
+fn routes() -> ProvisioningRoutes {
+    let purchases = OpenApiRouter::new()
+        .routes(routes!(minutes::create))
+        .routes(routes!(minutes_move::update))
+        .routes(routes!(
+            subscription_add_on_purchase::show,
+            subscription_add_on_purchase::create,
+            subscription_add_on_purchase::update
+        ))
+        .merge(exclusions());
+    ProvisioningRoutes {
+        subscriptions: OpenApiRouter::new().routes(routes!(
+            subscription::show,
+            subscription::create,
+            subscription::update
+        )),
+        purchases,
+        reconciliations: OpenApiRouter::new()
+            .routes(routes!(upcoming_reconciliations::update, upcoming_reconciliations::delete)),
+    }
+}
+
+fn exclusions() -> OpenApiRouter<ProvisioningState> {
+    OpenApiRouter::new()
+        .routes(routes!(limit_exclusions::list))
+        .routes(routes!(limit_exclusion::create, limit_exclusion::delete))
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "provisioning",
+    security: &[&[openapi::PERSONAL_ACCESS_TOKEN], &[openapi::BEARER], &[openapi::CUSTOMERS_DOT]],
+    failures: openapi::TOKEN_FAILURES,
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: openapi::FORMS,
+};
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let ProvisioningRoutes { subscriptions, purchases, reconciliations } = routes();
+    GROUP.on(subscriptions.merge(purchases).merge(reconciliations)).into_openapi()
+}
+
+/// What the routes of [`DOCUMENTED_MOUNT`] say of themselves.
+#[must_use]
+pub fn documented_openapi() -> OpenApi {
+    GROUP.on(exclusions()).into_openapi()
+}
+
 /// The routes about storage exclusions once more, for [`DOCUMENTED_MOUNT`].
 pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
     with_layers(exclusions().route_layer(from_fn_with_state(auth.clone(), require)), auth, state)
@@ -55,39 +115,14 @@ pub fn documented_router(state: ProvisioningState, auth: ProvisioningAuth) -> Ro
 pub fn router(state: ProvisioningState, auth: ProvisioningAuth) -> Router {
     let tokens = TokenAuth { documented_header: true, ..auth.tokens.clone() };
     let as_documented = ProvisioningAuth { tokens, ..auth.clone() };
-    let subscriptions = Router::new()
-        .route(
-            "/namespaces/{id}/gitlab_subscription",
-            get(subscription::show).post(subscription::create).put(subscription::update),
-        )
-        .route_layer(from_fn_with_state(as_documented, require_viewer));
-    let purchases = Router::new()
-        .route("/namespaces/{id}/minutes", post(minutes::create))
-        .route("/namespaces/{id}/minutes/move/{target_id}", patch(minutes_move::update))
-        .route(
-            "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
-            get(subscription_add_on_purchase::show)
-                .post(subscription_add_on_purchase::create)
-                .put(subscription_add_on_purchase::update),
-        )
-        .merge(exclusions())
-        .route_layer(from_fn_with_state(auth.clone(), require));
+    let ProvisioningRoutes { subscriptions, purchases, reconciliations } = routes();
+    let subscriptions = subscriptions.route_layer(from_fn_with_state(as_documented, require_viewer));
+    let purchases = purchases.route_layer(from_fn_with_state(auth.clone(), require));
     // Who calls is asked after the gate.
-    let reconciliations = Router::new()
-        .route(
-            "/internal/upcoming_reconciliations",
-            put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
-        )
+    let reconciliations = reconciliations
         .route_layer(from_fn_with_state(auth.clone(), require))
         .route_layer(from_fn_with_state(state.clone(), gate));
     with_layers(subscriptions.merge(purchases).merge(reconciliations), auth, state)
-}
-
-fn exclusions() -> Router<ProvisioningState> {
-    Router::new().route("/namespaces/storage/limit_exclusions", get(limit_exclusions::list)).route(
-        "/namespaces/{id}/storage/limit_exclusion",
-        post(limit_exclusion::create).delete(limit_exclusion::delete),
-    )
 }
 
 async fn gate(State(state): State<ProvisioningState>, request: Request, next: Next) -> Result<Response, ApiError> {
@@ -97,7 +132,7 @@ async fn gate(State(state): State<ProvisioningState>, request: Request, next: Ne
 
 /// What surrounds all routes of provisioning: their parameters, and the headers that GitLab sends with every answer.
 pub fn with_layers<D: BodyDoorkeeper>(
-    routes: Router<ProvisioningState>,
+    routes: OpenApiRouter<ProvisioningState>,
     doorman: D,
     state: ProvisioningState,
 ) -> Router {
@@ -105,6 +140,7 @@ pub fn with_layers<D: BodyDoorkeeper>(
         .route_layer(from_fn_with_state((doorman, state.body_bytes), grape::read::<D>))
         .route_layer(map_response(with_guards))
         .with_state(state)
+        .into()
 }
 
 async fn with_guards(mut response: Response) -> Response {

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, no_such_namespace};
@@ -16,14 +17,14 @@ use crate::services::subscribe;
 use crate::store::provisioned_namespaces::{self, NamespaceStanding};
 
 /// What the namespace has subscribed to; all is null where it has not.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct SubscriptionResponse {
     plan: PlanResponse,
     usage: UsageResponse,
     billing: BillingResponse,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct PlanResponse {
     code: Option<String>,
     name: Option<String>,
@@ -33,7 +34,7 @@ struct PlanResponse {
     exclude_guests: Option<bool>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct UsageResponse {
     seats_in_subscription: Option<i32>,
     seats_in_use: Option<i32>,
@@ -41,7 +42,7 @@ struct UsageResponse {
     seats_owed: Option<i32>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct BillingResponse {
     subscription_start_date: Option<NaiveDate>,
     subscription_end_date: Option<NaiveDate>,
@@ -52,6 +53,25 @@ struct BillingResponse {
 ///
 /// # Errors
 /// 404 for a namespace that the caller cannot see, 403 for one that they do not own.
+#[utoipa::path(
+    get,
+    path = "/namespaces/{id}/gitlab_subscription",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    responses((
+        status = 200,
+        body = SubscriptionResponse,
+        example = json!({
+            "plan": {
+                "code": "premium", "name": "Premium", "trial": false, "auto_renew": null, "upgradable": true,
+                "exclude_guests": false
+            },
+            "usage": { "seats_in_subscription": 10, "seats_in_use": 1, "max_seats_used": 0, "seats_owed": 0 },
+            "billing": {
+                "subscription_start_date": "2020-07-15", "subscription_end_date": "2021-07-15", "trial_ends_on": null
+            }
+        })
+    ))
+)]
 pub async fn show(
     State(state): State<ProvisioningState>,
     viewer: Viewer,
@@ -72,10 +92,57 @@ pub async fn show(
     Ok(Json(found.map(|(subscription, usage)| answer(subscription, usage, now)).unwrap_or_default()))
 }
 
+/// The terms of a new subscription.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct NewSubscriptionParameters {
+    start_date: Option<NaiveDate>,
+    #[serde(flatten)]
+    terms: SubscriptionTermsParameters,
+}
+
+/// Terms; what is left out stays as it is.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct SubscriptionTermsParameters {
+    end_date: Option<NaiveDate>,
+    /// `premium`, `ultimate` and so on; `plan` is another name of it.
+    plan_code: Option<String>,
+    plan: Option<String>,
+    seats: Option<i32>,
+    max_seats_used: Option<i32>,
+    auto_renew: Option<bool>,
+    trial: Option<bool>,
+    trial_starts_on: Option<NaiveDate>,
+    trial_ends_on: Option<NaiveDate>,
+    /// 1 for extended, 2 for reactivated.
+    #[schema(minimum = 1, maximum = 2)]
+    trial_extension_type: Option<i32>,
+}
+
+/// What changes about a subscription.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct SubscriptionParameters {
+    #[serde(flatten)]
+    terms: SubscriptionTermsParameters,
+    start_date: Option<NaiveDate>,
+}
+
 /// Makes a subscription.
 ///
 /// # Errors
 /// 400 for parameters of the wrong shape, for what must have a value and has none, and where the namespace has one.
+#[utoipa::path(
+    post,
+    path = "/namespaces/{id}/gitlab_subscription",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(
+        content = NewSubscriptionParameters,
+        example = json!({ "start_date": "2020-07-15", "plan": "premium", "seats": 10 })
+    ),
+    responses((status = 201, body = SubscriptionResponse))
+)]
 pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
@@ -96,6 +163,13 @@ pub async fn create(
 /// # Errors
 /// 404 where the namespace has no subscription, 400 for parameters of the wrong shape and for what must have a value
 /// and has none.
+#[utoipa::path(
+    put,
+    path = "/namespaces/{id}/gitlab_subscription",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(content = SubscriptionParameters, example = json!({ "max_seats_used": 0 })),
+    responses((status = 200, body = SubscriptionResponse))
+)]
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use chrono::NaiveDate;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ProvisioningState;
 use super::namespace::{NamespaceName, captured};
@@ -19,7 +20,7 @@ use crate::store::add_on_purchases;
 use crate::store::provisioned_namespaces::ProvisionedNamespace;
 
 /// A purchase.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PurchaseResponse {
     namespace_id: i64,
     namespace_name: String,
@@ -69,6 +70,22 @@ impl<S: Sync + Send> FromRequestParts<S> for AddOnName {
 ///
 /// # Errors
 /// 404 where there is no such namespace, add-on or purchase.
+#[utoipa::path(
+    get,
+    path = "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
+    params(
+        ("id" = String, Path, description = "The namespace: its id or its full path"),
+        ("add_on_name" = String, Path, description = "`code_suggestions`, `product_analytics`, `duo_core` and so on")
+    ),
+    responses((
+        status = 200,
+        body = PurchaseResponse,
+        example = json!({
+            "namespace_id": 1234, "namespace_name": "A Namespace Name", "add_on": "Code Suggestions", "quantity": 10,
+            "expires_on": "2027-07-15", "purchase_xid": "A-00000001"
+        })
+    ))
+)]
 pub async fn show(
     State(state): State<ProvisioningState>,
     _caller: Provisioner,
@@ -92,10 +109,45 @@ pub async fn find(
     add_on_purchases::find(state.db.pool(), namespace.id, add_on).await?.ok_or(ApiError::NoSuchRecord)
 }
 
+/// The terms of a new purchase.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct NewPurchaseParameters {
+    quantity: Option<i32>,
+    started_on: Option<NaiveDate>,
+    expires_on: Option<NaiveDate>,
+    purchase_xid: Option<String>,
+    trial: Option<bool>,
+}
+
+/// What changes about a purchase.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct PurchaseParameters {
+    quantity: Option<i32>,
+    started_on: Option<NaiveDate>,
+    expires_on: Option<NaiveDate>,
+    purchase_xid: Option<String>,
+    trial: Option<bool>,
+}
+
 /// Makes a purchase.
 ///
 /// # Errors
 /// 400 for a namespace that is no root or has bought the add-on, and for what a purchase cannot say.
+#[utoipa::path(
+    post,
+    path = "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
+    params(
+        ("id" = String, Path, description = "The namespace: its id or its full path"),
+        ("add_on_name" = String, Path, description = "`code_suggestions`, `product_analytics`, `duo_core` and so on")
+    ),
+    request_body(
+        content = NewPurchaseParameters,
+        example = json!({ "quantity": 10, "expires_on": "2027-07-15", "purchase_xid": "A-00000001" })
+    ),
+    responses((status = 201, body = PurchaseResponse))
+)]
 pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
@@ -117,6 +169,16 @@ pub async fn create(
 ///
 /// # Errors
 /// 400 where the namespace has not bought the add-on, and for what a purchase cannot say.
+#[utoipa::path(
+    put,
+    path = "/namespaces/{id}/subscription_add_on_purchase/{add_on_name}",
+    params(
+        ("id" = String, Path, description = "The namespace: its id or its full path"),
+        ("add_on_name" = String, Path, description = "`code_suggestions`, `product_analytics`, `duo_core` and so on")
+    ),
+    request_body(content = PurchaseParameters, example = json!({ "quantity": 12, "expires_on": "2027-07-15" })),
+    responses((status = 200, body = PurchaseResponse))
+)]
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::NaiveDate;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::ProvisioningState;
 use crate::domain::ids::NamespaceId;
@@ -22,10 +24,40 @@ pub fn only_with_plans(state: &ProvisioningState) -> Result<(), ApiError> {
     if state.check_namespace_plan { Ok(()) } else { Err(ApiError::Forbidden("This API is gitlab.com only!")) }
 }
 
+/// The elements, 10,000 at most. The list may be a text that holds it as JSON.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ReconciliationsParameters {
+    #[schema(max_items = 10_000)]
+    upcoming_reconciliations: Vec<ReconciliationParameters>,
+}
+
+/// The dates of a namespace.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ReconciliationParameters {
+    namespace_id: i64,
+    next_reconciliation_date: Option<NaiveDate>,
+    display_alert_from: Option<NaiveDate>,
+}
+
 /// Writes all elements of a list that are good, and answers with what is wrong with the others.
 ///
 /// # Errors
 /// 400 for parameters of the wrong shape, and where an element cannot be written.
+#[utoipa::path(
+    put,
+    path = "/internal/upcoming_reconciliations",
+    request_body(
+        content = ReconciliationsParameters,
+        example = json!({
+            "upcoming_reconciliations": [{
+                "namespace_id": 1234, "next_reconciliation_date": "2026-12-24", "display_alert_from": "2026-12-17"
+            }]
+        })
+    ),
+    responses((status = 200, body = u16, example = 200))
+)]
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
@@ -89,6 +121,12 @@ fn declare(reader: &mut ParameterReader<'_>) -> Vec<ReconciliationRequest> {
 ///
 /// # Errors
 /// 404 where there is none.
+#[utoipa::path(
+    delete,
+    path = "/internal/upcoming_reconciliations",
+    params(("namespace_id" = i64, Query, description = "The namespace")),
+    responses((status = 204, description = "There is none any more"))
+)]
 pub async fn delete(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

@@ -34,7 +34,6 @@ pub struct ErrorTrackingResponse {
 #[utoipa::path(
     post,
     path = "/error_tracking/allowed",
-    operation_id = "check_error_tracking",
     request_body(content = ErrorTrackingRequest, example = json!({ "project_id": "3", "public_key": "glet-example" })),
     responses(
         (status = 200, body = ErrorTrackingResponse, example = json!({ "enabled": true })),

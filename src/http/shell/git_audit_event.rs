@@ -48,7 +48,6 @@ struct PackfileStats {
 #[utoipa::path(
     post,
     path = "/shellhorse/git_audit_event",
-    operation_id = "create_git_audit_event",
     request_body(
         content = GitAuditRequest,
         example = json!({

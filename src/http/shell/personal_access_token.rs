@@ -41,7 +41,6 @@ struct PersonalAccessTokenResponse<'a> {
 #[utoipa::path(
     post,
     path = "/personal_access_token",
-    operation_id = "create_own_personal_access_token",
     request_body(
         content = PersonalAccessTokenRequest,
         example = json!({ "key_id": "11", "name": "ci", "scopes": ["read_api"], "expires_at": "2027-01-01" })

@@ -56,7 +56,6 @@ struct MessageResponse {
 #[utoipa::path(
     post,
     path = "/post_receive",
-    operation_id = "report_push",
     request_body(
         content = PostReceiveRequest,
         example = json!({ "gl_repository": "project-3", "identifier": "key-11", "changes": "", "push_options": [] })

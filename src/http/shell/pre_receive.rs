@@ -36,7 +36,6 @@ pub struct PreReceiveResponse {
 #[utoipa::path(
     post,
     path = "/pre_receive",
-    operation_id = "count_push",
     request_body(content = PreReceiveRequest, example = json!({ "gl_repository": "project-3" })),
     responses((status = 200, body = PreReceiveResponse, example = json!({ "reference_counter_increased": true })))
 )]

@@ -31,7 +31,6 @@ pub struct OtpCheckRequest {
 #[utoipa::path(
     post,
     path = "/two_factor_manual_otp_check",
-    operation_id = "check_manual_otp",
     request_body(content = OtpCheckRequest, example = json!({ "key_id": "11", "otp_attempt": "123456" })),
     responses((status = 200, body = SuccessResponse, example = json!({ "success": true })))
 )]

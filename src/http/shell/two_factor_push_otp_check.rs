@@ -12,7 +12,6 @@ use super::repeatable::ShellAnswer;
 #[utoipa::path(
     post,
     path = "/two_factor_push_otp_check",
-    operation_id = "check_push_otp",
     request_body(content = Option<ActorRequest>, example = json!({ "key_id": "11" })),
     responses((
         status = 200,

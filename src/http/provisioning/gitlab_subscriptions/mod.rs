@@ -6,27 +6,42 @@ mod upcoming_reconciliations;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, patch, post, put};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{ProvisioningState, minutes, minutes_move, subscription, with_layers};
 use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::provisioning::require_customers_dot;
+use crate::http::openapi::{self, RouteGroup};
+
+fn routes() -> OpenApiRouter<ProvisioningState> {
+    OpenApiRouter::new()
+        .routes(routes!(subscription::show, subscription::create, subscription::update))
+        .routes(routes!(minutes::create))
+        .routes(routes!(minutes_move::update))
+        .routes(routes!(subscription_add_on_purchases::create))
+        .routes(routes!(subscription_add_on_purchases::show))
+        .routes(routes!(upcoming_reconciliations::update, upcoming_reconciliations::delete))
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "gitlab_subscriptions",
+    security: &[&[openapi::CUSTOMERS_DOT]],
+    failures: openapi::TOKEN_FAILURES,
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: openapi::FORMS,
+};
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    GROUP.on(routes()).into_openapi()
+}
 
 /// The area's routes.
 pub fn router(state: ProvisioningState, customers_dot: CustomersDotAuth) -> Router {
-    let routes = Router::new()
-        .route(
-            "/namespaces/{id}/gitlab_subscription",
-            get(subscription::show).post(subscription::create).put(subscription::update),
-        )
-        .route("/namespaces/{id}/minutes", post(minutes::create))
-        .route("/namespaces/{id}/minutes/move/{target_id}", patch(minutes_move::update))
-        .route("/namespaces/{id}/subscription_add_on_purchases", post(subscription_add_on_purchases::create))
-        .route("/namespaces/{id}/subscription_add_on_purchases/{add_on_name}", get(subscription_add_on_purchases::show))
-        .route(
-            "/namespaces/{id}/upcoming_reconciliations",
-            put(upcoming_reconciliations::update).delete(upcoming_reconciliations::delete),
-        )
-        .route_layer(from_fn_with_state(customers_dot.clone(), require_customers_dot));
+    let routes = routes().route_layer(from_fn_with_state(customers_dot.clone(), require_customers_dot));
     with_layers(routes, customers_dot, state)
 }

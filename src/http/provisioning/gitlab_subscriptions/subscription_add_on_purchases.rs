@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseComplaints, PurchaseOrder, PurchaseRequest};
 use crate::domain::provisioning::ProvisioningRefusal;
@@ -29,7 +30,7 @@ const LISTS: [(&str, AddOn); 4] = [
 const MOST: usize = 100;
 
 /// A purchase, with what the older endpoint leaves out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AddOnPurchaseResponse {
     namespace_id: i64,
     namespace_name: String,
@@ -60,6 +61,15 @@ impl AddOnPurchaseResponse {
 ///
 /// # Errors
 /// 404 where there is no such namespace, add-on or purchase.
+#[utoipa::path(
+    get,
+    path = "/namespaces/{id}/subscription_add_on_purchases/{add_on_name}",
+    params(
+        ("id" = String, Path, description = "The namespace: its id or its full path"),
+        ("add_on_name" = String, Path, description = "`code_suggestions`, `product_analytics`, `duo_core` and so on")
+    ),
+    responses((status = 200, body = AddOnPurchaseResponse))
+)]
 pub async fn show(
     State(state): State<ProvisioningState>,
     _caller: Provisioner,
@@ -71,10 +81,56 @@ pub async fn show(
     Ok(Json(AddOnPurchaseResponse::of(&namespace, purchase)))
 }
 
+/// The purchases, by add-on.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct AddOnPurchasesParameters {
+    add_on_purchases: AddOnLists,
+}
+
+/// A list for each add-on, of which the first counts.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct AddOnLists {
+    duo_core: Option<Vec<AddOnParameters>>,
+    duo_pro: Option<Vec<AddOnParameters>>,
+    duo_enterprise: Option<Vec<AddOnParameters>>,
+    product_analytics: Option<Vec<AddOnParameters>>,
+}
+
+/// The terms of a purchase.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct AddOnParameters {
+    started_on: Option<NaiveDate>,
+    expires_on: Option<NaiveDate>,
+    #[schema(minimum = 0)]
+    quantity: Option<i32>,
+    purchase_xid: Option<String>,
+    trial: Option<bool>,
+}
+
 /// Makes, changes and ends purchases, all of them or none.
 ///
 /// # Errors
 /// 400 for parameters of the wrong shape, for what a purchase cannot say, and where nothing is to be done.
+#[utoipa::path(
+    post,
+    path = "/namespaces/{id}/subscription_add_on_purchases",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(
+        content = AddOnPurchasesParameters,
+        example = json!({
+            "add_on_purchases": {
+                "duo_pro": [{
+                    "quantity": 10, "started_on": "2026-07-15", "expires_on": "2027-07-15",
+                    "purchase_xid": "A-00000001", "trial": false
+                }]
+            }
+        })
+    ),
+    responses((status = 201, body = Vec<AddOnPurchaseResponse>))
+)]
 pub async fn create(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

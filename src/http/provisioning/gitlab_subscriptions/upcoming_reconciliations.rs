@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
+use utoipa::ToSchema;
 
 use crate::domain::reconciliation::UpcomingReconciliation;
 use crate::http::auth::provisioning::Provisioner;
@@ -14,10 +15,28 @@ use crate::http::provisioning::namespace::NamespaceName;
 use crate::http::provisioning::{ProvisioningState, upcoming_reconciliations};
 use crate::services::write_reconciliations;
 
+/// The dates.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct DatesParameters {
+    next_reconciliation_date: NaiveDate,
+    display_alert_from: NaiveDate,
+}
+
 /// Writes the dates of the namespace.
 ///
 /// # Errors
 /// 400 for dates that are none, 404 where there is no such namespace.
+#[utoipa::path(
+    put,
+    path = "/namespaces/{id}/upcoming_reconciliations",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    request_body(
+        content = DatesParameters,
+        example = json!({ "next_reconciliation_date": "2026-12-24", "display_alert_from": "2026-12-17" })
+    ),
+    responses((status = 200, body = u16, example = 200))
+)]
 pub async fn update(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,
@@ -45,6 +64,12 @@ pub async fn update(
 ///
 /// # Errors
 /// 404 where it has none, or there is no such namespace.
+#[utoipa::path(
+    delete,
+    path = "/namespaces/{id}/upcoming_reconciliations",
+    params(("id" = String, Path, description = "The namespace: its id or its full path")),
+    responses((status = 204, description = "There are none any more"))
+)]
 pub async fn delete(
     State(state): State<ProvisioningState>,
     provisioner: Provisioner,

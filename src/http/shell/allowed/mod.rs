@@ -100,7 +100,6 @@ struct AllowedFeaturesResponse {}
 #[utoipa::path(
     post,
     path = "/allowed",
-    operation_id = "check_access",
     request_body(
         content = AllowedRequest,
         example = json!({
