@@ -5,6 +5,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+script=$(cd "$(dirname "$0")" && pwd -P)/${0##*/}
 cd "$root"
 home=${GATEHOUSE_HOME:-$root/.gatehouse}
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -15,7 +16,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # The comment at the top of the script.
-usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$script"; }
 
 # --- ends ----------------------------------------------------------------------------------------------------------------
 
@@ -63,18 +64,25 @@ as_root() {
 
 # Installs what the machine lacks: a C linker, PostgreSQL, the Rust toolchain, and the commands named as arguments.
 install_tools() {
+  local wanted=(cc curl postgres) tool
+  for tool; do wanted+=("$tool"); done
+  install_missing "${wanted[@]}"
+  install_rust
+}
+
+# Installs those of the commands named as arguments that the machine lacks; `postgres` is PostgreSQL's server.
+install_missing() {
   local missing=() tool
-  have cc || missing+=(cc)
-  have curl || missing+=(curl)
-  postgres_bin >/dev/null || missing+=(postgres)
-  for tool; do have "$tool" || missing+=("$tool"); done
+  for tool; do
+    if [[ $tool == postgres ]]; then postgres_bin >/dev/null || missing+=(postgres)
+    else have "$tool" || missing+=("$tool"); fi
+  done
   if [[ ${#missing[@]} -gt 0 ]]; then
     say "installing ${missing[*]}"
     if have apt-get; then apt_install "${missing[@]}"
     elif have brew; then brew_install "${missing[@]}"
     else die "please install ${missing[*]}: I know apt-get and brew only"; fi
   fi
-  install_rust
 }
 
 apt_install() {
@@ -84,7 +92,7 @@ apt_install() {
       cc) packages+=(gcc libc6-dev) ;;
       curl) packages+=(curl ca-certificates) ;;
       python3) packages+=(python3 python3-venv) ;;
-      ssh-keygen) packages+=(openssh-client) ;;
+      ssh | ssh-keygen) packages+=(openssh-client) ;;
       postgres) packages+=(postgresql) ;;
       *) packages+=("$tool") ;;
     esac

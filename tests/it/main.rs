@@ -14,6 +14,7 @@ mod database;
 mod derived;
 mod documentation;
 mod effects;
+mod examples;
 mod git_names;
 mod gitaly;
 mod hooks_crash;
