@@ -151,19 +151,22 @@ pub fn build(
     Ok(Application { router, gitaly, tasks, background })
 }
 
-/// What the whole API says of itself, below this root: the same routes that [`build`] mounts.
+/// What the whole API says of itself, at this URL: the same routes that [`build`] mounts.
 #[must_use]
-pub fn openapi(root: &str) -> OpenApi {
-    let described = |mount: &str, openapi: OpenApi| (format!("{root}{mount}"), openapi);
-    openapi::document([
-        described("/api/v4/internal", shell::openapi()),
-        described("/api/v4/internal", kubernetes::openapi()),
-        described("/api/v4", provisioning::openapi()),
-        described(provisioning::DOCUMENTED_MOUNT, provisioning::documented_openapi()),
-        described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
-        described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
-        (String::new(), monitoring::openapi()),
-    ])
+pub fn openapi(url: &str) -> OpenApi {
+    let described = |mount: &str, openapi: OpenApi| (mount.to_owned(), openapi);
+    openapi::document(
+        url,
+        [
+            described("/api/v4/internal", shell::openapi()),
+            described("/api/v4/internal", kubernetes::openapi()),
+            described("/api/v4", provisioning::openapi()),
+            described(provisioning::DOCUMENTED_MOUNT, provisioning::documented_openapi()),
+            described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
+            described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
+            (String::new(), monitoring::openapi()),
+        ],
+    )
 }
 
 /// What the jobs of this server work with.

@@ -33,7 +33,7 @@ impl SchemaCommand {
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let schema = match self.document {
             SchemaKind::State => document::schema_of::<StateDocument>(),
-            SchemaKind::Openapi => serde_json::to_value(app::openapi(""))?,
+            SchemaKind::Openapi => serde_json::to_value(app::openapi("http://127.0.0.1:3001"))?,
         };
         writeln!(out, "{schema:#}")?;
         Ok(())

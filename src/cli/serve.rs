@@ -58,8 +58,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let monitoring = match settings.gatehouse.metrics_listen {
         Some(address) => {
             let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let router =
-                monitoring::router(MonitoringState { budgets: budgets.clone(), clock: Clock::system(), metrics });
+            let openapi = serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into();
+            let router = monitoring::router(MonitoringState {
+                budgets: budgets.clone(),
+                clock: Clock::system(),
+                metrics,
+                openapi,
+            });
             tracing::info!(%address, "listening for operators");
             tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
         }

@@ -1,16 +1,22 @@
 //! `/-/liveness`, `/-/readiness`, `/-/metrics`: what an operator's tools ask, on a listener of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use utoipa_swagger_ui::Config;
 
 use super::error::ApiError;
 use super::openapi::RouteGroup;
@@ -27,10 +33,16 @@ pub struct MonitoringState {
     pub clock: Clock,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
+    /// What the API says of itself, as JSON.
+    pub openapi: Bytes,
 }
 
 fn routes() -> OpenApiRouter<MonitoringState> {
-    OpenApiRouter::new().routes(routes!(liveness)).routes(routes!(readiness)).routes(routes!(metrics))
+    OpenApiRouter::new()
+        .routes(routes!(liveness))
+        .routes(routes!(readiness))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi_json))
 }
 
 const GROUP: RouteGroup = RouteGroup {
@@ -50,7 +62,8 @@ pub fn openapi() -> OpenApi {
 
 /// The operator's routes.
 pub fn router(state: MonitoringState) -> Router {
-    Router::from(routes()).with_state(state).fallback(async || ApiError::NotFound)
+    let pages = Router::new().route("/-/docs", get(docs)).route("/-/docs/{file}", get(docs_file));
+    Router::from(routes()).merge(pages).with_state(state).fallback(async || ApiError::NotFound)
 }
 
 /// `ok`, or `failed`.
@@ -62,9 +75,9 @@ struct LivenessResponse {
 /// The same, and the check that it rests on.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReadinessResponse {
-    status: &'static str,
     #[schema(value_type = Vec<LivenessResponse>)]
     db_check: [LivenessResponse; 1],
+    status: &'static str,
 }
 
 /// That the process answers.
@@ -96,7 +109,7 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
         Ok(Ok(())) => (StatusCode::OK, "ok"),
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
     };
-    (status, Json(ReadinessResponse { status: word, db_check: [LivenessResponse { status: word }] }))
+    (status, Json(ReadinessResponse { db_check: [LivenessResponse { status: word }], status: word }))
 }
 
 /// The metrics of this process, and what kas has counted.
@@ -119,6 +132,36 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
     }
     state.metrics.render()
 }
+
+/// What this API says of itself: OpenAPI 3.1.
+#[utoipa::path(get, path = "/-/openapi.json", responses((status = 200, body = Object)))]
+async fn openapi_json(State(state): State<MonitoringState>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], state.openapi)
+}
+
+/// The page that shows it.
+async fn docs() -> Redirect {
+    Redirect::to("/-/docs/index.html")
+}
+
+/// A file of that page. It asks nobody else, and sends nothing: the API is on another listener.
+async fn docs_file(Path(file): Path<String>) -> Result<Response, ApiError> {
+    let config = Config::from("/-/openapi.json")
+        .validator_url("none")
+        .supported_submit_methods(Vec::<String>::new())
+        .doc_expansion("none");
+    let found = utoipa_swagger_ui::serve(&file, Arc::new(config));
+    let found = found.map_err(|error| ApiError::Internal(error.to_string().into()))?.ok_or(ApiError::NotFound)?;
+    let headers = [
+        (CONTENT_TYPE, found.content_type),
+        (CONTENT_SECURITY_POLICY, DOCS_POLICY.to_owned()),
+        (CONTENT_ENCODING, if found.gzpipped { "gzip" } else { "identity" }.to_owned()),
+    ];
+    Ok((headers, found.bytes.into_owned()).into_response())
+}
+
+/// What a browser lets the page do.
+const DOCS_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";
 
 async fn usage(state: &MonitoringState) -> store::Result<()> {
     let db = &state.budgets.upkeep;

@@ -11,6 +11,7 @@ use utoipa::openapi::schema::{ArrayBuilder, SchemaType};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
     ComponentsBuilder, Content, Info, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
@@ -63,15 +64,16 @@ pub fn security_schemes() -> [(&'static str, SecurityScheme); 7] {
     ]
 }
 
-/// The document of all areas, each with where it is mounted.
+/// The document of all areas, each with where it is mounted, for the installation at this URL.
 #[must_use]
-pub fn document(areas: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
+pub fn document(url: &str, areas: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
     let mut components = ComponentsBuilder::new();
     for schema in [schema_of::<FailureResponse>()].into_iter().flatten() {
         components = components.schema(schema.0, schema.1);
     }
     let mut document = OpenApiBuilder::new()
         .info(info())
+        .servers(Some([Server::new(url)]))
         .tags(Some(TAGS.map(|(name, description)| tag(name, description))))
         .components(Some(components.build()))
         .build();
@@ -92,7 +94,7 @@ pub fn document(areas: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
 
 /// A name for programs that are generated from the document: `get_internal_kubernetes_agent_info`.
 fn operation_id(method: &str, path: &str) -> String {
-    let path = path.trim_start_matches("/api").trim_start_matches("/v4/").trim_start_matches("/-/");
+    let path = path.strip_prefix("/api/v4").or_else(|| path.strip_prefix("/api")).unwrap_or(path);
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words.filter(|word| !word.is_empty()).fold(method.to_owned(), |id, word| format!("{id}_{word}"))
 }
@@ -157,6 +159,7 @@ fn tidy(operation: &mut Operation) {
     }
     if let Some(summary) = &mut operation.summary {
         *summary = summary.replace('\n', " ");
+        operation.description.get_or_insert_with(|| summary.clone());
     }
 }
 
