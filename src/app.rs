@@ -154,7 +154,7 @@ pub fn build(
 #[must_use]
 pub fn openapi(root: &str) -> OpenApi {
     let described = |mount: &str, openapi: OpenApi| (format!("{root}{mount}"), openapi);
-    openapi::document([described("/api/v4/internal", shell::openapi())])
+    openapi::document([described("/api/v4/internal", shell::openapi()), described(scim::MOUNT, scim::openapi())])
 }
 
 /// What the jobs of this server work with.

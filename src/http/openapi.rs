@@ -187,7 +187,8 @@ impl RouteGroup {
         router
     }
 
-    fn describe(&self, operation: &mut Operation) {
+    /// Says of an operation what the group has in common.
+    pub fn describe(&self, operation: &mut Operation) {
         operation.tags = Some(vec![self.tag.to_owned()]);
         let alternative = |schemes: &&[&str]| {
             let none = SecurityRequirement::default();

@@ -14,6 +14,7 @@ use tower::ServiceExt;
 
 use super::body::{self, ScimBody};
 use super::error::ScimError;
+use super::schemas::{ScimBulkRequest, ScimBulkResponse};
 use super::url::{below, encoded};
 use super::{CONTENT, json_answer};
 use crate::http::auth::scim::ScimCaller;
@@ -31,6 +32,13 @@ const REFERENCE: &str = "bulkId:";
 ///
 /// # Errors
 /// 400 for what cannot be read, 413 for too many operations.
+#[utoipa::path(
+    post,
+    path = "/Bulk",
+    operation_id = "run_scim_bulk",
+    request_body = ScimBulkRequest,
+    responses((status = 200, body = ScimBulkResponse))
+)]
 pub async fn bulk(
     State(resources): State<Router>,
     caller: ScimCaller,

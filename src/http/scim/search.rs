@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::error::ScimError;
 use super::list_request::{ScimListPage, ScimListRequest};
+use super::schemas::{ScimErrorResponse, ScimListResponse, ScimResource, ScimSearchRequest};
 use super::{ScimState, groups, users};
 use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
@@ -14,6 +15,16 @@ use crate::store::scim_search::ScimPage;
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter that no type can use.
+#[utoipa::path(
+    post,
+    path = "/.search",
+    operation_id = "search_scim",
+    request_body = ScimSearchRequest,
+    responses(
+        (status = 200, body = ScimListResponse<ScimResource>),
+        (status = 412, description = "The filter cannot be used of any type", body = ScimErrorResponse)
+    )
+)]
 pub async fn search(
     State(scim): State<ScimState>,
     caller: ScimCaller,

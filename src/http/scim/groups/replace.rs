@@ -10,6 +10,9 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
 use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::schemas::{
+    ScimChangeHeaders, ScimErrorResponse, ScimGroup, ScimGroupPath, ScimGroupReplaceRequest, ScimProjectionQuery,
+};
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
@@ -17,6 +20,17 @@ use crate::services::change_scim_group::change_scim_group;
 ///
 /// # Errors
 /// 400 for what is missing or cannot be read, 404 for an unknown id.
+#[utoipa::path(
+    put,
+    path = "/Groups/{id}",
+    operation_id = "replace_scim_group",
+    params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
+    request_body = ScimGroupReplaceRequest,
+    responses(
+        (status = 200, body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 412, description = "It has another version", body = ScimErrorResponse)
+    )
+)]
 pub async fn replace(
     State(scim): State<ScimState>,
     caller: ScimCaller,
