@@ -26,9 +26,11 @@ pub const MAX_OPERATIONS: usize = 100;
 const ANSWER_BYTES: usize = 64 << 20;
 const REFERENCE: &str = "bulkId:";
 
-/// The answer to each operation, in the order of the request, which is also the order in which they are done; but what
-/// an operation refers to is made before it. Where as many have failed as the client says in `failOnErrors`, the rest
-/// is not done, and not answered.
+/// Many requests about users and groups of the installation, each of which stands or falls alone.
+///
+/// Each is answered, in the order of the request, which is also the order in which they are done; but what an operation
+/// refers to is made before it. Where as many have failed as the client says in `failOnErrors`, the rest is not done,
+/// and not answered.
 ///
 /// # Errors
 /// 400 for what cannot be read, 413 for too many operations.

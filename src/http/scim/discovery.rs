@@ -17,7 +17,7 @@ use crate::http::auth::scim::ScimCaller;
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 
-/// `GET /ServiceProviderConfig`
+/// What the server supports.
 #[utoipa::path(
     get,
     path = "/ServiceProviderConfig",
@@ -54,7 +54,7 @@ pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response 
     json_answer(StatusCode::OK, &config)
 }
 
-/// `GET /ResourceTypes`
+/// The types of resources that there are here.
 #[utoipa::path(
     get,
     path = "/ResourceTypes",
@@ -65,7 +65,7 @@ pub async fn resource_types(caller: ScimCaller) -> Response {
     listed(&all_types(&caller))
 }
 
-/// `GET /ResourceTypes/{id}`
+/// One type of resources.
 ///
 /// # Errors
 /// 404 for a type that is not listed.
@@ -80,7 +80,7 @@ pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result
     one_of(all_types(&caller), id)
 }
 
-/// `GET /Schemas`
+/// The schemas that there are here.
 #[utoipa::path(
     get,
     path = "/Schemas",
@@ -91,7 +91,7 @@ pub async fn schemas(caller: ScimCaller) -> Response {
     listed(&all_schemas(&caller))
 }
 
-/// `GET /Schemas/{urn}`
+/// One schema.
 ///
 /// # Errors
 /// 404 for a schema that is not listed.

@@ -32,7 +32,7 @@ const WITH_BODY: RouteGroup = RouteGroup {
     failures: &[
         (400, "The body is no JSON object, nests too deep, or has a value that cannot be understood"),
         (408, "The body came too slowly"),
-        (413, "The body has more than 1 MiB"),
+        (413, "The body has more than 1 MiB, or more operations than a request may have"),
         (415, "The body is of a type other than JSON"),
     ],
     ..ALL

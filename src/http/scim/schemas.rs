@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use utoipa::openapi::schema::{ArrayBuilder, SchemaType};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, SchemaType};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -161,7 +161,7 @@ pub struct ScimResource;
 impl PartialSchema for ScimResource {
     fn schema() -> RefOr<Schema> {
         let one = |name: &str| Ref::from_schema_name(name);
-        OneOfBuilder::new().item(one("ScimUser")).item(one("ScimGroup")).into()
+        AnyOfBuilder::new().item(one("ScimUser")).item(one("ScimGroup")).into()
     }
 }
 
@@ -706,23 +706,25 @@ fn attribute_names() -> RefOr<Schema> {
 }
 
 fn emails() -> RefOr<Schema> {
-    one_or_many(ScimEmailRequest::schema(), "The addresses, or one alone, or a text that holds either as JSON")
+    one_or_many(&ScimEmailRequest::schema(), "The addresses, or one alone, or a text that holds either as JSON")
 }
 
 fn members() -> RefOr<Schema> {
-    one_or_many(ScimMemberRequest::schema(), "The members, or one alone, or a text that holds either as JSON")
+    one_or_many(&ScimMemberRequest::schema(), "The members, or one alone, or a text that holds either as JSON")
 }
 
 fn name() -> RefOr<Schema> {
-    either([ScimNameRequest::schema(), text()], "The name, or a text that holds it as JSON")
+    either([ScimNameRequest::schema(), text_or_null()], "The name, or a text that holds it as JSON")
 }
 
 fn operations() -> RefOr<Schema> {
-    either([list(ScimPatchOperation::schema()), text()], "The operations, or a text that holds them as JSON")
+    let text = ObjectBuilder::new().schema_type(Type::String).into();
+    either([list(ScimPatchOperation::schema()), text], "The operations, or a text that holds them as JSON")
 }
 
-fn one_or_many(one: RefOr<Schema>, description: &str) -> RefOr<Schema> {
-    either([list(one.clone()), one, text()], description)
+fn one_or_many(one: &RefOr<Schema>, description: &str) -> RefOr<Schema> {
+    let each = either([one.clone(), ScimText::schema()], "One of them, or its value alone");
+    either([list(each), one.clone(), text_or_null()], description)
 }
 
 fn either(ways: impl IntoIterator<Item = RefOr<Schema>>, description: &str) -> RefOr<Schema> {
@@ -733,8 +735,8 @@ fn list(of: RefOr<Schema>) -> RefOr<Schema> {
     ArrayBuilder::new().items(of).into()
 }
 
-fn text() -> RefOr<Schema> {
-    ObjectBuilder::new().schema_type(Type::String).into()
+fn text_or_null() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])).into()
 }
 
 /// What a client asks for of a list. Names of parameters count in any letter case.

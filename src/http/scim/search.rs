@@ -11,7 +11,9 @@ use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
 use crate::store::scim_search::ScimPage;
 
-/// The page that is asked for. A type that does not know what the filter asks for has nothing to show.
+/// The resources of every type on the page that the body asks for, users first.
+///
+/// A type that does not know what the filter asks for has nothing to show.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter that no type can use.

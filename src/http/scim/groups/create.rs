@@ -13,7 +13,9 @@ use crate::http::scim::schemas::{ScimErrorResponse, ScimGroup, ScimGroupRequest,
 use crate::http::scim::{ScimState, projection_of};
 use crate::services::provision_scim_group::provision_scim_group;
 
-/// The group afterwards, with the members that the request adds. To ask again is answered the same.
+/// Ties a group of the provider to the groups here whose SAML group link has its name.
+///
+/// The answer is the group afterwards, with the members that the request adds. To ask again is answered the same.
 ///
 /// # Errors
 /// 400 without a name, 409 where the id is that of a group of another name, 412 where no link has the name.

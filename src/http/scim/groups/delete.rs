@@ -11,7 +11,7 @@ use crate::http::scim::schemas::{ScimChangeHeaders, ScimErrorResponse, ScimGroup
 use crate::http::scim::{ScimState, no_content, version};
 use crate::services::delete_scim_group::delete_scim_group;
 
-/// Nothing to see any more.
+/// Unties a group of the provider from the groups here, whose members keep what they have.
 ///
 /// # Errors
 /// 404 where no link has the id.

@@ -15,7 +15,9 @@ use crate::http::scim::schemas::{
 use crate::store::scim_groups;
 use crate::store::scim_search::ScimPage;
 
-/// The page that is asked for.
+/// The groups on the page that is asked for.
+///
+/// The only filter is `displayName eq`.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter other than `displayName eq`.
@@ -39,7 +41,9 @@ pub async fn list(
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
 }
 
-/// The page that is asked for in the body, which keeps it out of logs and URLs.
+/// The groups on the page that the body asks for.
+///
+/// What is asked for stays out of logs and URLs. The only filter is `displayName eq`.
 ///
 /// # Errors
 /// As of [`list`].

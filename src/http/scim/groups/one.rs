@@ -12,7 +12,7 @@ use crate::http::scim::schemas::{ScimErrorResponse, ScimGroup, ScimGroupPath, Sc
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::store::scim_groups;
 
-/// The group, or 304 where the client has that version already.
+/// One group with its members.
 ///
 /// # Errors
 /// 404 where no link has the id.

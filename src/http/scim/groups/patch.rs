@@ -18,7 +18,9 @@ use crate::http::scim::schemas::{
 use crate::http::scim::{ScimState, no_content, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
-/// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of
+/// Makes the changes that the operations ask for, all of them or none.
+///
+/// What a group has beside members is passed over: its name is that of
 /// the links, and its id stays.
 ///
 /// # Errors

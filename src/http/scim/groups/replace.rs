@@ -16,7 +16,9 @@ use crate::http::scim::schemas::{
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
-/// The group without its members, unless the client asks for them. A group without `members` has none.
+/// The whole group again, of which the members can change.
+///
+/// The answer is the group without its members, unless the client asks for them. A group without `members` has none.
 ///
 /// # Errors
 /// 400 for what is missing or cannot be read, 404 for an unknown id.

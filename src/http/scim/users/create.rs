@@ -17,7 +17,9 @@ use crate::http::scim::schemas::{ScimErrorResponse, ScimProjectionQuery, ScimUse
 use crate::http::scim::{ScimState, projection_of};
 use crate::services::provision_scim_user::provision_scim_user;
 
-/// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
+/// Provisions a user, a new one or one who is here already.
+///
+/// The answer is the user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
 ///
 /// # Errors
 /// 400 for what cannot be read, 409 where another user is the one that is asked for, 412 for what the rules refuse.

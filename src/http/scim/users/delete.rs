@@ -14,7 +14,9 @@ use crate::http::scim::schemas::{ScimChangeHeaders, ScimErrorResponse, ScimUserP
 use crate::http::scim::{ScimState, no_content, version};
 use crate::services::change_scim_user::change_scim_user;
 
-/// Deactivates, as `PATCH` with `active` false does.
+/// Deprovisions a user, and keeps the identity, so that they can be provisioned again.
+///
+/// It is what `PATCH` with `active` false does.
 ///
 /// # Errors
 /// 404 for an unknown id, 412 for the last owner of the group.

@@ -14,7 +14,7 @@ use crate::http::scim::schemas::{
 };
 use crate::store::scim_search::{self, FoundScimUsers, ScimPage};
 
-/// The page that is asked for.
+/// The users on the page that is asked for.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter that cannot be used.
@@ -38,7 +38,9 @@ pub async fn list(
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
 }
 
-/// The page that is asked for in the body, which keeps it out of logs and URLs.
+/// The users on the page that the body asks for.
+///
+/// What is asked for stays out of logs and URLs.
 ///
 /// # Errors
 /// As of [`list`].

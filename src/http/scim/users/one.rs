@@ -13,7 +13,7 @@ use crate::http::scim::schemas::{ScimProjectionQuery, ScimReadHeaders, ScimUser,
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::store::scim_search::{self, ScimPage, ScimUserRow};
 
-/// The user, or 304 where the client has that version already.
+/// One user, active or not.
 ///
 /// # Errors
 /// 404 where nobody in the scope has the id.

@@ -21,7 +21,9 @@ use crate::http::scim::schemas::{
 use crate::http::scim::{ScimState, no_content, projection_of, version};
 use crate::services::change_scim_user::change_scim_user;
 
-/// Makes the changes that the operations ask for. What a user has and SCIM does not change here is passed over.
+/// Makes the changes that the operations ask for, all of them or none.
+///
+/// What a user has and SCIM does not change here is passed over.
 ///
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 412 for what the rules refuse.

@@ -19,6 +19,8 @@ use crate::http::scim::schemas::{
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::services::change_scim_user::change_scim_user;
 
+/// The whole user again, of which `active` and `externalId` can change.
+///
 /// What is left out stays as it is: a resource without `active` is no deactivation.
 ///
 /// # Errors
