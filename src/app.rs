@@ -164,6 +164,7 @@ pub fn openapi(url: &str) -> OpenApi {
             described(provisioning::DOCUMENTED_MOUNT, provisioning::documented_openapi()),
             described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
             described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
+            described(scim::MOUNT, scim::openapi()),
             (String::new(), monitoring::openapi()),
         ],
     )

@@ -84,7 +84,10 @@ struct ReadinessResponse {
 #[utoipa::path(
     get,
     path = "/-/liveness",
-    responses((status = 200, body = LivenessResponse, example = json!({ "status": "ok" })))
+    responses(
+        (status = 200, body = LivenessResponse, example = json!({ "status": "ok" })),
+        (status = 400, description = "The request is no HTTP")
+    )
 )]
 async fn liveness() -> Json<LivenessResponse> {
     Json(LivenessResponse { status: "ok" })
@@ -100,6 +103,7 @@ async fn liveness() -> Json<LivenessResponse> {
             body = ReadinessResponse,
             example = json!({ "status": "ok", "db_check": [{ "status": "ok" }] })
         ),
+        (status = 400, description = "The request is no HTTP"),
         (status = 503, description = "The database does not answer within a second", body = ReadinessResponse)
     )
 )]
@@ -116,7 +120,10 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
 #[utoipa::path(
     get,
     path = "/-/metrics",
-    responses((status = 200, description = "In the text form of Prometheus", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "In the text form of Prometheus", body = String, content_type = "text/plain"),
+        (status = 400, description = "The request is no HTTP")
+    )
 )]
 async fn metrics(State(state): State<MonitoringState>) -> String {
     for (name, db) in state.budgets.each() {
@@ -134,7 +141,14 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
 }
 
 /// What this API says of itself: OpenAPI 3.1.
-#[utoipa::path(get, path = "/-/openapi.json", responses((status = 200, body = Object)))]
+#[utoipa::path(
+    get,
+    path = "/-/openapi.json",
+    responses(
+        (status = 200, body = Object),
+        (status = 400, description = "The request is no HTTP")
+    )
+)]
 async fn openapi_json(State(state): State<MonitoringState>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], state.openapi)
 }

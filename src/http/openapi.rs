@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
+use utoipa::openapi::info::{ContactBuilder, InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{ArrayBuilder, SchemaType};
 use utoipa::openapi::security::{
@@ -96,7 +96,8 @@ pub fn document(url: &str, areas: impl IntoIterator<Item = (String, OpenApi)>) -
 fn operation_id(method: &str, path: &str) -> String {
     let path = path.strip_prefix("/api/v4").or_else(|| path.strip_prefix("/api")).unwrap_or(path);
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    words.filter(|word| !word.is_empty()).fold(method.to_owned(), |id, word| format!("{id}_{word}"))
+    let words = words.filter(|word| !word.is_empty() && *word != "v2");
+    words.fold(method.to_owned(), |id, word| id + "_" + &word.to_ascii_lowercase())
 }
 
 /// A schema with those that it refers to.
@@ -107,11 +108,13 @@ fn schema_of<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 }
 
 fn info() -> Info {
+    let contact = ContactBuilder::new().name(Some("The Gatehouse authors")).build();
     let license = LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build();
     InfoBuilder::new()
         .title("Gatehouse")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
+        .contact(Some(contact))
         .license(Some(license))
         .build()
 }
@@ -220,7 +223,8 @@ impl RouteGroup {
         router
     }
 
-    fn describe(&self, operation: &mut Operation) {
+    /// Says of an operation what the group has in common.
+    pub fn describe(&self, operation: &mut Operation) {
         operation.tags = Some(vec![self.tag.to_owned()]);
         let alternative = |schemes: &&[&str]| {
             let none = SecurityRequirement::default();

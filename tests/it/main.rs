@@ -21,6 +21,7 @@ mod hooks_crash;
 mod kubernetes;
 mod logs;
 mod migrations;
+mod openapi;
 mod personal_access_tokens;
 mod provisioning;
 mod query_cache;

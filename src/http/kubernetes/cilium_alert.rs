@@ -52,7 +52,7 @@ pub enum CiliumAlertFailure {
         example = json!({ "alert": { "ciliumNetworkPolicy": { "metadata": { "name": "deny-all" } }, "flow": {} } })
     ),
     responses(
-        (status = 200, description = "The alert is kept", body = u16, example = 200),
+        (status = 200, description = "The alert is kept", body = u16, content_type = "application/json", example = 200),
         (status = 400, description = "There is no alert, or none that can be kept", body = CiliumAlertFailure),
         (status = 403, description = "The installation has no such alerts", body = FailureResponse)
     )

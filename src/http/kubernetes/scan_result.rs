@@ -38,7 +38,7 @@ pub struct ScanResultRequest {
         example = json!({ "uuids": ["4773b2ee-5ba5-5e9f-b48c-5f7a17f0faac"] })
     ),
     responses(
-        (status = 200, body = u16, example = 200),
+        (status = 200, body = u16, content_type = "application/json", example = 200),
         (status = 403, description = "Whoever made the agent may not manage vulnerabilities", body = FailureResponse)
     )
 )]

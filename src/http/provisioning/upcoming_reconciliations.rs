@@ -56,7 +56,7 @@ pub struct ReconciliationParameters {
             }]
         })
     ),
-    responses((status = 200, body = u16, example = 200))
+    responses((status = 200, body = u16, content_type = "application/json", example = 200))
 )]
 pub async fn update(
     State(state): State<ProvisioningState>,

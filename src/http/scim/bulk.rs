@@ -14,6 +14,7 @@ use tower::ServiceExt;
 
 use super::body::{self, ScimBody};
 use super::error::ScimError;
+use super::schemas::{ScimBulkRequest, ScimBulkResponse};
 use super::url::{below, encoded};
 use super::{CONTENT, json_answer};
 use crate::http::auth::scim::ScimCaller;
@@ -25,12 +26,21 @@ pub const MAX_OPERATIONS: usize = 100;
 const ANSWER_BYTES: usize = 64 << 20;
 const REFERENCE: &str = "bulkId:";
 
-/// The answer to each operation, in the order of the request, which is also the order in which they are done; but what
-/// an operation refers to is made before it. Where as many have failed as the client says in `failOnErrors`, the rest
-/// is not done, and not answered.
+/// Many requests about users and groups of the installation, each of which stands or falls alone.
+///
+/// Each is answered, in the order of the request, which is also the order in which they are done; but what an operation
+/// refers to is made before it. Where as many have failed as the client says in `failOnErrors`, the rest is not done,
+/// and not answered.
 ///
 /// # Errors
 /// 400 for what cannot be read, 413 for too many operations.
+#[utoipa::path(
+    post,
+    path = "/Bulk",
+    operation_id = "run_scim_bulk",
+    request_body = ScimBulkRequest,
+    responses((status = 200, body = ScimBulkResponse))
+)]
 pub async fn bulk(
     State(resources): State<Router>,
     caller: ScimCaller,

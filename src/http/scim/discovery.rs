@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::bulk::MAX_OPERATIONS;
 use super::error::ScimError;
 use super::list_request::MAX_COUNT;
+use super::schemas::{ScimListResponse, ScimResourceType, ScimSchema, ScimServiceProviderConfig};
 use super::{BODY_BYTES, ScimState, json_answer};
 use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::domain::scim::search::USER_SCHEMA;
@@ -16,7 +17,13 @@ use crate::http::auth::scim::ScimCaller;
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 
-/// `GET /ServiceProviderConfig`
+/// What the server supports.
+#[utoipa::path(
+    get,
+    path = "/ServiceProviderConfig",
+    operation_id = "read_scim_service_provider_config",
+    responses((status = 200, body = ScimServiceProviderConfig))
+)]
 pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
     let bulk = match caller.tenant() {
         ScimTenant::Group(_) => json!({ "supported": false, "maxOperations": 0, "maxPayloadSize": 0 }),
@@ -47,28 +54,59 @@ pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response 
     json_answer(StatusCode::OK, &config)
 }
 
-/// `GET /ResourceTypes`
+/// The types of resources that there are here.
+#[utoipa::path(
+    get,
+    path = "/ResourceTypes",
+    operation_id = "list_scim_resource_types",
+    responses((status = 200, body = ScimListResponse<ScimResourceType>))
+)]
 pub async fn resource_types(caller: ScimCaller) -> Response {
     listed(&all_types(&caller))
 }
 
-/// `GET /ResourceTypes/{id}`
+/// One type of resources.
 ///
 /// # Errors
 /// 404 for a type that is not listed.
+#[utoipa::path(
+    get,
+    path = "/ResourceTypes/{id}",
+    operation_id = "read_scim_resource_type",
+    params(("id" = String, Path, description = "The type's name", example = "User")),
+    responses((status = 200, body = ScimResourceType))
+)]
 pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result<Response, ScimError> {
     one_of(all_types(&caller), id)
 }
 
-/// `GET /Schemas`
+/// The schemas that there are here.
+#[utoipa::path(
+    get,
+    path = "/Schemas",
+    operation_id = "list_scim_schemas",
+    responses((status = 200, body = ScimListResponse<ScimSchema>))
+)]
 pub async fn schemas(caller: ScimCaller) -> Response {
     listed(&all_schemas(&caller))
 }
 
-/// `GET /Schemas/{urn}`
+/// One schema.
 ///
 /// # Errors
 /// 404 for a schema that is not listed.
+#[utoipa::path(
+    get,
+    path = "/Schemas/{urn}",
+    operation_id = "read_scim_schema",
+    params((
+        "urn" = String,
+        Path,
+        description = "The schema's URN",
+        example = "urn:ietf:params:scim:schemas:core:2.0:User"
+    )),
+    responses((status = 200, body = ScimSchema))
+)]
 pub async fn schema(caller: ScimCaller, Path(urn): Path<String>) -> Result<Response, ScimError> {
     one_of(all_schemas(&caller), urn)
 }

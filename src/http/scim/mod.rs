@@ -9,8 +9,10 @@ pub mod discovery;
 pub mod error;
 mod groups;
 mod list_request;
+mod openapi;
 mod patch_operation;
 pub mod projection;
+pub mod schemas;
 mod search;
 pub mod url;
 mod users;
@@ -22,10 +24,12 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use self::error::ScimError;
 use self::projection::AttributeProjection;
@@ -56,45 +60,60 @@ pub struct ScimState {
     pub clock: Clock,
 }
 
+/// What a group's users are below, and those of the installation.
+const GROUP_BASE: &str = "/groups/{path}";
+const INSTANCE_BASE: &str = "/application";
+
+/// The routes below a group.
+fn of_group() -> OpenApiRouter<ScimState> {
+    users().merge(discovery())
+}
+
+/// The routes below the installation; `for_bulk` answers the requests in the body of one.
+fn of_instance(for_bulk: Router) -> OpenApiRouter<ScimState> {
+    users().merge(groups()).merge(discovery()).routes(routes!(bulk::bulk).with_state(for_bulk))
+}
+
+fn users() -> OpenApiRouter<ScimState> {
+    OpenApiRouter::new()
+        .routes(routes!(search::search))
+        .routes(routes!(users::list::list, users::create::create))
+        .routes(routes!(users::list::search))
+        .routes(routes!(users::one::get, users::replace::replace, users::patch::patch, users::delete::delete))
+}
+
+fn groups() -> OpenApiRouter<ScimState> {
+    OpenApiRouter::new()
+        .routes(routes!(groups::list::list, groups::create::create))
+        .routes(routes!(groups::list::search))
+        .routes(routes!(groups::one::get, groups::replace::replace, groups::patch::patch, groups::delete::delete))
+}
+
+fn discovery() -> OpenApiRouter<ScimState> {
+    OpenApiRouter::new()
+        .routes(routes!(discovery::resource_types))
+        .routes(routes!(discovery::resource_type))
+        .routes(routes!(discovery::schemas))
+        .routes(routes!(discovery::schema))
+        .routes(routes!(discovery::config))
+}
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    openapi::document(of_group(), of_instance(Router::new()))
+}
+
 /// The area's routes.
 pub fn router(state: &ScimState, auth: ScimAuth) -> Router {
-    let users = Router::new()
-        .route("/.search", post(search::search))
-        .route("/Users", get(users::list::list).post(users::create::create))
-        .route("/Users/.search", post(users::list::list))
-        .route(
-            "/Users/{id}",
-            get(users::one::get).put(users::replace::replace).patch(users::patch::patch).delete(users::delete::delete),
-        );
-    let groups = Router::new()
-        .route("/Groups", get(groups::list::list).post(groups::create::create))
-        .route("/Groups/.search", post(groups::list::list))
-        .route(
-            "/Groups/{id}",
-            get(groups::one::get)
-                .put(groups::replace::replace)
-                .patch(groups::patch::patch)
-                .delete(groups::delete::delete),
-        );
-    let resources = users.clone().merge(groups);
-    let for_bulk = with_layers(resources.clone(), state);
-    let of_instance = resources.merge(discovery()).route("/Bulk", post(bulk::bulk).with_state::<ScimState>(for_bulk));
-    let of_instance = with_layers(of_instance, state);
-    let dispatcher = ScimDispatcher { auth, of_group: with_layers(users.merge(discovery()), state), of_instance };
+    let for_bulk = with_layers(users().merge(groups()), state);
+    let of_instance = with_layers(of_instance(for_bulk), state);
+    let dispatcher = ScimDispatcher { auth, of_group: with_layers(of_group(), state), of_instance };
     Router::new().fallback(dispatch).with_state(dispatcher)
 }
 
-fn discovery() -> Router<ScimState> {
-    Router::new()
-        .route("/ResourceTypes", get(discovery::resource_types))
-        .route("/ResourceTypes/{id}", get(discovery::resource_type))
-        .route("/Schemas", get(discovery::schemas))
-        .route("/Schemas/{urn}", get(discovery::schema))
-        .route("/ServiceProviderConfig", get(discovery::config))
-}
-
-fn with_layers(routes: Router<ScimState>, state: &ScimState) -> Router {
-    routes
+fn with_layers(routes: OpenApiRouter<ScimState>, state: &ScimState) -> Router {
+    Router::from(routes)
         .route_layer(from_fn(with_route))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_url)
@@ -120,8 +139,8 @@ async fn dispatch(State(dispatcher): State<ScimDispatcher>, mut request: Request
     let path = if query.is_empty() { target.path } else { format!("{}?{query}", target.path) };
     *request.uri_mut() = path.parse::<Uri>().map_err(|_| ScimError::NoSuchUrl)?;
     let (below, base) = match caller.tenant() {
-        ScimTenant::Group(_) => (dispatcher.of_group, "/groups/{path}"),
-        ScimTenant::Instance => (dispatcher.of_instance, "/application"),
+        ScimTenant::Group(_) => (dispatcher.of_group, GROUP_BASE),
+        ScimTenant::Instance => (dispatcher.of_instance, INSTANCE_BASE),
     };
     request.extensions_mut().insert(caller);
     let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});

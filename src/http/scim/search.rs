@@ -5,15 +5,28 @@ use axum::response::Response;
 
 use super::error::ScimError;
 use super::list_request::{ScimListPage, ScimListRequest};
+use super::schemas::{ScimErrorResponse, ScimListResponse, ScimResource, ScimSearchRequest};
 use super::{ScimState, groups, users};
 use crate::domain::scim::tenant::ScimTenant;
 use crate::http::auth::scim::ScimCaller;
 use crate::store::scim_search::ScimPage;
 
-/// The page that is asked for. A type that does not know what the filter asks for has nothing to show.
+/// The resources of every type on the page that the body asks for, users first.
+///
+/// A type that does not know what the filter asks for has nothing to show.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter that no type can use.
+#[utoipa::path(
+    post,
+    path = "/.search",
+    operation_id = "search_scim",
+    request_body = ScimSearchRequest,
+    responses(
+        (status = 200, body = ScimListResponse<ScimResource>),
+        (status = 412, description = "The filter cannot be used of any type", body = ScimErrorResponse)
+    )
+)]
 pub async fn search(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -55,11 +55,15 @@ struct PackfileStats {
             "changes": "_any", "packfile_stats": { "wants": 1, "haves": 0 }
         })
     ),
-    responses((
-        status = 200,
-        body = FailureResponse,
-        example = json!({ "status": false, "message": "No git audit event needed" })
-    ))
+    responses(
+        (
+            status = 200,
+            body = FailureResponse,
+            example = json!({ "status": false, "message": "No git audit event needed" })
+        ),
+        (status = 401, description = "Workhorse's token is not good", body = FailureResponse),
+        (status = 403, description = "No token came along", body = FailureResponse)
+    )
 )]
 pub async fn create(
     State(shell): State<ShellState>,

@@ -9,7 +9,10 @@ use crate::http::openapi::FailureResponse;
     get,
     path = "/gitaly/object_pool_members",
     params(("disk_path" = Option<String>, Query, description = "Where the pool is")),
-    responses((status = 404, description = "There is no such pool", body = FailureResponse))
+    responses(
+        (status = 200, description = "The members of the pool: never answered, for no pool is known", body = Object),
+        (status = 404, description = "There is no such pool", body = FailureResponse)
+    )
 )]
 pub async fn list(_caller: ShellCaller) -> ApiError {
     ApiError::NotFound

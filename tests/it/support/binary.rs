@@ -54,6 +54,15 @@ impl Installation {
         Self { folder, socket, metrics, database }
     }
 
+    /// The installation, which will listen on a TCP port too, and where.
+    pub fn on_tcp(self) -> (Self, SocketAddr) {
+        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let settings = self.folder.join("gitlab.yml");
+        let text = fs::read_to_string(&settings).unwrap();
+        fs::write(&settings, text.replacen("listen: null", &format!("listen: {listen}"), 1)).unwrap();
+        (self, listen)
+    }
+
     /// The command, ready to run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));

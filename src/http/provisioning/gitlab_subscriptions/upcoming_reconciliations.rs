@@ -35,7 +35,7 @@ pub struct DatesParameters {
         content = DatesParameters,
         example = json!({ "next_reconciliation_date": "2026-12-24", "display_alert_from": "2026-12-17" })
     ),
-    responses((status = 200, body = u16, example = 200))
+    responses((status = 200, body = u16, content_type = "application/json", example = 200))
 )]
 pub async fn update(
     State(state): State<ProvisioningState>,

@@ -9,13 +9,32 @@ use crate::domain::scim::group::{GROUP_SCHEMA, ScimMemberChange};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
+use crate::http::scim::schemas::{ScimErrorResponse, ScimGroup, ScimGroupRequest, ScimProjectionQuery};
 use crate::http::scim::{ScimState, projection_of};
 use crate::services::provision_scim_group::provision_scim_group;
 
-/// The group afterwards, with the members that the request adds. To ask again is answered the same.
+/// Ties a group of the provider to the groups here whose SAML group link has its name.
+///
+/// The answer is the group afterwards, with the members that the request adds. To ask again is answered the same.
 ///
 /// # Errors
 /// 400 without a name, 409 where the id is that of a group of another name, 412 where no link has the name.
+#[utoipa::path(
+    post,
+    path = "/Groups",
+    operation_id = "create_scim_group",
+    params(ScimProjectionQuery),
+    request_body = ScimGroupRequest,
+    responses(
+        (
+            status = 201,
+            body = ScimGroup,
+            headers(("ETag" = String, description = "Its version"), ("Location" = String, description = "Its URL"))
+        ),
+        (status = 409, description = "The id is that of a group of another name", body = ScimErrorResponse),
+        (status = 412, description = "The name is blank or no SAML group link has it, or the id is no UUID", body = ScimErrorResponse)
+    )
+)]
 pub async fn create(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -9,13 +9,29 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
+use crate::http::scim::schemas::{
+    ScimErrorResponse, ScimGroup, ScimListQuery, ScimListResponse, ScimProjectionQuery, ScimSearchRequest,
+};
 use crate::store::scim_groups;
 use crate::store::scim_search::ScimPage;
 
-/// The page that is asked for.
+/// The groups on the page that is asked for.
+///
+/// The only filter is `displayName eq`.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter other than `displayName eq`.
+#[utoipa::path(
+    get,
+    path = "/Groups",
+    operation_id = "list_scim_groups",
+    params(ScimListQuery, ScimProjectionQuery),
+    responses(
+        (status = 200, body = ScimListResponse<ScimGroup>),
+        (status = 400, description = "The filter is not UTF-8, or there are more members than one answer holds", body = ScimErrorResponse),
+        (status = 412, description = "The filter cannot be used", body = ScimErrorResponse)
+    )
+)]
 pub async fn list(
     State(scim): State<ScimState>,
     caller: ScimCaller,
@@ -23,6 +39,30 @@ pub async fn list(
 ) -> Result<Response, ScimError> {
     let page = request.page();
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
+}
+
+/// The groups on the page that the body asks for.
+///
+/// What is asked for stays out of logs and URLs. The only filter is `displayName eq`.
+///
+/// # Errors
+/// As of [`list`].
+#[utoipa::path(
+    post,
+    path = "/Groups/.search",
+    operation_id = "search_scim_groups",
+    request_body = ScimSearchRequest,
+    responses(
+        (status = 200, body = ScimListResponse<ScimGroup>),
+        (status = 412, description = "The filter cannot be used", body = ScimErrorResponse)
+    )
+)]
+pub async fn search(
+    scim: State<ScimState>,
+    caller: ScimCaller,
+    request: ScimListRequest,
+) -> Result<Response, ScimError> {
+    list(scim, caller, request).await
 }
 
 /// The groups on a page of what is asked for, fewer where the members of more would not fit into an answer.

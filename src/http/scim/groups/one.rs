@@ -8,13 +8,25 @@ use super::{parse_uid, resource};
 use crate::domain::scim::group::GROUP_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
+use crate::http::scim::schemas::{ScimErrorResponse, ScimGroup, ScimGroupPath, ScimProjectionQuery, ScimReadHeaders};
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::store::scim_groups;
 
-/// The group, or 304 where the client has that version already.
+/// One group with its members.
 ///
 /// # Errors
 /// 404 where no link has the id.
+#[utoipa::path(
+    get,
+    path = "/Groups/{id}",
+    operation_id = "read_scim_group",
+    params(ScimGroupPath, ScimProjectionQuery, ScimReadHeaders),
+    responses(
+        (status = 200, body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has that version", headers(("ETag" = String, description = "Its version"))),
+        (status = 400, description = "There are more members than one answer holds", body = ScimErrorResponse)
+    )
+)]
 pub async fn get(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -12,14 +12,31 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::ScimBody;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::patch_operation::{self, PatchOperation};
+use crate::http::scim::schemas::{
+    ScimChangeHeaders, ScimErrorResponse, ScimGroup, ScimGroupPatchRequest, ScimGroupPath, ScimProjectionQuery,
+};
 use crate::http::scim::{ScimState, no_content, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
-/// Makes the changes that the operations ask for. What a group has beside members is passed over: its name is that of
+/// Makes the changes that the operations ask for, all of them or none.
+///
+/// What a group has beside members is passed over: its name is that of
 /// the links, and its id stays.
 ///
 /// # Errors
 /// 400 for what is missing or cannot be read, 404 for an unknown id.
+#[utoipa::path(
+    patch,
+    path = "/Groups/{id}",
+    operation_id = "update_scim_group",
+    params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
+    request_body = ScimGroupPatchRequest,
+    responses(
+        (status = 200, description = "The client says what it asks to see", body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 204, description = "It is done"),
+        (status = 412, description = "It has another version", body = ScimErrorResponse)
+    )
+)]
 pub async fn patch(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -10,13 +10,29 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::ScimError;
 use crate::http::scim::projection::AttributeProjection;
+use crate::http::scim::schemas::{
+    ScimChangeHeaders, ScimErrorResponse, ScimGroup, ScimGroupPath, ScimGroupReplaceRequest, ScimProjectionQuery,
+};
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::services::change_scim_group::change_scim_group;
 
-/// The group without its members, unless the client asks for them. A group without `members` has none.
+/// The whole group again, of which the members can change.
+///
+/// The answer is the group without its members, unless the client asks for them. A group without `members` has none.
 ///
 /// # Errors
 /// 400 for what is missing or cannot be read, 404 for an unknown id.
+#[utoipa::path(
+    put,
+    path = "/Groups/{id}",
+    operation_id = "replace_scim_group",
+    params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
+    request_body = ScimGroupReplaceRequest,
+    responses(
+        (status = 200, body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 412, description = "It has another version", body = ScimErrorResponse)
+    )
+)]
 pub async fn replace(
     State(scim): State<ScimState>,
     caller: ScimCaller,

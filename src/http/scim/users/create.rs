@@ -13,13 +13,32 @@ use crate::domain::scim::search::USER_SCHEMA;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
+use crate::http::scim::schemas::{ScimErrorResponse, ScimProjectionQuery, ScimUser, ScimUserRequest};
 use crate::http::scim::{ScimState, projection_of};
 use crate::services::provision_scim_user::provision_scim_user;
 
-/// The user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
+/// Provisions a user, a new one or one who is here already.
+///
+/// The answer is the user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
 ///
 /// # Errors
 /// 400 for what cannot be read, 409 where another user is the one that is asked for, 412 for what the rules refuse.
+#[utoipa::path(
+    post,
+    path = "/Users",
+    operation_id = "create_scim_user",
+    params(ScimProjectionQuery),
+    request_body = ScimUserRequest,
+    responses(
+        (
+            status = 201,
+            body = ScimUser,
+            headers(("ETag" = String, description = "Its version"), ("Location" = String, description = "Its URL"))
+        ),
+        (status = 409, description = "Another user is the one that is asked for", body = ScimErrorResponse),
+        (status = 412, description = "A value is missing or refused", body = ScimErrorResponse)
+    )
+)]
 pub async fn create(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -10,13 +10,26 @@ use crate::domain::scim::tenant::ScimTenant;
 use crate::domain::scim::user_change::ScimUserChange;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
+use crate::http::scim::schemas::{ScimChangeHeaders, ScimErrorResponse, ScimUserPath};
 use crate::http::scim::{ScimState, no_content, version};
 use crate::services::change_scim_user::change_scim_user;
 
-/// Deactivates, as `PATCH` with `active` false does.
+/// Deprovisions a user, and keeps the identity, so that they can be provisioned again.
+///
+/// It is what `PATCH` with `active` false does.
 ///
 /// # Errors
 /// 404 for an unknown id, 412 for the last owner of the group.
+#[utoipa::path(
+    delete,
+    path = "/Users/{id}",
+    operation_id = "delete_scim_user",
+    params(ScimUserPath, ScimChangeHeaders),
+    responses(
+        (status = 204, description = "It is done"),
+        (status = 412, description = "It has another version, or is the last owner", body = ScimErrorResponse)
+    )
+)]
 pub async fn delete(
     State(scim): State<ScimState>,
     caller: ScimCaller,

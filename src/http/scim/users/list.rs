@@ -9,12 +9,26 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::ScimState;
 use crate::http::scim::error::ScimError;
 use crate::http::scim::list_request::{ScimListPage, ScimListRequest};
+use crate::http::scim::schemas::{
+    ScimErrorResponse, ScimListQuery, ScimListResponse, ScimProjectionQuery, ScimSearchRequest, ScimUser,
+};
 use crate::store::scim_search::{self, FoundScimUsers, ScimPage};
 
-/// The page that is asked for.
+/// The users on the page that is asked for.
 ///
 /// # Errors
 /// 400 for a body that is no JSON object, 412 for a filter that cannot be used.
+#[utoipa::path(
+    get,
+    path = "/Users",
+    operation_id = "list_scim_users",
+    params(ScimListQuery, ScimProjectionQuery),
+    responses(
+        (status = 200, body = ScimListResponse<ScimUser>),
+        (status = 400, description = "The filter is not UTF-8", body = ScimErrorResponse),
+        (status = 412, description = "The filter cannot be used", body = ScimErrorResponse)
+    )
+)]
 pub async fn list(
     State(scim): State<ScimState>,
     caller: ScimCaller,
@@ -22,6 +36,30 @@ pub async fn list(
 ) -> Result<Response, ScimError> {
     let page = request.page();
     Ok(find(&scim, &caller, &request, page).await?.answer(page))
+}
+
+/// The users on the page that the body asks for.
+///
+/// What is asked for stays out of logs and URLs.
+///
+/// # Errors
+/// As of [`list`].
+#[utoipa::path(
+    post,
+    path = "/Users/.search",
+    operation_id = "search_scim_users",
+    request_body = ScimSearchRequest,
+    responses(
+        (status = 200, body = ScimListResponse<ScimUser>),
+        (status = 412, description = "The filter cannot be used", body = ScimErrorResponse)
+    )
+)]
+pub async fn search(
+    scim: State<ScimState>,
+    caller: ScimCaller,
+    request: ScimListRequest,
+) -> Result<Response, ScimError> {
+    list(scim, caller, request).await
 }
 
 /// The users on a page of what is asked for.

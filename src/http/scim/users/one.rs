@@ -9,13 +9,24 @@ use crate::domain::scim::filter::FilterOperator;
 use crate::domain::scim::search::{ScimUserOrder, USER_SCHEMA, UserCondition, UserTextField};
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::error::ScimError;
+use crate::http::scim::schemas::{ScimProjectionQuery, ScimReadHeaders, ScimUser, ScimUserPath};
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::store::scim_search::{self, ScimPage, ScimUserRow};
 
-/// The user, or 304 where the client has that version already.
+/// One user, active or not.
 ///
 /// # Errors
 /// 404 where nobody in the scope has the id.
+#[utoipa::path(
+    get,
+    path = "/Users/{id}",
+    operation_id = "read_scim_user",
+    params(ScimUserPath, ScimProjectionQuery, ScimReadHeaders),
+    responses(
+        (status = 200, body = ScimUser, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has that version", headers(("ETag" = String, description = "Its version")))
+    )
+)]
 pub async fn get(
     State(scim): State<ScimState>,
     caller: ScimCaller,

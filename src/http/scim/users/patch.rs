@@ -15,13 +15,30 @@ use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
 use crate::http::scim::patch_operation::{self, PatchOperation};
+use crate::http::scim::schemas::{
+    ScimChangeHeaders, ScimErrorResponse, ScimProjectionQuery, ScimUser, ScimUserPatchRequest, ScimUserPath,
+};
 use crate::http::scim::{ScimState, no_content, projection_of, version};
 use crate::services::change_scim_user::change_scim_user;
 
-/// Makes the changes that the operations ask for. What a user has and SCIM does not change here is passed over.
+/// Makes the changes that the operations ask for, all of them or none.
+///
+/// What a user has and SCIM does not change here is passed over.
 ///
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 412 for what the rules refuse.
+#[utoipa::path(
+    patch,
+    path = "/Users/{id}",
+    operation_id = "update_scim_user",
+    params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
+    request_body = ScimUserPatchRequest,
+    responses(
+        (status = 200, description = "The client says what it asks to see", body = ScimUser, headers(("ETag" = String, description = "Its version"))),
+        (status = 204, description = "It is done"),
+        (status = 412, description = "It has another version, or a rule stands against it", body = ScimErrorResponse)
+    )
+)]
 pub async fn patch(
     State(scim): State<ScimState>,
     caller: ScimCaller,

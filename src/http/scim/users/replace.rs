@@ -13,13 +13,30 @@ use crate::domain::scim::user_change::ScimUserChange;
 use crate::http::auth::scim::ScimCaller;
 use crate::http::scim::body::{self, ScimBody};
 use crate::http::scim::error::{ScimError, attempt};
+use crate::http::scim::schemas::{
+    ScimChangeHeaders, ScimErrorResponse, ScimProjectionQuery, ScimUser, ScimUserPath, ScimUserRequest,
+};
 use crate::http::scim::{ScimState, projection_of, version};
 use crate::services::change_scim_user::change_scim_user;
 
+/// The whole user again, of which `active` and `externalId` can change.
+///
 /// What is left out stays as it is: a resource without `active` is no deactivation.
 ///
 /// # Errors
 /// 400 for what cannot be read, 404 for an unknown id, 409 and 412 for what the rules refuse.
+#[utoipa::path(
+    put,
+    path = "/Users/{id}",
+    operation_id = "replace_scim_user",
+    params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
+    request_body = ScimUserRequest,
+    responses(
+        (status = 200, body = ScimUser, headers(("ETag" = String, description = "Its version"))),
+        (status = 409, description = "The id is another user's", body = ScimErrorResponse),
+        (status = 412, description = "It has another version, or a rule stands against it", body = ScimErrorResponse)
+    )
+)]
 pub async fn replace(
     State(scim): State<ScimState>,
     caller: ScimCaller,

@@ -1,0 +1,91 @@
+//! What the OpenAPI document says of all of SCIM's routes, and of the two bases that they are under.
+
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Content, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Type};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{GROUP_BASE, INSTANCE_BASE, ScimState};
+use crate::http::openapi::{BEARER, RouteGroup, operations_mut};
+
+const JSON: &str = "application/json";
+const SCIM_JSON: &str = "application/scim+json";
+
+/// How any request may be refused.
+const ALL: RouteGroup = RouteGroup {
+    tag: "scim",
+    security: &[&[BEARER]],
+    failures: &[
+        (401, "The token is missing, unknown, or not of this base"),
+        (403, "SAML is not switched on here"),
+        (404, "There is no such resource, group or URL, or the licence does not cover SCIM"),
+        (414, "The URL has more than 16 KiB"),
+        (503, "The database does not answer, or there is too much to do: try again after `Retry-After` seconds"),
+    ],
+    failure: "ScimErrorResponse",
+    content: SCIM_JSON,
+    also_sent_as: &[SCIM_JSON],
+};
+
+/// How a request with a body may be refused besides.
+const WITH_BODY: RouteGroup = RouteGroup {
+    failures: &[
+        (400, "The body is no JSON object, nests too deep, or has a value that cannot be understood"),
+        (408, "The body came too slowly"),
+        (413, "The body has more than 1 MiB, or more operations than a request may have"),
+        (415, "The body is of a type other than JSON"),
+    ],
+    ..ALL
+};
+
+/// The document of the routes that each base has.
+pub fn document(of_group: OpenApiRouter<ScimState>, of_instance: OpenApiRouter<ScimState>) -> OpenApi {
+    let mut of_group = described(of_group);
+    for item in of_group.paths.paths.values_mut() {
+        item.parameters = Some(vec![group_path().into()]);
+    }
+    OpenApiBuilder::new().build().nest(GROUP_BASE, of_group).nest(INSTANCE_BASE, described(of_instance))
+}
+
+fn described(router: OpenApiRouter<ScimState>) -> OpenApi {
+    let mut openapi = router.into_openapi();
+    openapi.paths.paths.values_mut().flat_map(operations_mut).for_each(|(_, operation)| describe(operation));
+    openapi
+}
+
+fn describe(operation: &mut Operation) {
+    if operation.request_body.is_some() {
+        WITH_BODY.describe(operation);
+    }
+    ALL.describe(operation);
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if let Some(content) = response.content.swap_remove(JSON) {
+            response.content.insert(SCIM_JSON.to_owned(), content);
+        }
+        match status.as_str() {
+            "401" => {
+                let scheme = ObjectBuilder::new().schema_type(Type::String).build();
+                let header = HeaderBuilder::new().schema(Some(scheme)).build();
+                response.headers.insert("WWW-Authenticate".to_owned(), header.into());
+            }
+            // The limit of a request's time is that of all areas, and speaks as they do.
+            "408" | "503" => {
+                let plain = Content::new(Some(Ref::from_schema_name("FailureResponse")));
+                response.content.insert(JSON.to_owned(), plain.into());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn group_path() -> Parameter {
+    ParameterBuilder::new()
+        .name("path")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The group's path in any letter case, with `%2F` or a slash in it, or the group's id"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .example(Some("acme".into()))
+        .build()
+}
