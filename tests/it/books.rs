@@ -77,7 +77,8 @@ impl Page {
                     }
                 };
             } else if let Some((indent, block)) = &mut open {
-                let inner = line.get(..*indent).filter(|start| start.trim().is_empty()).map_or(line, |_| &line[*indent..]);
+                let inner =
+                    line.get(..*indent).filter(|start| start.trim().is_empty()).map_or(line, |_| &line[*indent..]);
                 block.text.push_str(inner);
                 block.text.push('\n');
             } else if let Some(heading) = heading(line) {
@@ -201,9 +202,8 @@ fn every_page_is_in_the_book_once() {
 /// one whose keys are those of a state document as a state document; `yaml` with another word behind it is somebody else's.
 #[test]
 fn blocks_of_data_are_what_they_show() {
-    let keys_of = |schema: Value| -> BTreeSet<String> {
-        schema["properties"].as_object().unwrap().keys().cloned().collect()
-    };
+    let keys_of =
+        |schema: Value| -> BTreeSet<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
     let (settings, state) = (keys_of(schema_of::<Settings>()), keys_of(schema_of::<StateDocument>()));
     let mut wrong = Vec::new();
     let mut read = 0;
@@ -215,7 +215,8 @@ fn blocks_of_data_are_what_they_show() {
                 ("yaml", others) => match document::read(&block.text) {
                     Err(problem) => Some(problem.to_string()),
                     Ok(value) => {
-                        let keys: BTreeSet<String> = value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+                        let keys: BTreeSet<String> =
+                            value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
                         let problems = if others.is_some() || keys.is_empty() {
                             Vec::new()
                         } else if keys.is_subset(&settings) {
@@ -247,7 +248,8 @@ async fn what_is_marked_as_runnable_runs(pool: PgPool) {
     let folder = std::env::temp_dir().join(format!("gatehouse-books-{}", std::process::id()));
     let binary = Path::new(env!("CARGO_BIN_EXE_gatehouse")).parent().unwrap();
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let search = std::env::join_paths(std::iter::once(binary.to_owned()).chain(std::env::split_paths(&search))).unwrap();
+    let search =
+        std::env::join_paths(std::iter::once(binary.to_owned()).chain(std::env::split_paths(&search))).unwrap();
     let url = url_of(&pool);
     let mut run = 0;
     for page in pages() {
@@ -293,7 +295,8 @@ fn surroundings(folder: &Path, url: &str, search: &OsString) -> Vec<(&'static st
 /// The URL of the test's database, as PostgreSQL's own tools read it: that of the environment, with another name in it.
 fn url_of(pool: &PgPool) -> String {
     let url = std::env::var("DATABASE_URL").unwrap();
-    let (address, parameters) = url.split_once('?').map_or((&*url, String::new()), |(address, rest)| (address, format!("?{rest}")));
+    let (address, parameters) =
+        url.split_once('?').map_or((&*url, String::new()), |(address, rest)| (address, format!("?{rest}")));
     let options = pool.connect_options();
     let (server, _) = address.rsplit_once('/').unwrap();
     format!("{server}/{}{parameters}", options.get_database().unwrap())
@@ -306,7 +309,8 @@ fn the_book_builds() {
         return;
     }
     let folder = std::env::temp_dir().join(format!("gatehouse-book-{}", std::process::id()));
-    let output = Command::new("mdbook").args(["build", "--dest-dir"]).arg(&folder).current_dir(root()).output().unwrap();
+    let output =
+        Command::new("mdbook").args(["build", "--dest-dir"]).arg(&folder).current_dir(root()).output().unwrap();
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
     assert!(output.status.success() && !said.contains("ERROR") && !said.contains("WARN"), "{said}");
     assert!(folder.join("index.html").exists(), "{said}");
