@@ -3,7 +3,8 @@
 
 usage: plot.py CHARTS FOLDER...
 
-Figures of a benchmark NAME are read from the first FOLDER that has NAME.jsonl; CHARTS is where the charts go.
+Figures of a benchmark NAME are read from the first FOLDER that has NAME.jsonl; CHARTS is where the charts go. Where that
+folder has allowed-curve.jsonl too, latencies are drawn as curves.
 """
 import json
 import math
@@ -11,6 +12,8 @@ import os
 import sys
 from html import escape
 
+# The points of a curve of latencies, in thousandths of all requests: those of benches/load.rs.
+CURVE = [50, 100, 250, 500, 750, 900, 950, 980, 990, 995, 999]
 WIDTH, LEFT, RIGHT, TOP, ROW = 780, 268, 90, 48, 30
 # Colours that are told apart on white and on black; text follows the reader's scheme.
 STYLE = """
@@ -21,10 +24,14 @@ STYLE = """
   .reference { stroke: #60666d; stroke-width: 1.5; stroke-dasharray: 5 4 }
   .first { fill: #2f6fde; stroke: #2f6fde }
   .second { fill: #d9822b; stroke: #d9822b }
+  .third { fill: #2a9d63; stroke: #2a9d63 }
+  .fourth { fill: #a24bc0; stroke: #a24bc0 }
+  .fifth { fill: #c23b4b; stroke: #c23b4b }
   .line { fill: none; stroke-width: 2.5 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6e8ea } .small { fill: #a3a9b0 } .grid { stroke: #3a4047 } .reference { stroke: #a3a9b0 }
     .first { fill: #74a5ff; stroke: #74a5ff } .second { fill: #f0a04b; stroke: #f0a04b }
+    .third { fill: #5fd39a; stroke: #5fd39a } .fourth { fill: #cf8be8; stroke: #cf8be8 } .fifth { fill: #f07f8c; stroke: #f07f8c }
   }
 """
 
@@ -130,6 +137,30 @@ def spans(title, rows, names, kinds, logarithmic=False):
     return document(title, bottom + 44, parts)
 
 
+def latencies(title, rows):
+    """How long so many of all requests took at most: a curve a row, stretched towards the slowest."""
+    height, left, right = 360, 80, WIDTH - 40
+    horizontal = Scale(0, -math.log10(1 - CURVE[-1] / 1000), left, right)
+    bottom = height - 50
+    vertical = Scale(0, max(value for row in rows for value in row["ms"]) * 1.05, bottom, TOP + 10)
+
+    def place(thousandths):
+        return horizontal(-math.log10(1 - thousandths / 1000))
+
+    parts = []
+    for point in (500, 900, 990, 999):
+        parts += [line(place(point), TOP + 10, place(point), bottom, "grid"), text(place(point), bottom + 16, f"{number(point / 10)} %", "small", "middle")]
+    for tick in vertical.ticks():
+        parts += [line(left, vertical(tick), right, vertical(tick), "grid"), text(left - 8, vertical(tick) + 4, number(tick), "small", "end")]
+    parts += [text((left + right) / 2, bottom + 34, "so many of all requests", "small", "middle"), text(left, TOP + 2, "took at most so many milliseconds", "small")]
+    for index, (row, colour) in enumerate(zip(rows, ("first", "second", "third", "fourth", "fifth"))):
+        points = [(place(point), vertical(value)) for point, value in zip(CURVE, row["ms"])]
+        path = " ".join(f"{'M' if step == 0 else 'L'}{x:.1f} {y:.1f}" for step, (x, y) in enumerate(points))
+        y = TOP + 28 + 18 * index
+        parts += [f'<path d="{path}" class="{colour} line" style="fill: none"/>', dot(left + 20, y, colour, 5), text(left + 32, y + 4, row["what"], "small")]
+    return document(title, height, parts)
+
+
 def curve(title, points, across, up, reference=None):
     """A line through points, each a pair of figures; across is logarithmic, and so is up where there is a reference."""
     height, left, right = 300, 80, WIDTH - 60
@@ -159,13 +190,14 @@ def curve(title, points, across, up, reference=None):
     return document(title, height, parts)
 
 
-def charts(name, rows):
+def charts(name, rows, curves):
     """The charts of a benchmark, by the names of their files."""
     if name == "allowed":
         asked = [row for row in rows if "p50_ms" in row]
         yield "allowed", rates(rows)
         latency = "Latency, with 64 connections at once"
-        yield "allowed-latency", spans(latency, asked, [row["what"] for row in asked], {"gatehouse": "first"})
+        names = [row["what"] for row in asked]
+        yield "allowed-latency", latencies(latency, curves) if curves else spans(latency, asked, names, {"gatehouse": "first"})
     elif name == "push":
         yield "push", curve("Decisions about a push", [(row["refs"], row["rate"]) for row in rows], "changed refs of a push", "decisions a second")
     elif name == "apply":
@@ -175,6 +207,11 @@ def charts(name, rows):
         names = list(dict.fromkeys(row["what"] for row in rows))
         kinds = {"gatehouse": "first", "scim2-server": "second"}
         yield "scim", spans("SCIM among 100,000 users", rows, names, kinds, logarithmic=True)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(row) for row in file if row.strip()]
 
 
 def main():
@@ -187,9 +224,8 @@ def main():
         if found is None:
             print(f"no figures of {name}: run bin/bench {name}", file=sys.stderr)
             continue
-        with open(found, encoding="utf-8") as file:
-            rows = [json.loads(row) for row in file if row.strip()]
-        for chart, drawn in charts(name, rows):
+        curves = found.replace(".jsonl", "-curve.jsonl")
+        for chart, drawn in charts(name, read(found), read(curves) if os.path.exists(curves) else None):
             path = os.path.join(out, f"{chart}.svg")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(drawn)
