@@ -59,22 +59,20 @@ fn pages() -> Vec<Page> {
 
 impl Page {
     fn read(path: &Path) -> Self {
-        let text = included(path, &fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}")));
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text = included(path, &text);
         let (mut prose, mut anchors, mut blocks) = (vec![String::new()], Vec::new(), Vec::new());
         let mut open: Option<(usize, Block)> = None;
         for (number, line) in text.lines().enumerate() {
             let trimmed = line.trim_start();
             let indent = line.len() - trimmed.len();
             if let Some(language) = trimmed.strip_prefix("```") {
-                open = match open.take() {
-                    Some((_, block)) => {
-                        blocks.push(block);
-                        None
-                    }
-                    None => {
-                        let language = language.trim().to_owned();
-                        Some((indent, Block { language, line: number + 1, text: String::new() }))
-                    }
+                open = if let Some((_, block)) = open.take() {
+                    blocks.push(block);
+                    None
+                } else {
+                    let language = language.trim().to_owned();
+                    Some((indent, Block { language, line: number + 1, text: String::new() }))
                 };
             } else if let Some((indent, block)) = &mut open {
                 let inner =
