@@ -4,6 +4,7 @@
 usage: apply.py GATEHOUSE FOLDER SMALL_DATABASE_URL LARGE_DATABASE_URL
 """
 import base64
+import json
 import os
 import struct
 import subprocess
@@ -55,8 +56,17 @@ def run(gatehouse, database, *arguments):
     return seconds, usage.ru_maxrss / 1024, last.decode().strip()
 
 
+def record(figures, what, users, seconds, memory=None):
+    """A row for bin/bench plot."""
+    row = {"what": what, "users": users, "seconds": round(seconds, 2)}
+    if memory is not None:
+        row["mib"] = round(memory)
+    print(json.dumps(row), file=figures)
+
+
 def main():
     gatehouse, folder, small_database, large_database = sys.argv[1:]
+    figures = open(os.path.join(folder, "apply.jsonl"), "w", encoding="utf-8")
     print("| Document | s | MiB | changes |\n| --- | --- | --- | --- |")
     times = {}
     for name, database, size in [
@@ -70,14 +80,18 @@ def main():
             arguments = ["apply", "-f", path] + (["--dry-run"] if "dry" in what else [])
             seconds, memory, said = run(gatehouse, database, *arguments)
             times.setdefault(name, seconds)
+            record(figures, what.strip(", ") or "applied", size[0], seconds, memory)
             print(f"| {name}{what} | {seconds:.1f} | {memory:.0f} | {said} |", flush=True)
         export = os.path.join(folder, f"export-{size[0]}.yml")
         begun = time.monotonic()
         with open(export, "wb") as file:
             subprocess.run([gatehouse, "export"], stdout=file, env={**os.environ, "DATABASE_URL": database}, check=True)
-        print(f"| export of it | {time.monotonic() - begun:.1f} | | {os.path.getsize(export) >> 10} KiB |", flush=True)
+        seconds = time.monotonic() - begun
+        record(figures, "exported", size[0], seconds)
+        print(f"| export of it | {seconds:.1f} | | {os.path.getsize(export) >> 10} KiB |", flush=True)
         seconds, memory, said = run(gatehouse, database, "apply", "--dry-run", "-f", export)
         print(f"| its export, a dry run | {seconds:.1f} | {memory:.0f} | {said} |", flush=True)
+    figures.close()
     small, large = times.values()
     print(f"\nten times the document takes {large / small:.1f} times as long")
     path = os.path.join(folder, "additions.yml")

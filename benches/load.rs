@@ -15,8 +15,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
-/// Sends requests for a while and prints requests a second, the latencies at 50 % and 99 % in milliseconds, and the
-/// number of requests that failed.
+/// Sends requests for a while and prints requests a second, the latencies at 50 % and 99 % in milliseconds, the number of
+/// requests that failed, and the latencies at each of the points of a curve.
 #[derive(Debug, Parser)]
 struct Load {
     /// host:port, or the path of a Unix socket
@@ -62,6 +62,8 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30);
 /// One answer of so many is read, beyond its status.
 const SAMPLED: usize = 64;
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The points of the curve, in thousandths of all requests; benches/plot.py knows them too.
+const CURVE: [usize; 11] = [50, 100, 250, 500, 750, 900, 950, 980, 990, 995, 999];
 /// The longest answer that is taken: a page of a hundred users is about 60 KiB.
 const ANSWER_BYTES: usize = 1 << 20;
 
@@ -121,10 +123,11 @@ async fn main() -> anyhow::Result<()> {
     if let Some(error) = &tally.first_error {
         eprintln!("{error}");
     }
-    let at = |percent: usize| {
-        tally.micros.get(tally.micros.len() * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
+    let at = |thousandths: usize| {
+        tally.micros.get(tally.micros.len() * thousandths / 1000).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
     };
-    println!("{} {:.2} {:.2} {}", tally.micros.len() as u64 / seconds, at(50), at(99), tally.errors);
+    let curve = CURVE.map(|thousandths| format!("{:.2}", at(thousandths))).join(",");
+    println!("{} {:.2} {:.2} {} {curve}", tally.micros.len() as u64 / seconds, at(500), at(990), tally.errors);
     Ok(())
 }
 

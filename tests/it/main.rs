@@ -6,6 +6,7 @@ mod apply;
 mod auth_matrix;
 mod background;
 mod batcher;
+mod books;
 mod boot;
 mod clients;
 mod commands;
