@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of all of SCIM's routes, and of the two bases that they are under.
+//! What the document of the API says of all of SCIM's routes, and of the two bases that they are under.
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -58,17 +58,25 @@ fn describe(operation: &mut Operation) {
         WITH_BODY.describe(operation);
     }
     ALL.describe(operation);
+    // Only what is about one resource knows versions.
+    let of_one = operation.parameters.iter().flatten().any(has_versions);
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         if let Some(content) = response.content.swap_remove(JSON) {
             response.content.insert(SCIM_JSON.to_owned(), content);
         }
+        let mut header = |name: &str, description: &str| {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let header = HeaderBuilder::new().schema(Some(text)).description(Some(description)).build();
+            response.headers.insert(name.to_owned(), header.into());
+        };
         match status.as_str() {
-            "401" => {
-                let scheme = ObjectBuilder::new().schema_type(Type::String).build();
-                let header = HeaderBuilder::new().schema(Some(scheme)).build();
-                response.headers.insert("WWW-Authenticate".to_owned(), header.into());
+            "200" | "304" if of_one => header("ETag", "The resource's version"),
+            "201" => {
+                header("ETag", "The resource's version");
+                header("Location", "The resource's URL");
             }
+            "401" => header("WWW-Authenticate", "`Bearer`"),
             // The limit of a request's time is that of all areas, and speaks as they do.
             "408" | "503" => {
                 let plain = Content::new(Some(Ref::from_schema_name("FailureResponse")));
@@ -77,6 +85,10 @@ fn describe(operation: &mut Operation) {
             _ => {}
         }
     }
+}
+
+fn has_versions(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if ["If-Match", "If-None-Match"].contains(&parameter.name.as_str()))
 }
 
 fn group_path() -> Parameter {

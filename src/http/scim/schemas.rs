@@ -1,4 +1,4 @@
-//! The bodies and parameters of SCIM as the OpenAPI document has them. The handlers read and write JSON member by
+//! The bodies and parameters of SCIM as the document of the API has them. The handlers read and write JSON member by
 //! member, so these types say it for people and tools alone.
 
 use chrono::{DateTime, Utc};

@@ -26,13 +26,13 @@ use crate::services::provision_scim_group::provision_scim_group;
     params(ScimProjectionQuery),
     request_body = ScimGroupRequest,
     responses(
-        (
-            status = 201,
-            body = ScimGroup,
-            headers(("ETag" = String, description = "Its version"), ("Location" = String, description = "Its URL"))
-        ),
+        (status = 201, body = ScimGroup),
         (status = 409, description = "The id is that of a group of another name", body = ScimErrorResponse),
-        (status = 412, description = "The name is blank or no SAML group link has it, or the id is no UUID", body = ScimErrorResponse)
+        (
+            status = 412,
+            description = "The name is blank or no SAML group link has it, or the id is no UUID",
+            body = ScimErrorResponse
+        )
     )
 )]
 pub async fn create(

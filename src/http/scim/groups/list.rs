@@ -28,7 +28,11 @@ use crate::store::scim_search::ScimPage;
     params(ScimListQuery, ScimProjectionQuery),
     responses(
         (status = 200, body = ScimListResponse<ScimGroup>),
-        (status = 400, description = "The filter is not UTF-8, or there are more members than one answer holds", body = ScimErrorResponse),
+        (
+            status = 400,
+            description = "The filter is not UTF-8, or there are more members than one answer holds",
+            body = ScimErrorResponse
+        ),
         (status = 412, description = "The filter cannot be used", body = ScimErrorResponse)
     )
 )]

@@ -22,8 +22,8 @@ use crate::store::scim_groups;
     operation_id = "read_scim_group",
     params(ScimGroupPath, ScimProjectionQuery, ScimReadHeaders),
     responses(
-        (status = 200, body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
-        (status = 304, description = "The client has that version", headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = ScimGroup),
+        (status = 304, description = "The client has that version"),
         (status = 400, description = "There are more members than one answer holds", body = ScimErrorResponse)
     )
 )]

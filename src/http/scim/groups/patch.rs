@@ -32,7 +32,7 @@ use crate::services::change_scim_group::change_scim_group;
     params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimGroupPatchRequest,
     responses(
-        (status = 200, description = "The client says what it asks to see", body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, description = "The client says what it asks to see", body = ScimGroup),
         (status = 204, description = "It is done"),
         (status = 412, description = "It has another version", body = ScimErrorResponse)
     )

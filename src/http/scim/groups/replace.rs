@@ -29,7 +29,7 @@ use crate::services::change_scim_group::change_scim_group;
     params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimGroupReplaceRequest,
     responses(
-        (status = 200, body = ScimGroup, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = ScimGroup),
         (status = 412, description = "It has another version", body = ScimErrorResponse)
     )
 )]

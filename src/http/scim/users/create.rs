@@ -19,7 +19,8 @@ use crate::services::provision_scim_user::provision_scim_user;
 
 /// Provisions a user, a new one or one who is here already.
 ///
-/// The answer is the user afterwards. To ask again with the same id is answered the same, so that providers may repeat a request.
+/// The answer is the user afterwards. To ask again with the same id is answered the same, so that providers may repeat
+/// a request.
 ///
 /// # Errors
 /// 400 for what cannot be read, 409 where another user is the one that is asked for, 412 for what the rules refuse.
@@ -30,11 +31,7 @@ use crate::services::provision_scim_user::provision_scim_user;
     params(ScimProjectionQuery),
     request_body = ScimUserRequest,
     responses(
-        (
-            status = 201,
-            body = ScimUser,
-            headers(("ETag" = String, description = "Its version"), ("Location" = String, description = "Its URL"))
-        ),
+        (status = 201, body = ScimUser),
         (status = 409, description = "Another user is the one that is asked for", body = ScimErrorResponse),
         (status = 412, description = "A value is missing or refused", body = ScimErrorResponse)
     )

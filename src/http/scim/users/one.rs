@@ -23,8 +23,8 @@ use crate::store::scim_search::{self, ScimPage, ScimUserRow};
     operation_id = "read_scim_user",
     params(ScimUserPath, ScimProjectionQuery, ScimReadHeaders),
     responses(
-        (status = 200, body = ScimUser, headers(("ETag" = String, description = "Its version"))),
-        (status = 304, description = "The client has that version", headers(("ETag" = String, description = "Its version")))
+        (status = 200, body = ScimUser),
+        (status = 304, description = "The client has that version")
     )
 )]
 pub async fn get(

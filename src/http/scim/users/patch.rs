@@ -34,7 +34,7 @@ use crate::services::change_scim_user::change_scim_user;
     params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimUserPatchRequest,
     responses(
-        (status = 200, description = "The client says what it asks to see", body = ScimUser, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, description = "The client says what it asks to see", body = ScimUser),
         (status = 204, description = "It is done"),
         (status = 412, description = "It has another version, or a rule stands against it", body = ScimErrorResponse)
     )

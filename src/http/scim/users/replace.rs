@@ -32,7 +32,7 @@ use crate::services::change_scim_user::change_scim_user;
     params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimUserRequest,
     responses(
-        (status = 200, body = ScimUser, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = ScimUser),
         (status = 409, description = "The id is another user's", body = ScimErrorResponse),
         (status = 412, description = "It has another version, or a rule stands against it", body = ScimErrorResponse)
     )
