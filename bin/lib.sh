@@ -144,6 +144,19 @@ install_python() {
   cp "$requirements" "$installed"
 }
 
+# Installs the npm packages that a folder's package-lock.json pins into a folder of their own, unless they are there.
+install_node() {
+  local folder=$1 locked=$2/package-lock.json
+  if cmp -s "$locked" "$folder/installed.json"; then return; fi
+  say "installing what $locked names"
+  install_missing npm
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp "$2/package.json" "$locked" "$folder/"
+  npm ci --silent --no-audit --no-fund --prefix "$folder" >&2 || die "npm could not install what $locked names"
+  cp "$locked" "$folder/installed.json"
+}
+
 # Cargo, no older than rust-version in Cargo.toml.
 install_rust() {
   local wanted has

@@ -7,8 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::gitaly::TestGitaly;
-use crate::support::{Installation, Served, TestApp, customers_dot};
+use crate::support::{DB_KEY_BASE, Installation, Served, TestApp, TestGitaly, customers_dot};
 
 const COMMITTED: &str = "docs/openapi.json";
 
@@ -76,10 +75,10 @@ impl DescribedServer {
         let applied = installation.run(&["apply", "-f", root().join("config/demo.yml").to_str().unwrap()]);
         assert_eq!(applied.code, 0, "{applied:?}");
         let app = TestApp::new(pool.clone());
-        let root_id = sqlx::query_scalar("select id from users where username = 'root'").fetch_one(pool).await.unwrap();
-        let key = &crate::support::binary::DB_KEY_BASE.into();
-        let token = app.given().personal_access_token(root_id, key, "glpat-of-an-administrator", &["api"]).await;
-        let spare = app.given().personal_access_token(root_id, key, "glpat-to-be-revoked", &["api"]).await;
+        let (given, key) = (app.given(), &DB_KEY_BASE.into());
+        let admin = given.user("root").await;
+        let token = given.personal_access_token(admin, key, "glpat-of-an-administrator", &["api"]).await;
+        let spare = given.personal_access_token(admin, key, "glpat-to-be-revoked", &["api"]).await;
         let environment = vec![
             ("GATEHOUSE_URL", format!("http://{listen}")),
             ("MONITORING_URL", format!("http://{}", installation.metrics)),

@@ -17,7 +17,7 @@ def client(**headers):
 
 
 shell = client(**{"Gitlab-Shell-Api-Request": os.environ["SHELL_TOKEN"]})
-assert get_internal_discover.sync(client=shell, key_id="11").username == "rubi"
+assert get_internal_discover.sync(client=shell, key_id="7").username == "rubi"
 
 kas = client(**{"Gitlab-Kas-Api-Request": os.environ["KAS_TOKEN"], "Gitlab-Agent-Api-Request": "glagent-example"})
 assert get_internal_kubernetes_agent_info.sync(client=kas).agent_name == "prod"

@@ -8,7 +8,7 @@ const { GATEHOUSE_URL, MONITORING_URL, SHELL_TOKEN, KAS_TOKEN, PERSONAL_ACCESS_T
 const client = (headers: Record<string, string> = {}, baseUrl = GATEHOUSE_URL) => createClient<paths>({ baseUrl, headers });
 
 const shell = client({ "Gitlab-Shell-Api-Request": SHELL_TOKEN! });
-const discovered = await shell.GET("/api/v4/internal/discover", { params: { query: { key_id: "11" } } });
+const discovered = await shell.GET("/api/v4/internal/discover", { params: { query: { key_id: "7" } } });
 assert.equal(discovered.data?.username, "rubi");
 
 const kas = client({ "Gitlab-Kas-Api-Request": KAS_TOKEN!, "Gitlab-Agent-Api-Request": "glagent-example" });

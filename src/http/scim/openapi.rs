@@ -49,6 +49,10 @@ pub fn document(of_group: OpenApiRouter<ScimState>, of_instance: OpenApiRouter<S
 
 fn described(router: OpenApiRouter<ScimState>) -> OpenApi {
     let mut openapi = router.into_openapi();
+    if let Some(components) = &mut openapi.components {
+        // It stands inside the list that is made of it, and nobody refers to it.
+        components.schemas.remove("ScimResource");
+    }
     openapi.paths.paths.values_mut().flat_map(operations_mut).for_each(|(_, operation)| describe(operation));
     openapi
 }
