@@ -4,13 +4,14 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::Settings;
 use crate::document;
 use crate::document::state::StateDocument;
 
-/// Print the JSON Schema of a document, so that editors complete and check it.
+/// Print the JSON Schema of a document, for editors to complete and check it
 #[derive(Debug, Clone, Args)]
 pub struct SchemaCommand {
-    /// Which document.
+    /// Which document
     #[arg(value_enum)]
     pub document: SchemaKind,
 }
@@ -18,7 +19,9 @@ pub struct SchemaCommand {
 /// The documents that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaKind {
-    /// What `gatehouse apply` reads.
+    /// The settings file, `gitlab.yml`
+    Settings,
+    /// What `gatehouse apply` reads
     State,
 }
 
@@ -29,6 +32,7 @@ impl SchemaCommand {
     /// Where `out` takes nothing.
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let schema = match self.document {
+            SchemaKind::Settings => document::schema_of::<Settings>(),
             SchemaKind::State => document::schema_of::<StateDocument>(),
         };
         writeln!(out, "{schema:#}")?;
