@@ -4,6 +4,15 @@ use std::io;
 
 use crate::store::fault::DatabaseRemedy;
 
+/// An error and what led to it, each once: many errors say what their cause says.
+#[must_use]
+pub fn told(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |told, cause| match cause.to_string() {
+        cause if told.ends_with(&cause) => told,
+        cause => format!("{told}: {cause}"),
+    })
+}
+
 /// A sentence on what would help, where more can be said than the error itself says.
 #[must_use]
 pub fn advice(error: &anyhow::Error) -> Option<&'static str> {
@@ -35,5 +44,22 @@ fn about_a_file(cause: &(dyn std::error::Error + 'static)) -> Option<&'static st
             Some("run this as the user who may, usually the one that `gatehouse serve` runs as, or change the rights")
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store;
+
+    #[test]
+    fn a_cause_is_told_once_and_helps() {
+        let error = store::Error::from(sqlx::Error::PoolTimedOut);
+        let error = anyhow::Error::from(error).context("cannot read the queue");
+        let words =
+            "cannot read the queue: the database is not available: pool timed out while waiting for an open connection";
+        assert_eq!(told(&error), words);
+        assert!(advice(&error).unwrap().starts_with("start PostgreSQL"));
+        assert_eq!(advice(&anyhow::anyhow!("no such thing")), None);
     }
 }

@@ -11,12 +11,12 @@ use clap::builder::styling::AnsiColor;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::advice::advice;
+use super::advice::{advice, told};
 use super::output::{self, OutputArgs, OutputShape};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets;
-use crate::gitaly::GitalyClient;
+use crate::gitaly::{GitalyClient, GitalyError};
 use crate::http::auth::{git_audit, kas};
 use crate::store::{self, Db};
 
@@ -123,7 +123,18 @@ async fn storages(report: &mut CheckReport, settings: &Settings) -> io::Result<(
 }
 
 async fn storage(gitaly: &GitalyClient, name: &str) -> anyhow::Result<String> {
-    let server = gitaly.server(name, PATIENCE).await?;
+    let server = gitaly.server(name, PATIENCE).await.map_err(|error| {
+        let place = format!("repositories.storages.{name}");
+        match &error {
+            GitalyError::Unavailable(_) | GitalyError::Deadline => {
+                anyhow::anyhow!("{error}; start it, or correct {place}.gitaly_address")
+            }
+            GitalyError::Failed(status) if status.code() == tonic::Code::Unauthenticated => {
+                anyhow::anyhow!("{error}; {place}.gitaly_token must be the token in its config.toml, `[auth]`")
+            }
+            _ => anyhow::anyhow!("{error}"),
+        }
+    })?;
     let here = format!("Gitaly {}, git {}", server.version, server.git_version);
     if server.storages.iter().any(|storage| storage == name) {
         return Ok(here);
@@ -145,7 +156,7 @@ impl CheckReport {
         self.failed |= verdict.is_err();
         let mut out = output::stdout();
         if self.shape == OutputShape::Json {
-            let detail = verdict.as_ref().map_or_else(|error| format!("{error:#}"), Clone::clone);
+            let detail = verdict.as_ref().map_or_else(told, Clone::clone);
             let advice = verdict.as_ref().err().and_then(advice);
             let object = json!({ "check": what, "ok": verdict.is_ok(), "detail": detail, "advice": advice });
             return writeln!(out, "{object}");
@@ -153,10 +164,10 @@ impl CheckReport {
         let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default());
         let mut line = match (self.shape, verdict) {
             (OutputShape::Table, Ok(detail)) => format!("{what:NAME_WIDTH$}  {good}ok{good:#}      {detail}"),
-            (OutputShape::Table, Err(error)) => format!("{what:NAME_WIDTH$}  {bad}FAILED{bad:#}  {error:#}"),
+            (OutputShape::Table, Err(error)) => format!("{what:NAME_WIDTH$}  {bad}FAILED{bad:#}  {}", told(error)),
             (_, Ok(detail)) if detail.is_empty() => format!("{what}: ok"),
             (_, Ok(detail)) => format!("{what}: ok ({detail})"),
-            (_, Err(error)) => format!("{what}: FAILED: {error:#}"),
+            (_, Err(error)) => format!("{what}: FAILED: {}", told(error)),
         };
         if let Some(advice) = verdict.as_ref().err().and_then(advice) {
             let _ = write!(line, "\n  What would help: {advice}.");

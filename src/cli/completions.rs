@@ -9,7 +9,7 @@ use super::Cli;
 
 /// Print a script that makes a shell complete command lines of gatehouse
 ///
-/// For example, in bash: source <(gatehouse completions bash)
+/// For example, in bash: `source <(gatehouse completions bash)`
 #[derive(Debug, Args)]
 pub struct CompletionsCommand {
     /// Which shell

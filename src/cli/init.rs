@@ -17,10 +17,10 @@ const EXAMPLE_KEY: &str = "    # keys:\n    #   - {title: laptop, key: \"ssh-ed2
 /// gitlab.yml names every setting with its default; state.yml has a user, a group and a project.
 #[derive(Debug, Args)]
 pub struct InitCommand {
-    /// The folder; it is made where it is missing. Settings in `config` are read without --config
+    /// The folder; it is made where it is missing. `config/gitlab.yml` is read where --config names no file
     #[arg(value_name = "DIR", default_value = "config")]
     folder: PathBuf,
-    /// The public SSH key of the first user, such as ~/.ssh/id_ed25519.pub
+    /// The public SSH key of the first user, such as `~/.ssh/id_ed25519.pub`
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Replace files that are there
@@ -78,9 +78,9 @@ impl InitCommand {
 Next: correct both files, above all repositories.storages (where Gitaly is) and the user's key. Then:
 
 {named}  export DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE   # or gatehouse.database.url in gitlab.yml
-  gatehouse migrate                     # makes the tables
-  gatehouse apply -f '{folder}/state.yml'   # makes the user, the group, the project and missing secrets
-  gatehouse check                       # judges all that serving needs
+  gatehouse migrate   # makes the tables
+  gatehouse apply -f '{folder}/state.yml'   # makes the user, the group, the project, and secrets that are missing
+  gatehouse check   # judges all that serving needs
   gatehouse serve
 "
         )

@@ -14,7 +14,7 @@ use crate::store::jobs::{self, JobRow};
 use crate::store::web_hooks::{self, FailingHook};
 use crate::store::{self, Db};
 
-/// What can be done with jobs.
+/// Look after the job queue: what waits, what has failed and why
 ///
 /// A job that has failed is tried again after a pause that grows. One that has failed for good is dead: it stays, with
 /// its last error, until it is retried or dropped, or `gatehouse.jobs.keep_dead` days have passed.

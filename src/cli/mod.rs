@@ -37,15 +37,18 @@ const DEFAULT_CONFIG: &str = "config/gitlab.yml";
 /// What `gatehouse --help` says last.
 const MANNERS: &str = "\
 Output:
-  What was asked for goes to standard output, everything else to standard error. On a terminal lists are tables with
-  colours, which NO_COLOR=1 turns off; elsewhere an entry is a line with a tab between two cells, without a head. With
-  --json an entry is a JSON object on a line of its own.
+  What was asked for goes to standard output, everything else to standard
+  error. On a terminal lists are tables with colours, which NO_COLOR=1 turns
+  off; elsewhere an entry is a line with a tab between two cells, without a
+  head. With --json an entry is a JSON object on a line of its own.
 
 Exit status:
-  0  Done. For `check`: every verdict is good. For `apply --dry-run`: the document can be applied; its output says
-     whether that would change anything.
-  1  It failed, and standard error says why and what would help. For `check`: a verdict is not good. For `apply`, a dry
-     run too: the document has problems, and nothing was changed.
+  0  Done. For `check`: every verdict is good. For `apply --dry-run`: the
+     document can be applied; the output says whether that would change
+     anything.
+  1  It failed; standard error says why and what would help. For `check`: a
+     verdict is not good. For `apply`, a dry run too: the document has
+     problems, and nothing was changed.
   2  The command line is wrong. Nothing was done.";
 
 /// GitLab's internal API, answered from PostgreSQL.
@@ -71,12 +74,9 @@ enum Command {
     Migrate,
     Check(check::CheckCommand),
     Init(init::InitCommand),
-    /// Look after the job queue: what waits, what has failed and why
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
-    /// Make the database agree with a state document
     Apply(apply::Apply),
-    /// Print the state document of what is there
     Export(export::Export),
     Schema(schema::SchemaCommand),
     /// Print a token that is good for a minute, to call the API by hand
@@ -150,7 +150,7 @@ impl Command {
 /// Says on standard error why a command failed, and what would help.
 pub fn say_failure(error: &anyhow::Error) {
     let style = AnsiColor::Red.on_default().bold();
-    anstream::eprintln!("{style}gatehouse:{style:#} {error:#}");
+    anstream::eprintln!("{style}gatehouse:{style:#} {}", advice::told(error));
     if let Some(advice) = advice::advice(error) {
         eprintln!("  What would help: {advice}.");
     }

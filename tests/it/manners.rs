@@ -88,7 +88,7 @@ fn completions_and_manuals_are_printed() {
     assert_eq!(installation.run(&["completions", "cmd"]).code, 2);
     let page = installation.run(&["man"]);
     assert!(page.code == 0 && page.stdout.contains(".TH gatehouse 1"), "{page:?}");
-    assert!(page.stdout.contains("Exit status:") && page.stdout.contains("GATEHOUSE_CONFIG"), "{page:?}");
+    assert!(page.stdout.contains(".SH \"EXIT STATUS\"\n") && page.stdout.contains("GATEHOUSE_CONFIG"), "{page:?}");
     assert_eq!(installation.run(&["man", "share/man1"]).code, 0);
     for name in ["gatehouse.1", "gatehouse-serve.1", "gatehouse-jobs-list.1", "gatehouse-agent-token-new.1"] {
         let page = fs::read_to_string(installation.folder.join("share/man1").join(name)).unwrap();
@@ -205,7 +205,10 @@ async fn errors_say_what_would_help(pool: PgPool) {
     let helps = |complained: &str, words: &str| {
         assert!(complained.starts_with("gatehouse: ") && complained.contains(words), "{words} in {complained}");
     };
-    for arguments in [&["jobs", "list"][..], &["audit", "tail"], &["export"], &["usage"]] {
+    fs::write(installation.folder.join("state.yml"), "users: [{username: dana, email: dana@example.com}]\n").unwrap();
+    for arguments in
+        [&["jobs", "list"][..], &["audit", "tail"], &["export"], &["usage"], &["apply", "--file", "state.yml"]]
+    {
         helps(&complaint(&mut installation.command(arguments)), "run `gatehouse migrate`");
     }
     let checked = installation.run(&["check"]).stdout;

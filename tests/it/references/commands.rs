@@ -1,5 +1,7 @@
 //! The page of commands: what `--help` says of each, with its arguments.
 
+use std::fmt::Write as _;
+
 use clap::{Arg, Command, CommandFactory};
 use gatehouse::cli::Cli;
 
@@ -23,7 +25,7 @@ pub fn page() -> String {
     page += &table(&["Command", "Does"], &rows);
     page += "Every command takes these:\n\n";
     page += &arguments(root.get_arguments());
-    page += &format!("```text\n{}\n```\n\n", root.get_after_long_help().unwrap());
+    write!(page, "```text\n{}\n```\n\n", root.get_after_long_help().unwrap()).unwrap();
     for (name, command) in all.iter().skip(1) {
         page += &section(name, command);
     }
@@ -67,7 +69,7 @@ fn arguments<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
 }
 
 fn row(argument: &Arg) -> Vec<String> {
-    let values: Vec<&str> = argument.get_value_names().into_iter().flatten().map(|name| name.as_str()).collect();
+    let values: Vec<&str> = argument.get_value_names().into_iter().flatten().map(clap::builder::Str::as_str).collect();
     let takes_values = argument.get_action().takes_values();
     let short = argument.get_short().map(|short| format!("-{short}"));
     let long = argument.get_long().map(|long| format!("--{long}"));
@@ -88,14 +90,14 @@ fn row(argument: &Arg) -> Vec<String> {
         })
         .collect();
     if takes_values && !choices.is_empty() {
-        help += &format!(". One of {}", choices.join(", "));
+        write!(help, ". One of {}", choices.join(", ")).unwrap();
     }
     let defaults: Vec<_> = argument.get_default_values().iter().map(|value| code(&value.to_string_lossy())).collect();
     if takes_values && !defaults.is_empty() {
-        help += &format!(". Default: {}", defaults.join(", "));
+        write!(help, ". Default: {}", defaults.join(", ")).unwrap();
     }
     if let Some(variable) = argument.get_env() {
-        help += &format!(". Environment: {}", code(&variable.to_string_lossy()));
+        write!(help, ". Environment: {}", code(&variable.to_string_lossy())).unwrap();
     }
     vec![code(&names), help + "."]
 }

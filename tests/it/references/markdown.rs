@@ -5,9 +5,7 @@ const WIDTH: usize = 120;
 
 /// What stands on top of a page, so that nobody edits it.
 pub fn note(sources: &str) -> String {
-    format!(
-        "<!-- Written from {sources} by tests/it/references; GATEHOUSE_BLESS=1 bin/test references renews it. -->\n\n"
-    )
+    format!("<!-- Written from {sources}. To renew it: GATEHOUSE_BLESS=1 bin/test references -->\n\n")
 }
 
 /// A table with these heads; the cells are Markdown of one line.
@@ -15,7 +13,9 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(head.iter().map(|&name| name.to_owned()).collect());
     text += &line(vec!["---".to_owned(); head.len()]);
-    rows.iter().for_each(|row| text += &line(row.iter().map(|cell| in_cell(cell)).collect()));
+    for row in rows {
+        text += &line(row.iter().map(|cell| in_cell(cell)).collect());
+    }
     text + "\n"
 }
 

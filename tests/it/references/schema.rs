@@ -1,5 +1,7 @@
 //! A JSON Schema in words.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::markdown::code;
@@ -11,7 +13,7 @@ pub fn describe(node: &Value, object: &dyn Fn(&Value) -> String) -> String {
         words += ", or null";
     }
     if let Some(example) = node["examples"].get(0) {
-        words += &format!("; for example {}", value(example));
+        write!(words, "; for example {}", value(example)).unwrap();
     }
     words
 }
@@ -31,8 +33,8 @@ pub fn description(node: &Value) -> String {
 
 /// The mapping with keys of its own that a value is, or consists of: behind lists, names and alternatives.
 pub fn inner_object(node: &Value) -> Option<&Value> {
-    if node["properties"].is_object() {
-        return Some(node);
+    if node["properties"].is_object() || !node.is_object() {
+        return Some(node).filter(|node| node.is_object());
     }
     let alternatives = node["anyOf"].as_array().into_iter().flatten();
     [&node["items"], &node["additionalProperties"]].into_iter().chain(alternatives).find_map(inner_object)
@@ -78,6 +80,7 @@ fn text(node: &Value) -> String {
 fn range(node: &Value, least: &str, most: &str, unit: &str) -> String {
     match (node.get(least), node.get(most)) {
         (None, None) => String::new(),
+        (Some(least), None) if !unit.is_empty() && least == 1 => " (not empty)".to_owned(),
         (Some(least), None) => format!(" (at least {least}{unit})"),
         (None, Some(most)) => format!(" (at most {most}{unit})"),
         (Some(least), Some(most)) => format!(" ({least} to {most}{unit})"),

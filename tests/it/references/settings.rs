@@ -1,5 +1,7 @@
 //! The page of settings: what their types say of each key, with the default that `config/gitlab.yml` shows.
 
+use std::fmt::Write as _;
+
 use gatehouse::config::Settings;
 use gatehouse::document;
 use serde_json::Value;
@@ -18,13 +20,15 @@ A variable of the environment overrides its key. Lists are written as JSON there
 be null. `DATABASE_URL` is another name of `GATEHOUSE__DATABASE__URL`. `gatehouse schema settings` prints all of this as a \
 JSON Schema; `gatehouse check` judges the settings that are in force.";
 
+const FILE: &str = include_str!("../../../config/gitlab.yml");
+
 /// The page.
 pub fn page() -> String {
     let schema = document::schema_of::<Settings>();
-    let defaults = document::read(include_str!("../../../config/gitlab.yml")).unwrap();
+    let defaults = document::read(FILE).unwrap();
     let mut page = note("the types in src/config and config/gitlab.yml") + "# Settings\n\n" + &prose(INTRODUCTION);
     section(&mut page, &schema, &defaults, &[]);
-    page
+    page.trim_end().to_owned() + "\n"
 }
 
 /// The keys of a section, and then the sections in it.
@@ -43,8 +47,10 @@ fn section(page: &mut String, node: &Value, defaults: &Value, path: &[&str]) {
     if !rows.is_empty() {
         *page += &table(&HEAD, &rows);
     }
+    // GitLab's sections stand in the order of the file, ours last.
+    sections.sort_by_key(|(place, _)| FILE.find(&format!("\n{}:", place[0])));
     for (place, inner) in sections {
-        *page += &format!("{} {}\n\n", "#".repeat(place.len().min(2) + 1), place.join(": "));
+        write!(page, "{} {}\n\n", "#".repeat(place.len().min(2) + 1), place.join(".")).unwrap();
         *page += &prose(&schema::description(inner));
         section(page, inner, defaults, &place);
     }

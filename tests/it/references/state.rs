@@ -1,5 +1,7 @@
 //! The page of the state document: each kind of entry with its keys, as the types of `src/document/kinds` have them.
 
+use std::fmt::Write as _;
+
 use gatehouse::document;
 use gatehouse::document::state::StateDocument;
 use serde_json::Value;
@@ -27,10 +29,10 @@ pub fn page() -> String {
         let node = &kinds[kind];
         let shape = if node["items"].is_object() { "list" } else { "mapping" };
         rows.push(vec![format!("[`{kind}`](#{kind})"), shape.to_owned(), schema::description(node)]);
-        sections.add(kind.to_owned(), node, 2);
+        sections.add(kind, node, 2);
     }
     let introduction = note("the types in src/document") + "# The state document\n\n" + &prose(INTRODUCTION);
-    introduction + &table(&["Key", "Type", "Meaning"], &rows) + &sections.text
+    introduction + &table(&["Key", "Type", "Meaning"], &rows) + sections.text.trim_end() + "\n"
 }
 
 /// What is written so far, and where the keys of each shape are described.
@@ -42,24 +44,24 @@ struct Sections {
 
 impl Sections {
     /// A section with the keys of an entry, unless another has the same ones; then the sections of what is in it.
-    fn add(&mut self, title: String, node: &Value, level: usize) {
+    fn add(&mut self, title: &str, node: &Value, level: usize) {
         let Some(entry) = schema::inner_object(node) else { return };
         if self.find(entry).is_some() {
             return;
         }
-        self.described.push((entry["properties"].clone(), anchor(&title)));
+        self.described.push((entry["properties"].clone(), anchor(title)));
         let keys = entry["properties"].as_object().unwrap();
         let place = self.text.len();
         // The sections of what is in it come first, because the rows link to them.
         for (name, key) in keys {
-            self.add(format!("{title}: {name}"), key, 3);
+            self.add(&format!("{title}.{name}"), key, 3);
         }
         let inner = self.text.split_off(place);
         let mut rows: Vec<_> =
             keys.iter().map(|(name, key)| (!is_required(entry, name), self.row(entry, name, key))).collect();
         rows.sort_by_key(|(optional, _)| *optional);
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(_, row)| row).collect();
-        self.text += &format!("{} {title}\n\n{}", "#".repeat(level), prose(&schema::description(entry)));
+        write!(self.text, "{} {title}\n\n{}", "#".repeat(level), prose(&schema::description(entry))).unwrap();
         self.text += &table(&["Key", "Type and limits", "Meaning"], &rows);
         self.text += &inner;
     }
