@@ -230,7 +230,7 @@ async fn errors_say_what_would_help(pool: PgPool) {
     let mut second = installation.command(&["serve"]);
     helps(&complaint(second.env("GATEHOUSE__LISTEN", listen.to_string())), "choose another address (gatehouse.listen");
     helps(
-        &complaint(bare(&installation, &["token", "shell"]).env("GATEHOUSE_CONFIG", "")),
+        &complaint(&mut bare(&installation, &["token", "shell", "--config", "nowhere.yml"])),
         "`gatehouse init` writes one",
     );
     helps(&complaint(&mut bare(&installation, &["token", "shell"])), "`gatehouse serve` and `gatehouse apply` make it");

@@ -34,7 +34,7 @@ pub fn prose(text: &str) -> String {
     let mut wrapped = String::new();
     for paragraph in text.split("\n\n") {
         let mut width = 0;
-        for word in paragraph.split_whitespace() {
+        for word in words(paragraph) {
             let more = word.chars().count();
             if width > 0 && width + 1 + more > WIDTH {
                 wrapped.push('\n');
@@ -43,12 +43,24 @@ pub fn prose(text: &str) -> String {
                 wrapped.push(' ');
                 width += 1;
             }
-            wrapped += word;
+            wrapped += &word;
             width += more;
         }
         wrapped += "\n\n";
     }
     wrapped
+}
+
+/// The words of a text; code is one, whatever it holds.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match words.last_mut().filter(|last| last.matches('`').count() % 2 == 1) {
+            Some(code) => code.extend([" ", word]),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// What a link to a heading ends in: the heading's words in small letters, with hyphens between them.

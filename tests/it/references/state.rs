@@ -28,8 +28,9 @@ pub fn page() -> String {
     for kind in FIRST.into_iter().chain(rest) {
         let node = &kinds[kind];
         let shape = if node["items"].is_object() { "list" } else { "mapping" };
-        rows.push(vec![format!("[`{kind}`](#{kind})"), shape.to_owned(), schema::description(node)]);
         sections.add(kind, node, 2);
+        let at = schema::inner_object(node).and_then(|entry| sections.find(entry)).unwrap();
+        rows.push(vec![format!("[`{kind}`](#{at})"), shape.to_owned(), schema::description(node)]);
     }
     let introduction = note("the types in src/document") + "# The state document\n\n" + &prose(INTRODUCTION);
     introduction + &table(&["Key", "Type", "Meaning"], &rows) + sections.text.trim_end() + "\n"
