@@ -225,10 +225,10 @@ mod tests {
         write(&mut table, &[("b", true, 2)]);
         let text = String::from_utf8(table.out).unwrap();
         insta::assert_snapshot!(text.replace('\x1b', "^"), @r"
-        ^[1mNAME^[0m                ^[1mSTATE^[0m      ^[1mCOUNT^[0m
-        a                   ^[32mok^[0m             1
+        ^[1mNAME^[0m                 ^[1mSTATE^[0m      ^[1mCOUNT^[0m
+        a                    ^[32mok^[0m             1
         a name of two lines  ^[31mFAILED^[0m  10000000
-        b                   ^[32mok^[0m             2
+        b                    ^[32mok^[0m             2
         ");
     }
 
