@@ -26,7 +26,10 @@ pub fn log(settings: &LogSettings) -> anyhow::Result<()> {
         .with_timer(ChronoUtc::rfc_3339())
         .with_target(false);
     let set = match settings.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
+        LogFormat::Text => {
+            let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+            builder.with_ansi(colours).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
     set.map_err(|error| anyhow::anyhow!("cannot set up the log: {error}"))

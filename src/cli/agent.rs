@@ -100,7 +100,10 @@ async fn new(
     match agent_tokens::issue(db, &agent, &whose.project, &row, Clock::system().now()).await {
         Ok(()) => {}
         Err(ServiceError::Refused(TooManyAgentTokens)) => {
-            bail!("{} has {MOST_TOKENS} active tokens; take one back first: gatehouse agent token revoke", agent.name)
+            bail!(
+                "{} has {MOST_TOKENS} active tokens; take one back first with `gatehouse agent token revoke`",
+                agent.name
+            )
         }
         Err(ServiceError::Store(error)) => return Err(error.into()),
     }
@@ -122,7 +125,8 @@ async fn revoke(db: &Db, whose: &AgentOfProject, name: Option<&str>) -> anyhow::
 async fn find(db: &Db, whose: &AgentOfProject) -> anyhow::Result<ClusterAgent> {
     let key = ProjectKey::Path(whose.project.clone());
     let project = agent_projects::find(db.pool(), &key).await?;
-    let project = project.with_context(|| format!("there is no project {}", whose.project))?;
+    let project =
+        project.with_context(|| format!("there is no project {}; state one with `gatehouse apply`", whose.project))?;
     let agent = agents::find_by_name(db.pool(), project.id, &whose.agent).await?;
-    agent.with_context(|| format!("{} has no agent {}; state one with gatehouse apply", project.path, whose.agent))
+    agent.with_context(|| format!("{} has no agent {}; state one with `gatehouse apply`", project.path, whose.agent))
 }

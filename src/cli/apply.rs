@@ -27,7 +27,7 @@ const ERASE_LINE: &str = "\r\x1b[K";
 /// How often a document is tried.
 const ATTEMPTS: u32 = 4;
 
-/// Make the database agree with a state document.
+/// Make the database agree with a state document
 ///
 /// Whatever the document states is created or updated; what it does not mention stays as it is; an entry with
 /// `ensure: absent` is removed. Either everything is applied or, if there is any problem, nothing. A line per change

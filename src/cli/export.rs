@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::document::export::{ExportSelection, export};
 use crate::store::Db;
 
-/// Print the state document of what is there.
+/// Print the state document of what is there
 ///
 /// It is sorted and holds no secrets; `gatehouse apply` reads it, and finds nothing to change where it came from.
 /// Options may be repeated; without any, everything is printed.

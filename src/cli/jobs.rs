@@ -1,12 +1,12 @@
 //! `gatehouse jobs`: what waits in the queue, what has failed and why; and what an operator does about it.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::output::{self, Cell, Listing, OutputArgs};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::web_hook::HookReadiness;
@@ -14,7 +14,7 @@ use crate::store::jobs::{self, JobRow};
 use crate::store::web_hooks::{self, FailingHook};
 use crate::store::{self, Db};
 
-/// What can be done with jobs.
+/// Look after the job queue: what waits, what has failed and why
 ///
 /// A job that has failed is tried again after a pause that grows. One that has failed for good is dead: it stays, with
 /// its last error, until it is retried or dropped, or `gatehouse.jobs.keep_dead` days have passed.
@@ -45,6 +45,8 @@ pub struct JobFilter {
     /// Jobs at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Which hooks to list.
@@ -53,6 +55,8 @@ pub struct HookFilter {
     /// Hooks at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Which hooks are meant.
@@ -89,10 +93,13 @@ impl JobsCommand {
         let db = Db::new(&settings.gatehouse.database)?;
         let mut connection = db.acquire().await.context("the database does not answer")?;
         match self {
-            Self::List(JobFilter { state, limit }) => {
+            Self::List(JobFilter { state, limit, output }) => {
                 let state = state.map(JobStateFilter::word);
                 let jobs = jobs::list(&mut *connection, state, limit.into()).await.map_err(explain)?;
-                print!("{}", table(&jobs, Clock::system().now()));
+                let now = Clock::system().now();
+                let mut listing = Listing::new(output::stdout(), output.shape(), HEAD);
+                listing.write(&jobs, |job| cells(job, now), object)?;
+                output::say_if_empty(output.shape(), &jobs, "no jobs");
             }
             Self::Retry(JobIds { ids }) => {
                 let done = jobs::retry(&mut connection, &ids).await.map_err(explain)?;
@@ -102,9 +109,12 @@ impl JobsCommand {
                 let done = jobs::delete(&mut *connection, &ids).await.map_err(explain)?;
                 report("job", &ids, &done, "dropped")?;
             }
-            Self::Hooks(HookFilter { limit }) => {
+            Self::Hooks(HookFilter { limit, output }) => {
                 let hooks = web_hooks::list_failing(&mut *connection, limit.into()).await.map_err(explain)?;
-                print!("{}", hook_table(&hooks, Clock::system().now()));
+                let now = Clock::system().now();
+                let mut listing = Listing::new(output::stdout(), output.shape(), HOOK_HEAD);
+                listing.write(&hooks, |hook| hook_cells(hook, now), |hook| hook_object(hook, now))?;
+                output::say_if_empty(output.shape(), &hooks, "no hooks whose receivers fail");
             }
             Self::Enable(HookIds { ids }) => {
                 let done = enable(&mut connection, &ids).await.map_err(explain)?;
@@ -134,7 +144,7 @@ async fn enable(connection: &mut PgConnection, ids: &[i64]) -> store::Result<Vec
 }
 
 fn explain(error: store::Error) -> anyhow::Error {
-    anyhow::Error::from(error).context("cannot reach the queue; `gatehouse migrate` makes one where there is none")
+    anyhow::Error::from(error).context("cannot read the queue")
 }
 
 fn report(noun: &str, asked: &[i64], done: &[i64], what: &str) -> anyhow::Result<()> {
@@ -144,74 +154,89 @@ fn report(noun: &str, asked: &[i64], done: &[i64], what: &str) -> anyhow::Result
     let missed: Vec<String> = asked.iter().filter(|id| !done.contains(id)).map(ToString::to_string).collect();
     match (missed.is_empty(), noun) {
         (true, _) => Ok(()),
-        (false, "job") => bail!("not in the queue, or being worked on: {}", missed.join(", ")),
-        (false, _) => bail!("there is no such {noun}: {}", missed.join(", ")),
-    }
-}
-
-/// The jobs in columns; the last error in the last one, on one line.
-fn table(jobs: &[JobRow], now: DateTime<Utc>) -> String {
-    if jobs.is_empty() {
-        return "no jobs\n".to_owned();
-    }
-    let head = ["ID", "STATE", "JOB", "ATTEMPTS", "AGE", "NEXT", "LAST ERROR"].map(str::to_owned);
-    let rows = jobs.iter().map(|job| {
-        let next = match job.state.as_str() {
-            "waiting" | "retrying" if job.run_at > now => format!("in {}", span(job.run_at, now)),
-            "waiting" | "retrying" => "now".to_owned(),
-            _ => "-".to_owned(),
-        };
-        [
-            job.id.to_string(),
-            job.state.clone(),
-            job.task.clone(),
-            format!("{}/{}", job.attempts, job.max_attempts),
-            span(now, job.created_at),
-            next,
-            job.last_error.as_deref().map_or_else(|| "-".to_owned(), error),
-        ]
-    });
-    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-}
-
-/// The hooks in columns, with what their receivers answered last.
-fn hook_table(hooks: &[FailingHook], now: DateTime<Utc>) -> String {
-    if hooks.is_empty() {
-        return "no hooks whose receivers fail\n".to_owned();
-    }
-    let head = ["HOOK", "STATE", "FAILURES", "OWNER", "NEXT", "DELIVERIES", "LAST ANSWER"].map(str::to_owned);
-    let rows = hooks.iter().map(|hook| {
-        let (state, next) = match hook.health.readiness(now) {
-            HookReadiness::Ready => ("failing", "now".to_owned()),
-            HookReadiness::PausedUntil(until) => ("paused", format!("in {}", span(until, now))),
-            HookReadiness::Disabled => ("disabled", "-".to_owned()),
-        };
-        [
-            hook.id.to_string(),
-            state.to_owned(),
-            hook.health.recent_failures.to_string(),
-            hook.owner.clone(),
-            next,
-            hook.deliveries.to_string(),
-            hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), error),
-        ]
-    });
-    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-}
-
-fn columns(rows: &[[String; 7]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..7).map(width).collect();
-    let mut table = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
+        (false, "job") => bail!(
+            "not in the queue, or being worked on: {}; `gatehouse jobs list` shows what is there",
+            missed.join(", ")
+        ),
+        (false, _) => {
+            bail!("there is no such {noun}: {}; `gatehouse jobs hooks` shows those that fail", missed.join(", "))
         }
-        table.push_str(line.trim_end());
-        table.push('\n');
     }
-    table
+}
+
+const HEAD: [&str; 7] = ["ID", "STATE", "JOB", "ATTEMPTS", "AGE", "NEXT", "LAST ERROR"];
+
+/// A job; its last error in the last column, on one line.
+fn cells(job: &JobRow, now: DateTime<Utc>) -> [Cell; 7] {
+    let next = match job.state.as_str() {
+        "waiting" | "retrying" if job.run_at > now => format!("in {}", span(job.run_at, now)),
+        "waiting" | "retrying" => "now".to_owned(),
+        _ => "-".to_owned(),
+    };
+    let state = match job.state.as_str() {
+        "dead" => Cell::bad("dead"),
+        "retrying" => Cell::doubtful("retrying"),
+        state => Cell::from(state),
+    };
+    [
+        Cell::number(job.id),
+        state,
+        job.task.as_str().into(),
+        format!("{}/{}", job.attempts, job.max_attempts).into(),
+        span(now, job.created_at).into(),
+        next.into(),
+        job.last_error.as_deref().map_or_else(|| "-".to_owned(), error).into(),
+    ]
+}
+
+fn object(job: &JobRow) -> Value {
+    json!({
+        "id": job.id,
+        "state": job.state,
+        "job": job.task,
+        "attempts": job.attempts,
+        "max_attempts": job.max_attempts,
+        "created_at": job.created_at,
+        "run_at": job.run_at,
+        "last_error": job.last_error.as_deref().map(error),
+    })
+}
+
+const HOOK_HEAD: [&str; 7] = ["HOOK", "STATE", "FAILURES", "OWNER", "NEXT", "DELIVERIES", "LAST ANSWER"];
+
+/// A hook, with what its receiver answered last.
+fn hook_cells(hook: &FailingHook, now: DateTime<Utc>) -> [Cell; 7] {
+    let (state, next) = match hook.health.readiness(now) {
+        HookReadiness::Ready => (Cell::from("failing"), "now".to_owned()),
+        HookReadiness::PausedUntil(until) => (Cell::doubtful("paused"), format!("in {}", span(until, now))),
+        HookReadiness::Disabled => (Cell::bad("disabled"), "-".to_owned()),
+    };
+    [
+        Cell::number(hook.id),
+        state,
+        Cell::number(hook.health.recent_failures.into()),
+        hook.owner.as_str().into(),
+        next.into(),
+        Cell::number(hook.deliveries),
+        hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), error).into(),
+    ]
+}
+
+fn hook_object(hook: &FailingHook, now: DateTime<Utc>) -> Value {
+    let (state, paused_until) = match hook.health.readiness(now) {
+        HookReadiness::Ready => ("failing", None),
+        HookReadiness::PausedUntil(until) => ("paused", Some(until)),
+        HookReadiness::Disabled => ("disabled", None),
+    };
+    json!({
+        "id": hook.id,
+        "state": state,
+        "failures": hook.health.recent_failures,
+        "owner": hook.owner,
+        "paused_until": paused_until,
+        "deliveries": hook.deliveries,
+        "last_answer": hook.last_answer.as_deref().map(error),
+    })
 }
 
 /// The largest unit of a span of time: `3d`.
@@ -235,6 +260,7 @@ fn error(text: &str) -> String {
 mod tests {
     use chrono::TimeDelta;
 
+    use super::output::{OutputShape, printed};
     use super::*;
     use crate::domain::web_hook::HookHealth;
 
@@ -256,13 +282,16 @@ mod tests {
             job(12, "deliver_webhook", "retrying", 2, 7, Some("TaskError(\"connect\")")),
             job(108, "post_receive", "waiting", 0, -1, None),
         ];
-        insta::assert_snapshot!(table(&jobs, now), @r#"
-        ID   STATE     JOB              ATTEMPTS  AGE  NEXT   LAST ERROR
-        7    dead      deliver_webhook  10/10     3h   -      the receiver "x" answered 404
-        12   retrying  deliver_webhook  2/10      3h   in 7s  connect
+        let table = printed(OutputShape::Table, HEAD, |list| list.write(&jobs, |job| cells(job, now), object));
+        insta::assert_snapshot!(table, @r#"
+         ID  STATE     JOB              ATTEMPTS  AGE  NEXT   LAST ERROR
+          7  dead      deliver_webhook  10/10     3h   -      the receiver "x" answered 404
+         12  retrying  deliver_webhook  2/10      3h   in 7s  connect
         108  waiting   post_receive     0/10      3h   now    -
         "#);
-        assert_eq!(table(&[], now), "no jobs\n");
+        let line = printed(OutputShape::Json, HEAD, |list| list.write(&jobs[..1], |job| cells(job, now), object));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&line["state"], &line["run_at"]), (&json!("dead"), &json!("1970-01-02T00:00:00Z")));
     }
 
     #[test]
@@ -284,12 +313,19 @@ mod tests {
             hook(7, "acme", 9, Some(1920), Some("operation timed out")),
             hook(8, "acme/api", 2, None, None),
         ];
-        insta::assert_snapshot!(hook_table(&hooks, now), @r"
+        let shaped = |shape| {
+            printed(shape, HOOK_HEAD, |list| {
+                list.write(&hooks, |hook| hook_cells(hook, now), |hook| hook_object(hook, now))
+            })
+        };
+        insta::assert_snapshot!(shaped(OutputShape::Table), @r"
         HOOK  STATE     FAILURES  OWNER     NEXT    DELIVERIES  LAST ANSWER
-        12    disabled  40        acme/web  -       3           503
-        7     paused    9         acme      in 32m  3           operation timed out
-        8     failing   2         acme/api  now     3           -
+          12  disabled        40  acme/web  -                3  503
+           7  paused           9  acme      in 32m           3  operation timed out
+           8  failing          2  acme/api  now              3  -
         ");
-        assert_eq!(hook_table(&[], now), "no hooks whose receivers fail\n");
+        let lines = shaped(OutputShape::Json);
+        let paused: Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
+        assert_eq!((&paused["state"], &paused["paused_until"]), (&json!("paused"), &json!("1970-01-02T00:32:00Z")));
     }
 }

@@ -1,12 +1,11 @@
 //! `gatehouse ledger`: what a namespace was provisioned with, when, and who did it.
 
-use std::io::{self, ErrorKind, Write};
-
 use anyhow::Context;
 use chrono::SecondsFormat;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::output::{self, Cell, Listing, OutputArgs};
 use crate::config::Settings;
 use crate::domain::ids::NamespaceId;
 use crate::store::ledger::{self, EntryRow};
@@ -20,9 +19,8 @@ const PAGE: u32 = 1000;
 pub struct LedgerCommand {
     /// The namespace's full path, or its id: one that is gone has its id alone
     namespace: String,
-    /// Print a JSON object a line
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl LedgerCommand {
@@ -31,28 +29,28 @@ impl LedgerCommand {
         let db = Db::new(&settings.gatehouse.database)?;
         let found = provisioned_namespaces::find(db.pool(), &self.namespace).await?;
         let id = found.map(|namespace| namespace.id).or_else(|| self.namespace.parse().ok().map(NamespaceId));
-        let id = id.with_context(|| format!("there is no namespace {}", self.namespace))?;
-        let mut out = io::stdout().lock();
+        let id = id.with_context(|| {
+            format!("there is no namespace {}; one that is gone is found by its id", self.namespace)
+        })?;
+        let mut listing = Listing::new(output::stdout(), self.output.shape(), HEAD);
         let mut after = 0;
         loop {
             let entries = ledger::list(db.pool(), id, after, PAGE).await?;
+            if after == 0 {
+                output::say_if_empty(self.output.shape(), &entries, "nothing was provisioned");
+            }
             let Some(last) = entries.last() else { return Ok(()) };
             after = last.id;
-            for entry in &entries {
-                let line = if self.json { object(entry).to_string() } else { line(entry) };
-                match writeln!(out, "{line}") {
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    written => written?,
-                }
-            }
+            listing.write(&entries, cells, object)?;
         }
     }
 }
 
-/// `2026-11-21T04:00:00Z subscription 3 changed by administrator root (request 01J…): seats 10 → 20`
-fn line(entry: &EntryRow) -> String {
-    let at = entry.created_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let what = match (&entry.before, &entry.after) {
+const HEAD: [&str; 7] = ["TIME", "RECORD", "ID", "WAS", "BY", "REQUEST", "WHAT"];
+
+/// An entry; its last column says `seats 10 → 20`.
+fn cells(entry: &EntryRow) -> [Cell; 7] {
+    let was = match (&entry.before, &entry.after) {
         (None, _) => "made",
         (_, None) => "ended",
         _ => "changed",
@@ -61,15 +59,15 @@ fn line(entry: &EntryRow) -> String {
         "administrator" => format!("administrator {}", entry.author_name),
         _ => entry.author_name.clone(),
     };
-    let request = entry.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {id})"));
-    let line = format!(
-        "{at} {} {} {what} by {who}{request}: {}",
-        entry.record_type,
-        entry.record_id,
-        differences(entry.before.as_ref(), entry.after.as_ref())
-    );
-    // What callers wrote must not look like another line.
-    line.replace(char::is_control, " ")
+    [
+        entry.created_at.to_rfc3339_opts(SecondsFormat::Secs, true).into(),
+        entry.record_type.as_str().into(),
+        Cell::number(entry.record_id),
+        was.into(),
+        who.into(),
+        entry.request_id.as_deref().unwrap_or("-").into(),
+        differences(entry.before.as_ref(), entry.after.as_ref()).into(),
+    ]
 }
 
 /// The fields that differ; of what is new or gone, those that have a value.
@@ -109,6 +107,7 @@ fn object(entry: &EntryRow) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::output::{OutputShape, printed};
     use super::*;
 
     fn entry(before: Option<Value>, after: Option<Value>) -> EntryRow {
@@ -129,15 +128,18 @@ mod tests {
     #[test]
     fn a_line_shows_what_differs() {
         let (old, new) = (json!({ "seats": 10, "end_date": null }), json!({ "seats": 20, "end_date": "2022-01-01" }));
-        let said = [
-            line(&entry(None, Some(old.clone()))),
-            line(&entry(Some(old), Some(new.clone()))),
-            line(&EntryRow { request_id: None, ..entry(Some(new), None) }),
+        let entries = [
+            entry(None, Some(old.clone())),
+            entry(Some(old), Some(new.clone())),
+            EntryRow { request_id: None, ..entry(Some(new), None) },
         ];
-        insta::assert_snapshot!(said.join("\n"), @r"
-        2021-06-01T12:00:00Z subscription 3 made by administrator root (request order-1): seats 10
-        2021-06-01T12:00:00Z subscription 3 changed by administrator root (request order-1): end_date unset → 2022-01-01, seats 10 → 20
-        2021-06-01T12:00:00Z subscription 3 ended by administrator root: end_date 2022-01-01, seats 20
+        let shaped = |shape| printed(shape, HEAD, |list| list.write(&entries, cells, object));
+        insta::assert_snapshot!(shaped(OutputShape::Table), @r"
+        TIME                  RECORD        ID  WAS      BY                  REQUEST  WHAT
+        2021-06-01T12:00:00Z  subscription   3  made     administrator root  order-1  seats 10
+        2021-06-01T12:00:00Z  subscription   3  changed  administrator root  order-1  end_date unset → 2022-01-01, seats 10 → 20
+        2021-06-01T12:00:00Z  subscription   3  ended    administrator root  -        end_date 2022-01-01, seats 20
         ");
+        assert_eq!(shaped(OutputShape::Plain).lines().next().unwrap().split('\t').count(), 7);
     }
 }

@@ -1,13 +1,18 @@
 //! The command line: one file per command.
 
+mod advice;
 pub mod agent;
 pub mod apply;
 mod audit;
 mod check;
+mod completions;
 mod export;
+mod init;
 mod jobs;
 mod ledger;
+mod man;
 mod migrate;
+mod output;
 mod schema;
 mod scim;
 mod serve;
@@ -20,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
@@ -28,12 +34,29 @@ use crate::document::Problem;
 /// The settings file that is read where no other is named; it need not exist.
 const DEFAULT_CONFIG: &str = "config/gitlab.yml";
 
+/// What `gatehouse --help` says last.
+const MANNERS: &str = "\
+Output:
+  What was asked for goes to standard output, everything else to standard
+  error. On a terminal lists are tables with colours, which NO_COLOR=1 turns
+  off; elsewhere an entry is a line with a tab between two cells, without a
+  head. With --json an entry is a JSON object on a line of its own.
+
+Exit status:
+  0  Done. For `check`: every verdict is good. For `apply --dry-run`: the
+     document can be applied; the output says whether that would change
+     anything.
+  1  It failed; standard error says why and what would help. For `check`: a
+     verdict is not good. For `apply`, a dry run too: the document has
+     problems, and nothing was changed.
+  2  The command line is wrong. Nothing was done.";
+
 /// GitLab's internal API, answered from PostgreSQL.
 ///
 /// Gatehouse tells gitlab-shell and Gitaly who owns an SSH key, whether a fetch or a push may go on, and where the
 /// repository is. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(version = version(), about, long_about, propagate_version = true, subcommand_required = false)]
+#[command(version = version(), about, long_about, propagate_version = true, subcommand_required = false, after_long_help = MANNERS)]
 pub struct Cli {
     /// The settings file, in the layout of GitLab's gitlab.yml. Every key can be overridden by the environment:
     /// GITLAB__HOST, GATEHOUSE__LISTEN, DATABASE_URL.
@@ -49,16 +72,12 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date, and stop
     Migrate,
-    /// Judge the settings, the secrets, the database and its schema, a line each
-    Check,
-    /// Look after the job queue: what waits, what has failed and why
+    Check(check::CheckCommand),
+    Init(init::InitCommand),
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
-    /// Make the database agree with a state document
     Apply(apply::Apply),
-    /// Print the state document of what is there
     Export(export::Export),
-    /// Print the JSON Schema of a document, for editors
     Schema(schema::SchemaCommand),
     /// Print a token that is good for a minute, to call the API by hand
     #[command(long_about = token::LONG_ABOUT)]
@@ -68,6 +87,8 @@ enum Command {
     Scim(scim::ScimCommand),
     Usage(usage::UsageCommand),
     Ledger(ledger::LedgerCommand),
+    Completions(completions::CompletionsCommand),
+    Man(man::ManCommand),
 }
 
 impl Cli {
@@ -76,34 +97,62 @@ impl Cli {
     /// # Errors
     /// Where it cannot do its work, with what would help.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        if let Some(Command::Check) = self.command {
-            return runtime()?.block_on(check::run(self.config.as_deref()));
+        match self.answer() {
+            Err(error) if output::is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+            answered => answered,
         }
-        let settings = settings(self.config.as_deref())?;
+    }
+
+    fn answer(self) -> anyhow::Result<ExitCode> {
+        let config = self.config.as_deref();
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => {
+            Command::Check(check) => return runtime()?.block_on(check.run(config)),
+            // These need no settings.
+            Command::Completions(completions) => completions.run(),
+            Command::Init(init) => init.run(),
+            Command::Man(man) => man.run(),
+            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
+            command => command.run(settings(config)?),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Command {
+    fn run(self, settings: Settings) -> anyhow::Result<()> {
+        match self {
+            Self::Serve => {
                 let runtime = runtime()?;
                 let served = runtime.block_on(serve::run(settings));
                 // What is left was given its time: a thread that waits for a name server must not hold the end.
                 runtime.shutdown_background();
                 served
             }
-            Command::Migrate => runtime()?.block_on(migrate::run(&settings)),
-            Command::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
-            Command::Apply(apply) => {
+            Self::Migrate => runtime()?.block_on(migrate::run(&settings)),
+            Self::Jobs(jobs) => runtime()?.block_on(jobs.run(&settings)),
+            Self::Apply(apply) => {
                 runtime()?.block_on(apply.run(&settings, &mut io::stdout().lock(), &mut io::stderr().lock()))
             }
-            Command::Export(export) => runtime()?.block_on(export.run(&settings, &mut io::stdout().lock())),
-            Command::Schema(schema) => schema.run(&mut io::stdout().lock()),
-            Command::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
-            Command::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
-            Command::Ledger(ledger) => runtime()?.block_on(ledger.run(&settings)),
-            Command::Token(token) => token.run(&settings),
-            Command::Scim(scim) => runtime()?.block_on(scim.run(&settings)),
-            Command::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
-            Command::Check => unreachable!("answered above, because it judges the settings itself"),
-        }?;
-        Ok(ExitCode::SUCCESS)
+            Self::Export(export) => runtime()?.block_on(export.run(&settings, &mut io::stdout().lock())),
+            Self::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
+            Self::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
+            Self::Ledger(ledger) => runtime()?.block_on(ledger.run(&settings)),
+            Self::Token(token) => token.run(&settings),
+            Self::Scim(scim) => runtime()?.block_on(scim.run(&settings)),
+            Self::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
+            Self::Check(_) | Self::Completions(_) | Self::Init(_) | Self::Man(_) | Self::Schema(_) => {
+                unreachable!("answered without settings")
+            }
+        }
+    }
+}
+
+/// Says on standard error why a command failed, and what would help.
+pub fn say_failure(error: &anyhow::Error) {
+    let style = AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}gatehouse:{style:#} {}", advice::told(error));
+    if let Some(advice) = advice::advice(error) {
+        eprintln!("  What would help: {advice}.");
     }
 }
 
@@ -128,11 +177,19 @@ fn settings_text(config: Option<&Path>) -> anyhow::Result<(PathBuf, String)> {
     match fs::read_to_string(path) {
         Ok(text) => Ok((path.to_owned(), text)),
         Err(error) if error.kind() == ErrorKind::NotFound && config.is_none() => Ok((path.to_owned(), String::new())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("cannot read the settings file {}: it is not there; `gatehouse init` writes one", path.display())
+        }
         Err(error) => Err(error).with_context(|| format!("cannot read the settings file {}", path.display())),
     }
 }
 
 fn list(path: &Path, problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    format!("the settings in {} and the environment have problems:\n  {}", path.display(), lines.join("\n  "))
+    let path = path.display();
+    format!(
+        "the settings in {path} and the environment have problems:\n  {}\nCorrect them there; `gatehouse schema settings` \
+         describes every key.",
+        lines.join("\n  ")
+    )
 }

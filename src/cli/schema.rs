@@ -5,13 +5,14 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 
 use crate::app;
+use crate::config::Settings;
 use crate::document;
 use crate::document::state::StateDocument;
 
-/// Print the JSON Schema of a document, so that editors complete and check it.
+/// Print the JSON Schema of a document, for editors to complete and check it
 #[derive(Debug, Clone, Args)]
 pub struct SchemaCommand {
-    /// Which document.
+    /// Which document
     #[arg(value_enum)]
     pub document: SchemaKind,
 }
@@ -19,7 +20,9 @@ pub struct SchemaCommand {
 /// The documents that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaKind {
-    /// What `gatehouse apply` reads.
+    /// The settings file, `gitlab.yml`
+    Settings,
+    /// What `gatehouse apply` reads
     State,
     /// The HTTP API, as OpenAPI 3.1.
     Openapi,
@@ -32,6 +35,7 @@ impl SchemaCommand {
     /// Where `out` takes nothing.
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let schema = match self.document {
+            SchemaKind::Settings => document::schema_of::<Settings>(),
             SchemaKind::State => document::schema_of::<StateDocument>(),
             SchemaKind::Openapi => serde_json::to_value(app::openapi("http://127.0.0.1:3001"))?,
         };

@@ -2,13 +2,14 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::output::{self, Cell, Listing, OutputArgs};
 use crate::config::Settings;
 use crate::domain::scim::ScimScope;
 use crate::domain::scim::search::ScimUserOrder;
 use crate::domain::token;
-use crate::store::scim_search::{self, ScimPage};
+use crate::store::scim_search::{self, ScimPage, ScimUserRow};
 use crate::store::{Db, scim_tokens};
 
 /// Identities that are asked for at once.
@@ -23,13 +24,12 @@ pub struct ScimCommand {
 
 #[derive(Debug, Subcommand)]
 enum ScimAction {
-    /// List the users that a provider has taken on, one a line: its id, active or not, username, e-mail
+    /// List the users that a provider has taken on: its id, active or not, username, e-mail
     List {
         #[command(flatten)]
         whose: ScimScopeArgs,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// The token that the provider calls with
     #[command(subcommand)]
@@ -63,37 +63,44 @@ impl ScimCommand {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let db = Db::new(&settings.gatehouse.database)?;
         match self.command {
-            ScimAction::List { whose, json } => list(&db, &whose, json).await,
+            ScimAction::List { whose, output } => list(&db, &whose, output).await,
             ScimAction::Token(ScimTokenAction::New { whose }) => new_token(settings, &db, &whose).await,
         }
     }
 }
 
-async fn list(db: &Db, whose: &ScimScopeArgs, as_json: bool) -> anyhow::Result<()> {
+async fn list(db: &Db, whose: &ScimScopeArgs, output: OutputArgs) -> anyhow::Result<()> {
     let (scope, _) = scope(db, whose).await?;
+    let mut listing = Listing::new(output::stdout(), output.shape(), HEAD);
     let mut offset = 0;
     loop {
         let page = ScimPage { offset, limit: PAGE };
         let found = scim_search::list(db, scope, None, ScimUserOrder::default(), page).await?;
-        for user in &found.users {
-            if as_json {
-                let line = json!({
-                    "id": user.extern_uid, "active": user.active, "userName": user.username,
-                    "email": user.email, "created": user.created_at, "lastModified": user.updated_at,
-                });
-                println!("{line}");
-            } else {
-                let active = if user.active { "active" } else { "inactive" };
-                let line = format!("{} {active} {} {}", user.extern_uid, user.username, user.email);
-                // The id is the provider's to choose, and must not look like another line.
-                println!("{}", line.replace(char::is_control, " "));
-            }
-        }
+        listing.write(&found.users, cells, object)?;
         offset += PAGE;
         if offset >= found.total {
+            output::say_if_empty(output.shape(), &found.users, "no users are provisioned");
             return Ok(());
         }
     }
+}
+
+const HEAD: [&str; 4] = ["ID", "STATE", "USERNAME", "E-MAIL"];
+
+fn cells(user: &ScimUserRow) -> [Cell; 4] {
+    let state = if user.active { Cell::good("active") } else { Cell::doubtful("inactive") };
+    [user.extern_uid.as_str().into(), state, user.username.as_str().into(), user.email.as_str().into()]
+}
+
+fn object(user: &ScimUserRow) -> Value {
+    json!({
+        "id": user.extern_uid,
+        "active": user.active,
+        "userName": user.username,
+        "email": user.email,
+        "created": user.created_at,
+        "lastModified": user.updated_at,
+    })
 }
 
 async fn new_token(settings: &Settings, db: &Db, whose: &ScimScopeArgs) -> anyhow::Result<()> {
@@ -109,7 +116,7 @@ async fn new_token(settings: &Settings, db: &Db, whose: &ScimScopeArgs) -> anyho
 async fn scope(db: &Db, whose: &ScimScopeArgs) -> anyhow::Result<(ScimScope, String)> {
     let Some(path) = &whose.group else { return Ok((ScimScope::Instance, "application".to_owned())) };
     let group = scim_tokens::find_group(db.pool(), path).await?;
-    let group = group.with_context(|| format!("there is no group {path}"))?;
+    let group = group.with_context(|| format!("there is no group {path}; state one with `gatehouse apply`"))?;
     if group.saml.is_none() {
         bail!("group {} has no SAML provider, without which it takes no SCIM: state `saml:` for it", group.path);
     }

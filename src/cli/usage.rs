@@ -1,11 +1,12 @@
 //! `gatehouse usage`: what kas has counted, of all time, or in a week or a month.
 
-use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::output::{self, Cell, Listing, OutputArgs, OutputShape};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::kas_usage::{COUNTERS, UNIQUE_COUNTERS, UsagePeriod};
@@ -14,7 +15,8 @@ use crate::store::kas_usage::{self, CounterTotal};
 
 /// Print what kas, the Kubernetes agent server, has counted: sums, and how many different users, agents and projects
 ///
-/// Without a period: the sums of all time, and the different ids of the current ISO week and month.
+/// Without a period: the sums of all time, and the different ids of the current ISO week and month. With --json all of it
+/// is one object.
 #[derive(Debug, Args)]
 pub struct UsageCommand {
     /// An ISO week, such as 2026-47
@@ -23,9 +25,8 @@ pub struct UsageCommand {
     /// A month, such as 2026-11
     #[arg(long, value_name = "YEAR-MONTH", value_parser = month)]
     month: Option<UsagePeriod>,
-    /// Print one JSON object in place of the table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 fn week(text: &str) -> anyhow::Result<UsagePeriod> {
@@ -51,10 +52,10 @@ impl UsageCommand {
             unique.push((period, kas_usage::list_unique(&mut *connection, period).await?));
         }
         let counted = chosen.map_or_else(|| "all time".to_owned(), |period| period.to_string());
-        if self.json {
-            println!("{}", object(&counted, &totals, &unique));
-        } else {
-            print!("{}", table(&counted, &totals, &unique));
+        let mut out = output::stdout();
+        match self.output.shape() {
+            OutputShape::Json => writeln!(out, "{}", object(&counted, &totals, &unique))?,
+            shape => write(&mut Listing::new(out, shape, HEAD), &counted, &totals, &unique)?,
         }
         Ok(())
     }
@@ -64,21 +65,22 @@ fn count(totals: &[CounterTotal], name: &str) -> i64 {
     totals.iter().find(|(known, _)| known == name).map_or(0, |(_, total)| *total)
 }
 
+const HEAD: [&str; 3] = ["COUNTER", "PERIOD", "COUNT"];
+
 /// Every name has its line, so that a count of nothing is seen.
-fn table(counted: &str, totals: &[CounterTotal], unique: &[(UsagePeriod, Vec<CounterTotal>)]) -> String {
-    let mut rows = vec![["COUNTER".to_owned(), "PERIOD".to_owned(), "COUNT".to_owned()]];
-    rows.extend(COUNTERS.map(|name| [name.to_owned(), counted.to_owned(), count(totals, name).to_string()]));
+fn write<W: Write>(
+    listing: &mut Listing<W, 3>,
+    counted: &str,
+    totals: &[CounterTotal],
+    unique: &[(UsagePeriod, Vec<CounterTotal>)],
+) -> io::Result<()> {
+    let mut rows: Vec<_> = COUNTERS.iter().map(|name| (*name, counted.to_owned(), count(totals, name))).collect();
     for name in UNIQUE_COUNTERS {
-        rows.extend(
-            unique.iter().map(|(period, ids)| [name.to_owned(), period.to_string(), count(ids, name).to_string()]),
-        );
+        rows.extend(unique.iter().map(|(period, ids)| (name, period.to_string(), count(ids, name))));
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
-    let (name, period, number) = (width(0), width(1), width(2));
-    rows.iter().fold(String::new(), |mut table, row| {
-        let _ = writeln!(table, "{:name$}  {:period$}  {:>number$}", row[0], row[1], row[2]);
-        table
-    })
+    let cells =
+        |(name, period, count): &(&str, String, i64)| [Cell::from(*name), period.as_str().into(), Cell::number(*count)];
+    listing.write(&rows, cells, |_| Value::Null)
 }
 
 fn object(counted: &str, totals: &[CounterTotal], unique: &[(UsagePeriod, Vec<CounterTotal>)]) -> Value {
@@ -92,6 +94,7 @@ fn object(counted: &str, totals: &[CounterTotal], unique: &[(UsagePeriod, Vec<Co
 
 #[cfg(test)]
 mod tests {
+    use super::output::printed;
     use super::*;
 
     fn sample() -> (Vec<CounterTotal>, Vec<(UsagePeriod, Vec<CounterTotal>)>) {
@@ -103,7 +106,8 @@ mod tests {
     #[test]
     fn counters_are_shown_in_columns() {
         let (totals, unique) = sample();
-        insta::assert_snapshot!(table("2026-W47", &totals, &unique), @"
+        let table = printed(OutputShape::Table, HEAD, |list| write(list, "2026-W47", &totals, &unique));
+        insta::assert_snapshot!(table, @"
         COUNTER                                               PERIOD    COUNT
         flux_git_push_notifications_total                     2026-W47      0
         gitops_sync                                           2026-W47      0

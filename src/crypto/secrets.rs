@@ -49,9 +49,17 @@ impl Secrets {
 /// # Errors
 /// Where the file cannot be read or says nothing.
 pub fn load(path: &Path) -> anyhow::Result<SecretString> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read the secret file {}", path.display()))?;
+    let name = path.display();
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!(
+                "cannot read the secret file {name}: it is not there; `gatehouse serve` and `gatehouse apply` make it"
+            )
+        }
+        read => read.with_context(|| format!("cannot read the secret file {name}"))?,
+    };
     match text.trim() {
-        "" => bail!("the secret file {} is empty", path.display()),
+        "" => bail!("the secret file {name} is empty; remove it, and a new secret is made at the next start"),
         secret => Ok(secret.into()),
     }
 }

@@ -77,7 +77,14 @@ impl fmt::Display for ApplyFailure {
     }
 }
 
-impl std::error::Error for ApplyFailure {}
+impl std::error::Error for ApplyFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Problems(_) => None,
+        }
+    }
+}
 
 impl From<store::Error> for ApplyFailure {
     fn from(error: store::Error) -> Self {

@@ -17,7 +17,7 @@ pub enum GitalyError {
     #[error("storage {0} is not in the settings: repositories.storages")]
     UnknownStorage(String),
     /// Gitaly is down, does not accept, or went away during the call.
-    #[error("Gitaly is not available: {0}")]
+    #[error("Gitaly is not available: {}", .0.message())]
     Unavailable(#[source] Status),
     /// The call's time, or the whole request's, is over.
     #[error("Gitaly did not answer in time")]
@@ -46,7 +46,7 @@ pub enum GitalyError {
         limit: usize,
     },
     /// Anything else that Gitaly said.
-    #[error("Gitaly failed: {0}")]
+    #[error("Gitaly failed: {} ({:?})", .0.message(), .0.code())]
     Failed(#[source] Status),
 }
 

@@ -72,6 +72,42 @@ impl StatementFault {
     }
 }
 
+/// What an operator does about a database that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseRemedy {
+    /// Start it, or correct its address.
+    Address,
+    /// Create it.
+    Creation,
+    /// Correct who logs in.
+    Credentials,
+    /// Bring its schema up to date.
+    Migration,
+}
+
+impl DatabaseRemedy {
+    /// What helps against this error, where it is one of the database's and something does.
+    #[must_use]
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        match error.downcast_ref::<sqlx::Error>()? {
+            sqlx::Error::Database(error) => match error.code()?.as_ref() {
+                "3D000" => Some(Self::Creation),
+                // A table, a column, a schema or a function that is not there.
+                "42P01" | "42703" | "3F000" | "42883" => Some(Self::Migration),
+                code if code.starts_with("28") => Some(Self::Credentials),
+                _ => None,
+            },
+            // What `unreachable` made of an error.
+            sqlx::Error::Io(error) => match error.get_ref() {
+                Some(inner) => Some(Self::of(inner).unwrap_or(Self::Address)),
+                None => Some(Self::Address),
+            },
+            sqlx::Error::Configuration(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) => Some(Self::Address),
+            _ => None,
+        }
+    }
+}
+
 /// An error of the attempt to connect, whatever PostgreSQL called it: nothing that was to be asked is to blame.
 pub(super) fn unreachable(error: sqlx::Error) -> sqlx::Error {
     match error {

@@ -44,7 +44,11 @@ fn settings_with_mistakes_are_refused_with_all_of_them() {
     for command in [&["serve"][..], &[], &["migrate"], &["token", "shell"]] {
         let ran = installation.run(command);
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command:?}");
-        let mistakes: Vec<&str> = ran.stderr.lines().skip(1).collect();
+        assert!(
+            ran.stderr.ends_with("\nCorrect them there; `gatehouse schema settings` describes every key.\n"),
+            "{ran:?}"
+        );
+        let mistakes: Vec<&str> = ran.stderr.lines().skip(1).filter(|line| line.starts_with(' ')).collect();
         insta::allow_duplicates! {
             insta::assert_snapshot!(mistakes.join("\n"), @"
             gatehouse.limits.connections: must be at least 1
@@ -111,14 +115,14 @@ async fn check_judges_all_that_serving_needs(pool: PgPool) {
     assert!(storage.starts_with("storage default: FAILED: Gitaly is not available: "), "{storage}");
     insta::assert_snapshot!(said, @"
     settings: ok
-    secret of gitlab-shell: FAILED: cannot read the secret file FOLDER/shell: No such file or directory (os error 2)
-    secret of kas: FAILED: the secret of kas is not base64: Invalid input length: 1
+    secret of gitlab-shell: FAILED: cannot read the secret file FOLDER/shell: it is not there; `gatehouse serve` and `gatehouse apply` make it
+    secret of kas: FAILED: the secret of kas must be 32 bytes in base64, as `openssl rand -base64 32` prints them: Invalid input length: 1
     db_key_base: ok (FOLDER/base)
     database: ok
-    schema: FAILED: departs from the migrations:
+    schema: FAILED: departs from the migrations; `gatehouse migrate` applies those that it lacks:
       column keys.last_used_at is missing
       index index_on_routes_lower_path is missing
-    storages: FAILED: projects live on second, which repositories.storages does not name
+    storages: FAILED: projects live on second, which repositories.storages does not name; add it there, with its gitaly_address
     ");
     let (code, said) = verdicts(&self::installation("  database: {acquire_timeout: 1}\n"));
     assert!(code == 1 && said.contains("\ndatabase: FAILED: the database is not available"), "{said}");

@@ -74,7 +74,14 @@ impl fmt::Display for ExportFailure {
     }
 }
 
-impl std::error::Error for ExportFailure {}
+impl std::error::Error for ExportFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Problems(_) | Self::Yaml(_) => None,
+        }
+    }
+}
 
 impl From<store::Error> for ExportFailure {
     fn from(error: store::Error) -> Self {

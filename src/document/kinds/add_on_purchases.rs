@@ -21,15 +21,21 @@ pub struct AddOnPurchaseEntry {
     /// The full path of a root group or of a user's own namespace.
     #[schemars(length(min = 1, max = 8192))]
     pub namespace: String,
+    /// What was bought.
     #[schemars(regex(pattern = "^(code_suggestions|product_analytics|duo_enterprise|duo_amazon_q|duo_nano|duo_core|self_hosted_dap)$"), extend("examples" = ["code_suggestions"]))]
     pub add_on: String,
+    /// Seats.
     #[schemars(range(min = 1))]
     pub quantity: Option<i32>,
+    /// The first day; null for none that is known.
     #[serde(default, deserialize_with = "stated")]
     pub started_on: Option<Option<StatedDay>>,
+    /// The day on which it ends.
     pub expires_on: Option<StatedDay>,
+    /// The purchase's id at the seller.
     #[schemars(length(min = 1, max = 255))]
     pub purchase_xid: Option<String>,
+    /// Whether it is for trial.
     pub trial: Option<bool>,
     #[serde(default)]
     pub ensure: Ensure,

@@ -17,6 +17,7 @@ use crate::store::broadcast_messages::{self, BroadcastMessageRow};
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct BroadcastMessageEntry {
+    /// The text.
     #[schemars(length(min = 1, max = 65_536))]
     pub message: String,
     pub id: Option<StatedId>,
@@ -27,11 +28,13 @@ pub struct BroadcastMessageEntry {
     #[schemars(extend("examples" = ["2027-01-31T23:00:00Z"]))]
     pub ends_at: Option<String>,
     pub broadcast_type: Option<BroadcastTypeWord>,
+    /// Whether git shows it after a push.
     pub show_in_cli: Option<bool>,
     /// Projects and pages to show it for; `*` stands for any text.
     #[serde(default, deserialize_with = "stated")]
     #[schemars(length(max = 255))]
     pub target_path: Option<Option<String>>,
+    /// Only for members with one of these levels; an empty list is for everybody.
     pub target_access_levels: Option<Vec<LevelWord>>,
     #[serde(default)]
     pub ensure: Ensure,

@@ -21,9 +21,11 @@ use crate::store::users::EmailRow;
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct EmailEntry {
+    /// The address.
     #[schemars(regex(pattern = r"^[^@\s]+@[^@\s]+$"), length(max = 254))]
     pub email: String,
     pub id: Option<StatedId>,
+    /// Whether the user has shown that it is theirs.
     pub confirmed: Option<bool>,
     #[serde(default)]
     pub ensure: Ensure,

@@ -115,6 +115,7 @@ pub struct GroupEntry {
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct SamlEntry {
     pub ensure: Ensure,
+    /// Whether it is in use.
     pub enabled: Option<bool>,
     /// Who joins by SCIM must be linked to an account at the provider. Git asks nobody for a session.
     pub enforced_sso: Option<bool>,

@@ -20,13 +20,16 @@ use crate::store::{Result, ledger, minutes_packs, namespaces};
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct MinutesPackEntry {
+    /// The purchase's id at the seller.
     #[schemars(length(min = 1, max = 32))]
     pub purchase_xid: String,
     /// The full path of a group or of a user's own namespace.
     #[schemars(length(min = 1, max = 8192))]
     pub namespace: String,
+    /// The minutes that were bought.
     #[schemars(range(min = 1))]
     pub number_of_minutes: Option<i32>,
+    /// The day on which it ends.
     pub expires_at: Option<StatedDay>,
     #[serde(default)]
     pub ensure: Ensure,

@@ -15,9 +15,11 @@ use crate::store::{Result, plans};
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct PlanEntry {
+    /// The name that subscriptions have it by.
     #[schemars(length(min = 1, max = 255))]
     pub name: String,
     pub id: Option<StatedId>,
+    /// The name that people read.
     #[schemars(length(max = 255))]
     pub title: Option<String>,
     #[serde(default)]

@@ -17,28 +17,40 @@ use crate::store::push_rules::{self, PushRuleOwner, PushRuleRow};
 #[expect(missing_docs, reason = "the names of GitLab's own rules")]
 pub struct PushRulesEntry {
     pub ensure: Ensure,
+    /// Tags may not be deleted by a push.
     pub deny_delete_tag: Option<bool>,
+    /// Authors and committers must be users of this installation.
     pub member_check: Option<bool>,
+    /// Files with names that secrets usually have may not be added.
     pub prevent_secrets: Option<bool>,
     /// Megabytes; 0 is no limit.
     #[schemars(range(min = 0))]
     pub max_file_size: Option<i32>,
+    /// Commits must be signed.
     pub reject_unsigned_commits: Option<bool>,
+    /// The committer must be the user who pushes, by a verified address.
     pub commit_committer_check: Option<bool>,
+    /// The author's name must be that of the user who pushes.
     pub commit_committer_name_check: Option<bool>,
+    /// Messages must be signed off (`Signed-off-by:`).
     pub reject_non_dco_commits: Option<bool>,
+    /// What the message of each commit must match.
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 511))]
     pub commit_message_regex: Option<Option<String>>,
+    /// What the message of no commit may match.
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 2047))]
     pub commit_message_negative_regex: Option<Option<String>>,
+    /// What the author's and the committer's address must match.
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 511))]
     pub author_email_regex: Option<Option<String>>,
+    /// What the name of no added file may match.
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 511))]
     pub file_name_regex: Option<Option<String>>,
+    /// What the name of a branch must match.
     #[serde(deserialize_with = "stated")]
     #[schemars(length(max = 511))]
     pub branch_name_regex: Option<Option<String>>,

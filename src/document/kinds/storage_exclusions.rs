@@ -21,6 +21,7 @@ pub struct StorageExclusionEntry {
     /// The full path of a root group or of a user's own namespace.
     #[schemars(length(min = 1, max = 8192))]
     pub namespace: String,
+    /// Why it has no limit.
     #[schemars(length(min = 1, max = 255))]
     pub reason: Option<String>,
     #[serde(default)]

@@ -26,10 +26,14 @@ pub struct SubscriptionEntry {
     pub start_date: Option<StatedDay>,
     #[serde(default, deserialize_with = "stated")]
     pub end_date: Option<Option<StatedDay>>,
+    /// Seats that were bought.
     pub seats: Option<i32>,
+    /// The most seats that were in use.
     pub max_seats_used: Option<i32>,
+    /// Whether it is renewed by itself; null for unknown.
     #[serde(default, deserialize_with = "stated")]
     pub auto_renew: Option<Option<bool>>,
+    /// Whether it is for trial.
     pub trial: Option<bool>,
     #[serde(default, deserialize_with = "stated")]
     pub trial_starts_on: Option<Option<StatedDay>>,

@@ -39,8 +39,14 @@ impl<S: Sync> FromRequestParts<S> for GitAuditCaller {
 /// # Errors
 /// Where the secret is anything else.
 pub fn key(secret: &SecretString) -> anyhow::Result<Vec<u8>> {
-    let key = BASE64_STANDARD.decode(secret.expose_secret()).context("the secret of Workhorse is not base64")?;
-    ensure!(key.len() == 32, "the secret of Workhorse has {} bytes and needs 32", key.len());
+    let key = BASE64_STANDARD
+        .decode(secret.expose_secret())
+        .context("the secret of Workhorse must be 32 bytes in base64, as `openssl rand -base64 32` prints them")?;
+    ensure!(
+        key.len() == 32,
+        "the secret of Workhorse has {} bytes and needs 32, as `openssl rand -base64 32` prints them",
+        key.len()
+    );
     Ok(key)
 }
 

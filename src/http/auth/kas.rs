@@ -105,7 +105,13 @@ fn refused() -> ApiError {
 /// # Errors
 /// Where the secret is anything else.
 pub fn key(secret: &SecretString) -> anyhow::Result<Vec<u8>> {
-    let key = BASE64_STANDARD.decode(secret.expose_secret()).context("the secret of kas is not base64")?;
-    ensure!(key.len() == 32, "the secret of kas has {} bytes and needs 32", key.len());
+    let key = BASE64_STANDARD
+        .decode(secret.expose_secret())
+        .context("the secret of kas must be 32 bytes in base64, as `openssl rand -base64 32` prints them")?;
+    ensure!(
+        key.len() == 32,
+        "the secret of kas has {} bytes and needs 32, as `openssl rand -base64 32` prints them",
+        key.len()
+    );
     Ok(key)
 }

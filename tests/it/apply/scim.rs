@@ -86,7 +86,7 @@ async fn the_command_shows_users_and_makes_tokens(pool: PgPool) {
     let installation = Installation::new(&pool, "");
     let listed = installation.run(&["scim", "list", "acme"]);
     assert_eq!(
-        listed.stdout, "Uid-1 active dana dana@example.com\nuid-2 inactive rubi rubi@example.com\n",
+        listed.stdout, "Uid-1\tactive\tdana\tdana@example.com\nuid-2\tinactive\trubi\trubi@example.com\n",
         "{listed:?}"
     );
     let whole = installation.run(&["scim", "list", "--instance", "--json"]);

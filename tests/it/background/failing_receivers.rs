@@ -126,7 +126,7 @@ async fn a_hook_pauses_after_four_failures_and_then_delivers_what_waited(pool: P
     until(&story.app, waiting, 1).await;
     assert_eq!(receiver.requests().len(), 4);
     let (good, listed) = story.jobs(&["hooks"]).await;
-    assert!(good && listed.contains("paused  4         g/p") && listed.contains("502"), "{listed}");
+    assert!(good && listed.contains("\tpaused\t4\tg/p\t") && listed.contains("502"), "{listed}");
 
     let id = story.count("select id from web_hooks").await;
     let (good, text) = story.jobs(&["enable", &id.to_string()]).await;
@@ -161,7 +161,7 @@ async fn the_fortieth_failure_disables_a_hook_until_an_operator_enables_it(pool:
     assert_eq!(receiver.requests().len(), 1);
 
     let id = story.count("select id from web_hooks").await.to_string();
-    assert!(story.jobs(&["hooks"]).await.1.contains("disabled  40        g/p"));
+    assert!(story.jobs(&["hooks"]).await.1.contains("\tdisabled\t40\tg/p\t"));
     let (good, text) = story.jobs(&["enable", &id, "999"]).await;
     assert!(!good && text.contains(&format!("hook {id}: enabled")) && text.contains("no such hook: 999"), "{text}");
     until(&story.app, LEFT, 0).await;
