@@ -14,7 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
         println!("cargo:rerun-if-changed={log}");
     }
-    let revision = git(&["rev-parse", "--short=11", "HEAD"]);
+    // Whoever builds from an archive may know the commit.
+    println!("cargo:rerun-if-env-changed=GATEHOUSE_REVISION");
+    let given = env::var("GATEHOUSE_REVISION").ok().filter(|revision| !revision.is_empty());
+    let revision = given.or_else(|| git(&["rev-parse", "--short=11", "HEAD"]));
     println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().unwrap_or("unknown"));
     gitaly()
 }

@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
 use crate::document::Problem;
+use crate::server::InheritedListeners;
 
 /// The settings file that is read where no other is named; it need not exist.
 const DEFAULT_CONFIG: &str = "config/gitlab.yml";
@@ -82,8 +83,10 @@ impl Cli {
         let settings = settings(self.config.as_deref())?;
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => {
+                let inherited =
+                    InheritedListeners::take().context("cannot take what the service manager handed over")?;
                 let runtime = runtime()?;
-                let served = runtime.block_on(serve::run(settings));
+                let served = runtime.block_on(serve::run(settings, inherited));
                 // What is left was given its time: a thread that waits for a name server must not hold the end.
                 runtime.shutdown_background();
                 served
