@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::task::JoinHandle;
+use utoipa::openapi::OpenApi;
 
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
@@ -28,6 +29,7 @@ use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
+use crate::http::openapi;
 use crate::http::personal_access_tokens::{self, TokensState};
 use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
@@ -146,6 +148,13 @@ pub fn build(
     let tasks = RequestTasks::default();
     let router = layers::layered(router, limits, &tasks);
     Ok(Application { router, gitaly, tasks, background })
+}
+
+/// What the whole API says of itself, below this root: the same routes that [`build`] mounts.
+#[must_use]
+pub fn openapi(root: &str) -> OpenApi {
+    let described = |mount: &str, openapi: OpenApi| (format!("{root}{mount}"), openapi);
+    openapi::document([described("/api/v4/internal", shell::openapi())])
 }
 
 /// What the jobs of this server work with.

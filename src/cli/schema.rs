@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
+use crate::app;
 use crate::document;
 use crate::document::state::StateDocument;
 
@@ -20,6 +21,8 @@ pub struct SchemaCommand {
 pub enum SchemaKind {
     /// What `gatehouse apply` reads.
     State,
+    /// The HTTP API, as OpenAPI 3.1.
+    Openapi,
 }
 
 impl SchemaCommand {
@@ -30,6 +33,7 @@ impl SchemaCommand {
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let schema = match self.document {
             SchemaKind::State => document::schema_of::<StateDocument>(),
+            SchemaKind::Openapi => serde_json::to_value(app::openapi(""))?,
         };
         writeln!(out, "{schema:#}")?;
         Ok(())

@@ -9,6 +9,7 @@ pub mod kubernetes;
 pub mod layers;
 pub mod media_type;
 pub mod monitoring;
+pub mod openapi;
 pub mod personal_access_tokens;
 pub mod provisioning;
 pub mod scim;

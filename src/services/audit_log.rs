@@ -1,6 +1,16 @@
-//! The log line of an audit event, beside its row in the table.
+//! An audit event: its row in the table, and its log line.
+
+use chrono::{DateTime, Utc};
 
 use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent};
+use crate::store::{self, Db, audit_events};
+
+/// Writes the event's row and logs it: for what needs no transaction with other rows.
+pub async fn record(db: &Db, event: &AuditEvent, now: DateTime<Utc>) -> store::Result<()> {
+    audit_events::insert(db.pool(), event, now).await?;
+    log(event);
+    Ok(())
+}
 
 /// Logs what happened to a credential. Called once it has: after the transaction that wrote the row.
 pub fn log(event: &AuditEvent) {

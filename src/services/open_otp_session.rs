@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
 use super::guard_call::{CallKey, CallTurn, GuardError, GuardedAnswer, IdempotencyGuard};
+use super::{ServiceError, ServiceResult};
 use crate::crypto::seal::Seal;
 use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::ids::UserId;
@@ -27,7 +28,11 @@ pub async fn open(
         CallTurn::First(call) => call,
         CallTurn::Again(answer) => return Ok(answer),
     };
-    let outcome = verify(call.connection(), seal, requester, password, now).await?;
+    let outcome = match verify(call.connection(), seal, requester, password, now).await {
+        Ok(()) => Ok(()),
+        Err(ServiceError::Refused(refusal)) => Err(refusal),
+        Err(ServiceError::Store(error)) => return Err(error.into()),
+    };
     let event = match outcome {
         Ok(()) => AuditEvent::of(requester, EventName::OtpSessionOpened, ""),
         Err(refusal) => AuditEvent::of(requester, EventName::OtpRefused, refusal.to_string()),
@@ -41,18 +46,15 @@ async fn verify(
     requester: &Requester,
     password: &str,
     now: DateTime<Utc>,
-) -> store::Result<Result<(), TwoFactorRefusal>> {
-    let (key, account) = match two_factor::verifier(requester, now) {
-        Ok(verifier) => verifier,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+) -> ServiceResult<(), TwoFactorRefusal> {
+    let (key, account) = two_factor::verifier(requester, now).map_err(ServiceError::Refused)?;
     let secret = store::two_factor::find_otp_secret(&mut *connection, seal, account.id).await?;
     let secret = match secret.transpose() {
         Ok(secret) => secret,
         Err(closed) => {
             // Nobody can be right here, so nobody is locked out for being wrong.
             tracing::error!(user.id = account.id.0, %closed, "the OTP secret of a user cannot be read");
-            return Ok(Err(TwoFactorRefusal::InvalidOtp));
+            return Err(ServiceError::Refused(TwoFactorRefusal::InvalidOtp));
         }
     };
     let step = secret.and_then(|secret| two_factor::matching_step(secret.expose_secret(), password, now));
@@ -61,11 +63,11 @@ async fn verify(
         None => false,
     };
     if !right {
-        return Ok(Err(count_failure(connection, account.id, now).await?));
+        return Err(ServiceError::Refused(count_failure(connection, account.id, now).await?));
     }
     let lifetime = otp_sessions::find_lifetime(&mut *connection).await?;
     otp_sessions::upsert(connection, key, now + lifetime, now).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// A wrong password counts, unless the account was locked by another call meanwhile.

@@ -7,7 +7,7 @@ use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::ProjectId;
 use crate::domain::level::AccessLevel;
 use crate::store::protected_refs::{self, ProtectedBranchRow, ProtectedRefAccess};
-use crate::store::{self, default_branches, pushed_projects};
+use crate::store::{self, default_branches, pushed_projects, sets};
 
 /// Settles the project's default branch, and where a first push has made it, protects it as its namespace says: a
 /// branch that was there before anybody told us is left as its people have it. Of several first pushes at once, the
@@ -35,7 +35,7 @@ async fn protect(connection: &mut PgConnection, project: ProjectId, name: &str) 
     let DefaultProtection { push, merge, allow_force_push, .. } = protection;
     let branch = ProtectedBranchRow { allow_force_push, ..ProtectedBranchRow::default() };
     let id = protected_refs::insert_branch(&mut *connection, project, name, &branch).await?;
-    let role = |level: AccessLevel| [ProtectedRefAccess::Role(level.0)];
-    protected_refs::replace_push_access(connection, id, &role(push)).await?;
-    protected_refs::replace_merge_access(connection, id, &role(merge)).await
+    let role = |level: AccessLevel| [(id, vec![ProtectedRefAccess::Role(level.0)])];
+    sets::protected_refs::replace_push_access(connection, &role(push)).await?;
+    sets::protected_refs::replace_merge_access(connection, &role(merge)).await
 }

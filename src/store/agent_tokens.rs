@@ -223,21 +223,15 @@ pub async fn insert(db: impl PgExecutor<'_>, project: ProjectId, row: &AgentToke
     Ok(id.fetch_one(db).await?)
 }
 
-/// Writes what may change about a token.
+/// Makes the token another one. Whoever takes it back at the same moment has taken it back.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where another token is the same.
-pub async fn update(db: impl PgExecutor<'_>, row: &AgentTokenRow) -> Result<()> {
+pub async fn update_digest(db: impl PgExecutor<'_>, row: &AgentTokenRow) -> Result<()> {
     sqlx::query!(
-        "
-        update cluster_agent_tokens
-        set token_encrypted = $2, description = $3, status = $4, updated_at = now()
-        where id = $1
-        ",
+        "update cluster_agent_tokens set token_encrypted = $2, updated_at = now() where id = $1",
         row.id,
-        row.token_encrypted,
-        row.description,
-        i16::from(row.revoked)
+        row.token_encrypted
     )
     .execute(db)
     .await?;

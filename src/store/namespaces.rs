@@ -57,48 +57,24 @@ pub struct GroupRow {
     pub shared_runners_minutes_limit: Option<i32>,
 }
 
-/// Writes the group's row. Its derived rows are the caller's to refresh.
+/// Writes the group's name and place. Its derived rows are the caller's to refresh.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where a group of the same parent has the name.
-pub async fn update_group(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupRow) -> Result<()> {
+pub async fn move_group(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupRow) -> Result<()> {
     sqlx::query!(
         "
         update namespaces
         set name = $2,
             path = $3,
             parent_id = $4,
-            description = $5,
-            visibility_level = $6,
-            share_with_group_lock = $7,
-            membership_lock = $8,
-            lfs_enabled = $9,
-            project_creation_level = $10,
-            subgroup_creation_level = $11,
-            require_two_factor_authentication = $12,
-            max_personal_access_token_lifetime = $13,
-            default_branch_protection = $14,
-            repository_size_limit = $15,
-            shared_runners_minutes_limit = $16,
             updated_at = now() at time zone 'utc'
         where id = $1
         ",
         id.0,
         row.name,
         row.path,
-        row.parent_id,
-        row.description,
-        row.visibility_level,
-        row.share_with_group_lock,
-        row.membership_lock,
-        row.lfs_enabled,
-        row.project_creation_level,
-        row.subgroup_creation_level,
-        row.require_two_factor_authentication,
-        row.max_personal_access_token_lifetime,
-        row.default_branch_protection,
-        row.repository_size_limit,
-        row.shared_runners_minutes_limit
+        row.parent_id
     )
     .execute(db)
     .await?;

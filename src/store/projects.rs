@@ -1,10 +1,10 @@
 //! Projects, their project namespaces, features and repositories.
 
 use serde::Serialize;
-use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
+use super::sets::projects::upsert_features;
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::repository::hashed_path;
 
@@ -96,50 +96,28 @@ pub async fn insert(
     )
     .fetch_one(&mut *conn)
     .await?;
-    upsert_features(conn, ProjectId(id), &FeaturesRow::default()).await?;
+    upsert_features(conn, &[(id, FeaturesRow::default())]).await?;
     Ok((ProjectId(id), NamespaceId(shadow)))
 }
 
-/// Writes the project's row and what its project namespace repeats. The caller refreshes its derived rows.
+/// Writes the project's name and place, which its project namespace repeats. Its derived rows are the caller's to refresh.
 ///
 /// # Errors
 /// [`super::Error::Duplicate`] where a project of the namespace has the name.
-pub async fn update(conn: &mut PgConnection, id: ProjectId, row: &ProjectRow) -> Result<()> {
+pub async fn move_project(conn: &mut PgConnection, id: ProjectId, row: &ProjectRow) -> Result<()> {
     sqlx::query!(
         "
         update projects
         set name = $2,
             path = $3,
-            description = $4,
-            creator_id = $5,
-            namespace_id = $6,
-            visibility_level = $7,
-            archived = $8,
-            hidden = $9,
-            repository_storage = $10,
-            repository_read_only = $11,
-            repository_size_limit = $12,
-            lfs_enabled = $13,
-            mirror = $14,
-            printing_merge_request_link_enabled = $15,
+            namespace_id = $4,
             updated_at = now() at time zone 'utc'
         where id = $1
         ",
         id.0,
         row.name,
         row.path,
-        row.description,
-        row.creator_id,
-        row.namespace_id,
-        row.visibility_level,
-        row.archived,
-        row.hidden,
-        row.repository_storage,
-        row.repository_read_only,
-        row.repository_size_limit,
-        row.lfs_enabled,
-        row.mirror,
-        row.printing_merge_request_link_enabled
+        row.namespace_id
     )
     .execute(&mut *conn)
     .await?;
@@ -149,7 +127,6 @@ pub async fn update(conn: &mut PgConnection, id: ProjectId, row: &ProjectRow) ->
         set name = projects.name,
             path = projects.path,
             parent_id = projects.namespace_id,
-            visibility_level = projects.visibility_level,
             updated_at = now() at time zone 'utc'
         from projects
         where projects.id = $1
@@ -216,47 +193,6 @@ impl Default for FeaturesRow {
             operations_access_level: 20,
         }
     }
-}
-
-/// Writes who may use which feature of the project.
-pub async fn upsert_features(db: impl PgExecutor<'_>, id: ProjectId, row: &FeaturesRow) -> Result<()> {
-    sqlx::query!(
-        "
-        insert into project_features (
-          project_id, repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
-          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
-          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
-          monitor_access_level, infrastructure_access_level, operations_access_level
-        )
-        select
-          $1, repository_access_level, wiki_access_level, snippets_access_level, issues_access_level,
-          merge_requests_access_level, builds_access_level, forking_access_level, pages_access_level,
-          container_registry_access_level, package_registry_access_level, security_and_compliance_access_level,
-          monitor_access_level, infrastructure_access_level, operations_access_level
-        from jsonb_populate_record(null::project_features, $2)
-        on conflict (project_id) do update
-        set repository_access_level = excluded.repository_access_level,
-            wiki_access_level = excluded.wiki_access_level,
-            snippets_access_level = excluded.snippets_access_level,
-            issues_access_level = excluded.issues_access_level,
-            merge_requests_access_level = excluded.merge_requests_access_level,
-            builds_access_level = excluded.builds_access_level,
-            forking_access_level = excluded.forking_access_level,
-            pages_access_level = excluded.pages_access_level,
-            container_registry_access_level = excluded.container_registry_access_level,
-            package_registry_access_level = excluded.package_registry_access_level,
-            security_and_compliance_access_level = excluded.security_and_compliance_access_level,
-            monitor_access_level = excluded.monitor_access_level,
-            infrastructure_access_level = excluded.infrastructure_access_level,
-            operations_access_level = excluded.operations_access_level,
-            updated_at = now() at time zone 'utc'
-        ",
-        id.0,
-        Json(row) as _
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// Writes that the project's repository exists on that storage, where hashed storage keeps it.

@@ -1,6 +1,6 @@
 //! Protected branches and tags, and who may do what to them.
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 use super::Result;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
@@ -97,53 +97,6 @@ pub async fn insert_branch(
         row.code_owner_approval_required
     );
     Ok(id.fetch_one(db).await?)
-}
-
-/// Makes these the ones who may push to the protected branch.
-pub async fn replace_push_access(conn: &mut PgConnection, branch: i64, rows: &[ProtectedRefAccess]) -> Result<()> {
-    let columns = AccessColumns::of(rows);
-    sqlx::query!("delete from protected_branch_push_access_levels where protected_branch_id = $1", branch)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query!(
-        "
-        insert into protected_branch_push_access_levels (
-          protected_branch_id, access_level, user_id, group_id, deploy_key_id
-        )
-        select $1, *
-        from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[])
-        ",
-        branch,
-        &columns.levels,
-        &columns.users as _,
-        &columns.groups as _,
-        &columns.deploy_keys as _
-    )
-    .execute(&mut *conn)
-    .await?;
-    Ok(())
-}
-
-/// Makes these the ones who may merge into the protected branch.
-pub async fn replace_merge_access(conn: &mut PgConnection, branch: i64, rows: &[ProtectedRefAccess]) -> Result<()> {
-    let columns = AccessColumns::of(rows);
-    sqlx::query!("delete from protected_branch_merge_access_levels where protected_branch_id = $1", branch)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query!(
-        "
-        insert into protected_branch_merge_access_levels (protected_branch_id, access_level, user_id, group_id)
-        select $1, *
-        from unnest($2::int[], $3::bigint[], $4::bigint[])
-        ",
-        branch,
-        &columns.levels,
-        &columns.users as _,
-        &columns.groups as _
-    )
-    .execute(&mut *conn)
-    .await?;
-    Ok(())
 }
 
 pub(super) fn sorted(rows: impl Iterator<Item = ProtectedRefAccess>) -> Vec<ProtectedRefAccess> {

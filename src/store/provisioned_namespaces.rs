@@ -144,7 +144,7 @@ pub async fn find_standing(
         with
         groups as (
           -- The namespace and all above it: a level in any of them holds here.
-          select unnest(traversal_ids) as id, traversal_ids
+          select unnest(traversal_ids) as id
           from namespaces
           where id = $1
         ),
@@ -163,8 +163,8 @@ pub async fn find_standing(
           union all
           select least(memberships.access_level, group_group_links.group_access)
           from memberships
-          join namespaces as invited on memberships.source_id = any (invited.traversal_ids)
-          join group_group_links on group_group_links.shared_with_group_id = invited.id
+          -- Only direct members of the invited group come through a share (schema.md 1.5).
+          join group_group_links on group_group_links.shared_with_group_id = memberships.source_id
           join groups on groups.id = group_group_links.shared_group_id
           where group_group_links.expires_at is null or group_group_links.expires_at > $3
         )

@@ -1,6 +1,7 @@
 //! Personal access tokens. Only a digest of the token's text is stored.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde::Serialize;
 use sqlx::PgExecutor;
 
 use super::Result;
@@ -11,8 +12,8 @@ use crate::domain::presented_token::{PresentedToken, TokenOwner};
 use crate::domain::token::scopes_from_yaml;
 use crate::domain::user_type::UserType;
 
-/// What a token may do and how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a token may do and how long. Serialized, its keys are the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenRow {
     /// `personal_access_tokens.id`
     pub id: i64,

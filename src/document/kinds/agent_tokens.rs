@@ -216,7 +216,7 @@ impl ObjectKind for AgentTokens {
 
     async fn write(&mut self, run: &mut ApplyRun<'_>) -> Result<()> {
         for (_, (_, row)) in self.rows.take_updates() {
-            agent_tokens::update(&mut *run.conn, &row).await?;
+            agent_tokens::update_digest(&mut *run.conn, &row).await?;
         }
         let inserts: Vec<_> = self.rows.take_inserts().into_iter().map(|(_, row)| row).collect();
         if !inserts.is_empty() {

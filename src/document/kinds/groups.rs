@@ -290,9 +290,8 @@ impl GroupSet {
                 return Ok(None);
             }
             self.move_row(run, id, &before, &path_before, &row, group).await?;
-        } else {
-            self.rows.change(id.0, before.clone(), row.clone());
         }
+        self.rows.change(id.0, before.clone(), row.clone());
         if moved || row.visibility_level != before.visibility_level {
             run.check_visibility(id, place);
         }
@@ -322,7 +321,7 @@ impl GroupSet {
             run.touch_before(&[id]).await?;
             run.touch(id);
         }
-        namespaces::update_group(&mut *run.conn, id, row).await?;
+        namespaces::move_group(&mut *run.conn, id, row).await?;
         derived::refresh_namespace(run.conn, id).await?;
         self.names.forget(before.parent_id, &before.name);
         self.names.set(row.parent_id, &row.name, id);

@@ -368,16 +368,14 @@ impl ProjectSet {
                 run.touch_before(&[project_namespace]).await?;
                 run.touch(project_namespace);
             }
-            projects::update(run.conn, id, &row).await?;
+            projects::move_project(run.conn, id, &row).await?;
             derived::refresh_namespace(run.conn, project_namespace).await?;
             self.names.forget(Some(before.namespace_id), &before.name);
             self.names.set(Some(row.namespace_id), &row.name, project_namespace);
             run.directory.forget_below(&path_before);
             run.directory.set_owner(&project.path, PathOwner::Project(id));
-        } else {
-            let (loaded, row) = ((project_namespace, before.clone()), (project_namespace, row.clone()));
-            self.rows.change(id.0, loaded, row);
         }
+        self.rows.change(id.0, (project_namespace, before.clone()), (project_namespace, row.clone()));
         if moved || row.visibility_level != before.visibility_level {
             run.check_visibility(project_namespace, place);
         }

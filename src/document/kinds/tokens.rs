@@ -176,10 +176,9 @@ impl ObjectKind for UserTokens {
             run.problem(&place.key("token"), format!("is that of token {other} already"));
             return Ok(());
         }
-        let mut row = existing.unwrap_or_else(|| self.new_row(run, *user, entry));
-        let before = row.token_digest.clone();
+        let before = existing.unwrap_or_else(|| self.new_row(run, *user, entry));
+        let mut row = before.clone();
         let changes = entry.put_into(&mut row, expires_at, digest);
-        let is_replaced = row.token_digest != before;
         match found {
             FoundRow::Missing(chosen) => {
                 row.id = self.ids.next(run, chosen).await?;
@@ -187,13 +186,13 @@ impl ObjectKind for UserTokens {
                 run.added(&what);
             }
             FoundRow::Existing(id) if !changes.is_empty() => {
-                if is_replaced {
+                if row.token_digest != before.token_digest {
                     // A later entry may get the token that this one gave up, and the unique index looks at each row as it
                     // is written.
-                    tokens::update(&mut *run.conn, std::slice::from_ref(&row)).await?;
-                    self.by_digest.remove(&before);
+                    self.by_digest.remove(&before.token_digest);
+                    tokens::update(&mut *run.conn, &[(id, before.clone(), row.clone())]).await?;
                 }
-                self.rows.update(id, (*user, row.clone()));
+                self.rows.change(id, (*user, before), (*user, row.clone()));
                 run.updated(&what, &changes);
             }
             FoundRow::Existing(_) => {}
@@ -213,7 +212,8 @@ impl ObjectKind for UserTokens {
         if !removals.is_empty() {
             tokens::delete(&mut *run.conn, &removals).await?;
         }
-        let updates: Vec<TokenRow> = self.rows.take_updates().into_iter().map(|(_, (_, row))| row).collect();
+        let changes = self.rows.take_changes().into_iter();
+        let updates: Vec<_> = changes.map(|(id, (_, before), (_, row))| (id, before, row)).collect();
         if !updates.is_empty() {
             tokens::update(&mut *run.conn, &updates).await?;
         }

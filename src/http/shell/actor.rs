@@ -1,6 +1,7 @@
 //! The parameters that name on whose behalf git acts, as every shell endpoint takes them (shell.md 1.8).
 
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::access::ActorName;
 use crate::domain::ids::{KeyId, UserId};
@@ -8,7 +9,8 @@ use crate::domain::requester::RequesterName;
 use crate::http::wire::WireText;
 
 /// The parameters. The first that is there wins, and does not fall through when it names nobody.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
 pub struct ActorRequest {
     krb5principal: Option<WireText>,
     key_id: Option<WireText>,

@@ -4,24 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ShellState;
 use crate::domain::certificate::{self, CertificateRefusal};
 use crate::http::auth::shell::{ShellCaller, lenient_base64};
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
+use crate::http::openapi::FailureResponse;
 use crate::http::wire::WireText;
 use crate::store::group_ssh_certificates;
 
 /// The fingerprint of the authority, base64 of SHA-256, and the key id of the certificate: a username or an address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuthorizedCertsRequest {
     key: Option<WireText>,
     user_identifier: Option<WireText>,
 }
 
 /// Who it is, and the group to which access is limited (shell.md 2.3).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AuthorizedCertsResponse {
     success: bool,
     namespace: String,
@@ -32,6 +35,19 @@ pub struct AuthorizedCertsResponse {
 ///
 /// # Errors
 /// 404 or 403 with the reason; these are real failures, unlike those of the POSTs.
+#[utoipa::path(
+    get,
+    path = "/authorized_certs",
+    params(AuthorizedCertsRequest),
+    responses(
+        (
+            status = 200,
+            body = AuthorizedCertsResponse,
+            example = json!({ "success": true, "namespace": "gnuwget", "username": "rubi" })
+        ),
+        (status = 403, description = "The user is none of the group's own", body = FailureResponse)
+    )
+)]
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

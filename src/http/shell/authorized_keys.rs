@@ -5,6 +5,7 @@ use axum::extract::State;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ShellState;
 use crate::http::auth::shell::{ShellCaller, lenient_base64};
@@ -14,13 +15,14 @@ use crate::http::wire::WireText;
 use crate::store::actors::{self, LoginKey};
 
 /// The body of a public key in base64, with or without padding, and nothing around it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuthorizedKeysRequest {
     key: Option<WireText>,
 }
 
 /// The key (shell.md 2.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AuthorizedKeysResponse {
     id: i64,
     title: String,
@@ -34,6 +36,19 @@ pub struct AuthorizedKeysResponse {
 ///
 /// # Errors
 /// 404 where no key that may authenticate is this one. gitlab-sshd takes any 200 as a login, so it is never empty.
+#[utoipa::path(
+    get,
+    path = "/authorized_keys",
+    params(AuthorizedKeysRequest),
+    responses((
+        status = 200,
+        body = AuthorizedKeysResponse,
+        example = json!({
+            "id": 11, "title": "laptop", "created_at": "2026-01-02T03:04:05.000Z", "expires_at": null,
+            "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 Dede Eichmann (localhost)", "usage_type": "auth_and_signing"
+        })
+    ))
+)]
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::actor::ActorRequest;
@@ -12,7 +13,7 @@ use crate::http::extract::RequestParams;
 use crate::store::actors;
 
 /// The user (shell.md 2.4).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DiscoverResponse {
     id: i64,
     name: String,
@@ -20,6 +21,16 @@ pub struct DiscoverResponse {
 }
 
 /// The user, or `null` where nobody is meant: gitlab-shell then greets "Anonymous", and a 404 would make it fail.
+#[utoipa::path(
+    get,
+    path = "/discover",
+    params(ActorRequest),
+    responses((
+        status = 200,
+        body = Option<DiscoverResponse>,
+        example = json!({ "id": 7, "name": "Dede Eichmann", "username": "rubi" })
+    ))
+)]
 pub async fn discover(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -3,24 +3,26 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ShellState;
 use crate::domain::ids::ProjectId;
 use crate::http::auth::error_tracking::ErrorTrackingCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
+use crate::http::openapi::FailureResponse;
 use crate::http::wire::WireText;
 use crate::store::error_tracking;
 
 /// The project and the client's key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct ErrorTrackingRequest {
     project_id: Option<WireText>,
     public_key: Option<WireText>,
 }
 
 /// Whether they are (shell.md 2.11).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorTrackingResponse {
     enabled: bool,
 }
@@ -29,6 +31,16 @@ pub struct ErrorTrackingResponse {
 ///
 /// # Errors
 /// 422 where a parameter is blank, 404 where there is no such project.
+#[utoipa::path(
+    post,
+    path = "/error_tracking/allowed",
+    operation_id = "check_error_tracking",
+    request_body(content = ErrorTrackingRequest, example = json!({ "project_id": "3", "public_key": "glet-example" })),
+    responses(
+        (status = 200, body = ErrorTrackingResponse, example = json!({ "enabled": true })),
+        (status = 422, description = "A parameter is blank", body = FailureResponse)
+    )
+)]
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ErrorTrackingCaller,

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::actor::ActorRequest;
@@ -15,12 +16,12 @@ use crate::domain::repository::GlRepository;
 use crate::http::auth::git_audit::GitAuditCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
+use crate::http::openapi::FailureResponse;
 use crate::http::wire::{GitText, WireText};
 use crate::services::audit_log;
-use crate::store::audit_events;
 
 /// What gitlab-shell and Workhorse report, where `/allowed` said `need_audit`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct GitAuditRequest {
     #[serde(flatten)]
     actor: ActorRequest,
@@ -32,7 +33,7 @@ pub struct GitAuditRequest {
     packfile_stats: Option<PackfileStats>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 struct PackfileStats {
     #[serde(default)]
     wants: i64,
@@ -44,6 +45,23 @@ struct PackfileStats {
 ///
 /// # Errors
 /// 400 where a parameter is missing, or the action is none of git's.
+#[utoipa::path(
+    post,
+    path = "/shellhorse/git_audit_event",
+    operation_id = "create_git_audit_event",
+    request_body(
+        content = GitAuditRequest,
+        example = json!({
+            "key_id": "11", "action": "git-upload-pack", "protocol": "ssh", "gl_repository": "project-3",
+            "changes": "_any", "packfile_stats": { "wants": 1, "haves": 0 }
+        })
+    ),
+    responses((
+        status = 200,
+        body = FailureResponse,
+        example = json!({ "status": false, "message": "No git audit event needed" })
+    ))
+)]
 pub async fn create(
     State(shell): State<ShellState>,
     _caller: GitAuditCaller,
@@ -71,8 +89,7 @@ pub async fn create(
     let facts = shell.access.load(subject, now).await?;
     let message = format!("{} ({} over {})", action.0, verb, protocol.0);
     let Some(event) = event(&facts, message, request.check_ip) else { return Ok(not_needed()) };
-    audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit_log::log(&event);
+    audit_log::record(&shell.db, &event, now).await?;
     let message = json!({
         "protocol": protocol.0,
         "action": action.0,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::actor::ActorRequest;
@@ -17,10 +18,10 @@ use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
 use crate::http::wire::WireText;
 use crate::services::audit_log;
-use crate::store::{audit_events, lfs};
+use crate::store::lfs;
 
 /// What gitlab-shell sends. `operation` matters to Geo alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct LfsAuthenticateRequest {
     #[serde(flatten)]
     actor: ActorRequest,
@@ -29,7 +30,7 @@ pub struct LfsAuthenticateRequest {
 }
 
 /// Where and with what (shell.md 2.5).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LfsAuthenticateResponse {
     username: String,
     lfs_token: String,
@@ -42,6 +43,22 @@ pub struct LfsAuthenticateResponse {
 ///
 /// # Errors
 /// 404 where the repository has no LFS, or nobody is meant.
+#[utoipa::path(
+    post,
+    path = "/lfs_authenticate",
+    request_body(
+        content = LfsAuthenticateRequest,
+        example = json!({ "key_id": "11", "project": "gnuwget/wget2", "operation": "download" })
+    ),
+    responses((
+        status = 200,
+        body = LfsAuthenticateResponse,
+        example = json!({
+            "username": "rubi", "lfs_token": "eyJhbGciOiJIUzI1NiJ9", "expires_in": 7200,
+            "repository_http_path": "https://gitlab.example.com/gnuwget/wget2.git"
+        })
+    ))
+)]
 pub async fn authenticate(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
@@ -94,8 +111,7 @@ pub async fn authenticate(
         message: String::new(),
         ip_address: None,
     };
-    audit_events::insert(shell.db.pool(), &event, now).await?;
-    audit_log::log(&event);
+    audit_log::record(&shell.db, &event, now).await?;
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),

@@ -2,10 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::allowed::target;
@@ -20,11 +19,11 @@ use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
 use crate::http::wire::WireText;
-use crate::services::audit_log;
+use crate::services::{ServiceError, ServiceResult, audit_log};
 use crate::store::lfs;
 
 /// The two halves of the client's Basic credential, and the repository that it asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct LfsTokenVerifyRequest {
     username: Option<WireText>,
     #[serde(alias = "lfs_token", alias = "token")]
@@ -33,9 +32,27 @@ pub struct LfsTokenVerifyRequest {
     gl_repository: Option<WireText>,
 }
 
+/// What the token is good for, or how the LFS server should refuse it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LfsTokenVerifyResponse {
+    /// It is good.
+    Good(LfsTokenRights),
+    /// It gives nothing.
+    Refused(LfsTokenRefusalResponse),
+}
+
+/// How the LFS server should answer its client.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LfsTokenRefusalResponse {
+    success: bool,
+    status: u16,
+    message: &'static str,
+}
+
 /// Whose token it is, and what they may do to the repository's objects.
-#[derive(Debug, Serialize)]
-pub struct LfsTokenVerifyResponse {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LfsTokenRights {
     success: bool,
     username: String,
     gl_id: String,
@@ -51,11 +68,20 @@ pub struct LfsTokenVerifyResponse {
 ///
 /// # Errors
 /// 400 where a parameter is missing.
+#[utoipa::path(
+    post,
+    path = "/lfs_token/verify",
+    request_body(
+        content = LfsTokenVerifyRequest,
+        example = json!({ "username": "rubi", "password": "eyJhbGciOiJIUzI1NiJ9", "project": "gnuwget/wget2" })
+    ),
+    responses((status = 200, body = LfsTokenVerifyResponse))
+)]
 pub async fn verify(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
     RequestParams(request): RequestParams<LfsTokenVerifyRequest>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<LfsTokenVerifyResponse>, ApiError> {
     let login = request.username.ok_or(ApiError::Missing("username"))?.0;
     let token = request.password.ok_or(ApiError::Missing("password"))?.0;
     let repository = target(request.gl_repository.as_ref(), request.project.as_ref())?;
@@ -63,7 +89,8 @@ pub async fn verify(
     let refuse = |verdict: LfsTokenRefusal| {
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
         audit_log::log(&AuditEvent::of(&requester, EventName::LfsTokenRefused, verdict.message()));
-        Ok(Json(json!({ "success": false, "status": verdict.status(), "message": verdict.message() })).into_response())
+        let (status, message) = (verdict.status(), verdict.message());
+        Ok(Json(LfsTokenVerifyResponse::Refused(LfsTokenRefusalResponse { success: false, status, message })))
     };
 
     let Some(actor) = actor(&shell, &login).await? else { return refuse(LfsTokenRefusal::NotGood) };
@@ -79,9 +106,10 @@ pub async fn verify(
     };
     let download = ask(GitCommand::Download);
     let facts = shell.access.load(download.subject(), now).await?;
-    let expires_at = match judge(&shell, &facts, &token, now).await? {
+    let expires_at = match judge(&shell, &facts, &token, now).await {
         Ok(expires_at) => expires_at,
-        Err(verdict) => return refuse(verdict),
+        Err(ServiceError::Refused(verdict)) => return refuse(verdict),
+        Err(ServiceError::Store(error)) => return Err(error.into()),
     };
     let decision = access::decide(&facts, &download);
     if matches!(decision, Decision::Deny(Denial::MayNotUseGit(_))) {
@@ -100,7 +128,7 @@ pub async fn verify(
         AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
         AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
     };
-    Ok(Json(LfsTokenVerifyResponse {
+    Ok(Json(LfsTokenVerifyResponse::Good(LfsTokenRights {
         success: true,
         username,
         gl_id,
@@ -109,8 +137,7 @@ pub async fn verify(
         download: decision == Decision::Allow,
         upload: may_push == Decision::Allow,
         expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-    })
-    .into_response())
+    })))
 }
 
 /// Why a token gives nothing, as the LFS server should answer its client.
@@ -150,12 +177,14 @@ async fn judge(
     facts: &AccessFacts,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<Result<DateTime<Utc>, LfsTokenRefusal>, ApiError> {
+) -> ServiceResult<DateTime<Utc>, LfsTokenRefusal> {
     let bearer = match facts.actor() {
         AccessActor::User(user) if facts.key.is_none() => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
         // A deploy key that is gone is not found; a user's own key has no such login.
-        AccessActor::User(_) | AccessActor::Nobody => return Ok(Err(LfsTokenRefusal::NoRepository)),
+        AccessActor::User(_) | AccessActor::Nobody => {
+            return Err(ServiceError::Refused(LfsTokenRefusal::NoRepository));
+        }
     };
     let tail = match bearer {
         LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
@@ -164,5 +193,5 @@ async fn judge(
     let project: Option<ProjectId> = facts.project.as_ref().map(|project| project.id);
     let verified =
         tail.and_then(|tail| lfs_token::verify(token, &bearer, project, &tail, &shell.settings.db_key_base, now));
-    Ok(verified.ok_or(LfsTokenRefusal::NotGood))
+    verified.ok_or(ServiceError::Refused(LfsTokenRefusal::NotGood))
 }

@@ -30,12 +30,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use secrecy::SecretString;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use super::auth::error_tracking::{self, ErrorTrackingAuth};
 use super::auth::git_audit::{self, GitAuditAuth};
 use super::auth::shell::{ShellAuth, require};
+use super::openapi::{self, RouteGroup, also_at};
 use super::storage::StorageAddresses;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::LastUsedWriter;
@@ -114,37 +117,67 @@ pub struct ShellAuths {
     pub git_audit: GitAuditAuth,
 }
 
+/// Routes by who may call them.
+struct ShellRoutes {
+    signed: OpenApiRouter<ShellState>,
+    error_tracking: OpenApiRouter<ShellState>,
+    git_audit: OpenApiRouter<ShellState>,
+}
+
+/// The area's routes; the bodies of pushes may be as long as `push_limit` says.
+fn routes(push_limit: DefaultBodyLimit) -> ShellRoutes {
+    let signed = OpenApiRouter::new()
+        .routes(routes!(check::check))
+        .routes(routes!(authorized_keys::show))
+        .routes(routes!(discover::discover))
+        .routes(routes!(allowed::check).layer(push_limit))
+        .routes(routes!(lfs_authenticate::authenticate))
+        .routes(routes!(authorized_certs::show))
+        .routes(routes!(object_pool_members::list))
+        .routes(routes!(lfs::show))
+        .routes(routes!(lfs_token_verify::verify))
+        .routes(routes!(personal_access_token::create))
+        .routes(routes!(two_factor_config::show))
+        .routes(also_at("/two_factor_otp_check", routes!(two_factor_manual_otp_check::check)))
+        .routes(routes!(two_factor_push_otp_check::check))
+        .routes(routes!(two_factor_recovery_codes::replace))
+        .routes(routes!(post_receive::report).layer(push_limit))
+        .routes(routes!(pre_receive::count));
+    ShellRoutes {
+        signed,
+        error_tracking: OpenApiRouter::new().routes(routes!(error_tracking_allowed::check)),
+        git_audit: OpenApiRouter::new().routes(routes!(git_audit_event::create)),
+    }
+}
+
+const GROUP: RouteGroup = RouteGroup {
+    tag: "shell",
+    security: &[&[openapi::SHELL], &[openapi::SHARED_SECRET]],
+    failures: openapi::PLAIN_FAILURES,
+    failure: "FailureResponse",
+    content: "application/json",
+    also_sent_as: openapi::FORMS,
+};
+
+/// What the area's routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let ShellRoutes { signed, error_tracking, git_audit } = routes(DefaultBodyLimit::disable());
+    let error_tracking = RouteGroup { security: &[&[openapi::SHELL], &[openapi::BEARER]], ..GROUP }.on(error_tracking);
+    let git_audit = RouteGroup { security: &[&[openapi::SHELL]], ..GROUP }.on(git_audit);
+    GROUP.on(signed).merge(error_tracking).merge(git_audit).into_openapi()
+}
+
 /// The area's routes, below `/api/v4/internal`.
 pub fn router(state: ShellState, auths: ShellAuths) -> Router {
     let limit = DefaultBodyLimit::max(state.settings.body_bytes);
-    let push_limit = DefaultBodyLimit::max(state.settings.push_body_bytes);
-    let error_tracking = Router::new()
-        .route("/error_tracking/allowed", post(error_tracking_allowed::check))
-        .route_layer(from_fn_with_state(auths.error_tracking, error_tracking::require));
-    let git_audit = Router::new()
-        .route("/shellhorse/git_audit_event", post(git_audit_event::create))
-        .route_layer(from_fn_with_state(auths.git_audit, git_audit::require));
-    Router::new()
-        .route("/check", get(check::check))
-        .route("/authorized_keys", get(authorized_keys::show))
-        .route("/discover", get(discover::discover))
-        .route("/allowed", post(allowed::check).layer(push_limit))
-        .route("/lfs_authenticate", post(lfs_authenticate::authenticate))
-        .route("/authorized_certs", get(authorized_certs::show))
-        .route("/gitaly/object_pool_members", get(object_pool_members::list))
-        .route("/lfs", get(lfs::show))
-        .route("/lfs_token/verify", post(lfs_token_verify::verify))
-        .route("/personal_access_token", post(personal_access_token::create))
-        .route("/two_factor_config", post(two_factor_config::show))
-        .route("/two_factor_manual_otp_check", post(two_factor_manual_otp_check::check))
-        .route("/two_factor_otp_check", post(two_factor_manual_otp_check::check))
-        .route("/two_factor_push_otp_check", post(two_factor_push_otp_check::check))
-        .route("/two_factor_recovery_codes", post(two_factor_recovery_codes::replace))
-        .route("/post_receive", post(post_receive::report).layer(push_limit))
-        .route("/pre_receive", post(pre_receive::count))
+    let ShellRoutes { signed, error_tracking, git_audit } =
+        routes(DefaultBodyLimit::max(state.settings.push_body_bytes));
+    signed
         .route_layer(from_fn_with_state(auths.shell, require))
-        .merge(error_tracking)
-        .merge(git_audit)
+        .merge(error_tracking.route_layer(from_fn_with_state(auths.error_tracking, error_tracking::require)))
+        .merge(git_audit.route_layer(from_fn_with_state(auths.git_audit, git_audit::require)))
         .layer(limit)
         .with_state(state)
+        .into()
 }

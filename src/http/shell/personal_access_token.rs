@@ -3,6 +3,7 @@
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::actor::ActorRequest;
@@ -11,12 +12,13 @@ use crate::background::last_used::LastUse;
 use crate::domain::personal_access_token::{TokenCreationRefusal, WantedToken};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
+use crate::http::openapi::SuccessResponse;
 use crate::http::wire::{WireText, WireTexts};
 use crate::services::create_personal_access_token::{self, CreatedToken};
 use crate::store::requesters;
 
 /// What `ssh git@host personal_access_token NAME SCOPES DAYS` sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct PersonalAccessTokenRequest {
     #[serde(flatten)]
     actor: ActorRequest,
@@ -36,6 +38,16 @@ struct PersonalAccessTokenResponse<'a> {
 }
 
 /// A new token, or why there is none; 200 in both cases.
+#[utoipa::path(
+    post,
+    path = "/personal_access_token",
+    operation_id = "create_own_personal_access_token",
+    request_body(
+        content = PersonalAccessTokenRequest,
+        example = json!({ "key_id": "11", "name": "ci", "scopes": ["read_api"], "expires_at": "2027-01-01" })
+    ),
+    responses((status = 200, body = SuccessResponse))
+)]
 pub async fn create(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

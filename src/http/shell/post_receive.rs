@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::context::readable_context;
@@ -23,7 +24,7 @@ use crate::services::report_push;
 use crate::store::received_pushes::ReceivedPush;
 
 /// What Gitaly's post-receive hook sends (shell.md 2.13).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct PostReceiveRequest {
     gl_repository: Option<WireText>,
     identifier: Option<WireText>,
@@ -34,13 +35,13 @@ pub struct PostReceiveRequest {
 }
 
 /// What Gitaly prints. A counter that was not there counts as decreased: `false` would only hide the messages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PostReceiveResponse {
     messages: Vec<MessageResponse>,
     reference_counter_decreased: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct MessageResponse {
     message: String,
     #[serde(rename = "type")]
@@ -52,6 +53,20 @@ struct MessageResponse {
 ///
 /// # Errors
 /// 400 where the repository's name has no form that we know, 503 where the push could not be kept.
+#[utoipa::path(
+    post,
+    path = "/post_receive",
+    operation_id = "report_push",
+    request_body(
+        content = PostReceiveRequest,
+        example = json!({ "gl_repository": "project-3", "identifier": "key-11", "changes": "", "push_options": [] })
+    ),
+    responses((
+        status = 200,
+        body = PostReceiveResponse,
+        example = json!({ "messages": [], "reference_counter_decreased": true })
+    ))
+)]
 pub async fn report(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

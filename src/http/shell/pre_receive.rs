@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::context::readable_context;
@@ -16,14 +17,14 @@ use crate::store::reference_counters;
 const NAME_LENGTH: usize = 255;
 
 /// What Gitaly's pre-receive hook sends once everything else has let the push pass (shell.md 2.12).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct PreReceiveRequest {
     gl_repository: Option<WireText>,
     gitaly_client_context_bin: Option<WireText>,
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PreReceiveResponse {
     reference_counter_increased: bool,
 }
@@ -32,6 +33,13 @@ pub struct PreReceiveResponse {
 ///
 /// # Errors
 /// 400 where the repository is not named; 503 where it cannot be counted, for Gitaly shows no reason with a `false`.
+#[utoipa::path(
+    post,
+    path = "/pre_receive",
+    operation_id = "count_push",
+    request_body(content = PreReceiveRequest, example = json!({ "gl_repository": "project-3" })),
+    responses((status = 200, body = PreReceiveResponse, example = json!({ "reference_counter_increased": true })))
+)]
 pub async fn count(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -10,9 +10,20 @@ use crate::domain::two_factor;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
+use crate::http::openapi::SuccessResponse;
 use crate::store::requesters;
 
 /// Whether it does; `success` is false where the installation asks nobody (shell.md 2.10).
+#[utoipa::path(
+    post,
+    path = "/two_factor_config",
+    request_body(content = ActorRequest, example = json!({ "key_id": "11" })),
+    responses((
+        status = 200,
+        body = SuccessResponse,
+        example = json!({ "success": true, "two_factor_required": true })
+    ))
+)]
 pub async fn show(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

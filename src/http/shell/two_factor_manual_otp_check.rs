@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::ShellState;
 use super::actor::ActorRequest;
@@ -13,12 +14,13 @@ use crate::background::last_used::LastUse;
 use crate::domain::two_factor::TwoFactorRefusal;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
+use crate::http::openapi::SuccessResponse;
 use crate::http::wire::WireText;
 use crate::services::open_otp_session;
 use crate::store::requesters;
 
 /// What `ssh git@host 2fa_verify` sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct OtpCheckRequest {
     #[serde(flatten)]
     actor: ActorRequest,
@@ -26,6 +28,13 @@ pub struct OtpCheckRequest {
 }
 
 /// Whether git is open now for the key, or why not (shell.md 2.8); 200 in both cases.
+#[utoipa::path(
+    post,
+    path = "/two_factor_manual_otp_check",
+    operation_id = "check_manual_otp",
+    request_body(content = OtpCheckRequest, example = json!({ "key_id": "11", "otp_attempt": "123456" })),
+    responses((status = 200, body = SuccessResponse, example = json!({ "success": true })))
+)]
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

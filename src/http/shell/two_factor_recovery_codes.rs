@@ -10,6 +10,7 @@ use crate::background::last_used::LastUse;
 use crate::domain::two_factor::TwoFactorRefusal;
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
+use crate::http::openapi::SuccessResponse;
 use crate::services::replace_recovery_codes::{self, RecoveryCodesError};
 use crate::store::requesters;
 
@@ -21,6 +22,12 @@ struct RecoveryCodesResponse {
 }
 
 /// New codes, or why there are none; 200 in both cases.
+#[utoipa::path(
+    post,
+    path = "/two_factor_recovery_codes",
+    request_body(content = ActorRequest, example = json!({ "key_id": "11" })),
+    responses((status = 200, body = SuccessResponse))
+)]
 pub async fn replace(
     State(shell): State<ShellState>,
     _caller: ShellCaller,

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use sqlx::PgExecutor;
+use sqlx::types::Json;
 
+use super::changes;
 use crate::domain::ids::UserId;
 use crate::domain::personal_access_token::TokenPolicy;
 use crate::store::Result;
@@ -76,28 +78,23 @@ pub async fn insert(db: impl PgExecutor<'_>, rows: &[(UserId, TokenRow)]) -> Res
     Ok(())
 }
 
-/// Writes what may change about tokens.
+/// Writes what has changed about tokens, whose names stay what they are.
 ///
 /// # Errors
 /// [`crate::store::Error::Duplicate`] where another token has a digest.
-pub async fn update(db: impl PgExecutor<'_>, rows: &[TokenRow]) -> Result<()> {
+pub async fn update(db: impl PgExecutor<'_>, rows: &[(i64, TokenRow, TokenRow)]) -> Result<()> {
     sqlx::query!(
         "
         update personal_access_tokens
-        set token_digest = stated.token_digest,
-            scopes = stated.scopes,
-            expires_at = stated.expires_at,
-            revoked = stated.revoked,
+        set (token_digest, scopes, expires_at, revoked) = (
+              select merged.token_digest, merged.scopes, merged.expires_at, merged.revoked
+              from jsonb_populate_record(personal_access_tokens, stated.changes) as merged
+            ),
             updated_at = now() at time zone 'utc'
-        from unnest($1::bigint[], $2::varchar[], $3::varchar[], $4::date[], $5::boolean[])
-          as stated (id, token_digest, scopes, expires_at, revoked)
+        from jsonb_to_recordset($1) as stated (id bigint, changes jsonb)
         where personal_access_tokens.id = stated.id
         ",
-        &rows.iter().map(|row| row.id).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.token_digest.clone()).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.scopes.clone()).collect::<Vec<_>>(),
-        &rows.iter().map(|row| row.expires_at).collect::<Vec<_>>() as _,
-        &rows.iter().map(|row| row.revoked).collect::<Vec<_>>()
+        Json(changes(rows)) as _
     )
     .execute(db)
     .await?;

@@ -1,8 +1,9 @@
 //! Documents of many entries: what passes from one entry to another, and what an unchanged document costs.
 
 use gatehouse::domain::ids::UserId;
+use gatehouse::store::tokens::TokenRow;
 use gatehouse::store::users::UserRow;
-use gatehouse::store::{sets, users};
+use gatehouse::store::{agent_tokens, sets, users};
 use sqlx::PgPool;
 
 use super::{KEY, applied, refused, rows, run};
@@ -193,6 +194,44 @@ async fn only_columns_that_differ_are_written(pool: PgPool) {
     let after = UserRow { name: "Rubi".to_owned(), ..before.clone() };
     sets::users::update(&pool, &[(7, before, after)]).await.unwrap();
     assert_eq!(rows(&pool, "select name || ' ' || state from users where id = 7").await, "Rubi ldap_blocked");
+}
+
+#[sqlx::test]
+async fn a_token_that_is_taken_back_meanwhile_stays_so(pool: PgPool) {
+    let document = "
+users: [{username: rubi, id: 7, email: r@x, personal_access_tokens: [{name: ci, id: 5, scopes: [api], token: glpat-one}]}]
+projects: [{path: rubi/web, agents: [{name: prod, tokens: [{name: first, id: 6}]}]}]
+";
+    applied(&pool, document).await;
+    let (_, before) = sets::tokens::list(&pool, &[7]).await.unwrap().remove(0);
+    let agent = sqlx::query_scalar("select agent_id from cluster_agent_tokens").fetch_one(&pool).await.unwrap();
+    let mut of_agent = sets::agents::list_tokens(&pool, &[agent]).await.unwrap().remove(0);
+    sqlx::query("update personal_access_tokens set revoked = true").execute(&pool).await.unwrap();
+    sqlx::query("update cluster_agent_tokens set status = 1").execute(&pool).await.unwrap();
+    let after = TokenRow { scopes: "---\n- read_api\n".to_owned(), ..before.clone() };
+    sets::tokens::update(&pool, &[(5, before, after)]).await.unwrap();
+    "another".clone_into(&mut of_agent.token_encrypted);
+    agent_tokens::update_digest(&pool, &of_agent).await.unwrap();
+    let left = "select scopes || revoked from personal_access_tokens";
+    assert_eq!(rows(&pool, left).await, "---\n- read_api\ntrue");
+    let left = "select token_encrypted || ' ' || status from cluster_agent_tokens";
+    assert_eq!(rows(&pool, left).await, "another 1");
+}
+
+/// Names and places are written at once, and the rest with the others.
+#[sqlx::test]
+async fn what_moves_may_change_otherwise_too(pool: PgPool) {
+    applied(&pool, "groups: [{path: a, id: 1}, {path: b, id: 2}]\nprojects: [{path: a/web, id: 3}]").await;
+    let moved = "
+groups: [{path: b/a, id: 1, name: A, lfs_enabled: false}]
+projects: [{path: b/web, id: 3, name: W, archived: true}]
+";
+    applied(&pool, moved).await;
+    let groups = "select concat_ws(' ', path, name, parent_id, lfs_enabled) from namespaces where id = 1";
+    assert_eq!(rows(&pool, groups).await, "a A 2 f");
+    let projects = "select concat_ws(' ', path, name, namespace_id, archived) from projects";
+    assert_eq!(rows(&pool, projects).await, "web W 2 t");
+    assert_eq!(run(&pool, moved, false).await.unwrap().summary(), "nothing to change");
 }
 
 #[sqlx::test]

@@ -156,6 +156,13 @@ async fn owners_look_at_their_own_subscription(pool: PgPool) {
     assert_eq!(look("ann", S).await, FORBIDDEN);
     given.sql("update group_group_links set group_access = 50").await;
     assert!(look("ann", S).await.starts_with("200 "));
+    // Who is above the invited group comes into it, but not through the share.
+    let below = given.group("above/invited").await;
+    let above = given.group("above").await.0;
+    world.member(above, "mia", 50).await;
+    let share = "insert into group_group_links (shared_group_id, shared_with_group_id, group_access)";
+    given.sql(&format!("{share} values (1234, {below}, 50)")).await;
+    assert_eq!(look("mia", S).await, hidden);
     given.sql("update group_group_links set expires_at = '2021-06-01'").await;
     assert_eq!(look("ann", S).await, hidden);
     given.sql("update namespaces set visibility_level = 10").await;

@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 pub use self::limiter::AttemptLimiter;
 use super::actor::ActorRequest;
@@ -25,13 +26,14 @@ use crate::http::auth::shell::ShellCaller;
 use crate::http::error::{ApiError, report};
 use crate::http::extract::RequestParams;
 use crate::http::layers::CorrelationId;
+use crate::http::openapi::FailureResponse;
 use crate::http::wire::{GitText, WireText};
 use crate::services::check_access::{self, AccessCheckError, AccessOutcome};
 use crate::services::check_push::PreReceiveHook;
 use crate::store;
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct AllowedRequest {
     action: Option<WireText>,
     protocol: Option<WireText>,
@@ -48,7 +50,7 @@ pub struct AllowedRequest {
 }
 
 /// Where the repository is, and on whose behalf git acts there (allowed.md 4.1).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AllowedResponse<'a> {
     status: bool,
     gl_repository: String,
@@ -70,7 +72,7 @@ pub struct AllowedResponse<'a> {
     gl_key_id: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AllowedGitalyResponse<'a> {
     repository: AllowedRepositoryResponse<'a>,
     address: &'a str,
@@ -78,7 +80,7 @@ struct AllowedGitalyResponse<'a> {
     features: AllowedFeaturesResponse,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AllowedRepositoryResponse<'a> {
     storage_name: String,
     relative_path: String,
@@ -88,13 +90,30 @@ struct AllowedRepositoryResponse<'a> {
     gl_project_path: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AllowedFeaturesResponse {}
 
 /// The decision, and for an attempt that may go on everything that the client needs next.
 ///
 /// # Errors
 /// 400 where a parameter is missing or cannot be read, 503 where the database does not answer.
+#[utoipa::path(
+    post,
+    path = "/allowed",
+    operation_id = "check_access",
+    request_body(
+        content = AllowedRequest,
+        example = json!({
+            "key_id": "11", "project": "gnuwget/wget2", "action": "git-upload-pack", "changes": "_any", "protocol": "ssh"
+        })
+    ),
+    responses(
+        (status = 200, body = AllowedResponse),
+        (status = 401, description = "The caller is not known, or the attempt is denied", body = FailureResponse),
+        (status = 422, description = "The attempt can never succeed as it is", body = FailureResponse),
+        (status = 429, description = "The actor asks too often about the project", body = FailureResponse)
+    )
+)]
 pub async fn check(
     State(shell): State<ShellState>,
     _caller: ShellCaller,
