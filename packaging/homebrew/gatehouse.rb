@@ -13,7 +13,7 @@ class Gatehouse < Formula
     ENV["GATEHOUSE_REVISION"] = "@REVISION@"
     system "cargo", "install", *std_cargo_args
     generate_completions_from_executable(bin/"gatehouse", "completions")
-    system bin/"gatehouse", "man", "--directory", man1
+    system bin/"gatehouse", "man", man1
 
     settings = buildpath/"config/gitlab.yml"
     inreplace settings do |text|

@@ -417,12 +417,13 @@ async fn a_restart_refuses_no_connection_where_the_listeners_were_handed_over(po
     let headers = format!("Gitlab-Shell-Api-Request: {}\r\nConnection: close\r\n", token.trim());
     let (answered, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
     let tcp = given.tcp.local_addr().unwrap();
+    let by_tcp = || Wire::tcp(tcp);
+    let by_unix = || Wire::unix(&given.installation.socket);
+    let ways: [&(dyn Fn() -> std::io::Result<Wire> + Sync); 2] = [&by_tcp, &by_unix];
     let mut server = None;
     std::thread::scope(|scope| {
         // Each connects anew for every question, all the time.
-        let connect: [&(dyn Fn() -> std::io::Result<Wire> + Sync); 2] =
-            [&|| Wire::tcp(tcp), &|| Wire::unix(&given.installation.socket)];
-        for connect in connect {
+        for connect in ways {
             let (headers, answered, ended) = (&headers, &answered, &ended);
             scope.spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
