@@ -45,6 +45,8 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         settings.gatehouse.seat_refresh_interval,
         stopped.clone(),
     ));
+    // From the first answer on, being asked to stop means to finish what is under way.
+    let asked_to_stop = asked_to_stop()?;
     let gatehouse = &settings.gatehouse;
     let on_tcp = listeners(inherited.clients_tcp()?, gatehouse.listen, tcp).await?;
     let on_unix = listeners(inherited.clients_unix()?, gatehouse.socket.as_deref(), unix).await?;
@@ -66,7 +68,7 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
 
     tell(&[NotifyState::Ready]);
     let watchdog = sd_notify::watchdog_enabled().map(|patience| tokio::spawn(show_life(patience)));
-    asked_to_stop().await?;
+    asked_to_stop.await;
     tracing::info!("stopping: no new connections, and what is under way is finished");
     tell(&[NotifyState::Stopping]);
     let _ = stop.send(true);
@@ -129,12 +131,14 @@ async fn show_life(patience: Duration) {
     }
 }
 
-async fn asked_to_stop() -> anyhow::Result<()> {
+/// Listens to signals from now on, and ends with the first that asks to stop.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
