@@ -9,14 +9,22 @@ use std::process::Command;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=migrations");
     println!("cargo:rerun-if-changed=src/gitaly/proto");
+    println!("cargo:rerun-if-env-changed=GATEHOUSE_REVISION");
+    // Whoever builds from an archive, or many times from one commit, says which.
+    let given = env::var("GATEHOUSE_REVISION").ok().filter(|revision| !revision.is_empty());
+    let revision = given.or_else(revision);
+    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().unwrap_or("unknown"));
+    gitaly()
+}
+
+/// The commit of the checkout, watched from now on.
+fn revision() -> Option<String> {
     // The log of HEAD grows with every commit and checkout. It lies elsewhere in a linked worktree, and nowhere in an
     // archive, where watching it would compile everything anew each time.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
         println!("cargo:rerun-if-changed={log}");
     }
-    let revision = git(&["rev-parse", "--short=11", "HEAD"]);
-    println!("cargo:rustc-env=GATEHOUSE_REVISION={}", revision.as_deref().unwrap_or("unknown"));
-    gitaly()
+    git(&["rev-parse", "--short=11", "HEAD"])
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -1,10 +1,12 @@
 //! Listening: TCP and Unix sockets alike, with bounds on connections and on clients that are slow to write or to read,
 //! drained on request.
 
+mod inherited;
 mod patient;
 mod peers;
 
 use std::convert::Infallible;
+use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -25,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
+pub use self::inherited::InheritedListeners;
 use self::patient::PatientStream;
 use self::peers::{PeerConnection, Peers};
 use crate::config::RequestLimits;
@@ -38,8 +41,8 @@ const HELD_BYTES: usize = 64 << 10;
 pub enum Listener {
     /// On a TCP address.
     Tcp(TcpListener),
-    /// On a Unix socket; its file goes when the listener does.
-    Unix(UnixListener, SocketFile),
+    /// On a Unix socket. The file that we made goes when the listener does; another's stays.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// The file of a Unix socket, removed when this goes.
@@ -79,7 +82,7 @@ impl Listener {
         let listener = UnixListener::bind(path)?;
         // gitlab-shell and Gitaly run as users of their own; each request proves itself by its token.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
-        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+        Ok(Self::Unix(listener, Some(SocketFile(path.to_owned()))))
     }
 
     async fn accept(&self) -> io::Result<ClientStream> {
@@ -90,6 +93,25 @@ impl Listener {
                 Ok(ClientStream::Tcp(stream, address.ip()))
             }
             Self::Unix(listener, _) => Ok(ClientStream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Where it listens, for the log.
+impl Display for Listener {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => write!(f, "{address}"),
+                Err(_) => f.write_str("a TCP address"),
+            },
+            Self::Unix(listener, _) => {
+                let address = listener.local_addr().ok();
+                match address.as_ref().and_then(|address| address.as_pathname()) {
+                    Some(path) => write!(f, "{}", path.display()),
+                    None => f.write_str("a Unix socket"),
+                }
+            }
         }
     }
 }

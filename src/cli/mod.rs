@@ -30,6 +30,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Settings;
 use crate::document::Problem;
+use crate::server::InheritedListeners;
 
 /// The settings file that is read where no other is named; it need not exist.
 const DEFAULT_CONFIG: &str = "config/gitlab.yml";
@@ -122,8 +123,10 @@ impl Command {
     fn run(self, settings: Settings) -> anyhow::Result<()> {
         match self {
             Self::Serve => {
+                let inherited =
+                    InheritedListeners::take().context("cannot take what the service manager handed over")?;
                 let runtime = runtime()?;
-                let served = runtime.block_on(serve::run(settings));
+                let served = runtime.block_on(serve::run(settings, inherited));
                 // What is left was given its time: a thread that waits for a name server must not hold the end.
                 runtime.shutdown_background();
                 served

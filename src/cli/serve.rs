@@ -1,9 +1,11 @@
 //! `gatehouse serve`: secrets, log, pool, migrations, serve, drain.
 
-use std::future::pending;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,12 +16,13 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::http::monitoring::{self, MonitoringState};
-use crate::server::{self, Listener};
+use crate::server::{self, InheritedListeners, Listener};
 use crate::store::{self, DbBudgets};
 use crate::telemetry;
 
-/// Serves until the process is asked to stop, and a moment longer for what is under way.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+/// Serves until the process is asked to stop, and a moment longer for what is under way. Listeners that the service
+/// manager handed over stand in for those of the settings.
+pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyhow::Result<()> {
     telemetry::log(&settings.gatehouse.log)?;
     let metrics = telemetry::metrics()?;
     let secrets = Secrets::load_or_create(&settings)?;
@@ -42,37 +45,37 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings.gatehouse.seat_refresh_interval,
         stopped.clone(),
     ));
+    // From the first answer on, being asked to stop means to finish what is under way.
+    let asked_to_stop = asked_to_stop()?;
+    let gatehouse = &settings.gatehouse;
+    let on_tcp = listeners(inherited.clients_tcp()?, gatehouse.listen, tcp).await?;
+    let on_unix = listeners(inherited.clients_unix()?, gatehouse.socket.as_deref(), unix).await?;
     let mut servers = JoinSet::new();
-    if let Some(address) = settings.gatehouse.listen {
-        let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    for listener in on_tcp.into_iter().chain(on_unix) {
+        tracing::info!(address = %listener, "listening");
         servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
-        tracing::info!(%address, "listening");
-    }
-    if let Some(path) = &settings.gatehouse.socket {
-        let listener = Listener::unix(path).await.with_context(|| format!("cannot listen on {}", path.display()))?;
-        servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
-        tracing::info!(socket = %path.display(), "listening");
     }
     drop(app.router);
-    // The operator's listener answers to the very end, so that a probe sees the drain.
-    let monitoring = match settings.gatehouse.metrics_listen {
-        Some(address) => {
-            let listener = Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            let openapi = serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into();
-            let router = monitoring::router(MonitoringState {
-                budgets: budgets.clone(),
-                clock: Clock::system(),
-                metrics,
-                openapi,
-            });
-            tracing::info!(%address, "listening for operators");
-            tokio::spawn(server::serve(listener, router, limits.clone(), stopped))
-        }
-        None => tokio::spawn(pending()),
-    };
+    // The operator's listeners answer to the very end, so that a probe sees the drain.
+    let (_open, to_the_end) = watch::channel(false);
+    let mut monitoring = JoinSet::new();
+    let operators = monitoring::router(MonitoringState {
+        budgets: budgets.clone(),
+        clock: Clock::system(),
+        metrics,
+        openapi: serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into(),
+    });
+    for listener in listeners(inherited.operators()?, gatehouse.metrics_listen, tcp).await? {
+        tracing::info!(address = %listener, "listening for operators");
+        monitoring.spawn(server::serve(listener, operators.clone(), limits.clone(), to_the_end.clone()));
+    }
+    drop(operators);
 
-    asked_to_stop().await?;
+    tell(&[NotifyState::Ready]);
+    let watchdog = sd_notify::watchdog_enabled().map(|patience| tokio::spawn(show_life(patience)));
+    asked_to_stop.await;
     tracing::info!("stopping: no new connections, and what is under way is finished");
+    tell(&[NotifyState::Stopping]);
     let _ = stop.send(true);
     let ending = async {
         servers.join_all().await;
@@ -81,7 +84,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         expiry.await.context("the removal of expired memberships failed")?;
         seats.await.context("the count of seats failed")?;
         app.background.await.context("the writer of notes failed")?;
-        monitoring.abort();
+        monitoring.abort_all();
         budgets.close().await;
         anyhow::Ok(())
     };
@@ -90,16 +93,57 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     } else {
         tracing::warn!("something was still under way when the drain time-out ended, and is given up");
     }
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn asked_to_stop() -> anyhow::Result<()> {
+/// What was handed over; where nothing was, the listener that the settings name.
+async fn listeners<A>(
+    inherited: Vec<Listener>,
+    address: Option<A>,
+    listen: impl AsyncFnOnce(A) -> anyhow::Result<Listener>,
+) -> anyhow::Result<Vec<Listener>> {
+    match address {
+        Some(address) if inherited.is_empty() => Ok(vec![listen(address).await?]),
+        _ => Ok(inherited),
+    }
+}
+
+async fn tcp(address: SocketAddr) -> anyhow::Result<Listener> {
+    Listener::tcp(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn unix(path: &Path) -> anyhow::Result<Listener> {
+    Listener::unix(path).await.with_context(|| format!("cannot listen on {}", path.display()))
+}
+
+/// Tells the service manager, where one listens.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager could not be told how this server is");
+    }
+}
+
+/// Shows the service manager that the runtime runs its tasks: twice in the time after which it takes us for stuck.
+async fn show_life(patience: Duration) {
+    let mut ticks = tokio::time::interval(patience / 2);
+    loop {
+        ticks.tick().await;
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+/// Listens to signals from now on, and ends with the first that asks to stop.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

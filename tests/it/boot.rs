@@ -1,7 +1,12 @@
 //! The server over real sockets: how it listens, how it stops, and what it does while its database is away.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -357,4 +362,137 @@ async fn without_a_database_every_endpoint_answers_503_in_time() {
         assert_eq!(reply.line(), r#"503 {"message":"503 Service Unavailable"}"#);
     }
     assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+/// Listeners that outlive the servers they are handed to, as those of a systemd socket unit do.
+struct HandedOver {
+    installation: Installation,
+    tcp: TcpListener,
+    unix: UnixListener,
+    operators: TcpListener,
+}
+
+impl HandedOver {
+    fn new(installation: Installation) -> Self {
+        let tcp = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let unix = UnixListener::bind(&installation.socket).unwrap();
+        Self { installation, tcp: tcp(), unix, operators: tcp() }
+    }
+
+    /// Serves on them. A child has nothing open but its three streams: so the listeners come as these, and a shell puts
+    /// them where the convention wants them.
+    fn serve(&self, names: &str) -> Child {
+        let script = r#"exec 3<&0 4<&1 5<&2 </dev/null >>log 2>&1
+            LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=$0 exec "$@""#;
+        let server = self.installation.command(&["serve"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, names]).arg(server.get_program()).args(server.get_args());
+        shell.env_clear().envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(&self.installation.folder);
+        shell.stdin(Stdio::from(OwnedFd::from(self.tcp.try_clone().unwrap())));
+        shell.stdout(Stdio::from(OwnedFd::from(self.unix.try_clone().unwrap())));
+        shell.stderr(Stdio::from(OwnedFd::from(self.operators.try_clone().unwrap())));
+        shell.spawn().unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.installation.folder.join("log")).unwrap_or_default()
+    }
+}
+
+fn terminate(server: &Child) {
+    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+}
+
+#[sqlx::test]
+async fn a_restart_refuses_no_connection_where_the_listeners_were_handed_over(pool: PgPool) {
+    // The settings name other addresses, which nobody listens on then.
+    let given = HandedOver::new(Installation::new(&pool, ""));
+    let settings = fs::read_to_string(given.installation.folder.join("gitlab.yml")).unwrap();
+    let elsewhere = given.installation.folder.join("elsewhere.socket");
+    let socket = given.installation.socket.display().to_string();
+    let settings = settings.replace(&socket, &elsewhere.display().to_string());
+    fs::write(given.installation.folder.join("gitlab.yml"), settings).unwrap();
+    let token = given.installation.run(&["token", "shell"]).stdout;
+    let headers = format!("Gitlab-Shell-Api-Request: {}\r\nConnection: close\r\n", token.trim());
+    let (answered, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let tcp = given.tcp.local_addr().unwrap();
+    let by_tcp = || Wire::tcp(tcp);
+    let by_unix = || Wire::unix(&given.installation.socket);
+    let ways: [&(dyn Fn() -> std::io::Result<Wire> + Sync); 2] = [&by_tcp, &by_unix];
+    let mut server = None;
+    std::thread::scope(|scope| {
+        // Each connects anew for every question, all the time.
+        for connect in ways {
+            let (headers, answered, ended) = (&headers, &answered, &ended);
+            scope.spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    let answer = connect().expect("no connection is refused").ask("GET", CHECK, headers, "");
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let answers = |more: usize| {
+            let (begun, before) = (Instant::now(), answered.load(Ordering::Relaxed));
+            while answered.load(Ordering::Relaxed) < before + more {
+                assert!(begun.elapsed() < Duration::from_secs(20), "no answers:\n{}", given.log());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        for _ in 0..3 {
+            let mut server = given.serve("gatehouse:gatehouse-socket:gatehouse-monitoring");
+            answers(40);
+            let ready = Wire::tcp(given.operators.local_addr().unwrap()).unwrap().ask("GET", "/-/readiness", "", "");
+            assert_eq!(ready.status, 200, "{ready:?}");
+            assert!(!elsewhere.exists(), "what was handed over stands in for it");
+            assert!(Wire::tcp(given.installation.metrics).is_err(), "and for this");
+            terminate(&server);
+            assert!(server.wait().unwrap().success(), "{}", given.log());
+            assert!(given.installation.socket.exists(), "the file is whose who listens");
+        }
+        // The clients' last questions need one that answers.
+        server = Some(given.serve("gatehouse:gatehouse-socket:gatehouse-monitoring"));
+        answers(40);
+        ended.store(true, Ordering::Relaxed);
+    });
+    let mut server = server.unwrap();
+    terminate(&server);
+    assert!(server.wait().unwrap().success(), "{}", given.log());
+}
+
+#[sqlx::test]
+async fn a_listener_whose_name_says_nothing_is_served_to_nobody(pool: PgPool) {
+    let given = HandedOver::new(Installation::new(&pool, ""));
+    assert!(!given.serve("gatehouse:gatehouse-socket:metrics").wait().unwrap().success());
+    assert!(given.log().contains("a listener named metrics was handed over"), "{}", given.log());
+}
+
+/// `NOTIFY_SOCKET`, as systemd gives it to a service of `Type=notify`.
+#[sqlx::test]
+async fn the_service_manager_hears_when_the_server_is_ready_alive_and_stopping(pool: PgPool) {
+    let folder = Folder::new("notify");
+    let path = folder.0.join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let heard = || {
+        let mut text = [0; 64];
+        let length = manager.recv(&mut text).expect("the server says something");
+        String::from_utf8(text[..length].to_vec()).unwrap()
+    };
+    let installation = Installation::new(&pool, "");
+    let mut server = installation.command(&["serve"]);
+    server.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "100000").stdout(Stdio::null());
+    let mut server = server.spawn().unwrap();
+    assert_eq!(heard(), "READY=1\n");
+    let token = installation.run(&["token", "shell"]).stdout;
+    let signature = format!("Gitlab-Shell-Api-Request: {}\r\n", token.trim());
+    let answer = Wire::unix(&installation.socket).unwrap().ask("GET", CHECK, &signature, "");
+    assert_eq!((answer.status, &answer.json()["redis"]), (200, &true.into()), "ready means that it answers");
+    for _ in 0..3 {
+        assert_eq!(heard(), "WATCHDOG=1\n");
+    }
+    terminate(&server);
+    while heard() != "STOPPING=1\n" {}
+    assert!(server.wait().unwrap().success());
 }

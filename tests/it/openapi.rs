@@ -50,7 +50,8 @@ fn linters_have_nothing_to_say() {
     let program = |name: &str| Command::new(tools.join("node/node_modules/.bin").join(name));
     let document = root().join(COMMITTED);
     let redocly = succeeds(program("redocly").args(["lint", "--format=json"]).arg(&document).current_dir(&tools));
-    let redocly: serde_json::Value = serde_json::from_str(&redocly).unwrap_or_else(|error| panic!("{error}: {redocly}"));
+    let redocly: serde_json::Value =
+        serde_json::from_str(&redocly).unwrap_or_else(|error| panic!("{error}: {redocly}"));
     assert_eq!(redocly["totals"], json!({ "errors": 0, "warnings": 0, "ignored": 0 }), "{redocly:#}");
     let ruleset = root().join("tests/openapi/spectral.yaml");
     let spectral = ["lint", "--fail-severity=hint", "--format=text", "--ruleset"];
