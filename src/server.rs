@@ -36,6 +36,9 @@ use crate::http::layers::with_plain_path;
 /// Bytes of a request that are held before somebody reads them; no head is larger.
 const HELD_BYTES: usize = 64 << 10;
 
+/// How long a client that was let in just before the stop may take for its request.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
+
 /// Where to listen.
 #[derive(Debug)]
 pub enum Listener {
@@ -156,6 +159,10 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
         }
     }
     drop(listener);
+    if places.available_permits() < limits.connections {
+        // Whoever was let in a moment ago has a request on the way, and an idle connection would be closed before it.
+        tokio::time::sleep(FIRST_REQUEST).await;
+    }
     let patience = Duration::from_secs(limits.drain_timeout.into()) * 9 / 10;
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections were still open when the time for requests under way ended, and are cut");

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -424,10 +425,12 @@ async fn a_restart_refuses_no_connection_where_the_listeners_were_handed_over(po
     std::thread::scope(|scope| {
         // Each connects anew for every question, all the time.
         for connect in ways {
-            let (headers, answered, ended) = (&headers, &answered, &ended);
+            let (headers, answered, ended, given) = (&headers, &answered, &ended, &given);
             scope.spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
-                    let answer = connect().expect("no connection is refused").ask("GET", CHECK, headers, "");
+                    let mut wire = connect().expect("no connection is refused");
+                    let answer = catch_unwind(AssertUnwindSafe(|| wire.ask("GET", CHECK, headers, "")));
+                    let answer = answer.unwrap_or_else(|_| panic!("no answer:\n{}", given.log()));
                     assert_eq!(answer.status, 200, "{answer:?}");
                     answered.fetch_add(1, Ordering::Relaxed);
                 }

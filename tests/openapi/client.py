@@ -20,7 +20,9 @@ shell = client(**{"Gitlab-Shell-Api-Request": os.environ["SHELL_TOKEN"]})
 assert get_internal_discover.sync(client=shell, key_id="7").username == "rubi"
 
 kas = client(**{"Gitlab-Kas-Api-Request": os.environ["KAS_TOKEN"], "Gitlab-Agent-Api-Request": "glagent-example"})
-assert get_internal_kubernetes_agent_info.sync(client=kas).agent_name == "prod"
+agent = get_internal_kubernetes_agent_info.sync_detailed(client=kas)
+assert agent.status_code == 200, agent
+assert agent.parsed.agent_name == "prod"
 
 token = client(**{"PRIVATE-TOKEN": os.environ["PERSONAL_ACCESS_TOKEN"]})
 assert get_namespaces_id_gitlab_subscription.sync("acme", client=token).usage.seats_in_subscription > 0
