@@ -24,7 +24,7 @@ pub enum SchemaKind {
     Settings,
     /// What `gatehouse apply` reads
     State,
-    /// The HTTP API, as OpenAPI 3.1.
+    /// The HTTP API, as OpenAPI 3.1
     Openapi,
 }
 

@@ -261,7 +261,6 @@ impl RouteGroup {
 }
 
 /// The same routes under another path too.
-#[must_use]
 pub fn also_at<S>(path: &str, (schemas, mut paths, router): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     if let Some(item) = paths.paths.values().next().cloned() {
         paths.paths.insert(path.to_owned(), item);
