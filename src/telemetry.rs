@@ -21,8 +21,10 @@ const UPKEEP: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where the level is no filter, or logs are set up already.
 pub fn log(settings: &LogSettings) -> anyhow::Result<()> {
+    // PostgreSQL tells those who make sure that something exists that it does.
+    let filter = format!("sqlx::postgres::notice=warn,{}", settings.level);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&settings.level)?)
+        .with_env_filter(EnvFilter::try_new(filter)?)
         .with_timer(ChronoUtc::rfc_3339())
         .with_target(false);
     let set = match settings.format {

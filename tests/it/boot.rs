@@ -274,6 +274,13 @@ async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
     };
     assert_eq!(ask("/-/liveness").body, r#"{"status":"ok"}"#);
     assert_eq!(ask("/-/readiness").body, r#"{"db_check":[{"status":"ok"}],"status":"ok"}"#);
+    let document: serde_json::Value = serde_json::from_str(&ask("/-/openapi.json").body).unwrap();
+    assert_eq!(document["servers"][0]["url"], "http://localhost");
+    // The page that shows it asks for it, and for nothing from elsewhere.
+    let page = ask("/-/docs/swagger-initializer.js");
+    assert!(page.body.contains(r#""url": "/-/openapi.json""#), "{page:?}");
+    assert!(page.head.contains("content-security-policy: default-src 'self'"), "{page:?}");
+    assert_eq!((ask("/-/docs").status, ask("/-/docs/nothing").status), (303, 404));
     let text = ask("/-/metrics").body;
     let line = r#"gatehouse_requests_total{method="GET",route="/api/v4/internal/check",status="200"} 1"#;
     assert!(text.contains(line), "{text}");
