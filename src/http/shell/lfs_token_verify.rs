@@ -45,9 +45,9 @@ pub enum LfsTokenVerifyResponse {
 /// How the LFS server should answer its client.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LfsTokenRefusalResponse {
-    success: bool,
-    status: u16,
     message: &'static str,
+    status: u16,
+    success: bool,
 }
 
 /// Whose token it is, and what they may do to the repository's objects.
@@ -90,7 +90,7 @@ pub async fn verify(
         let requester = Requester { name: RequesterName::Nobody, key: None, account: None };
         audit_log::log(&AuditEvent::of(&requester, EventName::LfsTokenRefused, verdict.message()));
         let (status, message) = (verdict.status(), verdict.message());
-        Ok(Json(LfsTokenVerifyResponse::Refused(LfsTokenRefusalResponse { success: false, status, message })))
+        Ok(Json(LfsTokenVerifyResponse::Refused(LfsTokenRefusalResponse { message, status, success: false })))
     };
 
     let Some(actor) = actor(&shell, &login).await? else { return refuse(LfsTokenRefusal::NotGood) };
