@@ -34,12 +34,16 @@ pub const AGENT: &str = "agent";
 pub const PERSONAL_ACCESS_TOKEN: &str = "personal_access_token";
 /// The token that CustomersDot signs.
 pub const CUSTOMERS_DOT: &str = "customers_dot";
+/// The token of the error-tracking service.
+pub const ERROR_TRACKING: &str = "error_tracking";
+/// The token that Workhorse signs.
+pub const WORKHORSE: &str = "workhorse";
 /// A bearer token: of a SCIM scope, or a personal access token.
 pub const BEARER: &str = "bearer";
 
 /// The credentials that clients have, by their names in the document.
 #[must_use]
-pub fn security_schemes() -> [(&'static str, SecurityScheme); 7] {
+pub fn security_schemes() -> [(&'static str, SecurityScheme); 9] {
     let header = |name: &str, description: &str| {
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
     };
@@ -60,6 +64,11 @@ pub fn security_schemes() -> [(&'static str, SecurityScheme); 7] {
             CUSTOMERS_DOT,
             header("X-Customers-Dot-Internal-Token", "A JWT (RS256) under a key that CustomersDot publishes."),
         ),
+        (
+            ERROR_TRACKING,
+            header("Gitlab-Error-Tracking-Token", "The token that the instance keeps for error tracking."),
+        ),
+        (WORKHORSE, header("Gitlab-Workhorse-Api-Request", "A JWT (HS256) under the secret of Workhorse.")),
         (BEARER, SecurityScheme::Http(bearer)),
     ]
 }
@@ -67,10 +76,7 @@ pub fn security_schemes() -> [(&'static str, SecurityScheme); 7] {
 /// The document of all areas, each with where it is mounted, for the installation at this URL.
 #[must_use]
 pub fn document(url: &str, areas: impl IntoIterator<Item = (String, OpenApi)>) -> OpenApi {
-    let mut components = ComponentsBuilder::new();
-    for schema in [schema_of::<FailureResponse>()].into_iter().flatten() {
-        components = components.schema(schema.0, schema.1);
-    }
+    let components = ComponentsBuilder::new().schemas_from_iter(schema_of::<FailureResponse>());
     let mut document = OpenApiBuilder::new()
         .info(info())
         .servers(Some([Server::new(url)]))

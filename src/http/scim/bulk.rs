@@ -37,7 +37,6 @@ const REFERENCE: &str = "bulkId:";
 #[utoipa::path(
     post,
     path = "/Bulk",
-    operation_id = "run_scim_bulk",
     request_body = ScimBulkRequest,
     responses((status = 200, body = ScimBulkResponse))
 )]

@@ -21,7 +21,6 @@ const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 #[utoipa::path(
     get,
     path = "/ServiceProviderConfig",
-    operation_id = "read_scim_service_provider_config",
     responses((status = 200, body = ScimServiceProviderConfig))
 )]
 pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response {
@@ -58,7 +57,6 @@ pub async fn config(State(_): State<ScimState>, caller: ScimCaller) -> Response 
 #[utoipa::path(
     get,
     path = "/ResourceTypes",
-    operation_id = "list_scim_resource_types",
     responses((status = 200, body = ScimListResponse<ScimResourceType>))
 )]
 pub async fn resource_types(caller: ScimCaller) -> Response {
@@ -72,7 +70,6 @@ pub async fn resource_types(caller: ScimCaller) -> Response {
 #[utoipa::path(
     get,
     path = "/ResourceTypes/{id}",
-    operation_id = "read_scim_resource_type",
     params(("id" = String, Path, description = "The type's name", example = "User")),
     responses((status = 200, body = ScimResourceType))
 )]
@@ -84,7 +81,6 @@ pub async fn resource_type(caller: ScimCaller, Path(id): Path<String>) -> Result
 #[utoipa::path(
     get,
     path = "/Schemas",
-    operation_id = "list_scim_schemas",
     responses((status = 200, body = ScimListResponse<ScimSchema>))
 )]
 pub async fn schemas(caller: ScimCaller) -> Response {
@@ -98,7 +94,6 @@ pub async fn schemas(caller: ScimCaller) -> Response {
 #[utoipa::path(
     get,
     path = "/Schemas/{urn}",
-    operation_id = "read_scim_schema",
     params((
         "urn" = String,
         Path,

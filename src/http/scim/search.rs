@@ -20,7 +20,6 @@ use crate::store::scim_search::ScimPage;
 #[utoipa::path(
     post,
     path = "/.search",
-    operation_id = "search_scim",
     request_body = ScimSearchRequest,
     responses(
         (status = 200, body = ScimListResponse<ScimResource>),

@@ -163,8 +163,9 @@ const GROUP: RouteGroup = RouteGroup {
 #[must_use]
 pub fn openapi() -> OpenApi {
     let ShellRoutes { signed, error_tracking, git_audit } = routes(DefaultBodyLimit::disable());
-    let error_tracking = RouteGroup { security: &[&[openapi::SHELL], &[openapi::BEARER]], ..GROUP }.on(error_tracking);
-    let git_audit = RouteGroup { security: &[&[openapi::SHELL]], ..GROUP }.on(git_audit);
+    let error_tracking =
+        RouteGroup { security: &[&[openapi::ERROR_TRACKING], &[openapi::SHELL]], ..GROUP }.on(error_tracking);
+    let git_audit = RouteGroup { security: &[&[openapi::SHELL], &[openapi::WORKHORSE]], ..GROUP }.on(git_audit);
     GROUP.on(signed).merge(error_tracking).merge(git_audit).into_openapi()
 }
 

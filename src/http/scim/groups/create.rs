@@ -22,7 +22,6 @@ use crate::services::provision_scim_group::provision_scim_group;
 #[utoipa::path(
     post,
     path = "/Groups",
-    operation_id = "create_scim_group",
     params(ScimProjectionQuery),
     request_body = ScimGroupRequest,
     responses(

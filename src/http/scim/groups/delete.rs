@@ -18,7 +18,6 @@ use crate::services::delete_scim_group::delete_scim_group;
 #[utoipa::path(
     delete,
     path = "/Groups/{id}",
-    operation_id = "delete_scim_group",
     params(ScimGroupPath, ScimChangeHeaders),
     responses(
         (status = 204, description = "It is done"),

@@ -24,7 +24,6 @@ use crate::store::scim_search::ScimPage;
 #[utoipa::path(
     get,
     path = "/Groups",
-    operation_id = "list_scim_groups",
     params(ScimListQuery, ScimProjectionQuery),
     responses(
         (status = 200, body = ScimListResponse<ScimGroup>),
@@ -54,7 +53,6 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/Groups/.search",
-    operation_id = "search_scim_groups",
     request_body = ScimSearchRequest,
     responses(
         (status = 200, body = ScimListResponse<ScimGroup>),

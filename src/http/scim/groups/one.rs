@@ -19,7 +19,6 @@ use crate::store::scim_groups;
 #[utoipa::path(
     get,
     path = "/Groups/{id}",
-    operation_id = "read_scim_group",
     params(ScimGroupPath, ScimProjectionQuery, ScimReadHeaders),
     responses(
         (status = 200, body = ScimGroup),

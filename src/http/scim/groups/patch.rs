@@ -28,7 +28,6 @@ use crate::services::change_scim_group::change_scim_group;
 #[utoipa::path(
     patch,
     path = "/Groups/{id}",
-    operation_id = "update_scim_group",
     params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimGroupPatchRequest,
     responses(

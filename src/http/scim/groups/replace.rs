@@ -25,7 +25,6 @@ use crate::services::change_scim_group::change_scim_group;
 #[utoipa::path(
     put,
     path = "/Groups/{id}",
-    operation_id = "replace_scim_group",
     params(ScimGroupPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimGroupReplaceRequest,
     responses(

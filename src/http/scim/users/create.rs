@@ -27,7 +27,6 @@ use crate::services::provision_scim_user::provision_scim_user;
 #[utoipa::path(
     post,
     path = "/Users",
-    operation_id = "create_scim_user",
     params(ScimProjectionQuery),
     request_body = ScimUserRequest,
     responses(

@@ -23,7 +23,6 @@ use crate::services::change_scim_user::change_scim_user;
 #[utoipa::path(
     delete,
     path = "/Users/{id}",
-    operation_id = "delete_scim_user",
     params(ScimUserPath, ScimChangeHeaders),
     responses(
         (status = 204, description = "It is done"),

@@ -21,7 +21,6 @@ use crate::store::scim_search::{self, FoundScimUsers, ScimPage};
 #[utoipa::path(
     get,
     path = "/Users",
-    operation_id = "list_scim_users",
     params(ScimListQuery, ScimProjectionQuery),
     responses(
         (status = 200, body = ScimListResponse<ScimUser>),
@@ -47,7 +46,6 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/Users/.search",
-    operation_id = "search_scim_users",
     request_body = ScimSearchRequest,
     responses(
         (status = 200, body = ScimListResponse<ScimUser>),

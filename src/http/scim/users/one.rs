@@ -20,7 +20,6 @@ use crate::store::scim_search::{self, ScimPage, ScimUserRow};
 #[utoipa::path(
     get,
     path = "/Users/{id}",
-    operation_id = "read_scim_user",
     params(ScimUserPath, ScimProjectionQuery, ScimReadHeaders),
     responses(
         (status = 200, body = ScimUser),

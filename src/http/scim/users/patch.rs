@@ -30,7 +30,6 @@ use crate::services::change_scim_user::change_scim_user;
 #[utoipa::path(
     patch,
     path = "/Users/{id}",
-    operation_id = "update_scim_user",
     params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimUserPatchRequest,
     responses(

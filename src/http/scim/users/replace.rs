@@ -28,7 +28,6 @@ use crate::services::change_scim_user::change_scim_user;
 #[utoipa::path(
     put,
     path = "/Users/{id}",
-    operation_id = "replace_scim_user",
     params(ScimUserPath, ScimProjectionQuery, ScimChangeHeaders),
     request_body = ScimUserRequest,
     responses(
