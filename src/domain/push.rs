@@ -62,19 +62,22 @@ pub enum BadLine {
 /// and the name is the rest of the line, byte for byte. Whatever else Unicode takes for a space or an end of a line is
 /// part of the name, for to git it is.
 pub fn lines(changes: &str) -> impl Iterator<Item = Result<RefChange<'_>, BadLine>> {
-    changes.split('\n').filter(|line| !line.is_empty()).map(|line| {
-        let mut fields = line.splitn(3, ' ');
-        let (Some(old), Some(new), Some(name)) = (fields.next(), fields.next(), fields.next()) else {
-            return Err(BadLine::Shape);
-        };
-        if !is_object_id(old) || !is_object_id(new) {
-            return Err(BadLine::ObjectId);
+    let mut rest = changes;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let (line, after) = split_at_byte(rest, b'\n').unwrap_or((rest, ""));
+            rest = after;
+            if !line.is_empty() {
+                return Some(RefChange::parse(line));
+            }
         }
-        if name.is_empty() || name.contains('\0') {
-            return Err(BadLine::RefName);
-        }
-        Ok(RefChange { old, new, name })
+        None
     })
+}
+
+/// The text before the first such byte, which is ASCII, and the text after it.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    memchr::memchr(byte, text.as_bytes()).map(|at| (&text[..at], &text[at + 1..]))
 }
 
 /// The changes of a push that has happened. A line that is none is passed over: what was pushed is pushed.
@@ -140,6 +143,18 @@ impl ProtectedRefs {
 }
 
 impl<'a> RefChange<'a> {
+    fn parse(line: &'a str) -> Result<Self, BadLine> {
+        let (old, rest) = split_at_byte(line, b' ').ok_or(BadLine::Shape)?;
+        let (new, name) = split_at_byte(rest, b' ').ok_or(BadLine::Shape)?;
+        if !is_object_id(old) || !is_object_id(new) {
+            return Err(BadLine::ObjectId);
+        }
+        if name.is_empty() || memchr::memchr(0, name.as_bytes()).is_some() {
+            return Err(BadLine::RefName);
+        }
+        Ok(Self { old, new, name })
+    }
+
     /// What became of the ref.
     #[must_use]
     pub fn action(&self) -> RefAction {

@@ -132,7 +132,7 @@ pub fn name_with_nul(object: &Map<String, Value>) -> Option<&str> {
 #[must_use]
 pub fn says_nul(json: &[u8]) -> bool {
     let mut rest = json;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+    while let Some(at) = memchr::memchr(b'\\', rest) {
         match &rest[at + 1..] {
             [b'u', b'0', b'0', b'0', b'0', ..] => return true,
             [_, after @ ..] => rest = after,
