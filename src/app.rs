@@ -220,11 +220,12 @@ fn shell_state(
         http_push: settings.gitlab_shell.receive_pack,
         otp_login: ours.two_factor_for_git.then(|| settings.ssh_login()),
         lfs: settings.lfs.enabled,
+        read_only: ours.database.read_only,
     });
     ShellState {
         db: lookups.clone(),
         pushes: pushes.clone(),
-        access: AccessFactsBatcher::over(budgets.access.clone(), &ours.database, Arc::clone(&access)),
+        access: AccessFactsBatcher::with_replicas(budgets, &ours.database, &access),
         checker: Arc::new(AccessChecker {
             db: pushes.clone(),
             lookups: lookups.clone(),

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt as _;
 use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -134,6 +135,26 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let next = async || (Arc::clone(&places).acquire_owned().await, listener.accept().await);
+    let enter = |accepted: io::Result<ClientStream>, place: OwnedSemaphorePermit| match accepted {
+        Ok(ClientStream::Tcp(stream, address)) => {
+            if let Some(seat) = peers.admit(address) {
+                server.spawn(stream, &graceful, (place, Some(seat)));
+            } else {
+                metrics::counter!("gatehouse_connections_refused_total").increment(1);
+                tracing::debug!(%address, "closed a connection: this address has as many as it may have");
+            }
+            true
+        }
+        Ok(ClientStream::Unix(stream)) => {
+            server.spawn(stream, &graceful, (place, None));
+            true
+        }
+        Err(error) => {
+            // Out of descriptors, or the client was gone before we took it.
+            tracing::warn!(%error, "could not accept a connection");
+            false
+        }
+    };
     loop {
         // Also while every place is taken, for then nothing else would end the wait.
         let (place, accepted) = tokio::select! {
@@ -141,21 +162,14 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Ok(place) = place else { break };
-        match accepted {
-            Ok(ClientStream::Tcp(stream, address)) => {
-                if let Some(seat) = peers.admit(address) {
-                    server.spawn(stream, &graceful, (place, Some(seat)));
-                } else {
-                    metrics::counter!("gatehouse_connections_refused_total").increment(1);
-                    tracing::debug!(%address, "closed a connection: this address has as many as it may have");
-                }
-            }
-            Ok(ClientStream::Unix(stream)) => server.spawn(stream, &graceful, (place, None)),
-            Err(error) => {
-                // Out of descriptors, or the client was gone before we took it.
-                tracing::warn!(%error, "could not accept a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        if !enter(accepted, place) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    // Who has connected and was not let in yet would be cut off with the listener.
+    while let Some((Ok(place), accepted)) = next().now_or_never() {
+        if !enter(accepted, place) {
+            break;
         }
     }
     drop(listener);

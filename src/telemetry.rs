@@ -65,5 +65,14 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "Different users, agents and projects that kas has counted in this ISO week or month"
     );
     metrics::describe_gauge!("gatehouse_pool_connections", "Database connections of the pool, open and idle");
+    metrics::describe_gauge!("gatehouse_database_writable", "1 where the database takes writes, or else 0");
+    metrics::describe_counter!(
+        "gatehouse_access_facts_total",
+        "Attempts whose facts were read from the primary, from a replica, or from a replica while the primary was away"
+    );
+    metrics::describe_gauge!(
+        "gatehouse_replica_lag_seconds",
+        "How far a replica was behind when it was asked last: 0 where it had caught up"
+    );
     Ok(handle)
 }

@@ -1,4 +1,5 @@
-//! The facts of the access rules, for all attempts that wait at the same moment in one statement.
+//! The facts of the access rules, for all attempts that wait at the same moment in one statement: from the primary, or
+//! for fetches from a standby that knows as much.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +9,51 @@ use sqlx::PgConnection;
 
 use super::batcher::{BatchedQuery, Batcher};
 use crate::config::DatabaseSettings;
-use crate::domain::access::{AccessFacts, AccessSettings, AccessSubject};
-use crate::store::access_facts;
-use crate::store::{Db, Result};
+use crate::domain::access::{AccessFacts, AccessSettings, AccessSubject, GitCommand};
+use crate::store::{Db, DbBudgets, Error, Replicas, Result, access_facts};
+
+/// How long the primary is waited for where a standby may answer in its place.
+const UNTIL_STALE: Duration = Duration::from_millis(400);
 
 /// The loader of facts: attempts that wait at the same moment share one statement.
 #[derive(Debug, Clone)]
-pub struct AccessFactsBatcher(Batcher<AccessFactsQuery>);
+pub struct AccessFactsBatcher {
+    primary: Batcher<AccessFactsQuery>,
+    /// For fetches.
+    replicas: Option<ReplicaFacts>,
+}
+
+#[derive(Debug, Clone)]
+struct ReplicaFacts {
+    /// As the primary would say it.
+    current: Batcher<ReplicaFactsQuery>,
+    /// One for each standby that may answer while the primary is away.
+    stale: Vec<Batcher<StaleFactsQuery>>,
+}
 
 impl AccessFactsBatcher {
     /// A loader over this budget, all of whose connections `/allowed` may use.
     #[must_use]
     pub fn over(db: impl Into<Db>, database: &DatabaseSettings, settings: Arc<AccessSettings>) -> Self {
-        Self(Batcher::new(AccessFactsQuery(settings), db.into(), database.access_connections))
+        let primary = Batcher::new(AccessFactsQuery(settings), db.into(), database.access_connections);
+        Self { primary, replicas: None }
+    }
+
+    /// A loader over these budgets, which reads what concerns fetches from standbys where there are some.
+    #[must_use]
+    pub fn with_replicas(budgets: &DbBudgets, database: &DatabaseSettings, settings: &Arc<AccessSettings>) -> Self {
+        let replicas = budgets.replicas.as_ref().map(|replicas| {
+            let query = ReplicaFactsQuery { replicas: replicas.clone(), settings: Arc::clone(settings) };
+            let stale = |place| StaleFactsQuery { replicas: replicas.clone(), place, settings: Arc::clone(settings) };
+            let each = replicas.each().iter().enumerate();
+            ReplicaFacts {
+                current: Batcher::new(query, replicas.primary.clone(), database.access_connections),
+                stale: replicas.stale.map_or_else(Vec::new, |_| {
+                    each.map(|(place, replica)| Batcher::new(stale(place), replica.db.clone(), 1)).collect()
+                }),
+            }
+        });
+        Self { replicas, ..Self::over(budgets.access.clone(), database, Arc::clone(settings)) }
     }
 
     /// The facts about an attempt that is made `now`.
@@ -28,7 +61,10 @@ impl AccessFactsBatcher {
     /// # Errors
     /// Where the database does not answer in time.
     pub async fn load(&self, subject: AccessSubject, now: DateTime<Utc>) -> Result<AccessFacts> {
-        self.0.load((subject, now)).await
+        match &self.replicas {
+            Some(replicas) if subject.command == GitCommand::Download => replicas.load((subject, now)).await,
+            _ => self.primary.load((subject, now)).await,
+        }
     }
 
     /// The same, waited for as long as this: Gitaly asks once, and waits longer than gitlab-shell.
@@ -41,8 +77,31 @@ impl AccessFactsBatcher {
         now: DateTime<Utc>,
         patience: Duration,
     ) -> Result<AccessFacts> {
-        self.0.load_within((subject, now), patience).await
+        self.primary.load_within((subject, now), patience).await
     }
+}
+
+impl ReplicaFacts {
+    async fn load(&self, request: (AccessSubject, DateTime<Utc>)) -> Result<AccessFacts> {
+        if self.stale.is_empty() {
+            return self.current.load(request).await;
+        }
+        match self.current.load_within(request.clone(), UNTIL_STALE).await {
+            Err(Error::Unavailable(error)) => {
+                for replica in &self.stale {
+                    if let Ok(Some(facts)) = replica.load(request.clone()).await {
+                        return Ok(facts);
+                    }
+                }
+                Err(Error::Unavailable(error))
+            }
+            answer => answer,
+        }
+    }
+}
+
+fn count(source: &'static str, attempts: usize) {
+    metrics::counter!("gatehouse_access_facts_total", "source" => source).increment(attempts.try_into().unwrap_or(0));
 }
 
 #[derive(Debug)]
@@ -54,6 +113,67 @@ impl BatchedQuery for AccessFactsQuery {
     const NAME: &'static str = "access_facts";
 
     async fn load(&self, connection: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<AccessFacts>> {
-        access_facts::list(connection, attempts, &self.0).await
+        count("primary", attempts.len());
+        access_facts::list(connection, attempts, &self.0, self.0.read_only).await
+    }
+}
+
+/// Asks the primary for its position and a standby that has replayed it for the facts: whatever was so when the attempts
+/// came, it knows.
+#[derive(Debug)]
+struct ReplicaFactsQuery {
+    replicas: Replicas,
+    settings: Arc<AccessSettings>,
+}
+
+impl BatchedQuery for ReplicaFactsQuery {
+    type Request = (AccessSubject, DateTime<Utc>);
+    type Response = AccessFacts;
+    const NAME: &'static str = "replica_facts";
+
+    async fn load(&self, primary: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<AccessFacts>> {
+        let position = self.replicas.position(primary).await?;
+        for replica in self.replicas.in_turn() {
+            if !replica.has_replayed(&position).await {
+                continue;
+            }
+            match access_facts::list(replica.db.pool(), attempts, &self.settings, true).await {
+                Ok(facts) => {
+                    count("replica", attempts.len());
+                    return Ok(facts);
+                }
+                Err(error) => replica.rest(&error),
+            }
+        }
+        count("primary", attempts.len());
+        access_facts::list(primary, attempts, &self.settings, self.settings.read_only).await
+    }
+}
+
+/// Asks a standby whether it is recent enough, and for the facts. None where it is not.
+#[derive(Debug)]
+struct StaleFactsQuery {
+    replicas: Replicas,
+    place: usize,
+    settings: Arc<AccessSettings>,
+}
+
+impl BatchedQuery for StaleFactsQuery {
+    type Request = (AccessSubject, DateTime<Utc>);
+    type Response = Option<AccessFacts>;
+    const NAME: &'static str = "stale_facts";
+
+    async fn load(
+        &self,
+        connection: &mut PgConnection,
+        attempts: &[Self::Request],
+    ) -> Result<Vec<Option<AccessFacts>>> {
+        let replica = &self.replicas.each()[self.place];
+        let Some(age) = self.replicas.staleness(replica).await? else {
+            return Ok(attempts.iter().map(|_| None).collect());
+        };
+        let facts = access_facts::list(connection, attempts, &self.settings, true).await?;
+        count("stale", attempts.len());
+        Ok(facts.into_iter().map(|facts| Some(AccessFacts { stale: Some(age), ..facts })).collect())
     }
 }

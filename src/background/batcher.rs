@@ -186,7 +186,9 @@ impl<B: BatchedQuery> BatchWorker<B> {
         };
         match &result {
             Err(Error::Unavailable(_) | Error::Unknown(_)) => kept_now.connection.discard(),
-            Ok(_) | Err(Error::Query(_) | Error::Duplicate(_) | Error::Busy(_)) => *kept = Some(kept_now),
+            Ok(_) | Err(Error::Query(_) | Error::Duplicate(_) | Error::Busy(_) | Error::ReadOnly) => {
+                *kept = Some(kept_now);
+            }
         }
         result
     }
@@ -204,6 +206,7 @@ fn fail<T>(error: Error, answers: Vec<oneshot::Sender<Result<T>>>) {
     // The error itself cannot be copied: the first one to wait gets it, the others its kind.
     let again = |error: &Error| match error {
         Error::Busy(_) => Error::Busy(sqlx::Error::WorkerCrashed),
+        Error::ReadOnly => Error::ReadOnly,
         Error::Unavailable(_) | Error::Unknown(_) | Error::Query(_) | Error::Duplicate(_) => {
             Error::Unavailable(sqlx::Error::WorkerCrashed)
         }

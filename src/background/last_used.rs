@@ -72,6 +72,10 @@ impl LastUsedWriter {
         let writer = tokio::spawn(async move {
             let mut batch = Vec::new();
             while notes.recv_many(&mut batch, QUEUE).await > 0 {
+                if db.is_read_only() {
+                    batch.clear();
+                    continue;
+                }
                 match write(&db, &batch).await {
                     // The database's own troubles are in the log already.
                     Err(error) if error.is_about_the_database() => {

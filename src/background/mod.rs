@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphile_worker::{
-    Job, JobFail, JobPermanentlyFail, LocalQueueConfig, RefetchDelayConfig, TaskHandler, Worker, WorkerContext,
-    WorkerOptions, WorkerRecoveryConfig,
+    Job, JobComplete, JobCompleteContext, JobFail, JobPermanentlyFail, LocalQueueConfig, RefetchDelayConfig,
+    TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -157,15 +157,18 @@ impl QueueLane {
         }
     }
 
-    /// The pause after which the queue is looked at again where there was nothing to do, unless a new job ends it
-    /// before. Deliveries to a receiver also wait for each other, and no new job says that one of them is through.
-    fn idle_pause(self) -> Duration {
+    /// The pause between two sweeps, which take over the jobs of servers that died: one lane does so for both.
+    fn sweep_interval(self, takeover: Duration) -> Duration {
         match self {
-            Self::Events => Duration::from_millis(500),
-            Self::Deliveries => Duration::from_millis(250),
+            Self::Events => takeover.mul_f32(0.3),
+            Self::Deliveries => Duration::from_hours(24),
         }
     }
 }
+
+/// The pause after which the queue is looked at again where there was nothing to do: for jobs whose time has come. New ones
+/// end it, and so does one that others waited for.
+const IDLE_PAUSE: Duration = Duration::from_secs(5);
 
 /// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has
 /// been replaced, another takes its place.
@@ -216,17 +219,18 @@ pub async fn worker(
     let settings = &state.settings;
     let takeover = Duration::from_secs(settings.queue.takeover_timeout.into());
     let recovery = WorkerRecoveryConfig::default()
-        .heartbeat_interval(takeover / 4)
-        .sweep_interval(takeover / 4)
+        .heartbeat_interval(takeover.mul_f32(0.4))
+        .sweep_interval(lane.sweep_interval(takeover))
         .sweep_threshold(takeover)
         .recovery_delay(Duration::from_secs(1));
     // Without a pause the library asks an empty queue again at once, thousands of times a second. A new job ends the pause.
-    let idle = RefetchDelayConfig::default().with_duration(lane.idle_pause()).with_max_abort_threshold(1);
+    let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
     let local_queue = LocalQueueConfig::default().with_size(lane.handful(settings)).with_ttl(Duration::from_secs(30));
     let options = WorkerOptions::default()
         .database(graphile_worker::Database::new(driver))
         .schema(jobs::SCHEMA)
         .concurrency(lane.concurrency(settings))
+        .poll_interval(IDLE_PAUSE)
         // Jobs are fetched by the handful: one a signal would work off a backlog by a few jobs a second.
         .local_queue(local_queue.with_refetch_delay(idle))
         .worker_recovery(recovery)
@@ -252,7 +256,11 @@ pub async fn worker(
             let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
             options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
         }
-        QueueLane::Deliveries => options.define_job::<DeliverWebhook>(),
+        QueueLane::Deliveries => {
+            let pool = state.pool.clone();
+            let through = move |completed: JobCompleteContext| next_delivery(pool.clone(), completed.job);
+            options.define_job::<DeliverWebhook>().on(JobComplete, through)
+        }
     };
     Ok(options.init().await?)
 }
@@ -264,6 +272,15 @@ async fn postpone(pool: Db, job: Arc<Job>) {
     let delivery = job.payload().get("delivery").and_then(|id| id.as_str()?.parse().ok());
     if let Err(error) = jobs::postpone(&pool, id, pause, delivery).await {
         tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
+    }
+    next_delivery(pool, job).await;
+}
+
+/// Deliveries to a receiver wait for each other, and nothing else says that one of them is through.
+async fn next_delivery(pool: Db, job: Arc<Job>) {
+    let Some(queue) = *job.job_queue_id() else { return };
+    if let Err(error) = jobs::announce_waiting(&pool, queue).await {
+        tracing::debug!(%error, "the next delivery to a receiver is found a little later");
     }
 }
 

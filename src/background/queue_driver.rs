@@ -25,7 +25,7 @@ use crate::store::fault::StatementFault;
 use crate::store::{self, Db, Error, Transaction};
 
 /// The longest pause between two attempts to reach the database.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long nothing may arrive before the connection that listens is asked whether it lives.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long that may take.
@@ -324,8 +324,8 @@ impl QueueListener {
     }
 
     /// A connection of its own: it is never given back in time to anybody.
-    async fn connect(&self) -> Result<PgListener, sqlx::Error> {
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.driver.db.options());
+    async fn connect(&self) -> store::Result<PgListener> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.driver.db.session().await?);
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         listener.listen(&self.channel).await?;

@@ -78,14 +78,13 @@ async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<(
         Err(error) => return report.say("database", &Err(error.into())),
     };
     report.say("database", &Ok(String::new()))?;
-    match store::drift::list(&db).await {
-        Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new()))?,
-        Ok(drift) => {
-            let drift = drift.join("\n  ");
-            let what = "departs from the migrations; `gatehouse migrate` applies those that it lacks";
-            report.say("schema", &Err(anyhow::anyhow!("{what}:\n  {drift}")))?;
-        }
-        Err(error) => report.say("schema", &Err(error.into()))?,
+    if db.is_read_only() {
+        report.say("schema", &Ok("not compared, for the database takes no writes".to_owned()))?;
+    } else {
+        schema(report, &db).await?;
+    }
+    if settings.gatehouse.database.direct_url.is_some() {
+        report.say("role", &role(&db, settings).await)?;
     }
     match store::list_storages(&db).await {
         Ok(used) => {
@@ -103,6 +102,31 @@ async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<(
         }
         Err(error) => report.say("storages", &Err(error.into())),
     }
+}
+
+/// Whether the role's sessions are as they must be behind a pooler.
+async fn role(db: &Db, settings: &Settings) -> anyhow::Result<String> {
+    let names = store::role::list_differing(db, &settings.gatehouse.database).await?;
+    if names.is_empty() {
+        return Ok(String::new());
+    }
+    anyhow::bail!(
+        "{} must be set for it, as a pooler passes no setting on; `gatehouse migrate` does so",
+        names.join(", ")
+    )
+}
+
+async fn schema(report: &mut CheckReport, db: &Db) -> io::Result<()> {
+    match store::drift::list(db).await {
+        Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new()))?,
+        Ok(drift) => {
+            let drift = drift.join("\n  ");
+            let what = "departs from the migrations; `gatehouse migrate` applies those that it lacks";
+            report.say("schema", &Err(anyhow::anyhow!("{what}:\n  {drift}")))?;
+        }
+        Err(error) => report.say("schema", &Err(error.into()))?,
+    }
+    Ok(())
 }
 
 /// Asks the Gitaly of each storage, all of them at once.

@@ -28,23 +28,34 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     let secrets = Secrets::load_or_create(&settings)?;
     let budgets = DbBudgets::new(&settings)?;
     let db = &budgets.upkeep;
-    store::migrate(db).await.context("cannot bring the database's schema up to date")?;
+    store::prepare(db, &settings.gatehouse.database).await.context("cannot bring the database's schema up to date")?;
 
     let app = app::build(&settings, &secrets, &budgets, &Clock::system()).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("; "))
     })?;
     let (stop, stopped) = watch::channel(false);
+    let about_to_stop = watch::Sender::new(false);
     let limits = &settings.gatehouse.limits;
-    let workers =
-        background::start(app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?, stopped.clone());
-    let expiry = tokio::spawn(background::expire_memberships::run(db.clone(), Clock::system(), stopped.clone()));
-    let seats = tokio::spawn(background::refresh_seats::run(
-        db.clone(),
-        Clock::system(),
-        settings.gatehouse.seat_refresh_interval,
-        stopped.clone(),
-    ));
+    let mut tasks = JoinSet::new();
+    if settings.gatehouse.database.read_only {
+        tracing::warn!("the database is declared to take no writes: no jobs are run here");
+    } else {
+        let jobs = app::job_state(&settings, &secrets, app.gitaly, &Clock::system())?;
+        let workers = background::start(jobs, stopped.clone());
+        tasks.spawn(async { workers.await.context("the job queue failed") });
+        let expiry = background::expire_memberships::run(db.clone(), Clock::system(), stopped.clone());
+        tasks.spawn(async {
+            expiry.await;
+            Ok(())
+        });
+        let interval = settings.gatehouse.seat_refresh_interval;
+        let seats = background::refresh_seats::run(db.clone(), Clock::system(), interval, stopped.clone());
+        tasks.spawn(async {
+            seats.await;
+            Ok(())
+        });
+    }
     // From the first answer on, being asked to stop means to finish what is under way.
     let asked_to_stop = asked_to_stop()?;
     let gatehouse = &settings.gatehouse;
@@ -62,6 +73,7 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     let operators = monitoring::router(MonitoringState {
         budgets: budgets.clone(),
         clock: Clock::system(),
+        stopping: about_to_stop.subscribe(),
         metrics,
         openapi: serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into(),
     });
@@ -74,15 +86,21 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     tell(&[NotifyState::Ready]);
     let watchdog = sd_notify::watchdog_enabled().map(|patience| tokio::spawn(show_life(patience)));
     asked_to_stop.await;
+    about_to_stop.send_replace(true);
+    let blackout = settings.shutdown.blackout_seconds;
+    if blackout > 0 {
+        tracing::info!(seconds = blackout, "stopping soon: balancers see it by the readiness");
+        tokio::time::sleep(Duration::from_secs(blackout.into())).await;
+    }
     tracing::info!("stopping: no new connections, and what is under way is finished");
     tell(&[NotifyState::Stopping]);
     let _ = stop.send(true);
     let ending = async {
         servers.join_all().await;
         app.tasks.ended().await;
-        workers.await.context("the job queue failed")?;
-        expiry.await.context("the removal of expired memberships failed")?;
-        seats.await.context("the count of seats failed")?;
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a task of the server's own failed")??;
+        }
         app.background.await.context("the writer of notes failed")?;
         monitoring.abort_all();
         budgets.close().await;

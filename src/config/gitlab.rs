@@ -158,3 +158,13 @@ impl Default for LfsSettings {
         Self { enabled: true }
     }
 }
+
+/// `shutdown:`
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ShutdownSettings {
+    /// Seconds for which a server that is asked to stop goes on as before, but for its readiness, which fails: so long a
+    /// balancer may take to see it.
+    #[schemars(range(max = 600))]
+    pub blackout_seconds: u32,
+}

@@ -20,6 +20,6 @@ pub struct QueueSettings {
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self { concurrency: 4, takeover_timeout: 30, keep_dead: 14 }
+        Self { concurrency: 4, takeover_timeout: 10, keep_dead: 14 }
     }
 }

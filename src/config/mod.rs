@@ -24,7 +24,7 @@ pub use self::features::LicensedFeatures;
 pub use self::gatehouse::GatehouseSettings;
 pub use self::gitlab::{
     GitLabKasSettings, GitLabSettings, GitLabShellSettings, GitalySettings, LfsSettings, RepositoriesSettings,
-    StorageSettings, WorkhorseSettings,
+    ShutdownSettings, StorageSettings, WorkhorseSettings,
 };
 pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
@@ -50,6 +50,8 @@ pub struct Settings {
     pub gitaly: GitalySettings,
     /// Git LFS.
     pub lfs: LfsSettings,
+    /// How the server ends.
+    pub shutdown: ShutdownSettings,
     /// Our own settings.
     pub gatehouse: GatehouseSettings,
 }

@@ -15,6 +15,9 @@ use crate::store;
 /// When a client may ask again that was told 503, in seconds.
 pub const SOON: HeaderValue = HeaderValue::from_static("1");
 
+/// What is said to who would write where the database is declared to take no writes.
+pub const READ_ONLY: &str = "You cannot perform write operations on a read-only instance";
+
 /// A failure, as a client is told. Clients show `message` alone, so every body has one.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -92,6 +95,7 @@ impl From<store::Error> for ApiError {
             store::Error::Unavailable(_) | store::Error::Busy(_) | store::Error::Unknown(_) => {
                 Self::Unavailable(error.into())
             }
+            store::Error::ReadOnly => Self::Refused(StatusCode::FORBIDDEN, READ_ONLY.to_owned()),
             store::Error::Duplicate(_) | store::Error::Query(_) => Self::Internal(error.into()),
         }
     }
@@ -109,6 +113,15 @@ impl From<UnreadBody> for ApiError {
 }
 
 impl ApiError {
+    /// Of an error that the client is to meet by asking again, whatever it is, unless the database takes no writes at all.
+    #[must_use]
+    pub fn asked_again(error: store::Error) -> Self {
+        match error {
+            store::Error::ReadOnly => error.into(),
+            error => Self::Unavailable(error.into()),
+        }
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +23,7 @@ use super::error::ApiError;
 use super::openapi::RouteGroup;
 use crate::clock::Clock;
 use crate::domain::kas_usage::{UNIQUE_COUNTERS, UsagePeriod};
-use crate::store::{self, DbBudgets, kas_usage};
+use crate::store::{self, DbBudgets, jobs, kas_usage};
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct MonitoringState {
     pub budgets: DbBudgets,
     /// The clock.
     pub clock: Clock,
+    /// Whether this server is about to stop.
+    pub stopping: watch::Receiver<bool>,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
     /// What the API says of itself, as JSON.
@@ -72,11 +75,15 @@ struct LivenessResponse {
     status: &'static str,
 }
 
-/// The same, and the check that it rests on.
+/// The same, and the checks beside it.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReadinessResponse {
     #[schema(value_type = Vec<LivenessResponse>)]
     db_check: [LivenessResponse; 1],
+    #[schema(value_type = Vec<LivenessResponse>)]
+    db_write_check: [LivenessResponse; 1],
+    #[schema(value_type = Vec<QueueResponse>)]
+    job_queue_check: [QueueResponse; 1],
     status: &'static str,
 }
 
@@ -93,7 +100,15 @@ async fn liveness() -> Json<LivenessResponse> {
     Json(LivenessResponse { status: "ok" })
 }
 
-/// Whether the database answers, which logins need.
+/// The queue, and how long its oldest job has been waiting that could run.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueueResponse {
+    oldest_seconds: Option<f64>,
+    status: &'static str,
+}
+
+/// Whether this server should be asked: the database answers, which logins need, and the server is not about to stop.
+/// Whether the database takes writes, and how old the queue is, is told beside that: fetches go on without.
 #[utoipa::path(
     get,
     path = "/-/readiness",
@@ -101,19 +116,39 @@ async fn liveness() -> Json<LivenessResponse> {
         (
             status = 200,
             body = ReadinessResponse,
-            example = json!({ "status": "ok", "db_check": [{ "status": "ok" }] })
+            example = json!({
+                "db_check": [{ "status": "ok" }],
+                "db_write_check": [{ "status": "ok" }],
+                "job_queue_check": [{ "oldest_seconds": 0.0, "status": "ok" }],
+                "status": "ok"
+            })
         ),
         (status = 400, description = "The request is no HTTP"),
-        (status = 503, description = "The database does not answer within a second", body = ReadinessResponse)
+        (
+            status = 503,
+            description = "The database does not answer within a second, or the server is about to stop",
+            body = ReadinessResponse
+        )
     )
 )]
 async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<ReadinessResponse>) {
-    let answered = tokio::time::timeout(Duration::from_secs(1), store::ping(&state.budgets.lookups)).await;
-    let (status, word) = match answered {
-        Ok(Ok(())) => (StatusCode::OK, "ok"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
+    let second = Duration::from_secs(1);
+    let (writable, oldest) = tokio::join!(
+        tokio::time::timeout(second, store::is_writable(&state.budgets.lookups)),
+        tokio::time::timeout(second, jobs::find_oldest_seconds(&state.budgets.upkeep)),
+    );
+    let (writable, oldest) = (writable.ok().and_then(Result::ok), oldest.ok().and_then(Result::ok));
+    let word = |well: bool| if well { "ok" } else { "failed" };
+    let answers =
+        writable.is_some() || state.budgets.replicas.as_ref().is_some_and(|replicas| replicas.stale.is_some());
+    let ready = answers && !*state.stopping.borrow();
+    let body = ReadinessResponse {
+        db_check: [LivenessResponse { status: word(writable.is_some()) }],
+        db_write_check: [LivenessResponse { status: word(writable == Some(true)) }],
+        job_queue_check: [QueueResponse { oldest_seconds: oldest, status: word(oldest.is_some()) }],
+        status: word(ready),
     };
-    (status, Json(ReadinessResponse { db_check: [LivenessResponse { status: word }], status: word }))
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }
 
 /// The metrics of this process, and what kas has counted.
@@ -131,6 +166,8 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "open").set(f64::from(open));
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "idle").set(f64::from(idle));
     }
+    let writable = tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.budgets.upkeep)).await;
+    metrics::gauge!("gatehouse_database_writable").set(if matches!(writable, Ok(Ok(true))) { 1.0 } else { 0.0 });
     // What kas has counted is in the database, the same for every server; without an answer the last figures stay.
     match tokio::time::timeout(Duration::from_secs(1), usage(&state)).await {
         Ok(Ok(())) => {}

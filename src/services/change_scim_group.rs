@@ -18,7 +18,7 @@ pub async fn change_scim_group(
     expected: &ExpectedVersion,
     members: &ScimMemberChange,
 ) -> Result<(), ScimGroupError> {
-    retried(RetryAfter::LostRace, || async {
+    retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         lock_expected(&mut transaction, uid, expected).await?;
         change_members(&mut transaction, uid, members).await?;

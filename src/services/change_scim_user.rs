@@ -31,7 +31,7 @@ pub async fn change_scim_user(
     change: &ScimUserChange,
     now: DateTime<Utc>,
 ) -> Result<String, ScimUserError> {
-    let (extern_uid, event) = retried(RetryAfter::LostRace, || async {
+    let (extern_uid, event) = retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         let identity = scim_identities::lock_for_update(&mut *transaction, tenant.scope(), id).await?;
         let identity = identity.ok_or(ScimUserError::Refused(ScimUserRefusal::NoSuchUser))?;

@@ -10,7 +10,7 @@ use super::find_clone_url::CloneUrls;
 use super::make_repository::{self, MakeRepositoryError};
 use crate::domain::access::refs::RefUpdate;
 use crate::domain::access::{
-    self, AccessFacts, AccessSettings, Attempt, Decision, Denial, PushChanges, may_make_repository,
+    self, AccessFacts, AccessSettings, Attempt, Decision, Denial, GitCommand, PushChanges, may_make_repository,
 };
 use crate::domain::push::BadLine;
 use crate::domain::repository::GlRepository;
@@ -76,6 +76,10 @@ pub async fn check(
     attempt: &Attempt,
     hook: &PreReceiveHook,
 ) -> Result<AccessOutcome, AccessCheckError> {
+    if attempt.command == GitCommand::Push && facts.instance.read_only && !facts.settings.read_only {
+        // It is not meant to be so: it passes, as after a failover.
+        return Err(AccessCheckError::Store(store::read_only()));
+    }
     let mut decision = access::decide(&facts, attempt);
     if decision == Decision::Deny(Denial::NoSuchProject) {
         match create_pushed_project::create(access, &facts, attempt, &hook.correlation_id).await? {

@@ -20,7 +20,7 @@ pub async fn credit(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<Vec<MinutesPack>, ProvisioningRefusal> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace).await? {
             return Err(ServiceError::Refused(ProvisioningRefusal::NamespaceGone));

@@ -11,7 +11,7 @@ use crate::store::{Db, saml_group_links, scim_groups};
 
 /// Unties a group from its links, where it is of a version that the client means. Nobody is in it any more.
 pub async fn delete_scim_group(db: &Db, uid: Uuid, expected: &ExpectedVersion) -> Result<(), ScimGroupError> {
-    retried(RetryAfter::LostRace, || async {
+    retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         lock_expected(&mut transaction, uid, expected).await?;
         saml_group_links::untie(&mut *transaction, uid).await?;

@@ -19,7 +19,7 @@ pub async fn exclude(
     now: DateTime<Utc>,
 ) -> ServiceResult<StorageExclusion, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace).await? {
             return refused(ProvisioningRefusal::NamespaceGone);
@@ -46,7 +46,7 @@ pub async fn include(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !storage_exclusions::delete(&mut transaction, namespace, author, now).await? {
             return Err(ServiceError::Refused(ProvisioningRefusal::NotExcluded));

@@ -9,7 +9,7 @@ use crate::store::{self, Db, derived};
 pub async fn expire_memberships(db: &Db, today: NaiveDate) -> store::Result<usize> {
     let mut removed = 0;
     loop {
-        let rows = retried(RetryAfter::Undone, || async {
+        let rows = retried(db, RetryAfter::Undone, || async {
             let mut transaction = db.begin().await?;
             let rows = derived::expire(&mut transaction, today).await?;
             transaction.commit().await?;

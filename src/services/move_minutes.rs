@@ -21,7 +21,7 @@ pub async fn move_all(
     if let Some(reason) = why_not_moved(source, target) {
         return refused(ProvisioningRefusal::NotMoved(reason));
     }
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         // In the order of their ids, so that two opposite moves follow each other.
         let there = provisioned_namespaces::lock_all(&mut *transaction, [source.id, target.id]).await?;

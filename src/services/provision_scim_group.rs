@@ -22,7 +22,7 @@ pub async fn provision_scim_group(
     uid: Option<Uuid>,
     members: &ScimMemberChange,
 ) -> Result<Uuid, ScimGroupError> {
-    retried(RetryAfter::LostRace, || async {
+    retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         let uid = tie_links(&mut transaction, name, uid).await?;
         change_members(&mut transaction, uid, members).await?;

@@ -41,7 +41,7 @@ pub async fn provision_scim_user(
     new_user: &NewScimUser,
     now: DateTime<Utc>,
 ) -> Result<(), ScimUserError> {
-    let provisioned = retried(RetryAfter::LostRace, || async {
+    let provisioned = retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
         let event = provision(&mut transaction, tenant, new_user, now).await?;
         transaction.commit().await?;

@@ -23,7 +23,7 @@ pub async fn create(
     if !namespace.is_root() {
         return refused(ProvisioningRefusal::NoRoot(namespace.name.clone()));
     }
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace.id).await? {
             return refused(ProvisioningRefusal::NamespaceGone);
@@ -55,7 +55,7 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> ServiceResult<(AddOnPurchase, AddOnPurchase), ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let found = add_on_purchases::find_for_update(&mut *transaction, namespace.id, add_on).await?;
         let Some(before) = found else {
@@ -85,7 +85,7 @@ pub async fn carry_out_all(
     if !namespace.is_root() {
         return refused(ProvisioningRefusal::NoRoot(namespace.name.clone()));
     }
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         // Two add-ons may be one purchase, so requests of a namespace follow each other.
         if provisioned_namespaces::lock_all(&mut *transaction, [namespace.id]).await?.is_empty() {

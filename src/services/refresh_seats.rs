@@ -14,7 +14,7 @@ pub async fn refresh_seats(db: &Db, now: DateTime<Utc>, interval: TimeDelta) -> 
     let author = LedgerAuthor { actor: LedgerActor::SeatRefresh, request_id: None };
     let mut refreshed = 0;
     loop {
-        let more = retried(RetryAfter::Undone, || async {
+        let more = retried(db, RetryAfter::Undone, || async {
             let mut transaction = db.begin().await?;
             let more = refresh_oldest(&mut transaction, now - interval, &author, now).await?;
             transaction.commit().await?;

@@ -5,7 +5,7 @@
 //! queued in memory, a cache is changed by the caller, once the answer is there.
 //!
 //! ```ignore
-//! retried(RetryAfter::LostRace, || async {
+//! retried(db, RetryAfter::LostRace, || async {
 //!     let mut transaction = db.begin().await?;
 //!     let outcome = work(&mut transaction).await?;
 //!     transaction.commit().await?;
@@ -16,7 +16,9 @@
 //!
 //! A loop that waits with growing pauses for a database that is away is another thing: see [`crate::store::settled`].
 
-use crate::store;
+use tokio::time::timeout;
+
+use crate::store::{self, Db};
 
 /// How often a transaction is run at most.
 pub const ATTEMPTS: u32 = 5;
@@ -52,22 +54,28 @@ impl StoreFailure for store::Error {
 }
 
 /// What comes of a transaction, which is run again at once, [`ATTEMPTS`] times in all, after failures that are worth
-/// it.
+/// it. An attempt has as long as the database may take for a connection and a statement: one that falls silent in the
+/// middle is not waited for.
 ///
 /// # Errors
-/// The last failure, or the first one that is not worth another attempt.
-pub async fn retried<T, E, F>(after: RetryAfter, transaction: impl Fn() -> F) -> Result<T, E>
+/// The last failure, or the first one that is not worth another attempt. [`store::Error::Unknown`] where the time was up:
+/// it may have been in the middle of the commit.
+pub async fn retried<T, E, F>(db: &Db, after: RetryAfter, transaction: impl Fn() -> F) -> Result<T, E>
 where
-    E: StoreFailure,
+    E: StoreFailure + From<store::Error>,
     F: Future<Output = Result<T, E>>,
 {
+    let attempt = async || {
+        let ended = timeout(db.terms().whole(), transaction()).await;
+        ended.unwrap_or_else(|_| Err(store::silence().into()))
+    };
     for _ in 1..ATTEMPTS {
-        match transaction().await {
+        match attempt().await {
             Err(failure) if failure.store_error().is_some_and(|error| after.covers(error)) => {}
             ended => return ended,
         }
     }
-    transaction().await
+    attempt().await
 }
 
 #[cfg(test)]
@@ -75,12 +83,17 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::config::DatabaseSettings;
     use crate::store::Error;
+
+    fn db() -> Db {
+        Db::new(&DatabaseSettings::default()).unwrap()
+    }
 
     /// How often a transaction is run that always fails so.
     async fn attempts(after: RetryAfter, error: fn() -> Error) -> u32 {
         let attempts = Cell::new(0);
-        let ended: Result<(), Error> = retried(after, || async {
+        let ended: Result<(), Error> = retried(&db(), after, || async {
             attempts.set(attempts.get() + 1);
             Err(error())
         })
@@ -106,10 +119,16 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_that_hears_nothing_ends_and_is_not_run_again() {
+        let ended: Result<(), Error> = retried(&db(), RetryAfter::LostRace, std::future::pending).await;
+        assert!(matches!(ended, Err(Error::Unknown(_))), "{ended:?}");
+    }
+
     #[tokio::test]
     async fn the_first_answer_ends_it() {
         let attempts = Cell::new(0);
-        let ended = retried(RetryAfter::LostRace, || async {
+        let ended = retried(&db(), RetryAfter::LostRace, || async {
             attempts.set(attempts.get() + 1);
             if attempts.get() < 3 { Err(Error::Duplicate("an index".to_owned())) } else { Ok(attempts.get()) }
         })

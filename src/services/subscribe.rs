@@ -19,7 +19,7 @@ pub async fn find(
     namespace: &ProvisionedNamespace,
     now: DateTime<Utc>,
 ) -> store::Result<Option<(Subscription, SubscriptionUsage)>> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut connection = db.acquire().await?;
         let Some(subscription) = subscriptions::find(&mut *connection, namespace.id).await? else { return Ok(None) };
         let usage = usage(&mut connection, namespace, &subscription, now).await?;
@@ -38,7 +38,7 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let stated = with_plan(&mut transaction, stated, plan).await?;
         let terms = match SubscriptionTerms::new(stated) {
@@ -78,7 +78,7 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
     let refused = |refusal| Err(ServiceError::Refused(refusal));
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let found = subscriptions::find_for_update(&mut transaction, namespace.id).await?;
         let Some(subscription) = found else { return refused(ProvisioningRefusal::NotSubscribed) };

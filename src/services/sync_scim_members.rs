@@ -17,7 +17,7 @@ use crate::store::{self, Db, derived, jobs, scim_member_syncs};
 pub async fn sync_scim_members(db: &Db, group: NamespaceId, today: NaiveDate) -> store::Result<usize> {
     let mut users = 0;
     loop {
-        let synced = retried(RetryAfter::Undone, || async {
+        let synced = retried(db, RetryAfter::Undone, || async {
             let mut transaction = db.begin().await?;
             let synced = sync_some(&mut transaction, group, today).await?;
             transaction.commit().await?;

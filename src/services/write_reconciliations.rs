@@ -17,7 +17,7 @@ pub async fn write_list(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> store::Result<JudgedReconciliations> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         let namespaces = wanted.iter().map(|wanted| wanted.namespace);
         let existing = provisioned_namespaces::lock_all(&mut *transaction, namespaces).await?;
@@ -39,7 +39,7 @@ pub async fn write(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if provisioned_namespaces::lock_all(&mut *transaction, [reconciliation.namespace]).await?.is_empty() {
             return Err(ServiceError::Refused(ProvisioningRefusal::NamespaceGone));
@@ -57,7 +57,7 @@ pub async fn remove(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(), ProvisioningRefusal> {
-    retried(RetryAfter::Undone, || async {
+    retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
         if !reconciliations::delete(&mut transaction, namespace, author, now).await? {
             return Err(ServiceError::Refused(ProvisioningRefusal::NoReconciliation));

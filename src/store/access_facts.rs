@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 use serde::Deserialize;
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 
-use super::{Error, Result};
+use super::{Error, Result, fault};
 use crate::domain::access::{
     AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
     AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit, KeyStrength,
@@ -21,15 +21,23 @@ use crate::domain::ssh_key::{KeyKind, PublicKey};
 use crate::domain::user_type::UserType;
 
 /// The facts about each of these attempts, in their order, in one statement.
+///
+/// # Errors
+/// `Unavailable` also where the database is a standby and was not to be one: its facts may be out of date.
 pub async fn list(
-    connection: &mut PgConnection,
+    db: impl PgExecutor<'_>,
     attempts: &[(AccessSubject, DateTime<Utc>)],
     settings: &Arc<AccessSettings>,
+    may_be_standby: bool,
 ) -> Result<Vec<AccessFacts>> {
     let two_factor = settings.otp_login.is_some();
-    let rows = list_rows(connection, attempts.iter().map(|(subject, _)| subject), two_factor).await?;
+    let rows = list_rows(db, attempts.iter().map(|(subject, _)| subject), two_factor).await?;
+    if rows.iter().any(|row| row.standby) && !may_be_standby {
+        return Err(Error::Unavailable(fault::standby()));
+    }
     let facts = attempts.iter().zip(rows).map(|((subject, now), row)| AccessFacts {
         now: *now,
+        stale: None,
         settings: Arc::clone(settings),
         instance: row.instance(),
         key: row.key(),
@@ -47,7 +55,7 @@ pub async fn find(
     now: DateTime<Utc>,
     settings: &Arc<AccessSettings>,
 ) -> Result<AccessFacts> {
-    let mut facts = list(connection, &[(subject, now)], settings).await?;
+    let mut facts = list(connection, &[(subject, now)], settings, settings.read_only).await?;
     facts.pop().ok_or(Error::Query(sqlx::Error::RowNotFound))
 }
 
@@ -104,7 +112,7 @@ impl<'a> AttemptColumns<'a> {
 }
 
 async fn list_rows(
-    connection: &mut PgConnection,
+    db: impl PgExecutor<'_>,
     subjects: impl Iterator<Item = &AccessSubject>,
     two_factor: bool,
 ) -> Result<Vec<AccessFactsRow>> {
@@ -125,7 +133,7 @@ async fn list_rows(
         &columns.push,
         two_factor,
     )
-    .fetch_all(connection)
+    .fetch_all(db)
     .await?;
     rows.sort_by_key(|row| row.position);
     Ok(rows)
@@ -145,6 +153,7 @@ struct AccessFactsRow {
     globally_allowed_ips: Option<String>,
     max_ssh_key_lifetime: Option<i32>,
     read_only: bool,
+    standby: bool,
     key_id: Option<i64>,
     key_type: Option<String>,
     key_expires_at: Option<DateTime<Utc>>,

@@ -12,6 +12,7 @@ select
   settings.globally_allowed_ips as "globally_allowed_ips?",
   settings.max_ssh_key_lifetime as "max_ssh_key_lifetime?",
   current_setting('transaction_read_only') = 'on' as "read_only!",
+  pg_is_in_recovery() as "standby!",
   key.id as "key_id?",
   key.type as "key_type?",
   key.expires_at as "key_expires_at?",

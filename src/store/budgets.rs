@@ -6,16 +6,23 @@ use sqlx::PgPool;
 
 use super::Result;
 use super::db::{Db, WaitTerms};
+use super::replicas::Replicas;
 use crate::config::Settings;
+
+/// How long a push waits for the database: longer than others, for git has sent everything by then, and short enough for
+/// its user to wait for.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A budget for each area that is not to wait for the others.
 #[derive(Debug, Clone)]
 pub struct DbBudgets {
     /// The facts of `/allowed`.
     pub access: Db,
+    /// Where facts of fetches may come from beside that.
+    pub replicas: Option<Replicas>,
     /// What gitlab-shell and Gitaly look up beside that, and the credentials that users ask for over SSH.
     pub lookups: Db,
-    /// Pushes: what their rules ask, their counters and reports. They wait for as long as Gitaly waits for us.
+    /// Pushes: what their rules ask, their counters and reports. They wait for longer than others.
     pub pushes: Db,
     /// Administrators and CustomersDot: provisioning and tokens.
     pub provisioning: Db,
@@ -36,27 +43,29 @@ impl DbBudgets {
         // These find single rows; who waits longer for one than for a connection waits in vain.
         let quick =
             WaitTerms { statement: usual.statement.min(usual.patience), lock: usual.lock.min(usual.patience), ..usual };
-        let push = Duration::from_secs(settings.gatehouse.limits.push_check_timeout.into());
+        let push = Duration::from_secs(settings.gatehouse.limits.push_check_timeout.into()).min(PATIENCE);
         // Where one statement finds a silent connection, there is time for another.
         let patient = WaitTerms { patience: push, statement: usual.statement.min(push / 3), ..usual };
         let budget = |name, connections, terms| Db::with(database, connections, terms, name);
         Ok(Self {
             access: budget("access", database.access_connections, quick)?,
+            replicas: Replicas::new(database)?,
             lookups: budget("lookups", connections.lookups, quick)?,
             pushes: budget("pushes", connections.pushes, patient)?,
             provisioning: budget("provisioning", connections.provisioning, usual)?,
             scim: budget("scim", connections.scim, usual)?,
             kubernetes: budget("kubernetes", connections.kubernetes, usual)?,
-            upkeep: budget("upkeep", connections.upkeep, usual)?,
+            upkeep: budget("upkeep", connections.upkeep, WaitTerms::unhurried(database))?,
         })
     }
 
     /// All areas over one pool that exists.
     #[must_use]
     pub fn over(pool: PgPool, settings: &Settings) -> Self {
-        let db = Db::over(pool, WaitTerms::of(&settings.gatehouse.database));
+        let db = Db::from(pool).on_terms(WaitTerms::of(&settings.gatehouse.database));
         Self {
             access: db.clone(),
+            replicas: None,
             lookups: db.clone(),
             pushes: db.clone(),
             provisioning: db.clone(),
@@ -82,7 +91,11 @@ impl DbBudgets {
 
     /// Ends all connections.
     pub async fn close(&self) {
-        for (_, db) in self.each() {
+        let replicas = self
+            .replicas
+            .iter()
+            .flat_map(|replicas| replicas.each().iter().map(|replica| &replica.db).chain([&replicas.primary]));
+        for db in self.each().into_iter().map(|(_, db)| db).chain(replicas) {
             db.close(Duration::from_secs(5)).await;
         }
     }

@@ -130,6 +130,31 @@ pub(crate) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
+/// A database that takes no writes for a moment.
+pub(super) fn read_only() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the database takes no writes"))
+}
+
+/// A database that has become a standby: what is asked of it may be out of date.
+pub(super) fn standby() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the database has become a standby"))
+}
+
+/// What a write by itself ends with where the database is declared to take none.
+#[derive(Debug, thiserror::Error)]
+#[error("the database takes no writes")]
+struct DeclaredReadOnly;
+
+/// A write to a database that is declared to take none.
+pub(super) fn declared_read_only() -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(DeclaredReadOnly))
+}
+
+/// Whether the write was refused because the database is declared to take none.
+pub(super) fn is_declared_read_only(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<DeclaredReadOnly>())
+}
+
 /// What a write by itself ends with where nobody knows whether it was executed.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody knows whether it was executed: {0}")]

@@ -34,7 +34,7 @@ const PER_RECEIVER: u128 = 8;
 
 /// Brings the queue's schema up to date; one at a time, which [`super::migrate()`] sees to.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
-    Ok(WorkerUtils::new(db.raw(), SCHEMA).migrate().await?)
+    Ok(WorkerUtils::new(db.library_pool().await?, SCHEMA).migrate().await?)
 }
 
 /// Adds the job of a push, visible to workers when the caller's transaction is committed.
@@ -246,7 +246,7 @@ pub async fn retry_deliveries(db: &mut PgConnection, hooks: &[i64]) -> Result<us
 
 /// Forgets the receivers that nothing waits for.
 pub async fn tidy_receivers(db: &Db) -> Result<()> {
-    WorkerUtils::new(db.raw(), SCHEMA)
+    WorkerUtils::new(db.library_pool().await?, SCHEMA)
         .cleanup(&[CleanupTask::GcJobQueues])
         .await
         .map_err(|error| super::Error::Query(sqlx::Error::Protocol(error.to_string())))
@@ -308,6 +308,35 @@ pub struct QueueFacts {
     pub dead: i64,
     /// Seconds since the oldest of those that could run now might have begun.
     pub oldest_seconds: f64,
+}
+
+/// Tells the workers of all servers that jobs of this queue wait, where some do.
+pub async fn announce_waiting(db: impl PgExecutor<'_>, queue: i32) -> Result<()> {
+    sqlx::query(
+        "select pg_notify('jobs:insert', '')
+         where exists (
+           select
+           from graphile_worker._private_jobs
+           where job_queue_id = $1
+             and is_available
+             and run_at <= now()
+         )",
+    )
+    .bind(queue)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many seconds the oldest job has been waiting that could run; 0 where none does.
+pub async fn find_oldest_seconds(db: impl PgExecutor<'_>) -> Result<f64> {
+    let oldest = sqlx::query_scalar(
+        "select coalesce(extract(epoch from now() - min(run_at)), 0)::double precision
+         from graphile_worker._private_jobs
+         where is_available
+           and run_at <= now()",
+    );
+    Ok(oldest.fetch_one(db).await?)
 }
 
 /// How the queue does now.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use graphile_worker::DbError;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres};
@@ -22,17 +22,25 @@ const LOCK_TIMEOUT: &str = "2s";
 /// How often it is said that something is still waited for.
 const WORD: Duration = Duration::from_secs(10);
 
-/// Applies the migrations that the database lacks, and names them. A database that takes no writes must lack none.
+/// Applies the migrations that the database lacks, and names them. A database that takes no writes must lack none; one
+/// that a newer release has brought further must still be for us.
 pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
     let applied = list_applied(db).await?;
-    if MIGRATIONS.iter().all(|step| applied.contains(&step.version)) && super::is_read_only(db).await? {
+    serves(db, &applied).await?;
+    let lacking = MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).count();
+    if lacking == 0 && super::is_read_only(db).await? {
         tracing::warn!("the database takes no writes; its schema is up to date");
         return Ok(Vec::new());
+    }
+    if lacking > 0 && db.is_read_only() {
+        anyhow::bail!(
+            "the database lacks {lacking} migrations, and gatehouse.database.read_only says that it takes no writes"
+        );
     }
     let pool = PgPoolOptions::new()
         .max_connections(3)
         .acquire_timeout(db.terms().patience)
-        .connect_lazy_with(db.options().options([("statement_timeout", "0"), ("lock_timeout", LOCK_TIMEOUT)]));
+        .connect_lazy_with(db.session().await?.options([("statement_timeout", "0"), ("lock_timeout", LOCK_TIMEOUT)]));
     let mut turn = take_turn(&pool).await?;
     // What was lacking may have been applied by whoever had their turn before.
     let applied = list_applied(db).await?;
@@ -60,8 +68,11 @@ async fn take_turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
 
 async fn run(pool: &PgPool) -> anyhow::Result<()> {
     let mut waiting = MigrationWait::default();
+    // Steps of a newer release are none of ours.
+    let mut steps = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+    steps.set_ignore_missing(true);
     loop {
-        let error: anyhow::Error = match MIGRATIONS.run(pool).await {
+        let error: anyhow::Error = match steps.run(pool).await {
             Ok(()) => match jobs::migrate(&pool.clone().into()).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
@@ -104,6 +115,24 @@ impl MigrationWait {
         }
         sleep(self.pauses.longer()).await;
     }
+}
+
+/// That servers like this one may work with the schema, where a newer release has brought it further.
+async fn serves(db: &Db, applied: &[i64]) -> anyhow::Result<()> {
+    let ours = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
+    let newest = applied.iter().copied().max().unwrap_or_default();
+    if newest <= ours {
+        return Ok(());
+    }
+    let oldest = sqlx::query_scalar!("select oldest_known_step from schema_requirements").fetch_one(db).await?;
+    if oldest > ours {
+        anyhow::bail!(
+            "the database's schema is at step {newest} and for servers that know step {oldest}; this one knows {ours} at \
+             most: install the newer release"
+        );
+    }
+    tracing::warn!(newest, ours, "a newer release has brought the database's schema further; it still serves this one");
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the table is the migrator's own, which builds do not know")]

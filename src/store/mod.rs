@@ -52,8 +52,11 @@ pub mod pushed_projects;
 pub mod received_pushes;
 pub mod reconciliations;
 pub mod reference_counters;
+pub mod replicas;
+pub mod replication;
 pub mod repositories;
 pub mod requesters;
+pub mod role;
 pub mod saml_group_links;
 pub mod scim_groups;
 pub mod scim_identities;
@@ -84,6 +87,8 @@ pub use self::budgets::DbBudgets;
 pub use self::db::{Connection, Db, Transaction};
 use self::fault::StatementFault;
 pub use self::migrate::migrate;
+pub use self::replicas::Replicas;
+pub use self::role::prepare;
 
 /// The schema, oldest step first.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -106,6 +111,9 @@ pub enum Error {
     /// A commit, or a write by itself, got no answer: all of it has happened, or nothing.
     #[error("the database did not say whether it committed: {0}")]
     Unknown(#[source] sqlx::Error),
+    /// The database takes no writes, and is declared to take none.
+    #[error("the database takes no writes: gatehouse.database.read_only says so")]
+    ReadOnly,
     /// Anything else that PostgreSQL or the driver said.
     #[error("a query failed: {0}")]
     Query(#[source] sqlx::Error),
@@ -120,7 +128,7 @@ impl Error {
             // A row that was to be referred to and is gone.
             Self::Query(sqlx::Error::Database(error)) => error.code().as_deref() == Some("23503"),
             Self::Busy(_) => self.is_passing(),
-            Self::Query(_) | Self::Unavailable(_) | Self::Unknown(_) => false,
+            Self::Query(_) | Self::Unavailable(_) | Self::Unknown(_) | Self::ReadOnly => false,
         }
     }
 
@@ -138,7 +146,9 @@ impl Error {
     pub fn is_undone(&self) -> bool {
         match self {
             Self::Unavailable(error) => !fault::is_unreachable(error),
-            Self::Duplicate(_) | Self::Busy(_) | Self::Unknown(_) | Self::Query(_) => self.is_passing(),
+            Self::Duplicate(_) | Self::Busy(_) | Self::Unknown(_) | Self::Query(_) | Self::ReadOnly => {
+                self.is_passing()
+            }
         }
     }
 
@@ -153,6 +163,9 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if fault::is_undetermined(&error) {
             return Self::Unknown(error);
+        }
+        if fault::is_declared_read_only(&error) {
+            return Self::ReadOnly;
         }
         match StatementFault::of(&error) {
             StatementFault::NotExecuted | StatementFault::Unanswered => Self::Unavailable(error),
@@ -177,7 +190,7 @@ where
     let give_up = Instant::now() + terms.patience;
     let mut pauses = db::RetryPauses::default();
     loop {
-        let answer = timeout(terms.patience + terms.deadline(), unit()).await;
+        let answer = timeout(terms.whole(), unit()).await;
         match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {
             Err(error) if error.is_undone() || matches!(error, Error::Unknown(_) | Error::Busy(_)) => {
                 if !pauses.before(give_up).await {
@@ -189,10 +202,27 @@ where
     }
 }
 
+/// What is said of work that the database fell silent about: all of it has happened, or nothing.
+#[must_use]
+pub fn silence() -> Error {
+    Error::Unknown(fault::silence())
+}
+
+/// What is said of a write to a database that takes none for a moment.
+#[must_use]
+pub fn read_only() -> Error {
+    Error::Unavailable(fault::read_only())
+}
+
 /// Whether the database takes no writes.
 async fn is_read_only(db: impl PgExecutor<'_>) -> Result<bool> {
     let read_only = sqlx::query_scalar!(r#"select current_setting('transaction_read_only') = 'on' as "read_only!""#);
     Ok(read_only.fetch_one(db).await?)
+}
+
+/// Whether the database takes writes.
+pub async fn is_writable(db: impl PgExecutor<'_>) -> Result<bool> {
+    Ok(!is_read_only(db).await?)
 }
 
 /// The names of the storages that hold projects.

@@ -273,7 +273,13 @@ async fn the_operators_listener_tells_how_the_server_is(pool: PgPool) {
         }
     };
     assert_eq!(ask("/-/liveness").body, r#"{"status":"ok"}"#);
-    assert_eq!(ask("/-/readiness").body, r#"{"db_check":[{"status":"ok"}],"status":"ok"}"#);
+    let ready = ask("/-/readiness").json();
+    let oldest = ready["job_queue_check"][0]["oldest_seconds"].as_f64();
+    assert!(oldest.is_some_and(|seconds| seconds < 5.0), "{ready}");
+    for check in ["db_check", "db_write_check", "job_queue_check"] {
+        assert_eq!(ready[check][0]["status"], "ok", "{ready}");
+    }
+    assert_eq!(ready["status"], "ok");
     let document: serde_json::Value = serde_json::from_str(&ask("/-/openapi.json").body).unwrap();
     assert_eq!(document["servers"][0]["url"], "http://localhost");
     // The page that shows it asks for it, and for nothing from elsewhere.
@@ -370,6 +376,28 @@ async fn without_a_database_every_endpoint_answers_503_in_time() {
         assert_eq!(reply.line(), r#"503 {"message":"503 Service Unavailable"}"#);
     }
     assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+/// A balancer looks at the readiness every few seconds, and sends clients for as long as it is well.
+#[sqlx::test]
+async fn a_balancer_sees_the_stop_before_it_happens(pool: PgPool) {
+    let mut served = Installation::new(&pool, "shutdown: {blackout_seconds: 2}\n").serve();
+    let ready = |served: &Served| {
+        Wire::tcp(served.installation.metrics).map_or(0, |mut wire| wire.ask("GET", "/-/readiness", "", "").status)
+    };
+    let begun = Instant::now();
+    while ready(&served) != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it is ready");
+    }
+    let asked = Instant::now();
+    served.terminate();
+    while ready(&served) == 200 {
+        assert!(asked.elapsed() < Duration::from_secs(1), "readiness fails first");
+    }
+    while asked.elapsed() < Duration::from_millis(1800) {
+        assert_eq!(served.connect().ask("GET", CHECK, &served.signature(), "").status, 200, "and all else goes on");
+    }
+    assert!(served.ended() == 0 && asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }
 
 /// Listeners that outlive the servers they are handed to, as those of a systemd socket unit do.

@@ -37,8 +37,8 @@ fn queue(pool: &PgPool) -> Db {
 }
 
 /// An application with connections of its own, and what each area needs to be asked.
-struct Story {
-    app: TestApp,
+pub struct Story {
+    pub app: TestApp,
     project: i64,
     agent: AgentId,
     rubi: i64,
@@ -49,7 +49,7 @@ struct Story {
 const ASKED: [&str; 8] = ["access", "lookups", "lookups", "pushes", "pushes", "provisioning", "scim", "kubernetes"];
 
 impl Story {
-    async fn begins(pool: PgPool, url: &str, yaml: &str) -> Self {
+    pub async fn begins(pool: PgPool, url: &str, yaml: &str) -> Self {
         gatehouse::store::jobs::migrate(&Db::from(pool.clone())).await.unwrap();
         let app = TestApp::through(pool, url, yaml);
         let given = app.given();
@@ -107,7 +107,7 @@ impl Story {
         join_all((0..ASKED.len()).map(|what| self.ask(what))).await
     }
 
-    async fn all_is_well(&self) {
+    pub async fn all_is_well(&self) {
         for (what, reply) in self.ask_all().await.into_iter().enumerate() {
             assert!(reply.status.is_success(), "{} {what}: {}", ASKED[what], reply.line());
         }
@@ -417,7 +417,7 @@ async fn a_schema_may_change_under_a_server(pool: PgPool) {
     }
 }
 
-async fn a_push(story: &Story) {
+pub async fn a_push(story: &Story) {
     let change = format!("{OLD} {NEW} refs/heads/main\n");
     let body = report(&format!("project-{}", story.project), &format!("user-{}", story.rubi), &change);
     assert_eq!(story.app.post_receive(body).await.status, 200);

@@ -181,6 +181,20 @@ async fn a_database_that_takes_no_writes_needs_no_migration(pool: PgPool) {
     replica.close().await;
 }
 
+/// A release and the one after it share a database: the older one serves, and starts, for as long as the schema is for it.
+#[sqlx::test]
+async fn the_release_before_keeps_serving(pool: PgPool) {
+    let step = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                values (9999, 'of a newer release', true, '', 0)";
+    sqlx::query(step).execute(&pool).await.unwrap();
+    let db = Db::from(pool.clone());
+    assert!(store::migrate(&db).await.unwrap().is_empty());
+    sqlx::query("update schema_requirements set oldest_known_step = 9999").execute(&pool).await.unwrap();
+    let error = store::migrate(&db).await.unwrap_err().to_string();
+    assert!(error.contains("is at step 9999 and for servers that know step 9999"), "{error}");
+    assert!(error.contains("install the newer release"), "{error}");
+}
+
 /// A step that waits for a table gives way to those who come after it, and is tried again.
 #[sqlx::test(migrations = false)]
 async fn a_step_that_waits_keeps_nobody_waiting(pool: PgPool) {

@@ -1,6 +1,7 @@
 //! What the access rules look at: the facts about everyone and everything in an attempt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ipnet::IpNet;
@@ -16,6 +17,9 @@ use crate::domain::ssh_key::KeyKind;
 pub struct AccessFacts {
     /// The time of the attempt.
     pub now: DateTime<Utc>,
+    /// How old the facts are at most, where they may be older than the attempt: read from a standby while the primary
+    /// was away.
+    pub stale: Option<Duration>,
     /// What the settings file says.
     pub settings: Arc<AccessSettings>,
     /// What the installation's own rows say.
@@ -32,6 +36,7 @@ pub struct AccessFacts {
 
 /// The settings file's part of the facts: the same for every attempt.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct AccessSettings {
     /// Whether git may fetch over HTTP.
     pub http_download: bool,
@@ -41,6 +46,8 @@ pub struct AccessSettings {
     pub otp_login: Option<String>,
     /// Whether LFS is offered at all.
     pub lfs: bool,
+    /// Whether the database is declared to take no writes.
+    pub read_only: bool,
 }
 
 /// What `application_settings` and the rows beside it say of the installation.

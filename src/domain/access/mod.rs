@@ -171,7 +171,7 @@ fn unknown_command(attempt: &Attempt) -> Option<Denial> {
 
 /// D7b
 fn read_only_database(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    (attempt.command == GitCommand::Push && facts.instance.read_only).then_some(Denial::ReadOnlyDatabase)
+    (attempt.command == GitCommand::Push && facts.settings.read_only).then_some(Denial::ReadOnlyDatabase)
 }
 
 /// D8: certificates are known in gitlab-shell's call alone, and only projects are bound to them

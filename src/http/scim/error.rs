@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::CONTENT;
 use crate::domain::scim::refusal::ScimRefusal;
-use crate::http::error::{ApiError, SOON, report};
+use crate::http::error::{ApiError, READ_ONLY, SOON, report};
 use crate::store;
 
 /// The most of a request that a refusal repeats.
@@ -169,6 +169,8 @@ impl From<store::Error> for ScimError {
         // Also where others were faster each time: the same request will find what they wrote.
         if error.is_about_the_database() || error.is_lost_race() {
             Self::Unavailable(error.into())
+        } else if matches!(error, store::Error::ReadOnly) {
+            Self::Forbidden(READ_ONLY)
         } else {
             Self::Internal(error.into())
         }

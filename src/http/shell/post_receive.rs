@@ -87,7 +87,7 @@ pub async fn report(
         received_at: shell.clock.now(),
     };
     let reported = report_push::report(&shell.reporter, &dedupe_key(&headers, &push), repository, &push).await;
-    let facts = reported.map_err(|error| ApiError::Unavailable(error.into()))?;
+    let facts = reported.map_err(ApiError::asked_again)?;
     let messages = push_messages::list(&facts, &push.changes, &options);
     Ok(Json(PostReceiveResponse {
         messages: messages.into_iter().map(MessageResponse::from).collect(),

@@ -54,6 +54,6 @@ pub async fn count(
     // counted would lose its repository.
     reference_counters::increase(&shell.pushes.repeatable(), &repository, shell.clock.now())
         .await
-        .map_err(|error| ApiError::Unavailable(error.into()))?;
+        .map_err(ApiError::asked_again)?;
     Ok(Json(PreReceiveResponse { reference_counter_increased: true }))
 }

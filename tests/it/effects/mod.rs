@@ -345,6 +345,12 @@ const FILE: &[Row] = &[
     ),
     ("old_keys_outlive_customers_dot_being_away", "gatehouse.customers_dot.refresh"),
     ("a_database_that_goes_away_is_missed_and_found_again", "gatehouse.database.acquire_timeout"),
+    ("a_pooler_in_between_changes_nothing", "gatehouse.database.direct_url"),
+    (
+        "while_the_primary_is_away_fetches_go_on_for_as_long_as_the_settings_allow",
+        "gatehouse.database.replicas gatehouse.database.stale_fetches",
+    ),
+    ("a_declared_standby_answers_who_reads_and_refuses_who_writes", "gatehouse.database.read_only"),
     (
         "each_area_has_the_connections_that_the_settings_say",
         "gatehouse.database.connections.lookups gatehouse.database.connections.pushes \
@@ -411,6 +417,7 @@ const FILE: &[Row] = &[
         "gitlab_shell.ssh_host gitlab_shell.ssh_port gitlab_shell.ssh_user",
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
+    ("a_balancer_sees_the_stop_before_it_happens", "shutdown.blackout_seconds"),
 ];
 
 #[test]

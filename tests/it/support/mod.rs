@@ -3,6 +3,7 @@
 
 mod app;
 mod binary;
+pub mod cluster;
 pub mod crash;
 pub mod customers_dot;
 pub mod git;

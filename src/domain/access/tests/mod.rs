@@ -60,8 +60,15 @@ fn key(deploy: bool) -> AccessKey {
 /// A developer, by an SSH key of theirs, and a private project with a repository and a wiki: everything is allowed.
 pub(in crate::domain) fn facts() -> AccessFacts {
     AccessFacts {
+        stale: None,
         now: now(),
-        settings: Arc::new(AccessSettings { http_download: true, http_push: true, otp_login: None, lfs: true }),
+        settings: Arc::new(AccessSettings {
+            http_download: true,
+            http_push: true,
+            otp_login: None,
+            lfs: true,
+            read_only: false,
+        }),
         instance: InstanceFacts::default(),
         key: Some(key(false)),
         user: Some(user()),
@@ -203,7 +210,7 @@ const EXPIRED_KEY: Breach = (Denial::KeyExpired, |facts, _| facts.key.as_mut().u
 const ACCOUNT: Breach =
     (Denial::MayNotUseGit(AccountDenial::Blocked), |facts, _| account(facts).state = UserState::Banned);
 const COMMAND: Breach = (Denial::UnknownCommand, |_, attempt| attempt.command = GitCommand::Unknown);
-const READ_ONLY: Breach = (Denial::ReadOnlyDatabase, |facts, _| facts.instance.read_only = true);
+const READ_ONLY: Breach = (Denial::ReadOnlyDatabase, |facts, _| settings(facts).read_only = true);
 const CERTIFICATE: Breach =
     (Denial::CertificateOfAnotherNamespace, |_, attempt| attempt.certified_by = Some("other".to_owned()));
 const ABSENT: Breach = (Denial::NoSuchProject, |facts, _| (facts.project, facts.container) = (None, None));

@@ -4,7 +4,7 @@ mod limiter;
 mod unanswered;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use secrecy::ExposeSecret;
@@ -154,6 +154,26 @@ async fn answer(shell: &ShellState, attempt: &Attempt, hook: &PreReceiveHook) ->
     if shell.limiter.exceeded(attempt, &facts) {
         return Ok(too_many());
     }
+    let stale = facts.stale;
+    let mut answer = decide(shell, facts, attempt, hook).await?;
+    if let Some(age) = stale {
+        let seconds = age.as_secs_f64().ceil();
+        tracing::warn!(seconds, "decided by a standby, for the primary is away");
+        let value = HeaderValue::try_from(format!("{seconds}")).map_err(|error| ApiError::Internal(error.into()))?;
+        answer.headers_mut().insert(STALE, value);
+    }
+    Ok(answer)
+}
+
+/// On an answer that was decided by a standby while the primary was away: how many seconds old its facts may be.
+const STALE: HeaderName = HeaderName::from_static("gatehouse-stale-facts");
+
+async fn decide(
+    shell: &ShellState,
+    facts: AccessFacts,
+    attempt: &Attempt,
+    hook: &PreReceiveHook,
+) -> Result<Response, ApiError> {
     match check_access::check(&shell.checker, facts, attempt, hook).await? {
         AccessOutcome::Allowed(facts) => {
             if let (GitCommand::Download, Some(user)) = (attempt.command, &facts.user) {

@@ -10,40 +10,45 @@
 //!   [`super::Error::Unknown`].
 //! - Everything has a deadline on this side, for a connection can be open and silent.
 
-use std::fmt;
-use std::ops::{Deref, DerefMut};
-use std::str::FromStr;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+mod connector;
+mod health;
+mod loan;
+mod retry;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use deadpool::Runtime;
+use deadpool::managed::{Pool, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use secrecy::ExposeSecret;
-use sqlx::pool::PoolConnection;
+use secrecy::SecretString;
 use sqlx::postgres::{
     PgArguments, PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo,
 };
-use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlSafeStr as _, SqlStr,
+};
 use sqlx_core::transaction::TransactionManager;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+pub use self::connector::DatabaseAddress;
+use self::connector::{Connector, SessionAttributes};
+use self::health::{DbHealth, NONE_FREE, REACHABLE};
+pub use self::loan::{Connection, Transaction};
+pub use self::retry::RetryPauses;
 use super::fault::{self, StatementFault};
 use super::{Error, Result};
 use crate::config::DatabaseSettings;
 
-/// A connection that lay idle for longer is asked whether it lives before it is used. Busier ones show it by
-/// themselves.
-const IDLE: Duration = Duration::from_millis(100);
-/// How long the question may take whether a connection lives.
-const PING: Duration = Duration::from_secs(1);
-/// How long giving a connection back may take before it is thrown away.
-const RETURN: Duration = Duration::from_secs(2);
 /// How much longer than PostgreSQL we wait for a statement: its own word about it is the better one.
 const MARGIN: Duration = Duration::from_millis(500);
-/// The longest that the pool waits by itself; what is longer waits in turns of it. Its own pauses between two attempts
-/// to connect grow to a fifth of this.
-const TURN: Duration = Duration::from_secs(2);
+/// How long making a connection may take, the pauses between attempts that fail included.
+const CONNECT: Duration = Duration::from_secs(2);
+/// A connection that nobody has used for so long is given up.
+const UNUSED: Duration = Duration::from_mins(10);
 
 /// How long work waits.
 #[derive(Debug, Clone, Copy)]
@@ -67,23 +72,49 @@ impl WaitTerms {
         }
     }
 
+    /// What holds where no client waits.
+    #[must_use]
+    pub fn unhurried(settings: &DatabaseSettings) -> Self {
+        let usual = Self::of(settings);
+        Self { statement: 6 * usual.statement, ..usual }
+    }
+
     pub(crate) fn deadline(self) -> Duration {
         self.statement + MARGIN
+    }
+
+    /// For a transaction in all, its connection included.
+    #[must_use]
+    pub fn whole(self) -> Duration {
+        self.patience + self.deadline()
     }
 }
 
 /// A budget of connections. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pool: PgPool,
+    pool: Pool<Connector>,
+    /// Makes connections that are no transaction's but a session's.
+    direct: Arc<Connector>,
     terms: WaitTerms,
+    /// What a transaction says for itself after its first statement, where its session is not ours alone.
+    opening: Option<Arc<str>>,
     repeatable: bool,
+    read_only: bool,
     free: DbHealth,
 }
 
 impl From<PgPool> for Db {
+    /// A budget for the database of this pool, which ends with it.
     fn from(pool: PgPool) -> Self {
-        Self::over(pool, WaitTerms::of(&DatabaseSettings::default()))
+        let address = DatabaseAddress::from((*pool.connect_options()).clone());
+        let db = Self::over(address.clone(), address, 10, WaitTerms::of(&DatabaseSettings::default()), "other");
+        let connections = db.pool.clone();
+        tokio::spawn(async move {
+            pool.close_event().await;
+            connections.close();
+        });
+        db
     }
 }
 
@@ -95,7 +126,7 @@ impl Db {
 
     /// A budget of this many connections.
     pub fn beside(settings: &DatabaseSettings, connections: u32) -> Result<Self> {
-        Self::with(settings, connections, WaitTerms::of(settings), "other")
+        Self::with(settings, connections, WaitTerms::unhurried(settings), "other")
     }
 
     /// A budget of this many connections, on these terms.
@@ -105,22 +136,59 @@ impl Db {
         terms: WaitTerms,
         name: &'static str,
     ) -> Result<Self> {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(terms.patience.min(TURN))
-            .idle_timeout(Duration::from_mins(10))
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < IDLE || is_alive(connection).await) })
-            })
-            .connect_lazy_with(session(settings, terms)?);
-        Ok(Self { free: DbHealth::new(NONE_FREE, name), ..Self::over(pool, terms) })
+        let role = if settings.read_only { SessionAttributes::Any } else { SessionAttributes::Primary };
+        let address = DatabaseAddress::parse(&settings.url, role)?;
+        let db = match &settings.direct_url {
+            None => {
+                let address = address.map(|host| session(host, terms));
+                Self::over(address.clone(), address, connections, terms, name)
+            }
+            Some(direct) => {
+                let direct = DatabaseAddress::parse(direct, role)?.map(|host| session(host, terms));
+                let opening = format!(
+                    "; set local statement_timeout = {}; set local lock_timeout = {}",
+                    terms.statement.as_millis(),
+                    terms.lock.as_millis()
+                );
+                let db = Self::over(address.map(pooled_session), direct, connections, terms, name);
+                Self { opening: Some(opening.into()), ..db }
+            }
+        };
+        Ok(Self { read_only: settings.read_only, ..db })
     }
 
-    /// A budget over a pool that exists.
-    #[must_use]
-    pub fn over(pool: PgPool, terms: WaitTerms) -> Self {
-        Self { pool, terms, repeatable: false, free: DbHealth::new(NONE_FREE, "other") }
+    /// Connections to one of the database's standbys, whose statements read alone.
+    pub(super) fn of_replica(url: &SecretString, connections: u32, terms: WaitTerms) -> Result<Self> {
+        let address = DatabaseAddress::parse(url, SessionAttributes::Any)?.map(|host| session(host, terms));
+        let db = Self::over(address.clone(), address, connections, terms, "replica");
+        Ok(Self { read_only: true, ..db })
+    }
+
+    fn over(
+        address: DatabaseAddress,
+        direct: DatabaseAddress,
+        connections: u32,
+        terms: WaitTerms,
+        name: &'static str,
+    ) -> Self {
+        let places = usize::try_from(connections).unwrap_or(usize::MAX);
+        // The one that was used last is the likeliest to live, and knows the most statements; the others may go.
+        let config = PoolConfig { queue_mode: QueueMode::Lifo, ..PoolConfig::new(places) };
+        let pool = Pool::builder(Connector::new(address)).config(config).runtime(Runtime::Tokio1);
+        let pool = pool.build().expect("a pool with time-outs has a runtime");
+        let unused = pool.weak();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                while let Some(pool) = unused.upgrade() {
+                    pool.retain(|session, _| session.free_since.elapsed() < UNUSED);
+                    drop(pool);
+                    tokio::time::sleep(UNUSED / 10).await;
+                }
+            });
+        }
+        let free = DbHealth::new(NONE_FREE, name);
+        let direct = Arc::new(Connector::new(direct));
+        Self { pool, direct, terms, opening: None, repeatable: false, read_only: false, free }
     }
 
     /// What statements by themselves run on.
@@ -136,6 +204,18 @@ impl Db {
         Self { repeatable: true, ..self.clone() }
     }
 
+    /// The same connections, for work that waits so long.
+    #[must_use]
+    pub(super) fn on_terms(self, terms: WaitTerms) -> Self {
+        Self { terms, ..self }
+    }
+
+    /// Whether the database is declared to take no writes.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     /// How long work waits here.
     #[must_use]
     pub fn terms(&self) -> WaitTerms {
@@ -145,22 +225,35 @@ impl Db {
     /// Connections that are open, and those of them that nobody uses now.
     #[must_use]
     pub fn count(&self) -> (u32, u32) {
-        (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX))
+        let status = self.pool.status();
+        let count = |connections: usize| u32::try_from(connections).unwrap_or(u32::MAX);
+        (count(status.size), count(status.available))
     }
 
-    /// The pool, for a library that wants one.
-    pub(super) fn raw(&self) -> &PgPool {
-        &self.pool
+    /// How to make a connection of one's own, which is nobody else's between two transactions: what listens, and what
+    /// holds locks for longer than a transaction.
+    ///
+    /// # Errors
+    /// Where no host of the database will do.
+    pub(crate) async fn session(&self) -> Result<PgConnectOptions> {
+        Ok(self.direct.find().await.map_err(fault::unreachable)?)
     }
 
-    /// Where and how connections are made.
-    pub(crate) fn options(&self) -> PgConnectOptions {
-        (*self.pool.connect_options()).clone()
+    /// A pool of one such connection, for a library that wants a pool.
+    pub(super) async fn library_pool(&self) -> Result<PgPool> {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.terms.patience);
+        Ok(pool.connect_lazy_with(self.session().await?))
     }
 
     /// Ends all connections; those in use as soon as they are given back, and none is waited for longer than this.
     pub async fn close(&self, patience: Duration) {
-        let _ = timeout(patience, self.pool.close()).await;
+        self.pool.close();
+        let given_back = async {
+            while self.pool.status().size > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = timeout(patience, given_back).await;
     }
 
     /// A connection for some statements in a row, none of which is repeated.
@@ -176,6 +269,9 @@ impl Db {
     /// # Errors
     /// Where no connection that lives can be had in time.
     pub async fn begin(&self) -> Result<Transaction> {
+        if self.read_only {
+            return Err(Error::ReadOnly);
+        }
         self.begin_with("begin").await
     }
 
@@ -186,10 +282,12 @@ impl Db {
     pub async fn begin_with(&self, statement: &'static str) -> Result<Transaction> {
         let give_up = Instant::now() + self.terms.patience;
         let mut pauses = RetryPauses::default();
+        let statement =
+            self.opening.as_ref().map_or(Cow::Borrowed(statement), |then| format!("{statement}{then}").into());
         loop {
             let mut connection = self.connection(give_up).await?;
-            match self.in_time(begin(&mut connection, statement)).await {
-                Ok(()) => return Ok(Transaction { connection, deadline: self.terms.deadline(), open: true }),
+            match self.in_time(begin(&mut connection, &statement)).await {
+                Ok(()) => return Ok(Transaction::begun(connection, self.terms.deadline())),
                 Err(error) if StatementFault::of(&error).ends_connection() => {
                     connection.discard();
                     if !pauses.before(give_up).await {
@@ -204,24 +302,27 @@ impl Db {
     /// A connection; attempts to make one go on until it is time to give up.
     pub(super) async fn connection(&self, give_up: Instant) -> std::result::Result<Connection, sqlx::Error> {
         let mut pauses = RetryPauses::default();
+        // What was said when an attempt to connect failed, which tells more than that time is up.
+        let mut refusal = None;
         loop {
             let left = give_up.saturating_duration_since(Instant::now());
-            let error = match timeout(left, self.pool.acquire()).await {
-                Ok(Ok(connection)) => {
+            let timeouts = Timeouts { wait: Some(left), create: Some(CONNECT.min(left)), recycle: None };
+            match timeout(left, self.pool.timeout_get(&timeouts)).await {
+                Ok(Ok(session)) => {
                     REACHABLE.is_well();
                     self.free.is_well();
-                    return Ok(Connection(Some(connection)));
+                    return Ok(Connection::new(session));
                 }
-                Ok(Err(sqlx::Error::PoolClosed)) => return Err(sqlx::Error::PoolClosed),
-                Ok(Err(error)) => error,
-                Err(_) => sqlx::Error::PoolTimedOut,
-            };
-            match error {
-                sqlx::Error::PoolTimedOut if self.pool.num_idle() == 0 => self.free.is_ill(&error),
-                _ => REACHABLE.is_ill(&error),
+                Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed),
+                Ok(Err(PoolError::Backend(error))) => {
+                    REACHABLE.is_ill(&error);
+                    refusal = Some(error);
+                }
+                Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => self.free.is_ill(&sqlx::Error::PoolTimedOut),
+                Ok(Err(_)) | Err(_) => REACHABLE.is_ill(&fault::silence()),
             }
             if !pauses.before(give_up).await {
-                return Err(fault::unreachable(error));
+                return Err(fault::unreachable(refusal.unwrap_or(sqlx::Error::PoolTimedOut)));
             }
         }
     }
@@ -245,7 +346,10 @@ impl Db {
             };
             let reads_only = unanswered.is_some() && !self.repeatable;
             let error = match self.in_time(statement.run(&mut connection, reads_only)).await {
-                Ok(rows) => return Ok(rows),
+                Ok(rows) => {
+                    connection.is_quiet();
+                    return Ok(rows);
+                }
                 Err(error) => error,
             };
             let fault = StatementFault::of(&error);
@@ -253,6 +357,7 @@ impl Db {
                 connection.discard();
             }
             match fault {
+                _ if self.read_only && fault::is_read_only(&error) => return Err(fault::declared_read_only()),
                 // It writes, and may have done so.
                 _ if reads_only && fault::is_read_only(&error) => {
                     return Err(fault::undetermined(unanswered.unwrap_or(error)));
@@ -272,12 +377,8 @@ impl Db {
     }
 }
 
-async fn begin(connection: &mut PgConnection, statement: &'static str) -> std::result::Result<(), sqlx::Error> {
-    PgTransactionManager::begin(connection, Some(sqlx::SqlSafeStr::into_sql_str(statement))).await
-}
-
-async fn is_alive(connection: &mut PgConnection) -> bool {
-    matches!(timeout(PING, connection.ping()).await, Ok(Ok(())))
+async fn begin(connection: &mut PgConnection, statement: &str) -> std::result::Result<(), sqlx::Error> {
+    PgTransactionManager::begin(connection, Some(AssertSqlSafe(statement.to_owned()).into_sql_str())).await
 }
 
 type BufferedRows = Vec<Either<PgQueryResult, PgRow>>;
@@ -354,217 +455,26 @@ impl<'p> Executor<'p> for &'p Db {
     where
         'p: 'e,
     {
-        self.pool.prepare_with(sql, parameters)
+        Box::pin(async move {
+            let mut connection = self.connection(Instant::now() + self.terms.patience).await?;
+            connection.prepare_with(sql, parameters).await
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, std::result::Result<sqlx::Describe<Postgres>, sqlx::Error>>
     where
         'p: 'e,
     {
-        self.pool.describe(sql)
+        Box::pin(async move {
+            let mut connection = self.connection(Instant::now() + self.terms.patience).await?;
+            connection.describe(sql).await
+        })
     }
 }
 
-/// A connection on loan. Giving it back has an end too, for the pool asks it whether it lives, and that may be never
-/// answered.
-pub struct Connection(Option<PoolConnection<Postgres>>);
-
-impl Connection {
-    /// Not to be used by anybody again.
-    pub fn discard(mut self) {
-        if let Some(mut connection) = self.0.take() {
-            connection.close_on_drop();
-        }
-    }
-}
-
-const ON_LOAN: &str = "the connection is there until it is given back";
-
-impl Deref for Connection {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect(ON_LOAN)
-    }
-}
-
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect(ON_LOAN)
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Connection")
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.0.take() else { return };
-        let returned = connection.return_to_pool();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(timeout(RETURN, returned));
-        }
-    }
-}
-
-/// A transaction, rolled back unless it is committed.
-#[derive(Debug)]
-pub struct Transaction {
-    connection: Connection,
-    deadline: Duration,
-    open: bool,
-}
-
-impl Transaction {
-    /// Makes everything true that was done in it.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where the database did not say whether it did.
-    pub async fn commit(mut self) -> Result<()> {
-        let committed = timeout(self.deadline, PgTransactionManager::commit(&mut self.connection)).await;
-        let error = match committed.unwrap_or_else(|_| Err(fault::silence())) {
-            Ok(()) => {
-                self.open = false;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        if StatementFault::of(&error).ends_connection() {
-            if let Some(mut connection) = self.connection.0.take() {
-                connection.close_on_drop();
-            }
-            self.open = false;
-            return Err(Error::Unknown(error));
-        }
-        Err(error.into())
-    }
-}
-
-impl Deref for Transaction {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.open {
-            return;
-        }
-        let Some(connection) = self.connection.0.take() else { return };
-        let mut connection = Connection(Some(connection));
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        PgTransactionManager::start_rollback(&mut connection);
-        // Who rolls back may have been refused by a server that takes no writes any more; a fresh connection finds the one
-        // that does.
-        runtime.spawn(async move {
-            match timeout(RETURN, super::is_read_only(&mut *connection)).await {
-                Ok(Ok(false)) => drop(connection),
-                Ok(Ok(true) | Err(_)) | Err(_) => connection.discard(),
-            }
-        });
-    }
-}
-
-/// The pauses between attempts: each about twice the one before it, and by chance a little different, for what was lost
-/// together would be tried again together.
-#[derive(Debug)]
-pub struct RetryPauses {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Default for RetryPauses {
-    fn default() -> Self {
-        Self::up_to(Duration::from_millis(500))
-    }
-}
-
-impl RetryPauses {
-    /// Pauses that grow up to this.
-    #[must_use]
-    pub fn up_to(longest: Duration) -> Self {
-        Self { next: Duration::from_millis(10), longest }
-    }
-
-    /// The next one, longer than the one before it.
-    pub fn longer(&mut self) -> Duration {
-        let pause = self.next.mul_f64(rand::random_range(0.5..1.0));
-        self.next = (2 * self.next).min(self.longest);
-        pause
-    }
-
-    /// Waits for the next one; false, and at once, where that would be too late.
-    pub async fn before(&mut self, give_up: Instant) -> bool {
-        let pause = self.longer();
-        if Instant::now() + pause >= give_up {
-            return false;
-        }
-        sleep(pause).await;
-        true
-    }
-}
-
-/// Whether the database can be reached: one database, whichever budget notices.
-static REACHABLE: LazyLock<DbHealth> = LazyLock::new(|| DbHealth::new("the database is not available", "all"));
-/// What is said of a budget when it gives no connection.
-const NONE_FREE: &str = "no connection could be had in time: all are in use, or the database is silent";
-/// Well again is what showed no fault for this long.
-const RELAPSE: Duration = Duration::from_secs(1);
-
-/// What an operator is told once when it begins and once when it is over, however many notice.
-#[derive(Debug, Clone)]
-struct DbHealth {
-    complaint: &'static str,
-    budget: &'static str,
-    ill: Arc<Mutex<Option<DbIllness>>>,
-}
-
-#[derive(Debug)]
-struct DbIllness {
-    since: Instant,
-    seen: Instant,
-}
-
-impl DbHealth {
-    fn new(complaint: &'static str, budget: &'static str) -> Self {
-        Self { complaint, budget, ill: Arc::default() }
-    }
-
-    fn is_ill(&self, error: &sqlx::Error) {
-        let now = Instant::now();
-        let mut ill = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(illness) = &mut *ill {
-            illness.seen = now;
-        } else {
-            *ill = Some(DbIllness { since: now, seen: now });
-            tracing::warn!(budget = self.budget, %error, "{}", self.complaint);
-        }
-    }
-
-    fn is_well(&self) {
-        let mut ill = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(over) = ill.take_if(|illness| illness.seen.elapsed() >= RELAPSE) {
-            let seconds = over.since.elapsed().as_secs_f64();
-            tracing::info!(budget = self.budget, seconds, "no more: {}", self.complaint);
-        }
-    }
-}
-
-fn session(settings: &DatabaseSettings, terms: WaitTerms) -> Result<PgConnectOptions> {
-    let options = PgConnectOptions::from_str(settings.url.expose_secret())?;
-    Ok(options.application_name("gatehouse").options([
+/// A host whose sessions work on these terms.
+fn session(host: PgConnectOptions, terms: WaitTerms) -> PgConnectOptions {
+    host.application_name("gatehouse").options([
         // Plans are made once a statement and connection: every hot query finds single rows by index, whatever the values.
         ("plan_cache_mode", "force_generic_plan".to_owned()),
         ("jit", "off".to_owned()),
@@ -574,5 +484,22 @@ fn session(settings: &DatabaseSettings, terms: WaitTerms) -> Result<PgConnectOpt
         // PostgreSQL notices that we are gone, so that our locks go with us.
         ("tcp_keepalives_idle", "15".to_owned()),
         ("tcp_user_timeout", "30s".to_owned()),
-    ]))
+    ])
+}
+
+/// A host of a pooler, which hands a connection to the database out for a transaction: what a session is like is said by
+/// each transaction, and for statements by themselves by what is set for the role ([`super::role`]).
+fn pooled_session(host: PgConnectOptions) -> PgConnectOptions {
+    host.application_name("gatehouse").extra_float_digits(None)
+}
+
+/// What sessions of the role are like whose pooler passes nothing on, for statements by themselves.
+pub(super) fn role_settings(settings: &DatabaseSettings) -> [(&'static str, String); 4] {
+    let terms = WaitTerms::unhurried(settings);
+    [
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+        ("jit", "off".to_owned()),
+        ("statement_timeout", format!("{}ms", terms.statement.as_millis())),
+        ("lock_timeout", format!("{}ms", terms.lock.as_millis())),
+    ]
 }

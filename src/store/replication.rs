@@ -1,0 +1,59 @@
+//! Positions in the write-ahead log: what a primary has written, and what a standby has replayed.
+
+use std::time::Duration;
+
+use sqlx::PgExecutor;
+
+use super::{Db, Result};
+
+/// A place in the log of a primary. Places of different timelines are not comparable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalPosition {
+    lsn: String,
+    timeline: i32,
+}
+
+/// How far a standby is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplicaProgress {
+    /// Whether it has replayed everything before the position that was asked about.
+    pub caught_up: bool,
+    /// The age of the last transaction that it has replayed; none where it has replayed none, or is no standby.
+    pub last_transaction: Option<Duration>,
+}
+
+/// The place behind everything that a transaction of this primary has made visible by now.
+pub async fn position(primary: impl PgExecutor<'_>) -> Result<WalPosition> {
+    let now = sqlx::query_as!(
+        WalPosition,
+        r#"select
+          pg_current_wal_insert_lsn()::text as "lsn!",
+          ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int as "timeline!""#
+    );
+    Ok(now.fetch_one(primary).await?)
+}
+
+/// How far a standby is. After a failover, one that has not followed the new primary yet has not caught up, however far
+/// it came with the old one.
+pub async fn progress(replica: &Db, position: Option<&WalPosition>) -> Result<ReplicaProgress> {
+    let row = sqlx::query!(
+        r#"select
+          coalesce(
+            pg_is_in_recovery()
+              and pg_last_wal_replay_lsn() >= $1::text::pg_lsn
+              -- The receiver's timeline is shown to monitors alone, and there is none while it is away.
+              and coalesce(
+                (select received_tli from pg_stat_get_wal_receiver()),
+                (select min_recovery_end_timeline from pg_control_recovery())
+              ) = $2,
+            false
+          ) as "caught_up!",
+          extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 as age"#,
+        position.map(|position| position.lsn.as_str()),
+        position.map(|position| position.timeline),
+    )
+    .fetch_one(replica)
+    .await?;
+    let last_transaction = row.age.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
+    Ok(ReplicaProgress { caught_up: row.caught_up, last_transaction })
+}
