@@ -106,6 +106,7 @@ class Gatehouse:
             "GATEHOUSE__DB_KEY_BASE_FILE": str(state / "db_key_base"),
             "GATEHOUSE__LISTEN": f"{address}:{API_PORT}",
             "GATEHOUSE__METRICS_LISTEN": f"{address}:{MONITORING_PORT}",
+            "GATEHOUSE__TWO_FACTOR_FOR_GIT": "true",
             "NO_COLOR": "1",
         }
         if FAKETIME is not None:
