@@ -41,7 +41,7 @@ listen servers
   bind {address}:{port}
   option httpchk GET /-/readiness
   http-check expect status 200
-  default-server inter 1s fastinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
+  default-server inter 500ms fall 2 rise 1
 """
 
 

@@ -11,7 +11,7 @@ from checks import Findings
 from clients import RATES
 from kinds import Fault
 from layout import BASES, SERVERS
-from record import Record, widest_gap
+from record import Answer, Record, widest_gap
 from watchers import PROBE_INTERVAL
 
 SLOWEST = 10.0
@@ -33,7 +33,7 @@ class Verdict:
 def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, drained: float | None) -> Verdict:
     """Compares what was measured with the bars."""
     begin, end = record.time_of("fault"), record.time_of("whole")
-    blinded = fault.blinded()
+    unreachable, cut_off = fault.unreachable(), fault.cut_off()
     missed: list[str] = []
     probe = widest_gap([ended for _, ended, good in record.beats if good], begin, end, PROBE_INTERVAL)[0]
     gaps = {
@@ -43,14 +43,14 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
         for area in RATES
         if area not in ("refusal", "otp")
         for base in BASES
-        if base not in blinded
+        if base not in cut_off
     }
     worst = max(gaps, key=lambda name: gaps[name])
-    slow = [a for a in record.answers if a.base not in blinded and a.begun >= begin]
+    slow = [a for a in record.answers if a.base not in unreachable and a.begun >= begin]
     slowest = max(slow, key=lambda a: a.ended - a.begun, default=None)
     odd = Counter(record.oddities)
     for answer in record.answers:
-        odd.update(_oddity(answer.area, answer.base, answer.status, answer.text, fault, blinded))
+        odd.update(_oddity(answer, fault, unreachable))
     again = hook_again(record)
     figures: dict[str, Any] = {
         "gap": round(gaps[worst], 2),
@@ -98,15 +98,19 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
     return Verdict(figures, missed)
 
 
-def _oddity(area: str, base: str, status: int, text: str, fault: Fault, blinded: set[str]) -> list[str]:
+def _oddity(answer: Answer, fault: Fault, unreachable: set[str]) -> list[str]:
     """What no client should have been told, without the numbers that differ from case to case."""
-    if status in (200, 201, 204, 503) or (area == "refusal" and 400 <= status < 500):
+    status = answer.status
+    if status in (200, 201, 204, 503) or (answer.area == "refusal" and 400 <= status < 500):
         return []
-    if status in (0, *OF_THE_BALANCER) and base in blinded:
+    if status in (0, *OF_THE_BALANCER) and answer.base in unreachable:
         return []
-    if fault.kind == "rolling-restart" and status == 0 and base in SERVERS:
+    if fault.kind == "rolling-restart" and status == 0 and answer.base in SERVERS:
         return []
-    return [f"{area} at {base}: {status} {re.sub(r'[0-9a-f]{6,}', '…', text)[:120]}"]
+    # Without the marks of HTML, and without the numbers that differ from case to case.
+    text = re.sub(r"<[^>]*>|\s+", " ", re.sub(r"[0-9a-f]{6,}", "…", answer.text))
+    who = answer.area if answer.base in SERVERS else f"{answer.area} through the balancer"
+    return [f"{who}: {status} {text.strip()[:100]}"]
 
 
 def statuses(record: Record) -> dict[str, dict[str, int]]:

@@ -30,14 +30,16 @@ class Fault:
     # How long it lasts, or how long what was killed stays away.
     seconds: float = 0.0
 
-    def blinded(self) -> set[str]:
-        """The addresses whose clients see the fault itself: they talk to what is broken."""
-        if self.target == "front":
-            return {"front"}
-        if self.target in SERVERS:
-            # The balancer needs a moment to see it.
-            return {self.target, "front"}
-        return set()
+    def unreachable(self) -> set[str]:
+        """The addresses whose clients talk to what is broken, so that its silence says nothing."""
+        if not self.kind.startswith(("kill-", "freeze-")):
+            return set()
+        # The balancer needs a moment to see that a server is gone.
+        return {"front"} if self.target == "front" else {self.target, "front"} if self.target in SERVERS else set()
+
+    def cut_off(self) -> set[str]:
+        """The addresses where no success can be had while the fault lasts."""
+        return {self.target, "front"} if self.kind == "partition-server" else self.unreachable()
 
 
 @dataclass

@@ -61,7 +61,7 @@ def print_table(lines: list[dict[str, Any]]) -> bool:
         hook = "-" if line["hook_again"] is None else f"{line['hook_again']:.1f}"
         print(
             f"{line['number']:>4}  {what[:36]:<36} {line['gap']:>5.1f}  {line['probe_gap']:>5.1f}  {line['slowest']:>7.1f}"
-            f"  {hook:>4}  {line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}  {'; '.join(line['missed']) or '-'}"
+            f"  {hook:>4}  {line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}  {_shortly(line['missed'])}"
         )
     total: Counter[str] = Counter()
     for line in lines:
@@ -75,6 +75,11 @@ def print_table(lines: list[dict[str, Any]]) -> bool:
         f"{total['undelivered']} hooks undelivered. All bars held in {held} of {len(lines)}."
     )
     return held == len(lines)
+
+
+def _shortly(missed: list[str]) -> str:
+    more = f"; and {len(missed) - 3} more" if len(missed) > 3 else ""
+    return "; ".join(text[:90] for text in missed[:3]) + more or "-"
 
 
 def load(results: Path) -> list[dict[str, Any]]:

@@ -38,15 +38,15 @@ class Rounds:
         self.receiver.record = record
         record.mark("begin")
         clients, probe = Clients(record, self.lab.gatehouse.credentials, self.memory), Probe(record)
+        await probe.start()
         await clients.start()
-        probe.start()
+        watch = asyncio.create_task(self._watch(record))
         await self._steady(record, time.monotonic(), 60)
         await asyncio.sleep(WARM)
         self.memory.clocks_agree = fault.kind != "clock-step"
         record.mark("fault")
         await KINDS[fault.kind].do(self.lab, record, fault)
         healed = record.mark("healed")
-        watch = asyncio.create_task(self._watch(record))
         recovered = await self._whole(healed) and await self._steady(record, time.monotonic(), 60)
         record.mark("whole")
         await asyncio.sleep(AFTERWARDS)

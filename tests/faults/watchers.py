@@ -55,8 +55,10 @@ class Probe:
         self.task: asyncio.Task[None] | None = None
         self.beats: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begins."""
+        async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True, connect_timeout=10) as connection:
+            await connection.execute("truncate probe.beats")
         self.task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -83,4 +85,4 @@ class Probe:
 
     async def _insert(self) -> None:
         async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True, connect_timeout=2) as connection:
-            await connection.execute("insert into probe.beats (n) values (1)")
+            await connection.execute("insert into probe.beats (filler) values (repeat('x', 8000))")
