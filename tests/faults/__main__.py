@@ -38,7 +38,7 @@ def wanted(given: argparse.Namespace) -> list[Fault]:
         return [Fault(*(line[key] for key in keys)) for line in report.load(given.replay)]
     kinds = available(given.pgbouncer is not None)
     for name in given.only:
-        if name not in kinds:
+        if name not in (*kinds, "tamper"):
             raise SystemExit(f"bin/faults: no fault {name} can be done here; there are {', '.join(kinds)}")
     return plan(given.seed, given.faults, given.only or kinds)
 

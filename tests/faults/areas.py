@@ -76,7 +76,9 @@ async def report(clients: Clients, base: str) -> None:
     ref = ("slow-" if draw < 0.15 else "hook-" if hooked else "plain-") + uuid.uuid4().hex
     repository = f"project-{HOOKED if hooked else PLAIN}"
     body = {"gl_repository": repository, "identifier": "key-11", "changes": f"{'1' * 40} {'2' * 40} refs/heads/{ref}\n"}
-    await clients.insist(clients.record.write("report", ref), base, "POST", f"{INTERNAL}/post_receive", shell_headers(clients), body)
+    await clients.insist(
+        clients.record.write("report", ref), base, "POST", f"{INTERNAL}/post_receive", shell_headers(clients), body
+    )
 
 
 def admin_headers(clients: Clients) -> dict[str, str]:
@@ -89,7 +91,9 @@ async def minutes(clients: Clients, base: str) -> None:
     name = uuid.uuid4().hex
     pack = {"number_of_minutes": 10, "expires_at": "2031-01-01", "purchase_xid": name}
     write = clients.record.write("minutes", name)
-    await clients.insist(write, base, "POST", "/api/v4/namespaces/acme/minutes", admin_headers(clients), {"packs": [pack]})
+    await clients.insist(
+        write, base, "POST", "/api/v4/namespaces/acme/minutes", admin_headers(clients), {"packs": [pack]}
+    )
 
 
 def scim_headers(clients: Clients) -> dict[str, str]:
@@ -101,8 +105,12 @@ async def scim(clients: Clients, base: str) -> None:
     """Somebody comes; most leave again, and some of those return."""
     name = "u" + uuid.uuid4().hex
     user = {
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "externalId": name, "userName": name, "active": True,
-        "name": {"formatted": "Some Body"}, "emails": [{"value": f"{name}@example.com", "type": "work", "primary": True}],
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "externalId": name,
+        "userName": name,
+        "active": True,
+        "name": {"formatted": "Some Body"},
+        "emails": [{"value": f"{name}@example.com", "type": "work", "primary": True}],
     }
     write = clients.record.write("scim", name, user=name, value=1)
     if await clients.insist(write, base, "POST", USERS, scim_headers(clients), user) is None:
@@ -137,7 +145,9 @@ async def token(clients: Clients, base: str) -> None:
     expires = datetime.date.today() + datetime.timedelta(days=30)
     body = {"key_id": "11", "name": name, "scopes": ["read_repository"], "expires_at": str(expires)}
     write = clients.record.write("token", name)
-    answer = await clients.insist(write, base, "POST", f"{INTERNAL}/personal_access_token", shell_headers(clients), body)
+    answer = await clients.insist(
+        write, base, "POST", f"{INTERNAL}/personal_access_token", shell_headers(clients), body
+    )
     if answer is not None and not answer.get("success"):
         write.acknowledged, write.refused = None, str(answer.get("message"))
 
@@ -175,10 +185,20 @@ async def refusal(clients: Clients, base: str) -> None:
     pack = {"number_of_minutes": 10, "expires_at": "2031-01-01", "purchase_xid": name}
     requests = {
         # The second pack of the two is wrong, so the first must not stay.
-        "minutes": ("POST", "/api/v4/namespaces/acme/minutes", admin_headers, {"packs": [pack, {**pack, "purchase_xid": name * 2}]}),
+        "minutes": (
+            "POST",
+            "/api/v4/namespaces/acme/minutes",
+            admin_headers,
+            {"packs": [pack, {**pack, "purchase_xid": name * 2}]},
+        ),
         "namespace": ("POST", "/api/v4/namespaces/nobody/minutes", admin_headers, {"packs": [pack]}),
         "scim": ("POST", USERS, scim_headers, {"externalId": name, "userName": name, "active": True}),
-        "usage": ("POST", f"{INTERNAL}/kubernetes/usage_metrics", kas_headers, {"counters": {REFUSED_COUNTER: 1, COUNTER: -1}}),
+        "usage": (
+            "POST",
+            f"{INTERNAL}/kubernetes/usage_metrics",
+            kas_headers,
+            {"counters": {REFUSED_COUNTER: 1, COUNTER: -1}},
+        ),
     }
     write.user = clients.random.choice(list(requests))
     method, path, headers, body = requests[write.user]
@@ -186,6 +206,13 @@ async def refusal(clients: Clients, base: str) -> None:
 
 
 AREAS = {
-    "fetch": fetch, "push": push, "report": report, "minutes": minutes, "scim": scim, "usage": usage, "token": token,
-    "otp": otp, "refusal": refusal,
+    "fetch": fetch,
+    "push": push,
+    "report": report,
+    "minutes": minutes,
+    "scim": scim,
+    "usage": usage,
+    "token": token,
+    "otp": otp,
+    "refusal": refusal,
 }

@@ -1,4 +1,4 @@
-"""Holds the database against the model: is everything there that was acknowledged, once, and nothing that was refused?"""
+"""Holds the database against the model: what was acknowledged is there, once, and nothing that was refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ async def drain(patience: float = 90) -> float | None:
     begun = time.monotonic()
     while time.monotonic() - begun < patience:
         async with await connect() as db:
-            left = "select (select count(*) from received_pushes where processed_at is null) + (select count(*) from web_hook_deliveries)"
+            left = """
+                select (select count(*) from received_pushes where processed_at is null)
+                  + (select count(*) from web_hook_deliveries)"""
             if await _one(db, left) == 0:
                 return time.monotonic() - begun
         await asyncio.sleep(0.5)
@@ -94,7 +96,7 @@ async def check(record: Record, memory: Memory) -> Findings:
 
 
 async def _all(db: psycopg.AsyncConnection[Any], query: str, *parameters: object) -> list[Sequence[Any]]:
-    cursor = await db.execute(query, parameters if parameters else None)  # type: ignore[arg-type]
+    cursor = await db.execute(query, parameters if parameters else None)
     return await cursor.fetchall()
 
 
@@ -114,7 +116,9 @@ async def _events(db: psycopg.AsyncConnection[Any], writes: list[Write], finding
 
 
 async def _packs(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
-    query = "select purchase_xid, count(*) from ci_minutes_additional_packs where purchase_xid = any(%s) group by purchase_xid"
+    query = """
+        select purchase_xid, count(*) from ci_minutes_additional_packs
+        where purchase_xid = any(%s) group by purchase_xid"""
     packs = await _counts(db, query, writes)
     query = """
         select pack.purchase_xid, count(*) from provisioning_ledger_entries as entry
@@ -124,20 +128,27 @@ async def _packs(db: psycopg.AsyncConnection[Any], writes: list[Write], findings
     for write in writes:
         findings.judge(write, packs.get(write.name, 0), "pack")
         findings.judge(write, entries.get(write.name, 0), "ledger entry of pack")
-    orphans = await _one(db, """
+    orphans = await _one(
+        db,
+        """
         select count(*) from provisioning_ledger_entries as entry where record_type = 'minutes_pack'
-        and not exists (select from ci_minutes_additional_packs as pack where pack.id = entry.record_id)""")
+        and not exists (select from ci_minutes_additional_packs as pack where pack.id = entry.record_id)""",
+    )
     if orphans:
         findings.refused_present.append(f"{orphans} ledger entries without a pack")
 
 
 async def _people(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
     users = sorted({write.user for write in writes})
-    rows = await _all(db, """
+    rows = await _all(
+        db,
+        """
         select extern_uid, identity.active,
           (select count(*) from members where members.user_id = identity.user_id and source_type = 'Namespace'),
           (select count(*) from users where users.email = extern_uid || '@example.com')
-        from group_scim_identities as identity where extern_uid = any(%s)""", users)
+        from group_scim_identities as identity where extern_uid = any(%s)""",
+        users,
+    )
     found: dict[str, list[Sequence[Any]]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(row)
@@ -155,16 +166,22 @@ async def _people(db: psycopg.AsyncConnection[Any], writes: list[Write], finding
 
 
 async def _tokens(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
-    counts = await _counts(db, "select name, count(*) from personal_access_tokens where name = any(%s) group by name", writes)
+    counts = await _counts(
+        db, "select name, count(*) from personal_access_tokens where name = any(%s) group by name", writes
+    )
     for write in writes:
         findings.judge(write, counts.get(write.name, 0), "token")
 
 
 async def _passwords(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
-    rows = await _all(db, """
+    rows = await _all(
+        db,
+        """
         select keys.id::text, coalesce(consumed_timestep, 0), otp_sessions.key_id is not null
         from keys join users on users.id = keys.user_id left join otp_sessions on otp_sessions.key_id = keys.id
-        where keys.id::text = any(%s)""", sorted({write.user for write in writes if write.user}))
+        where keys.id::text = any(%s)""",
+        sorted({write.user for write in writes if write.user}),
+    )
     found = {row[0]: row for row in rows}
     for write in writes:
         if write.must_be_refused:
@@ -178,12 +195,20 @@ async def _passwords(db: psycopg.AsyncConnection[Any], writes: list[Write], find
 
 async def _refusals(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
     names = [write.name for write in writes] + [write.name * 2 for write in writes]
-    rows = await _all(db, """
+    rows = await _all(
+        db,
+        """
         select purchase_xid from ci_minutes_additional_packs where purchase_xid = any(%s)
         union all select extern_uid from group_scim_identities where extern_uid = any(%s)
-        union all select email from users where email = any(%s)""", names, names, [f"{name}@example.com" for name in names])
+        union all select email from users where email = any(%s)""",
+        names,
+        names,
+        [f"{name}@example.com" for name in names],
+    )
     findings.refused_present += [f"refused {row[0]}" for row in rows]
-    findings.refused_present += [f"accepted {write.user} {write.name}" for write in writes if write.acknowledged is not None]
+    findings.refused_present += [
+        f"accepted {write.user} {write.name}" for write in writes if write.acknowledged is not None
+    ]
 
 
 async def _usage(db: psycopg.AsyncConnection[Any], memory: Memory, findings: Findings) -> None:

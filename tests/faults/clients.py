@@ -20,7 +20,14 @@ from record import SUCCESS, Answer, Record, Write
 
 # Requests a second of each area to each address.
 RATES = {
-    "fetch": 5.0, "push": 2.0, "report": 3.0, "minutes": 2.0, "scim": 1.5, "usage": 2.0, "token": 1.5, "otp": 0.5,
+    "fetch": 5.0,
+    "push": 2.0,
+    "report": 3.0,
+    "minutes": 2.0,
+    "scim": 1.5,
+    "usage": 2.0,
+    "token": 1.5,
+    "otp": 0.5,
     "refusal": 0.5,
 }
 # A client waits no longer than this for an answer.
@@ -90,7 +97,7 @@ class Clients:
         try:
             async with self.session.request(method, BASES[base] + path, headers=headers, json=body) as response:
                 text, status = await response.text(), response.status
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             text, status = f"{type(error).__name__}: {error}", 0
         answer = Answer(area, base, begun, time.monotonic(), status, text if status not in SUCCESS else "")
         self.record.answers.append(answer)
@@ -98,7 +105,14 @@ class Clients:
         return answer if answer.text else Answer(area, base, begun, answer.ended, status, answer_text)
 
     async def insist(
-        self, write: Write, base: str, method: str, path: str, headers: dict[str, str], body: Any, area: str | None = None
+        self,
+        write: Write,
+        base: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Any,
+        area: str | None = None,
     ) -> dict[str, Any] | None:
         """Says the same thing again, to whichever address, until it is acknowledged or refused; gives the answer."""
         deadline = time.monotonic() + INSISTENCE

@@ -1,4 +1,4 @@
-"""The database: three nodes of PostgreSQL under Patroni, their etcd, HAProxy before them, and PgBouncer where wanted."""
+"""The database: three PostgreSQL nodes under Patroni, their etcd, HAProxy before them, PgBouncer where wanted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class Cluster:
         for node in NODES:
             folder = self.places.folder(node)
             folder.mkdir()
-            network.run("mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700,uid=postgres,gid=postgres", node, str(folder))
+            network.run(
+                "mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700,uid=postgres,gid=postgres", node, str(folder)
+            )
             settings = self.places.state / f"{node}.json"
             settings.write_text(json.dumps(self._patroni_settings(node), indent=1))
         lines = HAPROXY.format(address=ADDRESSES["haproxy"], port=DATABASE_PORT)
@@ -79,10 +81,15 @@ class Cluster:
         if self.pooler_mode:
             # Session mode is for those before 1.21, which drop what they do not know only when they are told to.
             extra = "max_prepared_statements = 200" if self.pooler_mode == "transaction" else ""
-            extra += "\nignore_startup_parameters = extra_float_digits,options\nserver_login_retry = 1\nquery_wait_timeout = 5"
+            extra += "\nignore_startup_parameters = extra_float_digits,options\nserver_login_retry = 1"
+            extra += "\nquery_wait_timeout = 5"
             text = PGBOUNCER.format(
-                host=ADDRESSES["haproxy"], port=DATABASE_PORT, address=ADDRESSES["haproxy"], pooler=POOLER_PORT,
-                mode=self.pooler_mode, extra=extra,
+                host=ADDRESSES["haproxy"],
+                port=DATABASE_PORT,
+                address=ADDRESSES["haproxy"],
+                pooler=POOLER_PORT,
+                mode=self.pooler_mode,
+                extra=extra,
             )
             (self.places.state / "pgbouncer.ini").write_text(text)
 
@@ -90,9 +97,22 @@ class Cluster:
         address = ADDRESSES["etcd"]
         client, peer = f"http://{address}:2379", f"http://{address}:2380"
         return [
-            "etcd", "--name", "e1", "--data-dir", str(self.places.state / "etcd"), "--unsafe-no-fsync",
-            "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
-            "--initial-advertise-peer-urls", peer, "--initial-cluster", f"e1={peer}",
+            "etcd",
+            "--name",
+            "e1",
+            "--data-dir",
+            str(self.places.state / "etcd"),
+            "--unsafe-no-fsync",
+            "--listen-client-urls",
+            client,
+            "--advertise-client-urls",
+            client,
+            "--listen-peer-urls",
+            peer,
+            "--initial-advertise-peer-urls",
+            peer,
+            "--initial-cluster",
+            f"e1={peer}",
         ]
 
     def _patroni_command(self, node: str) -> Any:
@@ -108,15 +128,25 @@ class Cluster:
             "etcd3": {"hosts": f"{ADDRESSES['etcd']}:2379"},
             "bootstrap": {
                 "dcs": {
-                    "ttl": TTL, "loop_wait": LOOP_WAIT, "retry_timeout": RETRY_TIMEOUT,
-                    "maximum_lag_on_failover": 1048576, "synchronous_mode": True,
+                    "ttl": TTL,
+                    "loop_wait": LOOP_WAIT,
+                    "retry_timeout": RETRY_TIMEOUT,
+                    "maximum_lag_on_failover": 1048576,
+                    "synchronous_mode": True,
                     "postgresql": {
                         "use_pg_rewind": True,
                         "use_slots": True,
                         "parameters": {
-                            "max_connections": 150, "shared_buffers": "16MB", "wal_level": "replica",
-                            "hot_standby": "on", "max_wal_size": "96MB", "min_wal_size": "32MB", "wal_keep_size": "64MB",
-                            "max_slot_wal_keep_size": "128MB", "fsync": "on", "wal_log_hints": "on",
+                            "max_connections": 150,
+                            "shared_buffers": "16MB",
+                            "wal_level": "replica",
+                            "hot_standby": "on",
+                            "max_wal_size": "96MB",
+                            "min_wal_size": "32MB",
+                            "wal_keep_size": "64MB",
+                            "max_slot_wal_keep_size": "128MB",
+                            "fsync": "on",
+                            "wal_log_hints": "on",
                         },
                     },
                 },
@@ -128,7 +158,11 @@ class Cluster:
                 "data_dir": str(folder / "data"),
                 "bin_dir": str(self.places.postgres_bin),
                 "pgpass": str(folder / "pgpass"),
-                "pg_hba": ["local all all trust", "host all all 0.0.0.0/0 trust", "host replication all 0.0.0.0/0 trust"],
+                "pg_hba": [
+                    "local all all trust",
+                    "host all all 0.0.0.0/0 trust",
+                    "host replication all 0.0.0.0/0 trust",
+                ],
                 "authentication": {
                     "superuser": {"username": "postgres", "password": "x"},
                     "replication": {"username": "replicator", "password": "x"},
@@ -159,7 +193,7 @@ class Cluster:
                 try:
                     async with session.get(f"http://{ADDRESSES[node]}:{PATRONI_PORT}/cluster") as answer:
                         return list((await answer.json())["members"])
-                except (aiohttp.ClientError, asyncio.TimeoutError, OSError, KeyError, ValueError):
+                except (TimeoutError, aiohttp.ClientError, OSError, KeyError, ValueError):
                     continue
         return []
 

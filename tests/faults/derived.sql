@@ -1,5 +1,5 @@
--- Every derived row that differs from what memberships and parents say, computed slowly: for each project, up through all
--- groups around it. The laboratory has no shares between groups, so there is nothing else to follow.
+-- Every derived row that differs from what memberships and parents say, computed slowly: for each project, up through
+-- all groups around it. The laboratory has no shares between groups, so there is nothing else to follow.
 with recursive
 around as (
   select id as start, id, parent_id, path, 0 as height

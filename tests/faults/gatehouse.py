@@ -14,7 +14,15 @@ import aiohttp
 
 import network
 from layout import (
-    ADDRESSES, API_PORT, HOOK_URL, MONITORING_PORT, POOLER_PORT, SERVERS, Places, database_url,
+    ADDRESSES,
+    API_PORT,
+    DATABASE_PORT,
+    HOOK_URL,
+    MONITORING_PORT,
+    POOLER_PORT,
+    SERVERS,
+    Places,
+    database_url,
 )
 from service import Service
 from tokens import ssh_key
@@ -61,8 +69,7 @@ class Gatehouse:
 
     def __init__(self, places: Places, pooler: bool) -> None:
         self.places = places
-        port = {"port": POOLER_PORT} if pooler else {}
-        self.url = database_url(**port)
+        self.url = database_url(port=POOLER_PORT if pooler else DATABASE_PORT)
         self.credentials = Credentials(
             secrets.token_hex(16).encode(),
             secrets.token_bytes(32),
@@ -113,21 +120,42 @@ class Gatehouse:
             self.clock_file(name).write_text("+0\n")
             # Deadlines are measured by the monotonic clock, which no step of the clock moves.
             environment |= {
-                "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock_file(name)),
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1",
+                "LD_PRELOAD": str(FAKETIME),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock_file(name)),
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_CACHE_DURATION": "1",
             }
         return environment
 
     def _document(self) -> dict[str, Any]:
         admin = {"name": "faults", "token": self.credentials.admin, "scopes": ["api", "admin_mode"]}
         users: list[dict[str, Any]] = [
-            {"username": "root", "name": "Root", "email": "root@example.com", "admin": True, "personal_access_tokens": [admin]},
-            {"username": "dana", "name": "Dana", "email": "dana@example.com", "keys": [{"id": 11, "title": "k", "key": ssh_key("dana")}]},
+            {
+                "username": "root",
+                "name": "Root",
+                "email": "root@example.com",
+                "admin": True,
+                "personal_access_tokens": [admin],
+            },
+            {
+                "username": "dana",
+                "name": "Dana",
+                "email": "dana@example.com",
+                "keys": [{"id": 11, "title": "k", "key": ssh_key("dana")}],
+            },
         ]
         for key, secret in self.credentials.otp.items():
             name = f"otp{key}"
             keys = [{"id": key, "title": "k", "key": ssh_key(name)}]
-            users.append({"username": name, "name": name, "email": f"{name}@example.com", "keys": keys, "two_factor": {"otp_secret": secret}})
+            users.append(
+                {
+                    "username": name,
+                    "name": name,
+                    "email": f"{name}@example.com",
+                    "keys": keys,
+                    "two_factor": {"otp_secret": secret},
+                }
+            )
         project = {"visibility": "private", "repository": "present", "default_branch": "main"}
         return {
             "settings": {
@@ -140,13 +168,22 @@ class Gatehouse:
                 {"path": "work", "name": "Work", "members": {"dana": "developer"}},
                 {"path": "acme", "name": "Acme", "visibility": "public"},
                 {
-                    "path": "people", "name": "People", "members": {"root": "owner"},
-                    "saml": {"enabled": True, "default_membership_role": "developer"}, "scim_token": self.credentials.scim,
+                    "path": "people",
+                    "name": "People",
+                    "members": {"root": "owner"},
+                    "saml": {"enabled": True, "default_membership_role": "developer"},
+                    "scim_token": self.credentials.scim,
                 },
                 {"path": "people/inner", "name": "Inner"},
             ],
             "projects": [
-                {"path": "work/hooked", "id": HOOKED, "creator": "root", **project, "hooks": [{"url": HOOK_URL, "push_events": True}]},
+                {
+                    "path": "work/hooked",
+                    "id": HOOKED,
+                    "creator": "root",
+                    **project,
+                    "hooks": [{"url": HOOK_URL, "push_events": True}],
+                },
                 {"path": "work/plain", "id": PLAIN, "creator": "root", **project},
                 {"path": "people/open", "creator": "root", **project},
                 {"path": "people/inner/deep", "creator": "root", **project},
@@ -155,8 +192,16 @@ class Gatehouse:
 
     def command(self, *words: str) -> str:
         """Runs a command of the binary, in the first server's place."""
-        environment = {key: value for key, value in self.servers["gh1"].environment.items() if not key.startswith(("LD_", "FAKETIME"))}
-        return network.run(*network.inside("gh1", "env", *(f"{key}={value}" for key, value in environment.items()), *self._command(*words)))
+        environment = {
+            key: value
+            for key, value in self.servers["gh1"].environment.items()
+            if not key.startswith(("LD_", "FAKETIME"))
+        }
+        return network.run(
+            *network.inside(
+                "gh1", "env", *(f"{key}={value}" for key, value in environment.items()), *self._command(*words)
+            )
+        )
 
     async def start(self) -> None:
         """Makes the schema and the state, and serves."""
@@ -183,7 +228,7 @@ class Gatehouse:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
                 async with session.get(url) as answer:
                     return answer.status == 200
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+        except (TimeoutError, aiohttp.ClientError, OSError):
             return False
 
     async def front_sees(self, name: str) -> bool:
@@ -193,6 +238,6 @@ class Gatehouse:
             writer.write(b"show stat\n")
             text = (await asyncio.wait_for(reader.read(), 2)).decode()
             writer.close()
-        except (OSError, asyncio.TimeoutError):
+        except (TimeoutError, OSError):
             return False
         return any(line.split(",")[1:2] == [name] and ",UP," in line for line in text.splitlines())

@@ -38,7 +38,10 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
     probe = widest_gap([ended for _, ended, good in record.beats if good], begin, end, PROBE_INTERVAL)[0]
     gaps = {
         f"{area} at {base}": widest_gap(
-            [a.ended for a in record.answers if a.good and a.base == base and a.area == area], begin, end, 1 / RATES[area]
+            [a.ended for a in record.answers if a.good and a.base == base and a.area == area],
+            begin,
+            end,
+            1 / RATES[area],
         )[0]
         for area in RATES
         if area not in ("refusal", "otp")
@@ -70,7 +73,9 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
         "drained": None if drained is None else round(drained, 2),
         "statuses": statuses(record),
         "odd": dict(odd),
-        "evidence": (findings.lost + findings.doubled + findings.refused_present + findings.underived + findings.undelivered)[:20],
+        "evidence": (
+            findings.lost + findings.doubled + findings.refused_present + findings.underived + findings.undelivered
+        )[:20],
     }
     for what in ("lost", "doubled", "refused_present", "underived", "undelivered", "unsettled"):
         if figures[what]:

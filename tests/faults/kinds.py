@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from gatehouse import FAKETIME
 from laboratory import Laboratory
 from layout import DATABASE, NODES, SERVERS, database_url
 from record import Record
+from service import Service, send
 
 
 @dataclass
@@ -65,27 +65,27 @@ async def node_of(lab: Laboratory, role: str) -> str:
     return next((node for node in NODES if node not in (leader, standby)), standby)
 
 
-def services(lab: Laboratory, target: str) -> list[object]:
-    """The processes of a target that is no node."""
+def service_of(lab: Laboratory, target: str) -> Service:
+    """The process of a target that is no node."""
     cluster, gatehouse = lab.cluster, lab.gatehouse
-    named = {"etcd": cluster.etcd, "haproxy": cluster.haproxy, "front": gatehouse.front, "pgbouncer": cluster.pooler, **gatehouse.servers}
-    return [named[target]]
+    single = {"etcd": cluster.etcd, "haproxy": cluster.haproxy, "front": gatehouse.front, "pgbouncer": cluster.pooler}
+    return (single | gatehouse.servers)[target]
 
 
 async def kill(lab: Laboratory, record: Record, fault: Fault) -> None:
     """SIGKILL of one process, which comes back after a while, as under a service manager."""
-    (service,) = services(lab, fault.target)
-    service.kill()  # type: ignore[attr-defined]
+    service = service_of(lab, fault.target)
+    service.kill()
     await asyncio.sleep(fault.seconds)
-    service.start()  # type: ignore[attr-defined]
+    service.start()
 
 
 async def freeze(lab: Laboratory, record: Record, fault: Fault) -> None:
     """SIGSTOP of one process for a while: to everybody else it is silent, and then goes on as if nothing had been."""
-    (service,) = services(lab, fault.target)
-    service.signal(signal.SIGSTOP)  # type: ignore[attr-defined]
+    service = service_of(lab, fault.target)
+    service.signal(signal.SIGSTOP)
     await asyncio.sleep(fault.seconds)
-    service.signal(signal.SIGCONT)  # type: ignore[attr-defined]
+    service.signal(signal.SIGCONT)
 
 
 async def kill_postgres(lab: Laboratory, record: Record, fault: Fault) -> None:
@@ -101,9 +101,9 @@ async def freeze_postgres(lab: Laboratory, record: Record, fault: Fault) -> None
     node = await node_of(lab, fault.target)
     record.mark(f"it is {node}")
     pids = lab.cluster.postgres_pids(node)
-    _send(pids, signal.SIGSTOP)
+    send(pids, signal.SIGSTOP)
     await asyncio.sleep(fault.seconds)
-    _send(pids, signal.SIGCONT)
+    send(pids, signal.SIGCONT)
 
 
 async def kill_patroni(lab: Laboratory, record: Record, fault: Fault) -> None:
@@ -128,7 +128,7 @@ async def kill_node(lab: Laboratory, record: Record, fault: Fault) -> None:
     """The machine of a node goes off, and comes back."""
     node = await node_of(lab, fault.target)
     record.mark(f"it is {node}")
-    _send(network.pids(node), signal.SIGKILL)
+    send(network.pids(node), signal.SIGKILL)
     await asyncio.sleep(fault.seconds)
     lab.cluster.patroni[node].start()
 
@@ -138,9 +138,9 @@ async def freeze_node(lab: Laboratory, record: Record, fault: Fault) -> None:
     node = await node_of(lab, fault.target)
     record.mark(f"it is {node}")
     pids = network.pids(node)
-    _send(pids, signal.SIGSTOP)
+    send(pids, signal.SIGSTOP)
     await asyncio.sleep(fault.seconds)
-    _send(pids, signal.SIGCONT)
+    send(pids, signal.SIGCONT)
 
 
 async def partition(lab: Laboratory, record: Record, fault: Fault) -> None:
@@ -177,7 +177,8 @@ async def step_clock(lab: Laboratory, record: Record, fault: Fault) -> None:
 
 async def terminate(lab: Laboratory, record: Record, fault: Fault) -> None:
     """Connections of the servers are ended by an administrator: all, or some, several times."""
-    query = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}' and pid <> pg_backend_pid()"
+    others = f"datname = '{DATABASE}' and pid <> pg_backend_pid()"
+    query = f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"
     if fault.how == "some":
         query += " and random() < 0.4"
     for _ in range(1 if fault.how == "all" else 4):
@@ -206,14 +207,23 @@ async def roll(lab: Laboratory, record: Record, fault: Fault) -> None:
         await asyncio.sleep(1)
 
 
-def _send(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
+async def tamper(lab: Laboratory, record: Record, fault: Fault) -> None:
+    """No fault of the laboratory's: rows are taken out and put in by hand, which the checks must all find."""
+    async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True, connect_timeout=3) as db:
+        for statement in TAMPERING:
+            await db.execute(statement)
 
 
+TAMPERING = (
+    b"delete from events where id in (select max(event_id) from push_event_payloads where ref like 'plain-%')",
+    b"delete from provisioning_ledger_entries where id in (select max(id) from provisioning_ledger_entries)",
+    b"update group_scim_identities set active = not active where id in (select max(id) from group_scim_identities)",
+    b"insert into personal_access_tokens (user_id, name)"
+    b" select user_id, name from personal_access_tokens order by id desc limit 1",
+    b"insert into project_authorizations (user_id, project_id, access_level) select max(user_id), 102, 40 from members",
+    b"update kas_counters set total = 0",
+    b"update users set consumed_timestep = 1",
+)
 ROLES = ("primary", "primary", "sync", "replica")
 KINDS: dict[str, Kind] = {
     "switchover": Kind(switch_over, ("",), weight=2),
@@ -238,6 +248,8 @@ KINDS: dict[str, Kind] = {
     "disk-full": Kind(fill_disk, ("primary", "primary", "sync"), seconds=(3, 15)),
     "clock-step": Kind(step_clock, SERVERS, ("+25", "-25"), (3, 8), needs="libfaketime"),
     "terminate": Kind(terminate, ("",), ("all", "some"), weight=2),
+    # Shows that the checks see what they are there for; every bar that it names is to be missed.
+    "tamper": Kind(tamper, ("",), needs="asking"),
     "kill-pgbouncer": Kind(kill, ("pgbouncer",), seconds=(0.2, 5), needs="pgbouncer"),
 }
 

@@ -46,7 +46,9 @@ class Laboratory:
             # In a schema of its own: the servers' search path does not have it.
             await connection.execute("create schema probe")
             # A row fills a page, so that the probe too fails where a table cannot grow.
-            await connection.execute("create table probe.beats (at timestamptz not null default clock_timestamp(), filler text)")
+            await connection.execute(
+                "create table probe.beats (at timestamptz not null default clock_timestamp(), filler text)"
+            )
             await connection.execute("alter table probe.beats alter column filler set storage plain")
 
     async def whole(self) -> bool:

@@ -95,5 +95,5 @@ def widest_gap(times: list[float], begin: float, end: float, interval: float) ->
     inside = sorted(at for at in times if begin - 2 * interval - 1 <= at <= end)
     before = [at for at in inside if at <= begin]
     points = ([before[-1]] if before else [begin]) + [at for at in inside if at > begin] + [end]
-    gap, at = max((later - earlier, earlier) for earlier, later in zip(points, points[1:]))
+    gap, at = max((later - earlier, earlier) for earlier, later in zip(points, points[1:], strict=False))
     return max(0.0, gap - interval), at

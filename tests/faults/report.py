@@ -35,7 +35,12 @@ def print_timeline(folder: Path, number: int | None) -> None:
     if not files:
         raise SystemExit(f"no such round in {folder}")
     told = json.loads(files[-1].read_text())
-    print("# " + " ".join(f"{key}={told['fault'][key]}" for key in told["fault"]) + ": " + ("; ".join(told["missed"]) or "all bars held"))
+    print(
+        "# "
+        + " ".join(f"{key}={told['fault'][key]}" for key in told["fault"])
+        + ": "
+        + ("; ".join(told["missed"]) or "all bars held")
+    )
     print("# seconds since the fault; successes, and in brackets other statuses (- is no answer)")
     columns = ("probe", "front", "gh1", "gh2")
     print("seconds  " + "".join(f"{name:<22}" for name in columns) + "what happened")
@@ -59,10 +64,9 @@ def print_table(lines: list[dict[str, Any]]) -> bool:
     for line in lines:
         what = " ".join(str(part) for part in (line["kind"], line["target"], line["how"], line["seconds"]) if part)
         hook = "-" if line["hook_again"] is None else f"{line['hook_again']:.1f}"
-        print(
-            f"{line['number']:>4}  {what[:36]:<36} {line['gap']:>5.1f}  {line['probe_gap']:>5.1f}  {line['slowest']:>7.1f}"
-            f"  {hook:>4}  {line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}  {_shortly(line['missed'])}"
-        )
+        gaps = f"{line['gap']:>5.1f}  {line['probe_gap']:>5.1f}  {line['slowest']:>7.1f}  {hook:>4}"
+        sums = f"{line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}"
+        print(f"{line['number']:>4}  {what[:36]:<36} {gaps}  {sums}  {_shortly(line['missed'])}")
     total: Counter[str] = Counter()
     for line in lines:
         for what in ("lost", "doubled", "refused_present", "underived", "undelivered", "acknowledged"):
@@ -70,9 +74,10 @@ def print_table(lines: list[dict[str, Any]]) -> bool:
         total["answers"] += sum(sum(counts.values()) for counts in line["statuses"].values())
     held = sum(not line["missed"] for line in lines)
     print(
-        f"\n{len(lines)} faults, {total['answers']} answers, {total['acknowledged']} acknowledged writes: {total['lost']} lost, "
-        f"{total['doubled']} doubled, {total['refused_present']} refused and present, {total['underived']} derived rows wrong, "
-        f"{total['undelivered']} hooks undelivered. All bars held in {held} of {len(lines)}."
+        f"\n{len(lines)} faults, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
+        f"{total['lost']} lost, {total['doubled']} doubled, {total['refused_present']} refused and present, "
+        f"{total['underived']} derived rows wrong, {total['undelivered']} hooks undelivered. "
+        f"All bars held in {held} of {len(lines)}."
     )
     return held == len(lines)
 

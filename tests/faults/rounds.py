@@ -1,4 +1,4 @@
-"""One round: clients begin, a fault is done and undone, all is whole again, and the database is held against the model."""
+"""One round: clients begin, a fault is done and undone, all is whole again, and the database is checked."""
 
 from __future__ import annotations
 

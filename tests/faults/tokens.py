@@ -16,7 +16,7 @@ def _encoded(data: bytes) -> str:
 
 
 def sign(issuer: str, secret: bytes, audience: str | None = None) -> str:
-    """A token of gitlab-shell or kas. It lives longer than theirs: a client of ours asks on through a whole failover."""
+    """A token of gitlab-shell or kas. It lives longer than theirs, for our clients ask on through a whole failover."""
     now = int(time.time())
     claims: dict[str, object] = {"iss": issuer, "iat": now, "exp": now + 300, "jti": secrets.token_hex(8)}
     if audience:
@@ -42,4 +42,6 @@ def ssh_key(name: str) -> str:
     """A public key; nobody has its private half."""
     kind = b"ssh-ed25519"
     body = hashlib.sha256(name.encode()).digest()
-    return "ssh-ed25519 " + base64.b64encode(struct.pack(">I", len(kind)) + kind + struct.pack(">I", 32) + body).decode()
+    return (
+        "ssh-ed25519 " + base64.b64encode(struct.pack(">I", len(kind)) + kind + struct.pack(">I", 32) + body).decode()
+    )

@@ -57,7 +57,9 @@ class Probe:
 
     async def start(self) -> None:
         """Begins."""
-        async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True, connect_timeout=10) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            database_url(), autocommit=True, connect_timeout=10
+        ) as connection:
             await connection.execute("truncate probe.beats")
         self.task = asyncio.create_task(self._run())
 
@@ -79,10 +81,12 @@ class Probe:
         try:
             await asyncio.wait_for(self._insert(), PROBE_PATIENCE)
             good = True
-        except (psycopg.Error, asyncio.TimeoutError, OSError):
+        except (TimeoutError, psycopg.Error, OSError):
             good = False
         self.record.beats.append((begun, time.monotonic(), good))
 
     async def _insert(self) -> None:
-        async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True, connect_timeout=2) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            database_url(), autocommit=True, connect_timeout=2
+        ) as connection:
             await connection.execute("insert into probe.beats (filler) values (repeat('x', 8000))")
