@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=10)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--replay", type=Path)
+    parser.add_argument("--load", type=float, default=1.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--pgbouncer", choices=("session", "transaction"))
     parser.add_argument("--report", action="store_true")
@@ -54,7 +55,7 @@ async def run(given: argparse.Namespace, places: Places) -> bool:
     lab = Laboratory(places, given.pgbouncer)
     say("starting three database nodes and two servers")
     await lab.start()
-    rounds = Rounds(lab)
+    rounds = Rounds(lab, given.load)
     await rounds.start()
     results = places.results / "faults.jsonl"
     lines = []

@@ -8,7 +8,6 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,7 @@ import aiohttp
 import areas
 from gatehouse import Credentials
 from layout import BASES
-from record import SUCCESS, Answer, Record, Write
+from record import Answer, Record, Write
 
 # Requests a second of each area to each address.
 RATES = {
@@ -37,16 +36,15 @@ INSISTENCE = 100.0
 # How many of one stream may be under way, so that an outage does not become a flood.
 UNDER_WAY = 8
 
-Streams = Callable[["Clients", str], Awaitable[None]]
-
 
 class Clients:
     """All streams of one round."""
 
-    def __init__(self, record: Record, credentials: Credentials, state: areas.Memory) -> None:
+    def __init__(self, record: Record, credentials: Credentials, state: areas.Memory, load: float) -> None:
         self.record = record
         self.credentials = credentials
         self.memory = state
+        self.load = load
         self.random = random.Random()
         self.session: aiohttp.ClientSession
         self.generators: list[asyncio.Task[None]] = []
@@ -60,13 +58,13 @@ class Clients:
         self.session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE))
         for area, rate in RATES.items():
             for base in BASES:
-                self.generators.append(asyncio.create_task(self._stream(area, base, 1 / rate)))
+                self.generators.append(asyncio.create_task(self._stream(area, base, 1 / rate / self.load)))
 
     async def _stream(self, area: str, base: str, interval: float) -> None:
         await asyncio.sleep(self.random.random() * interval)
         begin, number = time.monotonic(), 0
         while True:
-            if self.under_way[area, base] < UNDER_WAY:
+            if self.under_way[area, base] < UNDER_WAY * self.load:
                 task = asyncio.create_task(self._one(area, base))
                 self.pending.add(task)
                 task.add_done_callback(self.pending.discard)
@@ -99,10 +97,9 @@ class Clients:
                 text, status = await response.text(), response.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             text, status = f"{type(error).__name__}: {error}", 0
-        answer = Answer(area, base, begun, time.monotonic(), status, text if status not in SUCCESS else "")
+        answer = Answer(area, base, begun, time.monotonic(), status, text)
         self.record.answers.append(answer)
-        answer_text = text
-        return answer if answer.text else Answer(area, base, begun, answer.ended, status, answer_text)
+        return answer
 
     async def insist(
         self,
@@ -121,6 +118,7 @@ class Clients:
         while True:
             write.attempts += 1
             answer = await self.ask(area or write.area, base, method, path, headers, body)
+            write.unanswered += answer.status in (0, 502, 504)
             if answer.good:
                 write.acknowledged = answer.ended
                 try:

@@ -33,6 +33,8 @@ class Write:
     area: str
     name: str
     attempts: int = 0
+    # Attempts whose client was left without an answer: they may take effect at any later time, or never.
+    unanswered: int = 0
     acknowledged: float | None = None
     refused: str | None = None
     # What the area alone knows: the state that a user was given, the half minute of a password.

@@ -23,8 +23,9 @@ AFTERWARDS = 1.5
 class Rounds:
     """All rounds in one laboratory."""
 
-    def __init__(self, lab: Laboratory) -> None:
+    def __init__(self, lab: Laboratory, load: float) -> None:
         self.lab = lab
+        self.load = load
         self.memory = Memory()
         self.receiver = Receiver()
 
@@ -37,7 +38,8 @@ class Rounds:
         record = Record()
         self.receiver.record = record
         record.mark("begin")
-        clients, probe = Clients(record, self.lab.gatehouse.credentials, self.memory), Probe(record)
+        clients = Clients(record, self.lab.gatehouse.credentials, self.memory, self.load)
+        probe = Probe(record)
         await probe.start()
         await clients.start()
         watch = asyncio.create_task(self._watch(record))
