@@ -67,6 +67,8 @@ async def run(given: argparse.Namespace, places: Places) -> bool:
         with results.open("a") as file:
             file.write(json.dumps(line) + "\n")
         told = {"fault": asdict(fault), "missed": verdict.missed, **report.bins(record)}
+        if verdict.missed:
+            told["answers"] = report.evidence(record)
         (places.results / f"round-{number:04}.json").write_text(json.dumps(told))
         for missed in verdict.missed:
             say(f"  missed: {missed}")

@@ -70,7 +70,7 @@ async def drain(patience: float = 90) -> float | None:
 async def check(record: Record, memory: Memory) -> Findings:
     """Everything that was said in a round."""
     findings = Findings()
-    findings.unsettled = sum(not write.settled for write in record.writes)
+    findings.unsettled = sum(not write.settled and not write.given_up for write in record.writes)
     findings.acknowledged = sum(write.acknowledged is not None for write in record.writes)
     by_area: dict[str, list[Write]] = {}
     for write in record.writes:

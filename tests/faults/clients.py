@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import random
 import time
@@ -33,8 +34,12 @@ RATES = {
 PATIENCE = 30.0
 # How long it goes on asking. The answers that are kept for retries are kept for two minutes.
 INSISTENCE = 100.0
-# How many of one stream may be under way, so that an outage does not become a flood.
-UNDER_WAY = 8
+# How many of one stream may ask on and on, so that an outage does not become a flood. Those beyond them ask once, so
+# that the moment at which a stream is served again is seen even where all others hang; and there is an end to them too.
+INSISTING = 8
+UNDER_WAY = 60
+# Whether the request of this task is one of those that ask once.
+ASKS_ONCE: contextvars.ContextVar[bool] = contextvars.ContextVar("ASKS_ONCE", default=False)
 
 
 class Clients:
@@ -72,6 +77,7 @@ class Clients:
             await asyncio.sleep(max(0.0, begin + number * interval - time.monotonic()))
 
     async def _one(self, area: str, base: str) -> None:
+        ASKS_ONCE.set(self.under_way[area, base] >= INSISTING * self.load)
         self.under_way[area, base] += 1
         try:
             await areas.AREAS[area](self, base)
@@ -129,7 +135,8 @@ class Clients:
             if 400 <= answer.status < 500:
                 write.refused = f"{answer.status} {answer.text[:200]}"
                 return None
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or ASKS_ONCE.get():
+                write.given_up = ASKS_ONCE.get()
                 return None
             await asyncio.sleep(pause * (0.75 + self.random.random() / 2))
             pause = min(pause * 1.5, 1.5)

@@ -39,6 +39,8 @@ class Fault:
 
     def cut_off(self) -> set[str]:
         """The addresses where no success can be had while the fault lasts."""
+        if self.kind == "rolling-restart":
+            return set(SERVERS)
         return {self.target, "front"} if self.kind == "partition-server" else self.unreachable()
 
 

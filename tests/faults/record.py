@@ -35,6 +35,8 @@ class Write:
     attempts: int = 0
     # Attempts whose client was left without an answer: they may take effect at any later time, or never.
     unanswered: int = 0
+    # Its client asked once and went away.
+    given_up: bool = False
     acknowledged: float | None = None
     refused: str | None = None
     # What the area alone knows: the state that a user was given, the half minute of a password.

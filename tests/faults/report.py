@@ -27,6 +27,15 @@ def bins(record: Record) -> dict[str, Any]:
     }
 
 
+def evidence(record: Record) -> list[list[Any]]:
+    """Every answer of a round that missed a bar: area, address, begin, end, status, and the text of a bad one."""
+    zero = record.time_of("fault")
+    return [
+        [a.area, a.base, round(a.begun - zero, 3), round(a.ended - zero, 3), a.status, "" if a.good else a.text[:120]]
+        for a in sorted(record.answers, key=lambda a: a.ended)
+    ]
+
+
 def print_timeline(folder: Path, number: int | None) -> None:
     """One line for each half second of a round; by default of the last one."""
     files = sorted(folder.glob("round-*.json"))
