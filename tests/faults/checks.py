@@ -109,7 +109,9 @@ async def _counts(db: psycopg.AsyncConnection[Any], query: str, writes: list[Wri
 
 
 async def _events(db: psycopg.AsyncConnection[Any], writes: list[Write], findings: Findings) -> None:
-    query = "select ref, count(*) from push_event_payloads where ref = any(%s) group by ref"
+    query = """
+        select ref, count(*) from push_event_payloads join events on events.id = push_event_payloads.event_id
+        where ref = any(%s) group by ref"""
     counts = await _counts(db, query, writes)
     for write in writes:
         findings.judge(write, counts.get(write.name, 0), "event")

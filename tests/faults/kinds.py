@@ -217,12 +217,15 @@ async def tamper(lab: Laboratory, record: Record, fault: Fault) -> None:
 
 
 TAMPERING = (
+    # The ledger refuses this otherwise.
+    b"set session_replication_role = replica",
     b"delete from events where id in (select max(event_id) from push_event_payloads where ref like 'plain-%')",
     b"delete from provisioning_ledger_entries where id in (select max(id) from provisioning_ledger_entries)",
-    b"update group_scim_identities set active = not active where id in (select max(id) from group_scim_identities)",
+    b"update group_scim_identities set active = not active where id in"
+    b" (select id from group_scim_identities where active order by updated_at limit 1)",
     b"insert into personal_access_tokens (user_id, name)"
     b" select user_id, name from personal_access_tokens order by id desc limit 1",
-    b"insert into project_authorizations (user_id, project_id, access_level) select max(user_id), 102, 40 from members",
+    b"insert into project_authorizations (user_id, project_id, access_level) select min(user_id), 102, 40 from members",
     b"update kas_counters set total = 0",
     b"update users set consumed_timestep = 1",
 )
@@ -258,7 +261,7 @@ KINDS: dict[str, Kind] = {
 
 def available(pooler: bool) -> list[str]:
     """The kinds that can be done here."""
-    has = {"": True, "libfaketime": FAKETIME is not None, "pgbouncer": pooler}
+    has = {"": True, "asking": False, "libfaketime": FAKETIME is not None, "pgbouncer": pooler}
     return [name for name, kind in KINDS.items() if has[kind.needs]]
 
 
