@@ -41,7 +41,8 @@ PGBOUNCER = """\
 [pgbouncer]
 listen_addr = {address}
 listen_port = {pooler}
-auth_type = any
+auth_type = trust
+auth_file = {users}
 unix_socket_dir =
 pool_mode = {mode}
 default_pool_size = 80
@@ -83,12 +84,15 @@ class Cluster:
             extra = "max_prepared_statements = 200" if self.pooler_mode == "transaction" else ""
             extra += "\nignore_startup_parameters = extra_float_digits,options\nserver_login_retry = 1"
             extra += "\nquery_wait_timeout = 5"
+            users = self.places.state / "pgbouncer.users"
+            users.write_text('"postgres" ""\n')
             text = PGBOUNCER.format(
                 host=ADDRESSES["haproxy"],
                 port=DATABASE_PORT,
                 address=ADDRESSES["haproxy"],
                 pooler=POOLER_PORT,
                 mode=self.pooler_mode,
+                users=users,
                 extra=extra,
             )
             (self.places.state / "pgbouncer.ini").write_text(text)

@@ -39,7 +39,7 @@ class Rounds:
         self.receiver.record = record
         record.mark("begin")
         clients = Clients(record, self.lab.gatehouse.credentials, self.memory, self.load)
-        probe = Probe(record)
+        probe = Probe(record, self.lab.gatehouse.url)
         await probe.start()
         await clients.start()
         watch = asyncio.create_task(self._watch(record))

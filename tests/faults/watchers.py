@@ -50,8 +50,9 @@ class Receiver:
 class Probe:
     """Inserts a row again and again, each over a connection of its own: what the database itself can do."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, url: str) -> None:
         self.record = record
+        self.url = url
         self.task: asyncio.Task[None] | None = None
         self.beats: set[asyncio.Task[None]] = set()
 
@@ -86,7 +87,5 @@ class Probe:
         self.record.beats.append((begun, time.monotonic(), good))
 
     async def _insert(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            database_url(), autocommit=True, connect_timeout=2
-        ) as connection:
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True, connect_timeout=2) as connection:
             await connection.execute("insert into probe.beats (filler) values (repeat('x', 8000))")
