@@ -59,6 +59,7 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
         "gap": round(gaps[worst], 2),
         "gap_of": worst,
         "probe_gap": round(probe, 2),
+        "gaps": {name: round(gap, 1) for name, gap in gaps.items() if gap > probe + BEYOND_PROBE},
         "recovery": round(end - record.time_of("healed"), 2),
         "lost": len(findings.lost),
         "doubled": len(findings.doubled),

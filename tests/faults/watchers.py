@@ -12,7 +12,7 @@ from layout import ADDRESSES, HOOK_PORT, database_url
 from record import Delivery, Record
 
 # Seconds that the receiver takes for a slow hook when it comes for the first time.
-SLOW = 1.5
+SLOW = 3.0
 PROBE_INTERVAL = 0.2
 PROBE_PATIENCE = 3.0
 
