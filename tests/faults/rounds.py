@@ -15,7 +15,7 @@ from layout import BASES
 from record import Record
 from watchers import Probe, Receiver
 
-WARM = 2.5
+WARM = 1.5
 PATIENCE = 150.0
 AFTERWARDS = 1.5
 
