@@ -88,7 +88,7 @@ async def check(record: Record, memory: Memory) -> Findings:
     for write in by_area.get("report", []):
         if write.acknowledged is not None and write.name.startswith(("hook-", "slow-")):
             arrived = record.deliveries.get(write.name, [])
-            if not arrived:
+            if all(delivery.broken is not None for delivery in arrived):
                 findings.undelivered.append(f"hook {write.name}")
             if len({delivery.key for delivery in arrived}) > 1:
                 findings.doubled.append(f"hook {write.name}: two keys")
