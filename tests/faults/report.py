@@ -1,0 +1,101 @@
+"""What a person reads: the table of a run, and the time line of a round."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from record import Record
+
+BIN = 0.5
+
+
+def bins(record: Record) -> dict[str, Any]:
+    """A round in half seconds: who answered what, the probe's rows, and what happened."""
+    zero = record.time_of("fault")
+    cells: dict[int, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for answer in record.answers:
+        word = str(answer.status) if answer.status else "-"
+        cells[int((answer.ended - zero) // BIN)][answer.base][word] += 1
+    for _, ended, good in record.beats:
+        cells[int((ended - zero) // BIN)]["probe"]["ok" if good else "-"] += 1
+    return {
+        "bins": {str(at): {who: dict(said) for who, said in row.items()} for at, row in sorted(cells.items())},
+        "marks": [[round(at - zero, 2), what] for at, what in record.marks],
+    }
+
+
+def evidence(record: Record) -> list[list[Any]]:
+    """Every answer of a round that missed a bar: area, address, begin, end, status, and the text of a bad one."""
+    zero = record.time_of("fault")
+    return [
+        [a.area, a.base, round(a.begun - zero, 3), round(a.ended - zero, 3), a.status, "" if a.good else a.text[:120]]
+        for a in sorted(record.answers, key=lambda a: a.ended)
+    ]
+
+
+def print_timeline(folder: Path, number: int | None) -> None:
+    """One line for each half second of a round; by default of the last one."""
+    files = sorted(folder.glob("round-*.json"))
+    if number is not None:
+        files = [file for file in files if file.name == f"round-{number:04}.json"]
+    if not files:
+        raise SystemExit(f"no such round in {folder}")
+    told = json.loads(files[-1].read_text())
+    print(
+        "# "
+        + " ".join(f"{key}={told['fault'][key]}" for key in told["fault"])
+        + ": "
+        + ("; ".join(told["missed"]) or "all bars held")
+    )
+    print("# seconds since the fault; successes, and in brackets other statuses (- is no answer)")
+    columns = ("probe", "front", "gh1", "gh2")
+    print("seconds  " + "".join(f"{name:<22}" for name in columns) + "what happened")
+    marks = [(at, what) for at, what in told["marks"]]
+    places = [int(place) for place in told["bins"]]
+    for place in range(min(places), max(places) + 1):
+        row = told["bins"].get(str(place), {})
+        happened = "; ".join(what for at, what in marks if at // BIN == place)
+        print(f"{place * BIN:7.1f}  " + "".join(f"{_cell(row.get(name, {})):<22}" for name in columns) + happened)
+
+
+def _cell(said: dict[str, int]) -> str:
+    good = sum(said.get(word, 0) for word in ("200", "201", "204", "ok"))
+    bad = " ".join(f"{count}x{word}" for word, count in sorted(said.items()) if word not in ("200", "201", "204", "ok"))
+    return f"{good or '.'}" + (f" ({bad})" if bad else "")
+
+
+def print_table(lines: list[dict[str, Any]]) -> bool:
+    """A row for each fault, and the sums; whether all bars held."""
+    print("  no  fault                                gap   probe  slowest  hook  lost  doubled  acknowledged  missed")
+    for line in lines:
+        what = " ".join(str(part) for part in (line["kind"], line["target"], line["how"], line["seconds"]) if part)
+        hook = "-" if line["hook_again"] is None else f"{line['hook_again']:.1f}"
+        gaps = f"{line['gap']:>5.1f}  {line['probe_gap']:>5.1f}  {line['slowest']:>7.1f}  {hook:>4}"
+        sums = f"{line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}"
+        print(f"{line['number']:>4}  {what[:36]:<36} {gaps}  {sums}  {_shortly(line['missed'])}")
+    total: Counter[str] = Counter()
+    for line in lines:
+        for what in ("lost", "doubled", "refused_present", "underived", "undelivered", "acknowledged"):
+            total[what] += line[what]
+        total["answers"] += sum(sum(counts.values()) for counts in line["statuses"].values())
+    held = sum(not line["missed"] for line in lines)
+    print(
+        f"\n{len(lines)} faults, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
+        f"{total['lost']} lost, {total['doubled']} doubled, {total['refused_present']} refused and present, "
+        f"{total['underived']} derived rows wrong, {total['undelivered']} hooks undelivered. "
+        f"All bars held in {held} of {len(lines)}."
+    )
+    return held == len(lines)
+
+
+def _shortly(missed: list[str]) -> str:
+    more = f"; and {len(missed) - 3} more" if len(missed) > 3 else ""
+    return "; ".join(text[:90] for text in missed[:3]) + more or "-"
+
+
+def load(results: Path) -> list[dict[str, Any]]:
+    """The lines of a run."""
+    return [json.loads(line) for line in results.read_text().splitlines() if line]
