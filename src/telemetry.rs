@@ -69,6 +69,10 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "Different users, agents and projects that kas has counted in this ISO week or month"
     );
     metrics::describe_gauge!("gatehouse_pool_connections", "Database connections of the pool, open and idle");
+    metrics::describe_counter!(
+        "gatehouse_pool_failures_total",
+        "Waits for a connection that ended without one, by pool; all: the database could not be reached"
+    );
     metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
     metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");

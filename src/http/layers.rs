@@ -85,8 +85,10 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
         route = tracing::field::Empty
     );
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = TraceOrigin { parent: header("traceparent"), state: header("tracestate") };
-    let trace = TraceSpan::request(label(&method), origin);
+    let trace = TraceSpan::request(label(&method), || TraceOrigin {
+        parent: header("traceparent"),
+        state: header("tracestate"),
+    });
     if let Some(route) = &route {
         span.record("route", route);
     }

@@ -69,8 +69,8 @@ pub struct TraceSpan(Option<Context>);
 impl TraceSpan {
     /// A request that arrived.
     #[must_use]
-    pub fn request(method: &'static str, origin: TraceOrigin<'_>) -> Self {
-        Self::start(|| (SpanBuilder::from_name(method).with_kind(SpanKind::Server), origin.context()))
+    pub fn request<'a>(method: &'static str, origin: impl FnOnce() -> TraceOrigin<'a>) -> Self {
+        Self::start(|| (SpanBuilder::from_name(method).with_kind(SpanKind::Server), origin().context()))
     }
 
     /// An attempt of a job, below what made the job.
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_collector_there_is_nothing() {
-        let span = TraceSpan::request("GET", TraceOrigin::default());
+        let span = TraceSpan::request("GET", || unreachable!("nobody is told"));
         span.set("never", || -> String { unreachable!("nobody is told") });
         span.around(async { assert_eq!(headers().count(), 0) }).await;
         assert_eq!(parent(), None);

@@ -3,6 +3,7 @@
 
 mod app;
 mod binary;
+pub mod collector;
 pub mod crash;
 pub mod customers_dot;
 pub mod git;
