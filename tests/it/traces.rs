@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::collector::TestCollector;
+use crate::support::collector::{TakenSpan, TestCollector};
 use crate::support::pushes::{NEW, OLD, report};
 use crate::support::receiver::Receiver;
 use crate::support::{Installation, Served, TestGitaly};
@@ -151,7 +151,7 @@ async fn the_settings_say_which_traces_are_taken(pool: PgPool) {
     assert_eq!(asks(&served, "POST", "/allowed", &traceparent("01"), &fetch()), 200);
     stops(&mut served);
     let requests: Vec<_> = collector.spans().into_iter().filter(|taken| taken.span.name.contains("allowed")).collect();
-    assert_eq!(requests.iter().map(|taken| taken.parent()).collect::<Vec<_>>(), [CALLER]);
+    assert_eq!(requests.iter().map(TakenSpan::parent).collect::<Vec<_>>(), [CALLER]);
 }
 
 #[sqlx::test]
