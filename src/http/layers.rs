@@ -141,14 +141,15 @@ fn describe(trace: &TraceSpan, method: &Method, route: &str, status: StatusCode,
     }
 }
 
-/// The area that answers a route.
+/// The area that answers a route, as the document of the API calls it.
 fn area(route: &str) -> &'static str {
     let within = |mount: &str| route.contains(mount);
     match route {
         "none" => "none",
         _ if within("/api/scim/") => "scim",
-        _ if within("/internal/kubernetes/") => "kubernetes",
-        _ if within("/internal/gitlab_subscriptions/") => "provisioning",
+        _ if within("/internal/kubernetes/") || within("/internal/agents/") => "kubernetes",
+        _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",
+        _ if within("/internal/upcoming_reconciliations") => "provisioning",
         _ if within("/api/v4/internal/") => "shell",
         _ if within("/personal_access_tokens/") => "personal_access_tokens",
         _ => "provisioning",
@@ -185,4 +186,26 @@ fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
     ApiError::Internal(format!("panic: {text}").into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::area;
+
+    #[test]
+    fn a_route_is_of_the_area_that_the_document_of_the_api_has_it_in() {
+        let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+        let mut seen = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let tags = methods.as_object().unwrap().values().filter_map(|method| method["tags"][0].as_str());
+            for tag in tags.filter(|tag| *tag != "monitoring") {
+                assert_eq!((area(path), area(&format!("/gitlab{path}"))), (tag, tag), "{path}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 80, "{seen}");
+        assert_eq!(area("none"), "none");
+    }
 }

@@ -62,6 +62,20 @@ fn every_metric_is_described_and_the_page_lists_those_alone() {
     }
 }
 
+/// Metrics and spans call Gitaly's methods as Gitaly does.
+#[test]
+fn calls_of_gitaly_have_the_names_of_its_methods() {
+    let proto = read("src/gitaly/proto/gitaly.proto");
+    let methods: BTreeSet<&str> =
+        Regex::new(r"\brpc (\w+)\(").unwrap().captures_iter(&proto).map(|found| found.extract::<1>().1[0]).collect();
+    let call = Regex::new(r#"GitalyCall::(?:new|of_storage)\([^"]*"(\w+)""#).unwrap();
+    let mut named = BTreeSet::new();
+    for (_, text) in sources("src/gitaly") {
+        named.extend(call.captures_iter(&text).map(|found| found[1].to_owned()));
+    }
+    assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), methods);
+}
+
 /// The queries of alerts and of the dashboard.
 fn queries() -> Vec<(String, String)> {
     let alerts = document::read(&read(ALERTS)).unwrap();
