@@ -174,6 +174,26 @@ install_rust() {
   export RUSTUP_TOOLCHAIN=$wanted
 }
 
+# Puts promtool, which checks alerts, into the PATH where it can be had. Debian's package would start a service: it is
+# unpacked and not installed.
+install_promtool() {
+  local folder=$home/prometheus
+  if have promtool; then return; fi
+  if [[ ! -x $folder/usr/bin/promtool ]]; then
+    if have apt-get; then
+      say "unpacking promtool"
+      mkdir -p "$folder"
+      (
+        cd "$folder"
+        apt-get -qq download prometheus 2>/dev/null || { apt_get update && apt-get -qq download prometheus; }
+        dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+      ) || say "promtool cannot be had: the alerts are not checked"
+    elif have brew; then brew_install prometheus
+    fi
+  fi
+  PATH=$folder/usr/bin:$PATH
+}
+
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------------
 
 # The folder of the newest PostgreSQL server that is installed.

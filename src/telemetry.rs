@@ -1,4 +1,7 @@
-//! Logs and metrics: set up once, at start.
+//! Logs, metrics and traces: set up once, at start.
+
+mod collector;
+pub mod trace;
 
 use std::time::Duration;
 
@@ -6,6 +9,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
+pub use self::collector::TraceSender;
 use crate::config::{LogFormat, LogSettings};
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to a push that took long to decide.
@@ -74,5 +78,17 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gatehouse_replica_lag_seconds",
         "How far a replica was behind when it was asked last: 0 where it had caught up"
     );
+    metrics::describe_counter!(
+        "gatehouse_pool_failures_total",
+        "Waits for a connection that ended without one, by pool; all: the database could not be reached"
+    );
+    metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
+    metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
+    metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");
+    metrics::describe_counter!("gatehouse_spans_total", "Spans of traces, by what became of them");
+    metrics::describe_gauge!("gatehouse_secret_expiry_days", "Days until the first secret of this kind expires");
+    metrics::describe_gauge!("gatehouse_build_info", "1, with the version and the commit of this binary");
+    let build = [("version", env!("CARGO_PKG_VERSION")), ("revision", env!("GATEHOUSE_REVISION"))];
+    metrics::gauge!("gatehouse_build_info", &build).set(1.0);
     Ok(handle)
 }

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::store::db::RetryPauses;
 use crate::store::fault::{self, StatementFault};
 use crate::store::{Connection, Db, Error, Result};
+use crate::telemetry::trace::{TraceMark, TraceSpan};
 
 /// Requests in one statement at most: past this, a statement grows longer than waiting for a second one.
 const BATCH: usize = 64;
@@ -48,7 +49,8 @@ pub struct Batcher<B: BatchedQuery> {
     patience: Duration,
 }
 
-type WaitingRequest<B> = (<B as BatchedQuery>::Request, oneshot::Sender<Result<<B as BatchedQuery>::Response>>);
+type BatchedAnswer<B> = oneshot::Sender<Result<<B as BatchedQuery>::Response>>;
+type WaitingRequest<B> = (<B as BatchedQuery>::Request, (BatchedAnswer<B>, TraceMark));
 
 impl<B: BatchedQuery> Clone for Batcher<B> {
     fn clone(&self) -> Self {
@@ -85,7 +87,8 @@ impl<B: BatchedQuery> Batcher<B> {
     pub async fn load_within(&self, request: B::Request, patience: Duration) -> Result<B::Response> {
         let unavailable = || Error::Unavailable(sqlx::Error::PoolTimedOut);
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send((request, answer)).map_err(|_| unavailable())?;
+        let trace = TraceSpan::call(|| format!("wait for {}", B::NAME).into());
+        self.queue.try_send((request, (answer, trace.mark()))).map_err(|_| unavailable())?;
         match timeout(patience, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(unavailable()),
@@ -116,14 +119,20 @@ impl<B: BatchedQuery> BatchWorker<B> {
                 return;
             }
             // Whoever has given up by now needs no answer.
-            batch.retain(|(_, answer)| !answer.is_closed());
+            batch.retain(|(_, (answer, _))| !answer.is_closed());
             let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let (answers, marks): (Vec<_>, Vec<TraceMark>) = answers.into_iter().unzip();
             if requests.is_empty() {
                 continue;
             }
-            let started = Instant::now();
+            let (trace, started) = (TraceSpan::shared(B::NAME, marks.iter()), Instant::now());
             let loaded = self.load(&mut kept, &requests, || answers.iter().any(|answer| !answer.is_closed())).await;
             metrics::histogram!("gatehouse_batch_seconds", "batch" => B::NAME).record(started.elapsed());
+            trace.set("gatehouse.batch_size", || i64::try_from(requests.len()).unwrap_or(i64::MAX));
+            if loaded.is_err() {
+                trace.fail(|| "failed".to_owned());
+            }
+            drop(trace);
             #[expect(clippy::cast_precision_loss, reason = "a batch holds few requests")]
             metrics::histogram!("gatehouse_batch_size", "batch" => B::NAME).record(requests.len() as f64);
             match loaded {

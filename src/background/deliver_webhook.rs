@@ -14,6 +14,7 @@ use crate::domain::web_hook::HookReadiness;
 use crate::services::record_delivery;
 use crate::store::jobs;
 use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer};
+use crate::telemetry::trace::TraceSpan;
 
 /// The job of one delivery.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), JobFailure> {
         }
         HookReadiness::Disabled => return Err(JobFailure::lasting(disabled(&delivery))),
     }
-    let posted = state.outbound.post(&id.to_string(), &delivery, &state.settings).await;
+    let posted = post(state, id, &delivery).await;
     let verdict = judge(&posted);
     let answer = posted.unwrap_or_else(|unsent| ReceiverAnswer {
         status: None,
@@ -55,6 +56,32 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), JobFailure> {
     let taken = verdict.is_ok();
     record_delivery::record(&state.pool, id, &delivery, &answer, taken, state.clock.now()).await?;
     verdict
+}
+
+/// Posts it, traced and counted.
+async fn post(state: &JobState, id: Uuid, delivery: &HookDelivery) -> Result<ReceiverAnswer, UnsentReason> {
+    let (trace, id) = (TraceSpan::call(|| "POST".into()), id.to_string());
+    let posted = trace.around(state.outbound.post(&id, delivery, &state.settings)).await;
+    let outcome = match &posted {
+        Ok(ReceiverAnswer { status: Some(200..=299), .. }) => "taken",
+        Ok(ReceiverAnswer { status: Some(300..=399), .. }) => "redirected",
+        Ok(ReceiverAnswer { status: Some(400..=499), .. }) => "refused",
+        Ok(_) => "failed",
+        Err(UnsentReason::Refused(_)) => "forbidden",
+        Err(UnsentReason::Unreachable(_)) => "unreachable",
+    };
+    metrics::counter!("gatehouse_webhooks_total", "outcome" => outcome).increment(1);
+    // Neither the URL nor its host: they may hold a secret.
+    trace.set("http.request.method", || "POST");
+    trace.set("gatehouse.web_hook", || delivery.hook.0);
+    trace.set("gatehouse.outcome", || outcome);
+    if let Ok(ReceiverAnswer { status: Some(status), .. }) = &posted {
+        trace.set("http.response.status_code", || i64::from(*status));
+    }
+    if outcome != "taken" {
+        trace.fail(|| outcome.to_owned());
+    }
+    posted
 }
 
 /// Taken, to be tried again, or never to be taken.

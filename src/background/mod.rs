@@ -1,7 +1,7 @@
 //! What happens after an answer was given: one durable job a file, on a queue in PostgreSQL that all servers share.
 //!
-//! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them and
-//! holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
+//! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them, and the
+//! trace that it goes on with, and holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
 //! database it does in one transaction that finds out whether it was done before. What waits for somebody else's server
 //! has a worker of its own, and each such server no more than its share of it.
 
@@ -47,6 +47,7 @@ use crate::services::hook_payload::InstallationUrls;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::store::db::RetryPauses;
 use crate::store::{self, Db, jobs};
+use crate::telemetry::trace::TraceSpan;
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
@@ -349,8 +350,8 @@ where
     F: Future<Output = Result<(), JobFailure>>,
 {
     let state: JobState = context.get_ext().cloned().ok_or_else(|| JobFailure::passing("this server has no jobs"))?;
-    let started = Instant::now();
-    let ended = run(state.clone()).await;
+    let (trace, started) = (TraceSpan::job(J::IDENTIFIER, jobs::origin(context.job().payload())), Instant::now());
+    let ended = trace.around(run(state.clone())).await;
     let (fate, outcome) = match &ended {
         Ok(()) => (None, "done"),
         Err(JobFailure { fate: JobFate::Again, .. }) => (Some(JobFate::Again), "failed"),
@@ -359,6 +360,12 @@ where
     };
     metrics::counter!("gatehouse_jobs_total", "job" => J::IDENTIFIER, "outcome" => outcome).increment(1);
     metrics::histogram!("gatehouse_job_seconds", "job" => J::IDENTIFIER).record(started.elapsed());
+    trace.set("gatehouse.job", || *context.job().id());
+    trace.set("gatehouse.attempt", || i64::from(*context.job().attempts()));
+    trace.set("gatehouse.outcome", || outcome);
+    if matches!(fate, Some(JobFate::Again | JobFate::Never)) {
+        trace.fail(|| outcome.to_owned());
+    }
     match fate {
         Some(JobFate::Never) => jobs::update_last_attempt(&state.pool, *context.job().id()).await?,
         Some(JobFate::Later) => jobs::uncount_attempt(&state.pool, *context.job().id()).await?,
@@ -372,6 +379,7 @@ fn describe_metrics() {
     metrics::describe_histogram!("gatehouse_job_seconds", "Seconds of an attempt of a job, by kind");
     metrics::describe_gauge!("gatehouse_jobs", "Jobs of the queue: ready, retrying, running, dead");
     metrics::describe_gauge!("gatehouse_jobs_oldest_seconds", "Age of the oldest job that could run now");
+    metrics::describe_counter!("gatehouse_webhooks_total", "Attempts to deliver to a web hook, by outcome");
 }
 
 #[cfg(test)]

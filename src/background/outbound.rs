@@ -12,6 +12,7 @@ use tokio::net::lookup_host;
 use super::JobSettings;
 use crate::domain::egress::EgressPolicy;
 use crate::store::web_hooks::{HookDelivery, ReceiverAnswer};
+use crate::telemetry::trace;
 
 /// Bytes of an answer that are kept; GitLab keeps as many.
 const ANSWER_BYTES: usize = 8 * 1024;
@@ -70,6 +71,9 @@ impl OutboundClient {
             .header("x-gitlab-event-uuid", delivery.event.to_string())
             .header("x-gitlab-instance", &settings.urls.url)
             .body(delivery.body.clone());
+        for (name, value) in trace::headers() {
+            request = request.header(name, value);
+        }
         if let Some(token) = delivery.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty())
         {
             let mut value = reqwest::header::HeaderValue::from_str(token)

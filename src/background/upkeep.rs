@@ -1,5 +1,4 @@
-//! What has to be done from time to time: the queue's figures for the operator, and the end of rows that have had their
-//! day.
+//! What has to be done from time to time: the end of rows that have had their day.
 
 use std::time::Duration;
 
@@ -13,38 +12,32 @@ use crate::store::{
     self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
 };
 
-/// The pause between two looks at the queue.
-const LOOK: Duration = Duration::from_secs(10);
-/// Looks between two sweeps.
-const SWEEP: u32 = 6;
-/// Looks between two rounds of forgetting receivers, which shuts the queue for a moment.
-const TIDY: u32 = 360;
+/// The pause between two sweeps.
+const PAUSE: Duration = Duration::from_mins(1);
+/// Sweeps between two rounds of forgetting receivers, which shuts the queue for a moment.
+const TIDY: u32 = 60;
 
-/// Looks and sweeps until `stop` says true. Every server does; that they do the same work does no harm.
+/// Sweeps until `stop` says true. Every server does; that they do the same work does no harm.
 pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for round in 0_u32.. {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        let looked = async {
-            look(&state).await?;
+        let swept = async {
             if round % TIDY == TIDY - 1 {
                 jobs::tidy_receivers(&state.pool).await?;
-            }
-            if round % SWEEP > 0 {
-                return Ok(());
             }
             sweep(&state).await?;
             make_all_missing(&state.pool, state.repositories.gitaly(), &state.clock).await
         };
-        let looked = tokio::select! {
-            looked = looked => looked,
+        let swept = tokio::select! {
+            swept = swept => swept,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        match looked {
+        match swept {
             // The database's own troubles are in the log already.
             Err(error) if error.is_about_the_database() => {
                 tracing::debug!(%error, "the upkeep of the job queue is put off");
@@ -53,18 +46,6 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             Ok(()) => {}
         }
     }
-}
-
-async fn look(state: &JobState) -> store::Result<()> {
-    let facts = jobs::find_queue_facts(&state.pool).await?;
-    for (name, count) in
-        [("ready", facts.ready), ("retrying", facts.retrying), ("running", facts.running), ("dead", facts.dead)]
-    {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        metrics::gauge!("gatehouse_jobs", "state" => name).set(f64::from(count));
-    }
-    metrics::gauge!("gatehouse_jobs_oldest_seconds").set(facts.oldest_seconds);
-    Ok(())
 }
 
 async fn sweep(state: &JobState) -> store::Result<()> {

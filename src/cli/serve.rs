@@ -18,13 +18,14 @@ use crate::crypto::secrets::Secrets;
 use crate::http::monitoring::{self, MonitoringState};
 use crate::server::{self, InheritedListeners, Listener};
 use crate::store::{self, DbBudgets};
-use crate::telemetry;
+use crate::telemetry::{self, TraceSender};
 
 /// Serves until the process is asked to stop, and a moment longer for what is under way. Listeners that the service
 /// manager handed over stand in for those of the settings.
 pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyhow::Result<()> {
     telemetry::log(&settings.gatehouse.log)?;
     let metrics = telemetry::metrics()?;
+    let traces = TraceSender::start(&settings.gatehouse.tracing)?;
     let secrets = Secrets::load_or_create(&settings)?;
     let budgets = DbBudgets::new(&settings)?;
     let db = &budgets.upkeep;
@@ -110,6 +111,9 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         ended?;
     } else {
         tracing::warn!("something was still under way when the drain time-out ended, and is given up");
+    }
+    if let Some(traces) = traces {
+        traces.end().await;
     }
     if let Some(watchdog) = watchdog {
         watchdog.abort();

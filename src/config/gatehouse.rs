@@ -14,6 +14,7 @@ use super::kas::KasSettings;
 use super::limits::RequestLimits;
 use super::log::LogSettings;
 use super::scim::ScimSettings;
+use super::tracing::TracingSettings;
 
 /// `gatehouse:`, what GitLab has no key for.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -68,6 +69,8 @@ pub struct GatehouseSettings {
     pub scim: ScimSettings,
     /// The log.
     pub log: LogSettings,
+    /// Traces of requests, for a collector of OpenTelemetry.
+    pub tracing: TracingSettings,
 }
 
 impl Default for GatehouseSettings {
@@ -96,6 +99,7 @@ impl Default for GatehouseSettings {
             ],
             scim: ScimSettings::default(),
             log: LogSettings::default(),
+            tracing: TracingSettings::default(),
         }
     }
 }

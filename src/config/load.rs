@@ -123,7 +123,7 @@ fn typed(text: &str, leaf: &Value) -> Value {
         return Value::Null;
     }
     let parsed = || serde_json::from_str::<Value>(text).ok();
-    let taken = if is("boolean") || is("integer") || is("array") { parsed() } else { None };
+    let taken = if is("boolean") || is("integer") || is("number") || is("array") { parsed() } else { None };
     taken.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 

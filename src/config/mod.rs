@@ -13,6 +13,7 @@ pub mod log;
 pub mod scim;
 #[cfg(test)]
 mod tests;
+pub mod tracing;
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -31,6 +32,7 @@ pub use self::kas::KasSettings;
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
 pub use self::scim::ScimSettings;
+pub use self::tracing::TracingSettings;
 
 /// Everything that the file and the environment say, checked.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -54,6 +54,7 @@ fn every_key_can_be_overridden_by_the_environment() {
         ("GATEHOUSE__LISTEN", ""),
         ("GATEHOUSE__SOCKET", "/tmp/gatehouse.socket"),
         ("GATEHOUSE__GIT_CONFIG_OPTIONS", "[]"),
+        ("GATEHOUSE__TRACING__SAMPLE_RATIO", "0.25"),
         ("DATABASE_URL", "postgres://db/x"),
         ("SOMEBODY__ELSE", "1"),
     ];
@@ -61,6 +62,7 @@ fn every_key_can_be_overridden_by_the_environment() {
     assert_eq!(settings.gitlab.url(), "http://localhost:3001/gitlab");
     assert_eq!(settings.gatehouse.listen, None);
     assert!(settings.gatehouse.git_config_options.is_empty());
+    assert_eq!(format!("{:?}", settings.gatehouse.tracing.sample_ratio), "0.25");
     assert!(!format!("{settings:?}").contains("12345"), "a token was printed");
 }
 

@@ -22,16 +22,17 @@ impl RepositoryClient {
         if new_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let call = GitalyCall::new(self, MEDIUM)?;
         // Gitaly takes zero for no limit at all.
         let limit = limit.max(1);
         let bounds = CallBounds::items(limit.into());
         let found = if self.is_quarantined() {
+            let call = GitalyCall::new(self, "ListAllLFSPointers", MEDIUM)?;
             let repository = Some(self.new_objects_alone());
             let message = proto::ListAllLfsPointersRequest { repository, limit: limit.into() };
             let ask = |request| async move { self.blobs().list_all_lfs_pointers(request).await };
             call.collect(message, ask, bounds, |page| page.lfs_pointers).await?
         } else {
+            let call = GitalyCall::new(self, "ListLFSPointers", MEDIUM)?;
             let message = proto::ListLfsPointersRequest {
                 repository: Some(self.message()),
                 revisions: reached_by_nothing_but(new_ids),
@@ -62,7 +63,7 @@ impl RepositoryClient {
     }
 
     async fn list_blobs(&self, new_ids: &[&str], at_least: u64, limit: usize) -> GitalyResult<Vec<NewBlob>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListBlobs", MEDIUM)?;
         let message = proto::ListBlobsRequest {
             repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
@@ -82,7 +83,7 @@ impl RepositoryClient {
     }
 
     async fn list_all_blobs(&self, at_least: u64, limit: usize) -> GitalyResult<Vec<NewBlob>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListAllBlobs", MEDIUM)?;
         let repository = Some(self.new_objects_alone());
         let message = proto::ListAllBlobsRequest { repository, limit: 0, bytes_limit: 0 };
         let ask = |request| async move { self.blobs().list_all_blobs(request).await };

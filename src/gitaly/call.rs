@@ -14,6 +14,7 @@ use super::proto::ref_service_client::RefServiceClient;
 use super::proto::repository_service_client::RepositoryServiceClient;
 use super::{GitalyError, GitalyResult, GitalyStorage, RepositoryClient, token};
 use crate::clock::Clock;
+use crate::telemetry::trace::{self, TraceSpan};
 
 /// For questions that Gitaly answers from what it has at hand.
 pub const FAST: Duration = Duration::from_secs(10);
@@ -28,18 +29,19 @@ pub struct GitalyCall<'a> {
     storage: &'a GitalyStorage,
     clock: &'a Clock,
     metadata: &'a MetadataMap,
+    method: &'static str,
     deadline: Instant,
 }
 
 impl<'a> GitalyCall<'a> {
-    /// A call that may take so long, as long as the request's own time lasts.
-    pub fn new(repository: &'a RepositoryClient, at_most: Duration) -> GitalyResult<Self> {
+    /// A call of this method that may take so long, as long as the request's own time lasts.
+    pub fn new(repository: &'a RepositoryClient, method: &'static str, at_most: Duration) -> GitalyResult<Self> {
         let now = Instant::now();
         if repository.deadline <= now {
             return Err(GitalyError::Deadline);
         }
         let RepositoryClient { storage, clock, metadata, .. } = repository;
-        Ok(Self { storage, clock, metadata, deadline: repository.deadline.min(now + at_most) })
+        Ok(Self { storage, clock, metadata, method, deadline: repository.deadline.min(now + at_most) })
     }
 
     /// A call to whoever serves a storage, about none of its repositories.
@@ -47,9 +49,10 @@ impl<'a> GitalyCall<'a> {
         storage: &'a GitalyStorage,
         clock: &'a Clock,
         metadata: &'a MetadataMap,
+        method: &'static str,
         at_most: Duration,
     ) -> Self {
-        Self { storage, clock, metadata, deadline: Instant::now() + at_most }
+        Self { storage, clock, metadata, method, deadline: Instant::now() + at_most }
     }
 
     /// The one message that answers.
@@ -86,6 +89,11 @@ impl<'a> GitalyCall<'a> {
     fn request<Q>(&self, question: Q) -> Request<Q> {
         let mut request = Request::new(question);
         *request.metadata_mut() = self.metadata.clone();
+        for (name, value) in trace::headers() {
+            if let Ok(value) = value.parse() {
+                request.metadata_mut().insert(name, value);
+            }
+        }
         // Gitaly stops working on what nobody waits for any more.
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
         if let Some(secret) = &self.storage.token {
@@ -98,6 +106,24 @@ impl<'a> GitalyCall<'a> {
     }
 
     async fn in_time<T, F: Future<Output = GitalyResult<T>>>(&self, attempt: impl Fn() -> F) -> GitalyResult<T> {
+        let (trace, started) = (TraceSpan::call(|| format!("Gitaly {}", self.method).into()), Instant::now());
+        let outcome = trace.around(self.with_a_second_attempt(attempt)).await;
+        let word = outcome.as_ref().map_or_else(GitalyError::word, |_| "answered");
+        let labels = [("method", self.method), ("outcome", word)];
+        metrics::histogram!("gatehouse_gitaly_seconds", &labels).record(started.elapsed());
+        trace.set("rpc.system", || "grpc");
+        trace.set("rpc.method", || self.method);
+        trace.set("gatehouse.outcome", || word);
+        if let Err(error) = &outcome {
+            trace.fail(|| error.word().to_owned());
+        }
+        outcome
+    }
+
+    async fn with_a_second_attempt<T, F: Future<Output = GitalyResult<T>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> GitalyResult<T> {
         let outcome = async {
             match attempt().await {
                 // A connection that Gitaly closed when it restarted breaks under the first call that it is given. Every

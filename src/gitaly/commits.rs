@@ -105,7 +105,7 @@ impl RepositoryClient {
     /// Whether `ancestor` is `child`, or can be reached from it. A push from the one to the other is forced where not.
     /// Gitaly says no where one of them does not exist.
     pub async fn is_ancestor(&self, ancestor: &str, child: &str) -> GitalyResult<bool> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "CommitIsAncestor", FAST)?;
         let message = proto::CommitIsAncestorRequest {
             repository: Some(self.message()),
             ancestor_id: ancestor.to_owned(),
@@ -135,7 +135,7 @@ impl RepositoryClient {
 
     /// How many commits `new` reaches and `old` does not; all that it reaches, where there is no `old`.
     pub async fn count_commits(&self, old: Option<&str>, new: &str) -> GitalyResult<u64> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "CountCommits", MEDIUM)?;
         let revision = old.map_or_else(|| new.to_owned(), |old| format!("{old}..{new}"));
         let message = proto::CountCommitsRequest { repository: Some(self.message()), revision: revision.into() };
         let answer = call.wait(message, |request| async move { self.commits().count_commits(request).await }).await?;
@@ -144,7 +144,7 @@ impl RepositoryClient {
 
     /// The newest of the commits that `new` reaches and `old` does not, newest first and `limit` of them at most.
     pub async fn newest_commits(&self, old: Option<&str>, new: &str, limit: u16) -> GitalyResult<Vec<GitalyCommit>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListCommits", MEDIUM)?;
         let revisions = [new.to_owned()].into_iter().chain(old.map(|old| format!("^{old}")));
         let message = proto::ListCommitsRequest {
             repository: Some(self.message()),
@@ -184,7 +184,7 @@ impl RepositoryClient {
     }
 
     async fn find_changed_paths(&self, requests: Vec<PathsOf>, limit: usize) -> GitalyResult<Vec<ChangedPath>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "FindChangedPaths", MEDIUM)?;
         let message = proto::FindChangedPathsRequest {
             repository: Some(self.message()),
             requests,
@@ -200,7 +200,7 @@ impl RepositoryClient {
         if ids.is_empty() {
             return Ok(HashSet::new());
         }
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "CheckObjectsExist", MEDIUM)?;
         let limit = ids.len();
         let mut repository = Some(self.old_objects_alone());
         let messages: Vec<_> = ids
@@ -215,7 +215,7 @@ impl RepositoryClient {
     }
 
     async fn list_commits(&self, new_ids: &[&str], limit: usize) -> GitalyResult<Vec<GitalyCommit>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListCommits", MEDIUM)?;
         let message = proto::ListCommitsRequest {
             repository: Some(self.message()),
             revisions: reached_by_nothing_but(new_ids),
@@ -227,7 +227,7 @@ impl RepositoryClient {
     }
 
     async fn list_all_commits(&self, limit: usize) -> GitalyResult<Vec<GitalyCommit>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListAllCommits", MEDIUM)?;
         let message = proto::ListAllCommitsRequest {
             repository: Some(self.new_objects_alone()),
             pagination_params: Some(one_more_than(limit)),

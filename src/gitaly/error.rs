@@ -50,6 +50,22 @@ pub enum GitalyError {
     Failed(#[source] Status),
 }
 
+impl GitalyError {
+    /// What metrics call it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownStorage(_) => "unknown_storage",
+            Self::Unavailable(_) => "unavailable",
+            Self::Deadline => "deadline",
+            Self::Exhausted { .. } => "exhausted",
+            Self::NotFound(_) => "not_found",
+            Self::TooMany { .. } | Self::TooLarge { .. } => "too_large",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 impl From<Status> for GitalyError {
     fn from(status: Status) -> Self {
         match status.code() {

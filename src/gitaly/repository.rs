@@ -79,7 +79,7 @@ impl RepositoryClient {
 
     /// Whether the storage has it.
     pub async fn exists(&self) -> GitalyResult<bool> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "RepositoryExists", FAST)?;
         let message = proto::RepositoryExistsRequest { repository: Some(self.message()) };
         Ok(call
             .wait(message, |request| async move { self.repositories().repository_exists(request).await })
@@ -93,7 +93,7 @@ impl RepositoryClient {
     /// # Errors
     /// Where Gitaly gives no answer, or cannot make it.
     pub async fn create(&self, default_branch: &str) -> GitalyResult<bool> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "CreateRepository", MEDIUM)?;
         let default_branch = default_branch.into();
         let message = proto::CreateRepositoryRequest { repository: Some(self.message()), default_branch };
         match call.wait(message, |request| async move { self.repositories().create_repository(request).await }).await {
@@ -105,7 +105,7 @@ impl RepositoryClient {
 
     /// Whether it has a branch. A repository without one is empty to the rules, whatever tags it has.
     pub async fn has_branches(&self) -> GitalyResult<bool> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "HasLocalBranches", FAST)?;
         let message = proto::HasLocalBranchesRequest { repository: Some(self.message()) };
         Ok(call
             .wait(message, |request| async move { self.repositories().has_local_branches(request).await })
@@ -115,7 +115,7 @@ impl RepositoryClient {
 
     /// The size of its object directory in KiB: within a quarantine, that of the push.
     pub async fn object_directory_size(&self) -> GitalyResult<u64> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "GetObjectDirectorySize", MEDIUM)?;
         let message = proto::GetObjectDirectorySizeRequest { repository: Some(self.message()) };
         let answer = call
             .wait(message, |request| async move { self.repositories().get_object_directory_size(request).await })
@@ -126,7 +126,7 @@ impl RepositoryClient {
     /// The bytes of its objects, without those that nothing reaches and that housekeeping is going to remove. A push
     /// that waits in a quarantine does not count.
     pub async fn objects_size(&self) -> GitalyResult<u64> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "RepositoryInfo", MEDIUM)?;
         let message = proto::RepositoryInfoRequest { repository: Some(self.old_objects_alone()) };
         let answer =
             call.wait(message, |request| async move { self.repositories().repository_info(request).await }).await?;
@@ -159,7 +159,7 @@ impl RepositoryClient {
     /// # Errors
     /// Where Gitaly gives no answer, or does not take the name.
     pub async fn write_head(&self, branch: &str) -> GitalyResult<()> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "WriteRef", FAST)?;
         let message = proto::WriteRefRequest {
             repository: Some(self.message()),
             r#ref: b"HEAD".to_vec(),
@@ -170,7 +170,7 @@ impl RepositoryClient {
     }
 
     async fn find_default_branch_name(&self, head_only: bool) -> GitalyResult<Option<Vec<u8>>> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "FindDefaultBranchName", FAST)?;
         let message = proto::FindDefaultBranchNameRequest { repository: Some(self.message()), head_only };
         let name = call
             .wait(message, |request| async move { self.refs().find_default_branch_name(request).await })
@@ -181,7 +181,7 @@ impl RepositoryClient {
 
     /// Whether it has this ref, by its full name.
     pub async fn ref_exists(&self, name: &[u8]) -> GitalyResult<bool> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "RefExists", FAST)?;
         let message = proto::RefExistsRequest { repository: Some(self.message()), r#ref: name.to_vec() };
         Ok(call.wait(message, |request| async move { self.refs().ref_exists(request).await }).await?.value)
     }
@@ -189,7 +189,7 @@ impl RepositoryClient {
     /// The id that the tag of this name has, and its message: empty where it is not annotated. `None` where there is no
     /// such tag.
     pub async fn find_tag(&self, name: &str) -> GitalyResult<Option<(String, String)>> {
-        let call = GitalyCall::new(self, FAST)?;
+        let call = GitalyCall::new(self, "FindTag", FAST)?;
         let message = proto::FindTagRequest { repository: Some(self.message()), tag_name: name.into() };
         match call.wait(message, |request| async move { self.refs().find_tag(request).await }).await {
             Ok(answer) => Ok(answer.tag.map(|tag| (tag.id, text(tag.message)))),
@@ -201,7 +201,7 @@ impl RepositoryClient {
 
     /// The branches that contain the commit, without `refs/heads/`, and `limit` of them at most.
     pub async fn branches_containing(&self, commit: &str, limit: u32) -> GitalyResult<Vec<Vec<u8>>> {
-        let call = GitalyCall::new(self, MEDIUM)?;
+        let call = GitalyCall::new(self, "ListBranchNamesContainingCommit", MEDIUM)?;
         // Gitaly takes zero for no limit at all.
         let limit = limit.max(1);
         let message = proto::ListBranchNamesContainingCommitRequest {

@@ -29,7 +29,7 @@ impl GitalyClient {
         let served = self.storages.get(storage).ok_or_else(|| GitalyError::UnknownStorage(storage.to_owned()))?;
         let mut metadata = MetadataMap::new();
         metadata.insert("client_name", MetadataValue::from_static("gatehouse"));
-        let call = GitalyCall::of_storage(served, &self.clock, &metadata, at_most);
+        let call = GitalyCall::of_storage(served, &self.clock, &metadata, "ServerInfo", at_most);
         let ask = |request| async move { ServerServiceClient::new(served.channel.clone()).server_info(request).await };
         let answer = call.wait(proto::ServerInfoRequest {}, ask).await?;
         let usable = answer.storage_statuses.into_iter().filter(|storage| storage.readable && storage.writeable);

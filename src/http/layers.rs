@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONNECTION, HeaderName};
-use axum::http::{HeaderValue, Method, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,6 +18,7 @@ use super::body;
 use super::error::ApiError;
 use super::tasks::RequestTasks;
 use crate::config::RequestLimits;
+use crate::telemetry::trace::{TraceOrigin, TraceSpan};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -83,13 +84,19 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
         %method,
         route = tracing::field::Empty
     );
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let trace = TraceSpan::request(label(&method), || TraceOrigin {
+        parent: header("traceparent"),
+        state: header("tracestate"),
+    });
     if let Some(route) = &route {
         span.record("route", route);
     }
 
     let work = async move {
         let request = Request::from_parts(parts, body);
-        let mut response = match tokio::time::timeout(around.time_limit, next.run(request)).await {
+        let answered = tokio::time::timeout(around.time_limit, next.run(request));
+        let mut response = match trace.around(answered).await {
             Ok(response) => response,
             Err(_) if !arrival.has_ended() => ApiError::TooSlow.into_response(),
             Err(elapsed) => ApiError::Unavailable(elapsed.into()).into_response(),
@@ -106,6 +113,7 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
+        describe(&trace, &method, &route, status, &id);
         let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
         metrics::histogram!("gatehouse_request_seconds", "route" => labels[1].1.clone()).record(duration);
@@ -118,6 +126,34 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
     };
     let answer = around.tasks.spawn(work.instrument(span)).await;
     answer.unwrap_or_else(|error| ApiError::Unavailable(error.into()).into_response())
+}
+
+/// Says of a trace's request what OpenTelemetry has words for, and whose request it was.
+fn describe(trace: &TraceSpan, method: &Method, route: &str, status: StatusCode, id: &HeaderValue) {
+    trace.rename(|| format!("{} {route}", label(method)));
+    trace.set("http.request.method", || label(method));
+    trace.set("http.route", || route.to_owned());
+    trace.set("http.response.status_code", || i64::from(status.as_u16()));
+    trace.set("gatehouse.area", || area(route));
+    trace.set("correlation_id", || id.to_str().unwrap_or_default().to_owned());
+    if status.is_server_error() {
+        trace.fail(|| status.to_string());
+    }
+}
+
+/// The area that answers a route, as the document of the API calls it.
+fn area(route: &str) -> &'static str {
+    let within = |mount: &str| route.contains(mount);
+    match route {
+        "none" => "none",
+        _ if within("/api/scim/") => "scim",
+        _ if within("/internal/kubernetes/") || within("/internal/agents/") => "kubernetes",
+        _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",
+        _ if within("/internal/upcoming_reconciliations") => "provisioning",
+        _ if within("/api/v4/internal/") => "shell",
+        _ if within("/personal_access_tokens/") => "personal_access_tokens",
+        _ => "provisioning",
+    }
 }
 
 /// The method as a label: a client can send any word, and each would be a series of its own for ever.
@@ -150,4 +186,26 @@ fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
     ApiError::Internal(format!("panic: {text}").into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::area;
+
+    #[test]
+    fn a_route_is_of_the_area_that_the_document_of_the_api_has_it_in() {
+        let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+        let mut seen = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let tags = methods.as_object().unwrap().values().filter_map(|method| method["tags"][0].as_str());
+            for tag in tags.filter(|tag| *tag != "monitoring") {
+                assert_eq!((area(path), area(&format!("/gitlab{path}"))), (tag, tag), "{path}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 80, "{seen}");
+        assert_eq!(area("none"), "none");
+    }
 }

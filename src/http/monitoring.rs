@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
+use chrono::NaiveTime;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -23,7 +24,7 @@ use super::error::ApiError;
 use super::openapi::RouteGroup;
 use crate::clock::Clock;
 use crate::domain::kas_usage::{UNIQUE_COUNTERS, UsagePeriod};
-use crate::store::{self, DbBudgets, jobs, kas_usage};
+use crate::store::{self, DbBudgets, jobs, kas_usage, secret_expiry};
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -151,7 +152,7 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }
 
-/// The metrics of this process, and what kas has counted.
+/// The metrics of this process, and figures that all servers share.
 #[utoipa::path(
     get,
     path = "/-/metrics",
@@ -168,11 +169,16 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
     }
     let writable = tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.budgets.upkeep)).await;
     metrics::gauge!("gatehouse_database_writable").set(if matches!(writable, Ok(Ok(true))) { 1.0 } else { 0.0 });
-    // What kas has counted is in the database, the same for every server; without an answer the last figures stay.
-    match tokio::time::timeout(Duration::from_secs(1), usage(&state)).await {
+    // These are in the database, the same for every server; without an answer the last figures stay.
+    let figures = async {
+        queue(&state).await?;
+        secrets(&state).await?;
+        usage(&state).await
+    };
+    match tokio::time::timeout(Duration::from_secs(1), figures).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the usage that kas reports is not among the metrics"),
-        Err(_) => tracing::warn!("the usage that kas reports is not among the metrics: the database takes too long"),
+        Ok(Err(error)) => tracing::warn!(%error, "figures of the database are not among the metrics"),
+        Err(_) => tracing::warn!("figures of the database are not among the metrics: it takes too long"),
     }
     state.metrics.render()
 }
@@ -213,6 +219,30 @@ async fn docs_file(Path(file): Path<String>) -> Result<Response, ApiError> {
 
 /// What a browser lets the page do.
 const DOCS_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";
+
+async fn queue(state: &MonitoringState) -> store::Result<()> {
+    let facts = jobs::find_queue_facts(&state.budgets.upkeep).await?;
+    for (name, count) in
+        [("ready", facts.ready), ("retrying", facts.retrying), ("running", facts.running), ("dead", facts.dead)]
+    {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        metrics::gauge!("gatehouse_jobs", "state" => name).set(f64::from(count));
+    }
+    metrics::gauge!("gatehouse_jobs_oldest_seconds").set(facts.oldest_seconds);
+    Ok(())
+}
+
+async fn secrets(state: &MonitoringState) -> store::Result<()> {
+    let now = state.clock.now();
+    let next = secret_expiry::find_next(&state.budgets.upkeep, now).await?;
+    let token = next.administrator_token.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    for (secret, end) in [("administrator_token", token), ("deploy_key", next.deploy_key)] {
+        // A secret that never ends ends later than any.
+        let days = end.map_or(f64::INFINITY, |end| (end - now).as_seconds_f64() / 86_400.0);
+        metrics::gauge!("gatehouse_secret_expiry_days", "secret" => secret).set(days);
+    }
+    Ok(())
+}
 
 async fn usage(state: &MonitoringState) -> store::Result<()> {
     let db = &state.budgets.upkeep;

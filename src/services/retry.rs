@@ -16,6 +16,8 @@
 //!
 //! A loop that waits with growing pauses for a database that is away is another thing: see [`crate::store::settled`].
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
 use crate::store::{self, Db};
@@ -65,8 +67,16 @@ where
     E: StoreFailure + From<store::Error>,
     F: Future<Output = Result<T, E>>,
 {
+    run(db.terms().whole(), after, transaction).await
+}
+
+async fn run<T, E, F>(time: Duration, after: RetryAfter, transaction: impl Fn() -> F) -> Result<T, E>
+where
+    E: StoreFailure + From<store::Error>,
+    F: Future<Output = Result<T, E>>,
+{
     let attempt = async || {
-        let ended = timeout(db.terms().whole(), transaction()).await;
+        let ended = timeout(time, transaction()).await;
         ended.unwrap_or_else(|_| Err(store::silence().into()))
     };
     for _ in 1..ATTEMPTS {
@@ -83,17 +93,14 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::config::DatabaseSettings;
     use crate::store::Error;
 
-    fn db() -> Db {
-        Db::new(&DatabaseSettings::default()).unwrap()
-    }
+    const LONG: Duration = Duration::from_mins(1);
 
     /// How often a transaction is run that always fails so.
     async fn attempts(after: RetryAfter, error: fn() -> Error) -> u32 {
         let attempts = Cell::new(0);
-        let ended: Result<(), Error> = retried(&db(), after, || async {
+        let ended: Result<(), Error> = run(LONG, after, || async {
             attempts.set(attempts.get() + 1);
             Err(error())
         })
@@ -119,16 +126,16 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_transaction_that_hears_nothing_ends_and_is_not_run_again() {
-        let ended: Result<(), Error> = retried(&db(), RetryAfter::LostRace, std::future::pending).await;
+        let ended: Result<(), Error> = run(Duration::from_millis(10), RetryAfter::LostRace, std::future::pending).await;
         assert!(matches!(ended, Err(Error::Unknown(_))), "{ended:?}");
     }
 
     #[tokio::test]
     async fn the_first_answer_ends_it() {
         let attempts = Cell::new(0);
-        let ended = retried(&db(), RetryAfter::LostRace, || async {
+        let ended = run(LONG, RetryAfter::LostRace, || async {
             attempts.set(attempts.get() + 1);
             if attempts.get() < 3 { Err(Error::Duplicate("an index".to_owned())) } else { Ok(attempts.get()) }
         })

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{Db, Result};
 use crate::domain::ids::{AlertId, NamespaceId, ProjectId, PushId, WebHookId};
+use crate::telemetry::trace::{self, TraceOrigin};
 
 /// The schema that the queue lives in.
 pub const SCHEMA: &str = "graphile_worker";
@@ -29,6 +30,8 @@ pub const ANNOUNCE_ALERT: &str = "announce_alert";
 pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
 /// The job of a project's repositories after a push: `{"project": 7}`.
 pub const REFRESH_REPOSITORY: &str = "refresh_repository";
+/// The key of a payload with the trace that the job goes on with.
+const TRACEPARENT: &str = "traceparent";
 /// Deliveries to one receiver that are under way at once, on all servers.
 const PER_RECEIVER: u128 = 8;
 
@@ -39,12 +42,12 @@ pub async fn migrate(db: &Db) -> anyhow::Result<()> {
 
 /// Adds the job of a push, visible to workers when the caller's transaction is committed.
 pub async fn insert_post_receive(db: impl PgExecutor<'_>, push: PushId) -> Result<()> {
-    insert(db, POST_RECEIVE, &json!({ "push": push.0 })).await
+    insert(db, POST_RECEIVE, json!({ "push": push.0 })).await
 }
 
 /// Adds the job of a new alert, visible to workers when the caller's transaction is committed.
 pub async fn insert_announce_alert(db: impl PgExecutor<'_>, alert: AlertId) -> Result<()> {
-    insert(db, ANNOUNCE_ALERT, &json!({ "alert": alert.0 })).await
+    insert(db, ANNOUNCE_ALERT, json!({ "alert": alert.0 })).await
 }
 
 /// Adds the job of a delivery, visible to workers when the caller's transaction is committed. However many there are
@@ -60,7 +63,7 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, rec
                )";
     sqlx::query(sql)
         .bind(DELIVER_WEBHOOK)
-        .bind(json!({ "delivery": delivery }))
+        .bind(traced(json!({ "delivery": delivery })))
         .bind(format!("{receiver} {lane}"))
         .bind(max_attempts(DELIVER_WEBHOOK))
         .bind(delivery.to_string())
@@ -72,7 +75,7 @@ pub async fn insert_deliver_webhook(db: impl PgExecutor<'_>, delivery: Uuid, rec
 /// Adds the job of a group whose members an identity provider changed, visible to workers when the caller's transaction
 /// is committed.
 pub async fn insert_sync_scim_members(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<()> {
-    insert(db, SYNC_SCIM_MEMBERS, &json!({ "group": group.0 })).await
+    insert(db, SYNC_SCIM_MEMBERS, json!({ "group": group.0 })).await
 }
 
 /// Adds the job that looks at a project's repositories after a push, visible to workers when the caller's transaction
@@ -84,7 +87,7 @@ pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: Project
          )",
     )
     .bind(REFRESH_REPOSITORY)
-    .bind(json!({ "project": project.0 }))
+    .bind(traced(json!({ "project": project.0 })))
     .bind(max_attempts(REFRESH_REPOSITORY))
     .bind(format!("{REFRESH_REPOSITORY}:{project}"))
     .execute(db)
@@ -92,14 +95,28 @@ pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: Project
     Ok(())
 }
 
-async fn insert(db: impl PgExecutor<'_>, task: &str, payload: &Value) -> Result<()> {
+async fn insert(db: impl PgExecutor<'_>, task: &str, payload: Value) -> Result<()> {
     sqlx::query("select graphile_worker.add_job(identifier => $1, payload => $2::jsonb::json, max_attempts => $3)")
         .bind(task)
-        .bind(payload)
+        .bind(traced(payload))
         .bind(max_attempts(task))
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// The payload with the trace that makes the job. Workers that know nothing of it skip it.
+fn traced(mut payload: Value) -> Value {
+    if let Some(parent) = trace::parent() {
+        payload[TRACEPARENT] = parent.into();
+    }
+    payload
+}
+
+/// The trace that made a job of this payload.
+#[must_use]
+pub fn origin(payload: &Value) -> TraceOrigin<'_> {
+    TraceOrigin { parent: payload[TRACEPARENT].as_str(), state: None }
 }
 
 /// How often a job is tried: a push until it is through, for days; a delivery for about three and a half hours.

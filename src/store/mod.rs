@@ -65,6 +65,7 @@ pub mod scim_search;
 pub mod scim_tokens;
 pub mod scim_users;
 pub mod seats;
+pub mod secret_expiry;
 pub mod security_policies;
 pub mod sets;
 pub mod settings;

@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 use self::error::ScimError;
 use self::projection::AttributeProjection;
-use self::url::ScimUrl;
+use self::url::{ScimBase, ScimUrl};
 use super::auth::scim::ScimAuth;
 use super::layers::MatchedRoute;
 use crate::clock::Clock;
@@ -128,14 +128,43 @@ struct ScimDispatcher {
     of_instance: Router,
 }
 
-async fn dispatch(State(dispatcher): State<ScimDispatcher>, mut request: Request) -> Result<Response, ScimError> {
+async fn dispatch(State(dispatcher): State<ScimDispatcher>, request: Request) -> Result<Response, ScimError> {
     let uri = request.uri();
     if uri.path().len() + uri.query().map_or(0, str::len) > URL_BYTES {
         return Err(ScimError::UriTooLong);
     }
     let query = uri.query().unwrap_or_default().to_owned();
     let target = ScimUrl::parse(uri.path()).ok_or(ScimError::NoSuchUrl)?;
-    let caller = dispatcher.auth.admit(&target.base, request.headers(), &query).await?;
+    let scope = match target.base {
+        ScimBase::Group(_) => "group",
+        ScimBase::Instance => "instance",
+    };
+    let response = answer(dispatcher, target, &query, request).await.into_response();
+    let outcome = outcome(response.status());
+    metrics::counter!("gatehouse_scim_requests_total", "scope" => scope, "outcome" => outcome).increment(1);
+    Ok(response)
+}
+
+/// What metrics call such an answer.
+fn outcome(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        ..400 => "done",
+        401 => "unauthorized",
+        404 => "not_found",
+        409 => "conflict",
+        400..500 => "refused",
+        503 => "unavailable",
+        _ => "failed",
+    }
+}
+
+async fn answer(
+    dispatcher: ScimDispatcher,
+    target: ScimUrl,
+    query: &str,
+    mut request: Request,
+) -> Result<Response, ScimError> {
+    let caller = dispatcher.auth.admit(&target.base, request.headers(), query).await?;
     let path = if query.is_empty() { target.path } else { format!("{}?{query}", target.path) };
     *request.uri_mut() = path.parse::<Uri>().map_err(|_| ScimError::NoSuchUrl)?;
     let (below, base) = match caller.tenant() {

@@ -31,6 +31,7 @@ impl DbHealth {
     }
 
     pub(super) fn is_ill(&self, error: &sqlx::Error) {
+        metrics::counter!("gatehouse_pool_failures_total", "pool" => self.budget).increment(1);
         let now = Instant::now();
         let mut ill = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(illness) = &mut *ill {

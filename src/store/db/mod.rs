@@ -50,6 +50,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// A connection that nobody has used for so long is given up.
 const UNUSED: Duration = Duration::from_mins(10);
 
+/// What the budgets of all replicas are called.
+const REPLICAS: &str = "replicas";
+
 /// How long work waits.
 #[derive(Debug, Clone, Copy)]
 pub struct WaitTerms {
@@ -101,6 +104,8 @@ pub struct Db {
     opening: Option<Arc<str>>,
     repeatable: bool,
     read_only: bool,
+    /// Whether what it leads to can be reached.
+    reachable: DbHealth,
     free: DbHealth,
 }
 
@@ -160,8 +165,12 @@ impl Db {
     /// Connections to one of the database's standbys, whose statements read alone.
     pub(super) fn of_replica(url: &SecretString, connections: u32, terms: WaitTerms) -> Result<Self> {
         let address = DatabaseAddress::parse(url, SessionAttributes::Any)?.map(|host| session(host, terms));
-        let db = Self::over(address.clone(), address, connections, terms, "replica");
-        Ok(Self { read_only: true, ..db })
+        let db = Self::over(address.clone(), address, connections, terms, REPLICAS);
+        Ok(Self {
+            read_only: true,
+            reachable: DbHealth::new("a replica of the database is not available", REPLICAS),
+            ..db
+        })
     }
 
     fn over(
@@ -188,7 +197,16 @@ impl Db {
         }
         let free = DbHealth::new(NONE_FREE, name);
         let direct = Arc::new(Connector::new(direct));
-        Self { pool, direct, terms, opening: None, repeatable: false, read_only: false, free }
+        Self {
+            pool,
+            direct,
+            terms,
+            opening: None,
+            repeatable: false,
+            read_only: false,
+            reachable: REACHABLE.clone(),
+            free,
+        }
     }
 
     /// What statements by themselves run on.
@@ -309,17 +327,17 @@ impl Db {
             let timeouts = Timeouts { wait: Some(left), create: Some(CONNECT.min(left)), recycle: None };
             match timeout(left, self.pool.timeout_get(&timeouts)).await {
                 Ok(Ok(session)) => {
-                    REACHABLE.is_well();
+                    self.reachable.is_well();
                     self.free.is_well();
                     return Ok(Connection::new(session));
                 }
                 Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed),
                 Ok(Err(PoolError::Backend(error))) => {
-                    REACHABLE.is_ill(&error);
+                    self.reachable.is_ill(&error);
                     refusal = Some(error);
                 }
                 Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => self.free.is_ill(&sqlx::Error::PoolTimedOut),
-                Ok(Err(_)) | Err(_) => REACHABLE.is_ill(&fault::silence()),
+                Ok(Err(_)) | Err(_) => self.reachable.is_ill(&fault::silence()),
             }
             if !pauses.before(give_up).await {
                 return Err(fault::unreachable(refusal.unwrap_or(sqlx::Error::PoolTimedOut)));

@@ -398,6 +398,8 @@ const FILE: &[Row] = &[
     ("the_operators_listener_tells_how_the_server_is", "gatehouse.metrics_listen=metrics"),
     ("lines_for_people_keep_every_secret", "gatehouse.log.level"),
     ("lines_for_machines_are_json_with_the_name_of_their_request", "gatehouse.log.format"),
+    ("a_push_is_one_trace_from_its_caller_to_gitaly_and_the_receivers_of_hooks", "gatehouse.tracing.endpoint"),
+    ("the_settings_say_which_traces_are_taken", "gatehouse.tracing.sample_ratio=settings"),
     ("links_can_be_switched_off", "gatehouse.mr_links"),
     (
         "what_is_switched_off_says_so",

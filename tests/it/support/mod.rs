@@ -4,6 +4,7 @@
 mod app;
 mod binary;
 pub mod cluster;
+pub mod collector;
 pub mod crash;
 pub mod customers_dot;
 pub mod git;

@@ -152,6 +152,7 @@ async fn answer(shell: &ShellState, attempt: &Attempt, hook: &PreReceiveHook) ->
         shell.last_used.note(LastUse::key(key, facts.now));
     }
     if shell.limiter.exceeded(attempt, &facts) {
+        count(attempt, "rate_limit");
         return Ok(too_many());
     }
     let stale = facts.stale;
@@ -174,7 +175,17 @@ async fn decide(
     attempt: &Attempt,
     hook: &PreReceiveHook,
 ) -> Result<Response, ApiError> {
-    match check_access::check(&shell.checker, facts, attempt, hook).await? {
+    let outcome = check_access::check(&shell.checker, facts, attempt, hook).await?;
+    count(
+        attempt,
+        match &outcome {
+            AccessOutcome::Allowed(_) => "allowed",
+            AccessOutcome::Denied(denial) => denial.rule(),
+            AccessOutcome::Impossible(_) => "impossible",
+            AccessOutcome::Unanswered(..) => "unanswered",
+        },
+    );
+    match outcome {
         AccessOutcome::Allowed(facts) => {
             if let (GitCommand::Download, Some(user)) = (attempt.command, &facts.user) {
                 shell.last_used.note(LastUse::user(user, facts.now));
@@ -189,6 +200,15 @@ async fn decide(
         AccessOutcome::Impossible(message) => Ok(say(StatusCode::UNPROCESSABLE_ENTITY, &message)),
         AccessOutcome::Unanswered(error, steps) => Ok(unanswered::render(&error, &steps)),
     }
+}
+
+/// Counts the decision: Gitaly's question about the refs of a push apart from the one before git begins.
+fn count(attempt: &Attempt, rule: &'static str) {
+    let call = match attempt.changes {
+        PushChanges::Lines(_) => "pre_receive",
+        PushChanges::Any | PushChanges::None => "access",
+    };
+    metrics::counter!("gatehouse_decisions_total", "call" => call, "rule" => rule).increment(1);
 }
 
 impl From<AccessCheckError> for ApiError {
