@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use tokio::time::timeout;
 
 use super::batcher::{BatchedQuery, Batcher};
 use crate::config::DatabaseSettings;
 use crate::domain::access::{AccessFacts, AccessSettings, AccessSubject, GitCommand};
-use crate::store::{Db, DbBudgets, Error, Replicas, Result, access_facts};
+use crate::store::replicas::{Replica, Replicas};
+use crate::store::replication::WalPosition;
+use crate::store::{Db, DbBudgets, Error, Result, access_facts};
 
-/// How long the primary is waited for where a standby may answer in its place.
+/// How long the primary may say nothing before a standby answers in its place.
 const UNTIL_STALE: Duration = Duration::from_millis(400);
+/// How long a standby may take that has caught up: the primary would have answered by then.
+const TURN: Duration = Duration::from_millis(100);
+/// Standbys that are asked before the primary is.
+const ASKED: usize = 2;
 
 /// The loader of facts: attempts that wait at the same moment share one statement.
 #[derive(Debug, Clone)]
@@ -25,6 +32,7 @@ pub struct AccessFactsBatcher {
 
 #[derive(Debug, Clone)]
 struct ReplicaFacts {
+    replicas: Replicas,
     /// As the primary would say it.
     current: Batcher<ReplicaFactsQuery>,
     /// One for each standby that may answer while the primary is away.
@@ -44,12 +52,13 @@ impl AccessFactsBatcher {
     pub fn with_replicas(budgets: &DbBudgets, database: &DatabaseSettings, settings: &Arc<AccessSettings>) -> Self {
         let replicas = budgets.replicas.as_ref().map(|replicas| {
             let query = ReplicaFactsQuery { replicas: replicas.clone(), settings: Arc::clone(settings) };
-            let stale = |place| StaleFactsQuery { replicas: replicas.clone(), place, settings: Arc::clone(settings) };
-            let each = replicas.each().iter().enumerate();
+            let stale = || StaleFactsQuery { replicas: replicas.clone(), settings: Arc::clone(settings) };
+            let each = replicas.each().iter();
             ReplicaFacts {
+                replicas: replicas.clone(),
                 current: Batcher::new(query, replicas.primary.clone(), database.access_connections),
                 stale: replicas.stale.map_or_else(Vec::new, |_| {
-                    each.map(|(place, replica)| Batcher::new(stale(place), replica.db.clone(), 1)).collect()
+                    each.map(|replica| Batcher::new(stale(), replica.db.clone(), 1)).collect()
                 }),
             }
         });
@@ -86,17 +95,22 @@ impl ReplicaFacts {
         if self.stale.is_empty() {
             return self.current.load(request).await;
         }
-        match self.current.load_within(request.clone(), UNTIL_STALE).await {
-            Err(Error::Unavailable(error)) => {
-                for replica in &self.stale {
-                    if let Ok(Some(facts)) = replica.load(request.clone()).await {
-                        return Ok(facts);
-                    }
-                }
-                Err(Error::Unavailable(error))
-            }
-            answer => answer,
+        let waited = match self.current.load_within(request.clone(), UNTIL_STALE).await {
+            Err(Error::Unavailable(error)) => error,
+            answer => return answer,
+        };
+        if self.replicas.primary_was_there(UNTIL_STALE) {
+            // It is busy, and not away.
+            return self.current.load(request).await;
         }
+        for replica in self.replicas.in_turn() {
+            match self.stale[replica.place].load(request.clone()).await {
+                Ok(Some(facts)) => return Ok(facts),
+                Ok(None) => {}
+                Err(_) => replica.rest(),
+            }
+        }
+        Err(Error::Unavailable(waited))
     }
 }
 
@@ -133,16 +147,15 @@ impl BatchedQuery for ReplicaFactsQuery {
 
     async fn load(&self, primary: &mut PgConnection, attempts: &[Self::Request]) -> Result<Vec<AccessFacts>> {
         let position = self.replicas.position(primary).await?;
-        for replica in self.replicas.in_turn() {
-            if !replica.has_replayed(&position).await {
-                continue;
-            }
-            match access_facts::list(replica.db.pool(), attempts, &self.settings, true).await {
-                Ok(facts) => {
+        for replica in self.replicas.in_turn().take(ASKED) {
+            match timeout(TURN, self.ask(replica, &position, attempts)).await {
+                Ok(Ok(Some(facts))) => {
                     count("replica", attempts.len());
                     return Ok(facts);
                 }
-                Err(error) => replica.rest(&error),
+                // It is behind, or what was asked is at fault, which the primary will say.
+                Ok(Ok(None) | Err(Error::Query(_) | Error::Duplicate(_) | Error::Busy(_) | Error::ReadOnly)) => {}
+                Ok(Err(Error::Unavailable(_) | Error::Unknown(_))) | Err(_) => replica.rest(),
             }
         }
         count("primary", attempts.len());
@@ -150,11 +163,26 @@ impl BatchedQuery for ReplicaFactsQuery {
     }
 }
 
+impl ReplicaFactsQuery {
+    /// The facts, where the standby knows enough: both by one connection, which leads to one server.
+    async fn ask(
+        &self,
+        replica: &Replica,
+        position: &WalPosition,
+        attempts: &[(AccessSubject, DateTime<Utc>)],
+    ) -> Result<Option<Vec<AccessFacts>>> {
+        let mut connection = replica.db.acquire().await?;
+        if !replica.has_replayed(&mut connection, position).await? {
+            return Ok(None);
+        }
+        access_facts::list(&mut *connection, attempts, &self.settings, true).await.map(Some)
+    }
+}
+
 /// Asks a standby whether it is recent enough, and for the facts. None where it is not.
 #[derive(Debug)]
 struct StaleFactsQuery {
     replicas: Replicas,
-    place: usize,
     settings: Arc<AccessSettings>,
 }
 
@@ -168,8 +196,7 @@ impl BatchedQuery for StaleFactsQuery {
         connection: &mut PgConnection,
         attempts: &[Self::Request],
     ) -> Result<Vec<Option<AccessFacts>>> {
-        let replica = &self.replicas.each()[self.place];
-        let Some(age) = self.replicas.staleness(replica).await? else {
+        let Some(age) = self.replicas.staleness(&mut *connection).await? else {
             return Ok(attempts.iter().map(|_| None).collect());
         };
         let facts = access_facts::list(connection, attempts, &self.settings, true).await?;

@@ -55,6 +55,8 @@ const LONGEST_PAUSE: f64 = 6.0 * 3600.0;
 const DELIVERIES: usize = 64;
 /// Connections for what deliveries have to read and write, before and after they wait.
 const DELIVERIES_CONNECTIONS: u32 = 4;
+/// How long an attempt of a job may take: a server that it asks may fall silent in the middle.
+const ATTEMPT: Duration = Duration::from_mins(5);
 /// The longest pause after which a worker that has failed as a whole is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(10);
 
@@ -351,7 +353,8 @@ where
 {
     let state: JobState = context.get_ext().cloned().ok_or_else(|| JobFailure::passing("this server has no jobs"))?;
     let (trace, started) = (TraceSpan::job(J::IDENTIFIER, jobs::origin(context.job().payload())), Instant::now());
-    let ended = trace.around(run(state.clone())).await;
+    let ended = tokio::time::timeout(ATTEMPT, trace.around(run(state.clone()))).await;
+    let ended = ended.unwrap_or_else(|_| Err(JobFailure::passing("it took too long")));
     let (fate, outcome) = match &ended {
         Ok(()) => (None, "done"),
         Err(JobFailure { fate: JobFate::Again, .. }) => (Some(JobFate::Again), "failed"),

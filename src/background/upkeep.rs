@@ -17,6 +17,9 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// Sweeps between two rounds of forgetting receivers, which shuts the queue for a moment.
 const TIDY: u32 = 60;
 
+/// How long a round may take: a database may fall silent in the middle.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// Sweeps until `stop` says true. Every server does; that they do the same work does no harm.
 pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
     let mut ticks = interval(PAUSE);
@@ -34,7 +37,7 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             make_all_missing(&state.pool, state.repositories.gitaly(), &state.clock).await
         };
         let swept = tokio::select! {
-            swept = swept => swept,
+            swept = tokio::time::timeout(PATIENCE, swept) => swept.unwrap_or_else(|_| Err(store::silence())),
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match swept {

@@ -53,6 +53,15 @@ impl Settings {
             let problem = "must be at least body_bytes and push_body_bytes, or no such body could be taken";
             problems.push(Problem::new("gatehouse.limits.bodies_bytes", problem));
         }
+        let database = &self.gatehouse.database;
+        if database.read_only && !database.replicas.is_empty() {
+            let problem = "are asked beside a primary, and gatehouse.database.read_only says that there is none";
+            problems.push(Problem::new("gatehouse.database.replicas", problem));
+        }
+        if database.stale_fetches > 0 && database.replicas.is_empty() {
+            let problem = "needs gatehouse.database.replicas: they decide fetches while the primary is away";
+            problems.push(Problem::new("gatehouse.database.stale_fetches", problem));
+        }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             problems
                 .push(Problem::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));

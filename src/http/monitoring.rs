@@ -140,8 +140,10 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
     );
     let (writable, oldest) = (writable.ok().and_then(Result::ok), oldest.ok().and_then(Result::ok));
     let word = |well: bool| if well { "ok" } else { "failed" };
-    let answers =
-        writable.is_some() || state.budgets.replicas.as_ref().is_some_and(|replicas| replicas.stale.is_some());
+    let answers = match (&writable, &state.budgets.replicas) {
+        (None, Some(replicas)) => replicas.may_stand_in().await,
+        (writable, _) => writable.is_some(),
+    };
     let ready = answers && !*state.stopping.borrow();
     let body = ReadinessResponse {
         db_check: [LivenessResponse { status: word(writable.is_some()) }],
@@ -167,8 +169,10 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "open").set(f64::from(open));
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "idle").set(f64::from(idle));
     }
-    let writable = tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.budgets.upkeep)).await;
-    metrics::gauge!("gatehouse_database_writable").set(if matches!(writable, Ok(Ok(true))) { 1.0 } else { 0.0 });
+    if !state.budgets.upkeep.is_read_only() {
+        let writable = tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.budgets.upkeep)).await;
+        metrics::gauge!("gatehouse_database_writable").set(if matches!(writable, Ok(Ok(true))) { 1.0 } else { 0.0 });
+    }
     // These are in the database, the same for every server; without an answer the last figures stay.
     let figures = async {
         queue(&state).await?;
@@ -177,8 +181,10 @@ async fn metrics(State(state): State<MonitoringState>) -> String {
     };
     match tokio::time::timeout(Duration::from_secs(1), figures).await {
         Ok(Ok(())) => {}
+        // The database's own troubles are in the log already.
+        Ok(Err(error)) if error.is_about_the_database() => {}
         Ok(Err(error)) => tracing::warn!(%error, "figures of the database are not among the metrics"),
-        Err(_) => tracing::warn!("figures of the database are not among the metrics: it takes too long"),
+        Err(_) => tracing::debug!("figures of the database are not among the metrics: it takes too long"),
     }
     state.metrics.render()
 }

@@ -16,7 +16,7 @@
 //!
 //! A loop that waits with growing pauses for a database that is away is another thing: see [`crate::store::settled`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -56,7 +56,7 @@ impl StoreFailure for store::Error {
 }
 
 /// What comes of a transaction, which is run again at once, [`ATTEMPTS`] times in all, after failures that are worth
-/// it. An attempt has as long as the database may take for a connection and a statement: one that falls silent in the
+/// it. In all they have as long as the database may take for a connection and a statement: one that falls silent in the
 /// middle is not waited for.
 ///
 /// # Errors
@@ -75,8 +75,9 @@ where
     E: StoreFailure + From<store::Error>,
     F: Future<Output = Result<T, E>>,
 {
+    let end = Instant::now() + time;
     let attempt = async || {
-        let ended = timeout(time, transaction()).await;
+        let ended = timeout(end.saturating_duration_since(Instant::now()), transaction()).await;
         ended.unwrap_or_else(|_| Err(store::silence().into()))
     };
     for _ in 1..ATTEMPTS {

@@ -9,9 +9,9 @@ use super::db::{Db, WaitTerms};
 use super::replicas::Replicas;
 use crate::config::Settings;
 
-/// How long a push waits for the database: longer than others, for git has sent everything by then, and short enough for
-/// its user to wait for.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a push waits for a connection: longer than others, for git has sent everything by then, and short enough for
+/// its user, who waits for a statement after that.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A budget for each area that is not to wait for the others.
 #[derive(Debug, Clone)]

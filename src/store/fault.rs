@@ -170,6 +170,11 @@ pub(super) fn is_undetermined(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<UndeterminedWrite>())
 }
 
+/// Whether a statement by itself met a transaction that has failed, which is none of its own.
+pub(super) fn is_aborted(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P02"))
+}
+
 /// Whether PostgreSQL refused to write.
 pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25006"))

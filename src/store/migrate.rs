@@ -44,6 +44,7 @@ pub async fn migrate(db: &Db) -> anyhow::Result<Vec<String>> {
     let mut turn = take_turn(&pool).await?;
     // What was lacking may have been applied by whoever had their turn before.
     let applied = list_applied(db).await?;
+    serves(db, &applied).await?;
     let lacking = MIGRATIONS.iter().filter(|step| !applied.contains(&step.version));
     let lacking: Vec<String> = lacking.map(|step| format!("{:04} {}", step.version, step.description)).collect();
     let migrated = run(&pool).await;
@@ -101,10 +102,17 @@ fn gave_way(error: &anyhow::Error) -> bool {
 }
 
 /// Somebody waits, and says so from time to time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct MigrationWait {
     pauses: RetryPauses,
     said: Option<Instant>,
+}
+
+impl Default for MigrationWait {
+    fn default() -> Self {
+        // Twice as long as a step may wait: who waited behind it goes on meanwhile.
+        Self { pauses: RetryPauses::up_to(Duration::from_secs(4)), said: None }
+    }
 }
 
 impl MigrationWait {

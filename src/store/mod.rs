@@ -182,16 +182,17 @@ impl From<sqlx::Error> for Error {
 }
 
 /// What comes of a transaction that may be made twice without harm: made again as long as its connection is lost or
-/// others are in its way, and given up where the database falls silent in the middle.
+/// others are in its way, and given up where the database falls silent in the middle. In all it takes no longer than a
+/// connection and a statement may.
 pub async fn settled<T, F>(db: &Db, unit: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let terms = db.terms();
-    let give_up = Instant::now() + terms.patience;
+    let begun = Instant::now();
+    let (give_up, end) = (begun + db.terms().patience, begun + db.terms().whole());
     let mut pauses = db::RetryPauses::default();
     loop {
-        let answer = timeout(terms.whole(), unit()).await;
+        let answer = timeout(end.saturating_duration_since(Instant::now()), unit()).await;
         match answer.unwrap_or_else(|_| Err(Error::Unavailable(fault::silence()))) {
             Err(error) if error.is_undone() || matches!(error, Error::Unknown(_) | Error::Busy(_)) => {
                 if !pauses.before(give_up).await {

@@ -4,14 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Result;
 use super::db::{Db, WaitTerms};
 use super::replication::{self, WalPosition};
-use super::{Error, Result};
 use crate::config::DatabaseSettings;
 
 /// How long a standby that gave no answer is left alone.
 const REST: Duration = Duration::from_secs(1);
-/// How long a connection to a standby, or an answer of one, is waited for: the primary is there too.
+/// How long one that is behind is left alone.
+const CATCH_UP: Duration = Duration::from_millis(100);
+/// How long a connection to a standby, or a statement of one, may take: the primary is there too.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The pauses between the questions whether a standby has caught up. What was written a moment ago is on its way.
 const PAUSES: [Duration; 3] = [Duration::from_millis(2), Duration::from_millis(4), Duration::from_millis(8)];
@@ -34,8 +38,8 @@ pub struct Replicas {
 pub struct Replica {
     /// Its connections.
     pub db: Db,
-    /// What metrics and the log call it: its place in the settings.
-    pub name: String,
+    /// Its place in the settings, which is what metrics and the log call it.
+    pub place: usize,
     away_until: Mutex<Option<Instant>>,
 }
 
@@ -45,11 +49,12 @@ impl Replicas {
         if settings.replicas.is_empty() {
             return Ok(None);
         }
+        // Two more for what is asked while the primary is away.
         let connections = settings.access_connections;
         let quick = WaitTerms { patience: PATIENCE, statement: PATIENCE, lock: PATIENCE };
         let replica = |(place, url)| {
-            let db = Db::of_replica(url, connections, quick)?;
-            Ok(Replica { db, name: format!("{place}"), away_until: Mutex::default() })
+            let db = Db::of_replica(url, connections + 2, quick)?;
+            Ok(Replica { db, place, away_until: Mutex::default() })
         };
         let list: Result<Vec<Replica>> = settings.replicas.iter().enumerate().map(replica).collect();
         let usual = WaitTerms::of(settings);
@@ -63,7 +68,7 @@ impl Replicas {
     }
 
     /// Where the primary's log ends now.
-    pub async fn position(&self, primary: &mut sqlx::PgConnection) -> Result<WalPosition> {
+    pub async fn position(&self, primary: &mut PgConnection) -> Result<WalPosition> {
         let asked = Instant::now();
         let position = replication::position(primary).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((position.clone(), asked));
@@ -85,15 +90,33 @@ impl Replicas {
         &self.list
     }
 
-    /// How old what this standby knows is at most, as it may be asked while the primary is away; none where that is more
-    /// than the settings allow, or nobody knows.
-    pub async fn staleness(&self, replica: &Replica) -> Result<Option<Duration>> {
+    /// Whether the primary has told its position within this time.
+    #[must_use]
+    pub fn primary_was_there(&self, within: Duration) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|(_, asked)| asked.elapsed() < within)
+    }
+
+    /// How old what the standby behind this connection knows is at most, as it may be asked while the primary is away; none
+    /// where that is more than the settings allow, or nobody knows.
+    pub async fn staleness(&self, replica: impl PgExecutor<'_>) -> Result<Option<Duration>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let progress = replication::progress(&replica.db, last.as_ref().map(|(position, _)| position)).await?;
+        let Some((position, asked)) = last else { return Ok(None) };
+        let progress = replication::progress(replica, &position).await?;
         // It knows all that the primary had when we asked it last, or has replayed a transaction of a known time.
-        let caught_up = last.filter(|_| progress.caught_up).map(|(_, asked)| asked.elapsed());
+        let caught_up = progress.caught_up.then(|| asked.elapsed());
         let age = caught_up.into_iter().chain(progress.last_transaction).min();
         Ok(age.filter(|age| self.stale.is_some_and(|limit| *age <= limit)))
+    }
+
+    /// Whether some standby may be asked while the primary is away.
+    pub async fn may_stand_in(&self) -> bool {
+        for replica in self.in_turn() {
+            if matches!(self.staleness(replica.db.pool()).await, Ok(Some(_))) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -106,38 +129,38 @@ impl Replica {
         away.is_none()
     }
 
-    /// Whether it has replayed everything before this position, or does so in a moment. One that gives no answer is not
-    /// asked again for a while.
-    pub async fn has_replayed(&self, position: &WalPosition) -> bool {
+    /// Whether it has replayed everything before this position, or does so in a moment, as the connection to it says. One
+    /// that is behind is left alone for a moment.
+    pub async fn has_replayed(&self, connection: &mut PgConnection, position: &WalPosition) -> Result<bool> {
         let mut pauses = PAUSES.into_iter();
         loop {
-            match replication::progress(&self.db, Some(position)).await {
-                Ok(progress) if progress.caught_up => {
-                    self.lag(Duration::ZERO);
-                    return true;
-                }
-                Ok(progress) => {
-                    let Some(pause) = pauses.next() else {
-                        self.lag(progress.last_transaction.unwrap_or_default());
-                        return false;
-                    };
-                    tokio::time::sleep(pause).await;
-                }
-                Err(error) => {
-                    self.rest(&error);
-                    return false;
-                }
+            let progress = replication::progress(&mut *connection, position).await?;
+            if progress.caught_up {
+                self.lag(Some(Duration::ZERO));
+                return Ok(true);
             }
+            let Some(pause) = pauses.next() else {
+                self.lag(progress.last_transaction);
+                self.leave_alone(CATCH_UP);
+                return Ok(false);
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
-    /// Leaves it alone for a while.
-    pub fn rest(&self, error: &Error) {
-        tracing::debug!(%error, replica = self.name, "a replica of the database gives no answer");
-        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+    /// Notes that it gave no answer: it is left alone for a while.
+    pub fn rest(&self) {
+        self.lag(None);
+        self.leave_alone(REST);
     }
 
-    fn lag(&self, lag: Duration) {
-        metrics::gauge!("gatehouse_replica_lag_seconds", "replica" => self.name.clone()).set(lag.as_secs_f64());
+    fn leave_alone(&self, time: Duration) {
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+    }
+
+    /// Without a bound where nobody knows it.
+    fn lag(&self, lag: Option<Duration>) {
+        let seconds = lag.map_or(f64::INFINITY, |lag| lag.as_secs_f64());
+        metrics::gauge!("gatehouse_replica_lag_seconds", "replica" => self.place.to_string()).set(seconds);
     }
 }

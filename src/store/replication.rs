@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgExecutor;
 
-use super::{Db, Result};
+use super::Result;
 
 /// A place in the log of a primary. Places of different timelines are not comparable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct WalPosition {
 pub struct ReplicaProgress {
     /// Whether it has replayed everything before the position that was asked about.
     pub caught_up: bool,
-    /// The age of the last transaction that it has replayed; none where it has replayed none, or is no standby.
+    /// The age of the last transaction that it has replayed, by the clocks of both; none where it has replayed none, is no
+    /// standby, or follows another primary.
     pub last_transaction: Option<Duration>,
 }
 
@@ -33,27 +34,26 @@ pub async fn position(primary: impl PgExecutor<'_>) -> Result<WalPosition> {
     Ok(now.fetch_one(primary).await?)
 }
 
-/// How far a standby is. After a failover, one that has not followed the new primary yet has not caught up, however far
-/// it came with the old one.
-pub async fn progress(replica: &Db, position: Option<&WalPosition>) -> Result<ReplicaProgress> {
+/// How far the standby behind this connection is. After a failover, one that has not followed the new primary yet has not
+/// caught up, however far it came with the old one, and its transactions say nothing.
+pub async fn progress(replica: impl PgExecutor<'_>, position: &WalPosition) -> Result<ReplicaProgress> {
     let row = sqlx::query!(
         r#"select
-          coalesce(
-            pg_is_in_recovery()
-              and pg_last_wal_replay_lsn() >= $1::text::pg_lsn
-              -- The receiver's timeline is shown to monitors alone, and there is none while it is away.
-              and coalesce(
-                (select received_tli from pg_stat_get_wal_receiver()),
-                (select min_recovery_end_timeline from pg_control_recovery())
-              ) = $2,
+          pg_is_in_recovery() and coalesce(
+            -- The receiver's timeline is shown to monitors alone, and there is none while it is away.
+            coalesce(
+              (select received_tli from pg_stat_get_wal_receiver()),
+              (select min_recovery_end_timeline from pg_control_recovery())
+            ) = $2,
             false
-          ) as "caught_up!",
+          ) as "follows!",
+          coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, false) as "replayed!",
           extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 as age"#,
-        position.map(|position| position.lsn.as_str()),
-        position.map(|position| position.timeline),
+        position.lsn.as_str(),
+        position.timeline,
     )
     .fetch_one(replica)
     .await?;
-    let last_transaction = row.age.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
-    Ok(ReplicaProgress { caught_up: row.caught_up, last_transaction })
+    let age = row.age.filter(|_| row.follows).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(ReplicaProgress { caught_up: row.follows && row.replayed, last_transaction: age })
 }

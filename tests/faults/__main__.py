@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--load", type=float, default=1.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--pgbouncer", choices=("session", "transaction"))
+    parser.add_argument("--untimed", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--timeline", nargs="?", type=int, const=-1)
     return parser.parse_args()
@@ -63,20 +64,21 @@ async def run(given: argparse.Namespace, places: Places) -> bool:
     for number, fault in enumerate(faults, 1):
         say(f"{number} of {len(faults)}: " + " ".join(str(part) for part in asdict(fault).values() if part))
         record, verdict = await rounds.run(fault)
-        line = {"seed": given.seed, "number": number, **asdict(fault), **verdict.figures, "missed": verdict.missed}
+        bars = {"missed": verdict.missed, "late": verdict.late}
+        line = {"seed": given.seed, "number": number, **asdict(fault), **verdict.figures, **bars}
         lines.append(line)
         with results.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        told = {"fault": asdict(fault), "missed": verdict.missed, **report.bins(record)}
-        if verdict.missed:
+        told = {"fault": asdict(fault), **bars, **report.bins(record)}
+        if verdict.missed or verdict.late:
             told["answers"] = report.evidence(record)
         (places.results / f"round-{number:04}.json").write_text(json.dumps(told))
-        for missed in verdict.missed:
+        for missed in verdict.missed + verdict.late:
             say(f"  missed: {missed}")
         if "not whole again" in verdict.missed:
             say("giving up: the next faults would say nothing")
             break
-    held = report.print_table(lines)
+    held = report.print_table(lines, given.untimed)
     if given.keep:
         say(f"kept; Ctrl-C ends it. Its logs are in {places.state}/log")
         await asyncio.Event().wait()
@@ -88,7 +90,7 @@ def main() -> int:
     given = arguments()
     places = Places.from_environment()
     if given.report:
-        return 0 if report.print_table(report.load(places.results / "faults.jsonl")) else 1
+        return 0 if report.print_table(report.load(places.results / "faults.jsonl"), given.untimed) else 1
     if given.timeline is not None:
         report.print_timeline(places.results, None if given.timeline < 0 else given.timeline)
         return 0

@@ -27,7 +27,10 @@ class Verdict:
     """One fault's figures, and which bars it missed."""
 
     figures: dict[str, Any]
+    # Bars of what must be there, and must not.
     missed: list[str]
+    # Bars of time, which depend on the machine too.
+    late: list[str]
 
 
 def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, drained: float | None) -> Verdict:
@@ -85,15 +88,16 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
         missed.append("not whole again")
     if drained is None:
         missed.append("queue not worked off")
+    late: list[str] = []
     if figures["slowest"] > SLOWEST:
-        missed.append(f"a request took {figures['slowest']} s: {figures['slowest_of']}")
+        late.append(f"a request took {figures['slowest']} s: {figures['slowest_of']}")
     if again is not None and again > HOOK_AGAIN:
-        missed.append(f"a hook came again after {again:.1f} s")
+        late.append(f"a hook came again after {again:.1f} s")
     if fault.kind == "switchover":
         if figures["gap"] > SWITCHOVER:
-            missed.append(f"gap of {figures['gap']} s: {worst}")
+            late.append(f"gap of {figures['gap']} s: {worst}")
     elif gaps[worst] > probe + BEYOND_PROBE:
-        missed.append(f"gap of {gaps[worst]:.1f} s, the probe's {probe:.1f} s: {worst}")
+        late.append(f"gap of {gaps[worst]:.1f} s, the probe's {probe:.1f} s: {worst}")
     if fault.kind == "rolling-restart":
         failed = [a for a in record.answers if a.base == "front" and not a.good and a.area != "refusal"]
         figures["rolled"] = sum(a.base == "front" for a in record.answers)
@@ -101,7 +105,7 @@ def judge(record: Record, fault: Fault, findings: Findings, recovered: bool, dra
         if failed:
             missed.append(f"{len(failed)} of {figures['rolled']} failed in the rolling restart")
     missed += [f"{count} x {what}" for what, count in odd.most_common(5)]
-    return Verdict(figures, missed)
+    return Verdict(figures, missed, late)
 
 
 def _oddity(answer: Answer, fault: Fault, unreachable: set[str]) -> list[str]:

@@ -379,6 +379,28 @@ async fn a_transaction_says_whether_anything_came_of_it(pool: PgPool) {
 }
 
 /// Requests that are given up while the database is silent leave no connection behind that nobody can use.
+/// Whoever gives up while a transaction begins leaves no transaction behind for the next one to write in.
+#[sqlx::test]
+async fn a_beginning_that_is_cut_short_is_nobodys(pool: PgPool) {
+    let folder = Folder::new();
+    let proxy = Proxy::before(&pool, &folder.path().join("pg"));
+    let db = through(&proxy);
+    sqlx::raw_sql("create table notes (note text)").execute(&pool).await.unwrap();
+    for round in 0..8 {
+        // Connections that live, so that nothing else is on the way.
+        sqlx::query("select 1").execute(db.pool()).await.unwrap();
+        proxy.slow(Duration::from_millis(30));
+        let cut = tokio::time::timeout(Duration::from_millis(10 * (round % 4) + 5), db.begin()).await;
+        drop(cut);
+        proxy.slow(Duration::ZERO);
+        settle().await;
+        let written = sqlx::query("insert into notes values ($1)").bind(format!("{round}")).execute(db.pool()).await;
+        assert!(written.is_ok(), "{written:?}");
+        let notes: i64 = sqlx::query_scalar("select count(*) from notes").fetch_one(&pool).await.unwrap();
+        assert_eq!(notes, i64::try_from(round).unwrap() + 1, "what was acknowledged is committed");
+    }
+}
+
 #[sqlx::test]
 async fn silence_uses_up_no_connections(pool: PgPool) {
     let folder = Folder::new();

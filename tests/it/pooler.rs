@@ -97,7 +97,7 @@ async fn a_pooler_in_between_changes_nothing(pool: PgPool) {
     }
     let shown = async |what: &'static str| sqlx::query_scalar::<_, String>(what).fetch_one(db.pool()).await.unwrap();
     assert_eq!(shown("show plan_cache_mode").await, "force_generic_plan");
-    assert_eq!(shown("show statement_timeout").await, "30s");
+    assert_eq!(shown("show statement_timeout").await, "5s");
     let mut transaction = db.begin().await.unwrap();
     let within: String = sqlx::query_scalar("show lock_timeout").fetch_one(&mut *transaction).await.unwrap();
     assert_eq!(within, "5s");

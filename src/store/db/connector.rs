@@ -120,12 +120,19 @@ impl DatabaseAddress {
         let mut passed_on = Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
-                "host" => named = value.split(',').map(DatabaseHost::of_parameter).collect(),
+                "host" => {
+                    // Ports are those of the authority, where no parameter says otherwise.
+                    let ports: Vec<Option<String>> = named.into_iter().map(|host| host.port).collect();
+                    let ports = ports.iter().cycle();
+                    let hosts = value.split(',').zip(ports);
+                    named = hosts.map(|(name, port)| DatabaseHost::of_parameter(name, port.clone())).collect();
+                }
                 "port" => ports = Some(value.split(',').map(str::to_owned).collect::<Vec<_>>()),
                 "target_session_attrs" => wanted = Some(value.parse()?),
                 "connect_timeout" => {
-                    let seconds = value.parse().map_err(|_| format!("connect_timeout is no number: {value}"))?;
-                    connect_timeout = Duration::from_secs(seconds);
+                    let seconds: u64 = value.parse().map_err(|_| format!("connect_timeout is no number: {value}"))?;
+                    // 0 is libpq's word for no limit.
+                    connect_timeout = if seconds == 0 { Duration::MAX } else { Duration::from_secs(seconds) };
                 }
                 name if PASSED_ON.contains(&name) || (name.starts_with("options[") && name.ends_with(']')) => {
                     passed_on.append_pair(name, &value);
@@ -173,8 +180,8 @@ impl DatabaseHost {
         Self { name: name.to_owned(), port, socket: name.to_ascii_lowercase().starts_with("%2f") }
     }
 
-    fn of_parameter(text: &str) -> Self {
-        Self { name: text.to_owned(), port: None, socket: text.starts_with('/') }
+    fn of_parameter(text: &str, port: Option<String>) -> Self {
+        Self { name: text.to_owned(), port, socket: text.starts_with('/') }
     }
 
     /// What the driver makes of a URL that names this host alone.
@@ -215,6 +222,8 @@ pub(super) struct Connector {
     current: AtomicUsize,
     /// The pauses between attempts while none succeeds.
     trouble: Mutex<Option<RetryPauses>>,
+    /// When a connection last turned out dead: those that have not been used since are likely to be so too.
+    died: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Connector {
@@ -225,7 +234,7 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     pub(super) fn new(address: DatabaseAddress) -> Self {
-        Self { address, current: AtomicUsize::new(0), trouble: Mutex::default() }
+        Self { address, current: AtomicUsize::new(0), trouble: Mutex::default(), died: Mutex::default() }
     }
 
     /// How to reach the host that was the right one last, whether it still is or not.
@@ -256,23 +265,20 @@ impl Connector {
     async fn connect_where(&self, wanted: SessionAttributes) -> Result<PgConnection, sqlx::Error> {
         let count = self.address.hosts.len();
         let first = self.current.load(Ordering::Relaxed);
+        // Several hosts share the time that one may take, for whoever waits may give up before the last is tried.
+        let share = u32::try_from(count).map_or(super::CONNECT, |count| super::CONNECT * 9 / 10 / count);
+        let patience = if count == 1 { super::CONNECT } else { self.address.connect_timeout.min(share) };
         let mut failure = None;
         for at in (0..count).map(|further| (first + further) % count) {
-            let attempt = connect(&self.address.hosts[at], wanted);
-            let connected = if count == 1 {
-                attempt.await
-            } else {
-                let silent = || Err(fault::silence());
-                timeout(self.address.connect_timeout, attempt).await.unwrap_or_else(|_| silent())
-            };
-            match connected {
+            // Noted before, for the same reason: the next attempt begins with another host.
+            self.current.store((at + 1) % count, Ordering::Relaxed);
+            let attempt = timeout(patience, connect(&self.address.hosts[at], wanted)).await;
+            match attempt.unwrap_or_else(|_| Err(fault::silence())) {
                 Ok(connection) => {
                     self.current.store(at, Ordering::Relaxed);
                     return Ok(connection);
                 }
                 Err(error) => {
-                    // Noted at once: whoever waits may give up before the last host is tried.
-                    self.current.store((at + 1) % count, Ordering::Relaxed);
                     failure.get_or_insert(error);
                 }
             }
@@ -345,9 +351,17 @@ impl Manager for Connector {
         if session.free_since.elapsed() < IDLE {
             return Ok(());
         }
-        match timeout(PING, session.connection.ping()).await {
-            Ok(alive) => Ok(alive?),
-            Err(_) => Err(fault::silence().into()),
+        let died = *self.died.lock().unwrap_or_else(PoisonError::into_inner);
+        if died.is_some_and(|died| session.free_since <= died) {
+            return Err(fault::silence().into());
+        }
+        let asked = Instant::now();
+        match timeout(PING, session.connection.ping()).await.unwrap_or_else(|_| Err(fault::silence())) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                *self.died.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+                Err(error.into())
+            }
         }
     }
 }
@@ -370,10 +384,7 @@ mod tests {
         let one = |host: &str| Ok((vec![host.to_owned()], SessionAttributes::Primary));
         assert_eq!(read("postgres://rubi:x@db/gh"), one("rubi@db:5432/gh"));
         assert_eq!(read("postgresql://rubi@[::1]:5433/gh?sslmode=disable"), one("rubi@[::1]:5433/gh"));
-        assert_eq!(
-            read("postgres://rubi@localhost:7/gh?host=/run/pg"),
-            one("rubi@/run/pg:5432/gh").map(|_| { (vec!["rubi@/run/pg:5432/gh".to_owned()], SessionAttributes::Any) })
-        );
+        assert_eq!(read("postgres://rubi@localhost:7/gh?host=/run/pg"), one("rubi@/run/pg:7/gh"));
         assert_eq!(read("postgres://rubi@%2Frun%2Fpg:7/gh"), one("rubi@/run/pg:7/gh"));
         assert_eq!(read("postgres://rubi@db/gh?host=other&port=9"), one("rubi@other:9/gh"));
         let three = vec!["rubi@a:1/gh".to_owned(), "rubi@b:5432/gh".to_owned(), "rubi@[::1]:3/gh".to_owned()];

@@ -21,13 +21,23 @@ const RETURN: Duration = Duration::from_secs(2);
 /// it; and giving it back has an end too, for that question may be never answered.
 pub struct Connection {
     session: Option<Object<Connector>>,
-    /// Nothing is on the way: every answer has come.
-    quiet: bool,
+    state: LoanState,
+}
+
+/// What becomes of a connection that is given back now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoanState {
+    /// All that was asked of it was answered: the next one may have it.
+    Quiet,
+    /// An answer may be on the way: it is asked whether it lives first.
+    Used,
+    /// A transaction is being begun, and nobody knows whether it is: it is nobody's any more.
+    Beginning,
 }
 
 impl Connection {
     pub(super) fn new(session: Object<Connector>) -> Self {
-        Self { session: Some(session), quiet: true }
+        Self { session: Some(session), state: LoanState::Quiet }
     }
 
     /// Not to be used by anybody again.
@@ -43,7 +53,18 @@ impl Connection {
 
     /// All that was asked of it was answered.
     pub(super) fn is_quiet(&mut self) {
-        self.quiet = true;
+        self.state = LoanState::Quiet;
+    }
+
+    /// A transaction is begun on it. Where that is cut short, a rollback would come before the beginning.
+    pub(super) fn is_beginning(&mut self) -> &mut PgConnection {
+        self.state = LoanState::Beginning;
+        &mut self.session.as_mut().expect(ON_LOAN).connection
+    }
+
+    /// The transaction is begun.
+    pub(super) fn has_begun(&mut self) {
+        self.state = LoanState::Used;
     }
 }
 
@@ -59,7 +80,9 @@ impl Deref for Connection {
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.quiet = false;
+        if self.state == LoanState::Quiet {
+            self.state = LoanState::Used;
+        }
         &mut self.session.as_mut().expect(ON_LOAN).connection
     }
 }
@@ -73,18 +96,19 @@ impl fmt::Debug for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(mut session) = self.session.take() else { return };
-        if self.quiet {
-            session.free_since = Instant::now();
-        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Ok(Ok(())) = timeout(RETURN, session.connection.ping()).await {
-                    session.free_since = Instant::now();
-                } else {
-                    drop(Object::take(session));
-                }
-            });
-        } else {
-            drop(Object::take(session));
+        let runtime = tokio::runtime::Handle::try_current();
+        match (self.state, runtime) {
+            (LoanState::Quiet, _) => session.free_since = Instant::now(),
+            (LoanState::Used, Ok(runtime)) => {
+                runtime.spawn(async move {
+                    if let Ok(Ok(())) = timeout(RETURN, session.connection.ping()).await {
+                        session.free_since = Instant::now();
+                    } else {
+                        drop(Object::take(session));
+                    }
+                });
+            }
+            (LoanState::Used | LoanState::Beginning, _) => drop(Object::take(session)),
         }
     }
 }
@@ -146,13 +170,14 @@ impl Drop for Transaction {
             return;
         }
         let Some(session) = self.connection.session.take() else { return };
-        let mut connection = Connection::new(session);
+        let mut connection = Connection { session: Some(session), state: LoanState::Beginning };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        PgTransactionManager::start_rollback(&mut connection);
+        // Until the rollback is answered, it is nobody's.
+        PgTransactionManager::start_rollback(connection.is_beginning());
         // Who rolls back may have been refused by a server that takes no writes any more; a fresh connection finds the one
         // that does.
         runtime.spawn(async move {
-            match timeout(RETURN, is_read_only(&mut *connection)).await {
+            match timeout(RETURN, is_read_only(connection.is_beginning())).await {
                 Ok(Ok(false)) => connection.is_quiet(),
                 Ok(Ok(true) | Err(_)) | Err(_) => connection.discard(),
             }

@@ -304,8 +304,11 @@ impl Db {
             self.opening.as_ref().map_or(Cow::Borrowed(statement), |then| format!("{statement}{then}").into());
         loop {
             let mut connection = self.connection(give_up).await?;
-            match self.in_time(begin(&mut connection, &statement)).await {
-                Ok(()) => return Ok(Transaction::begun(connection, self.terms.deadline())),
+            match self.in_time(begin(connection.is_beginning(), &statement)).await {
+                Ok(()) => {
+                    connection.has_begun();
+                    return Ok(Transaction::begun(connection, self.terms.deadline()));
+                }
                 Err(error) if StatementFault::of(&error).ends_connection() => {
                     connection.discard();
                     if !pauses.before(give_up).await {
@@ -363,14 +366,20 @@ impl Db {
                 Err(error) => return Err(unanswered.unwrap_or(error)),
             };
             let reads_only = unanswered.is_some() && !self.repeatable;
-            let error = match self.in_time(statement.run(&mut connection, reads_only)).await {
+            let ran = if reads_only {
+                self.in_time(statement.run_reading(connection.is_beginning())).await
+            } else {
+                self.in_time(statement.run(&mut connection)).await
+            };
+            let error = match ran {
                 Ok(rows) => {
                     connection.is_quiet();
                     return Ok(rows);
                 }
                 Err(error) => error,
             };
-            let fault = StatementFault::of(&error);
+            let fault =
+                if fault::is_aborted(&error) { StatementFault::NotExecuted } else { StatementFault::of(&error) };
             if fault.ends_connection() {
                 connection.discard();
             }
@@ -415,21 +424,15 @@ impl RepeatableStatement {
         Ok(Self { sql: query.sql(), arguments, persistent })
     }
 
-    async fn run(
-        &self,
-        connection: &mut PgConnection,
-        reads_only: bool,
-    ) -> std::result::Result<BufferedRows, sqlx::Error> {
-        if !reads_only {
-            return self.run_once(connection).await;
-        }
+    /// In a transaction that may only read.
+    async fn run_reading(&self, connection: &mut PgConnection) -> std::result::Result<BufferedRows, sqlx::Error> {
         let mut transaction = connection.begin_with("begin read only").await?;
-        let rows = self.run_once(&mut transaction).await?;
+        let rows = self.run(&mut transaction).await?;
         transaction.commit().await?;
         Ok(rows)
     }
 
-    async fn run_once(&self, connection: &mut PgConnection) -> std::result::Result<BufferedRows, sqlx::Error> {
+    async fn run(&self, connection: &mut PgConnection) -> std::result::Result<BufferedRows, sqlx::Error> {
         match &self.arguments {
             Some(arguments) => {
                 let query = sqlx::query_with(self.sql.clone(), arguments.clone()).persistent(self.persistent);
@@ -513,7 +516,7 @@ fn pooled_session(host: PgConnectOptions) -> PgConnectOptions {
 
 /// What sessions of the role are like whose pooler passes nothing on, for statements by themselves.
 pub(super) fn role_settings(settings: &DatabaseSettings) -> [(&'static str, String); 4] {
-    let terms = WaitTerms::unhurried(settings);
+    let terms = WaitTerms::of(settings);
     [
         ("plan_cache_mode", "force_generic_plan".to_owned()),
         ("jit", "off".to_owned()),

@@ -76,6 +76,19 @@ impl Cluster {
         self.run("pg_ctl", ["-D", &self.node(node), "-s", "-m", "fast", "stop"]);
     }
 
+    /// Lets all processes of a server stand still, or go on.
+    pub fn freeze(&self, node: &str, still: bool) {
+        let signal = if still { "-STOP" } else { "-CONT" };
+        let pattern = format!("^postgres: .*|postgres -D {}", self.node(node));
+        let pids = Command::new("pgrep").args(["-f", &pattern]).output().unwrap();
+        let folder = PathBuf::from(self.node(node));
+        for pid in String::from_utf8_lossy(&pids.stdout).lines() {
+            if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder) {
+                assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+            }
+        }
+    }
+
     /// Makes the standby a primary.
     pub fn promote(&self) {
         self.run("pg_ctl", ["-D", &self.node("standby"), "-s", "-w", "promote"]);

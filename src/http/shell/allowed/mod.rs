@@ -144,7 +144,7 @@ const NO_ANSWER: &str =
 async fn answer(shell: &ShellState, attempt: &Attempt, hook: &PreReceiveHook) -> Result<Response, ApiError> {
     let (subject, now) = (attempt.subject(), shell.clock.now());
     let facts = match attempt.changes {
-        PushChanges::Lines(_) => shell.access.load_within(subject, now, shell.checker.push_check_timeout).await?,
+        PushChanges::Lines(_) => shell.access.load_within(subject, now, shell.pushes.terms().whole()).await?,
         PushChanges::Any | PushChanges::None => shell.access.load(subject, now).await?,
     };
     if let Some(key) = &facts.key {
