@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use graphile_worker::{
     Job, JobComplete, JobCompleteContext, JobFail, JobPermanentlyFail, LocalQueueConfig, RefetchDelayConfig,
-    TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerRecoveryConfig,
+    TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerRecovered, WorkerRecoveredContext, WorkerRecoveryConfig,
 };
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -163,15 +163,19 @@ impl QueueLane {
     /// The pause between two sweeps, which take over the jobs of servers that died: one lane does so for both.
     fn sweep_interval(self, takeover: Duration) -> Duration {
         match self {
-            Self::Events => takeover.mul_f32(0.3),
+            Self::Events => takeover.mul_f32(0.4),
             Self::Deliveries => Duration::from_hours(24),
         }
     }
 }
 
-/// The pause after which the queue is looked at again where there was nothing to do: for jobs whose time has come. New ones
-/// end it, and so does one that others waited for.
-const IDLE_PAUSE: Duration = Duration::from_secs(5);
+/// The pause after which the queue is looked at again where there was nothing to do. New jobs end it, one that others
+/// waited for, one whose time has come on a server that lives, and those of a server that died.
+const IDLE_PAUSE: Duration = Duration::from_secs(10);
+/// Longer pauses of a job than this are not waited out by the server that set them.
+const WAITED_OUT: Duration = Duration::from_mins(1);
+/// How long the jobs of a server that died rest before others take them.
+const RECOVERY_DELAY: Duration = Duration::from_millis(100);
 
 /// A worker ends well when it is asked to stop; where it fails as a whole, or knows the queue of a database that has
 /// been replaced, another takes its place.
@@ -225,7 +229,7 @@ pub async fn worker(
         .heartbeat_interval(takeover.mul_f32(0.4))
         .sweep_interval(lane.sweep_interval(takeover))
         .sweep_threshold(takeover)
-        .recovery_delay(Duration::from_secs(1));
+        .recovery_delay(RECOVERY_DELAY);
     // Without a pause the library asks an empty queue again at once, thousands of times a second. A new job ends the pause.
     let idle = RefetchDelayConfig::default().with_duration(IDLE_PAUSE).with_max_abort_threshold(1);
     let local_queue = LocalQueueConfig::default().with_size(lane.handful(settings)).with_ttl(Duration::from_secs(30));
@@ -256,6 +260,14 @@ pub async fn worker(
         });
     let options = match lane {
         QueueLane::Events => {
+            let pool = state.pool.clone();
+            let recovered = move |swept: WorkerRecoveredContext| {
+                if swept.jobs_recovered > 0 {
+                    announce_after(pool.clone(), RECOVERY_DELAY);
+                }
+                async {}
+            };
+            let options = options.on(WorkerRecovered, recovered);
             let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
             options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
         }
@@ -276,7 +288,20 @@ async fn postpone(pool: Db, job: Arc<Job>) {
     if let Err(error) = jobs::postpone(&pool, id, pause, delivery).await {
         tracing::warn!(%error, job.id = id, "a failed job keeps its pause without jitter");
     }
+    if pause < WAITED_OUT {
+        announce_after(pool.clone(), pause);
+    }
     next_delivery(pool, job).await;
+}
+
+/// Tells all servers after a while that jobs wait.
+fn announce_after(pool: Db, pause: Duration) {
+    tokio::spawn(async move {
+        tokio::time::sleep(pause + Duration::from_millis(50)).await;
+        if let Err(error) = jobs::announce(&pool).await {
+            tracing::debug!(%error, "a job is found a little later");
+        }
+    });
 }
 
 /// Deliveries to a receiver wait for each other, and nothing else says that one of them is through.

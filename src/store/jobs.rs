@@ -327,6 +327,12 @@ pub struct QueueFacts {
     pub oldest_seconds: f64,
 }
 
+/// Tells the workers of all servers that jobs wait.
+pub async fn announce(db: impl PgExecutor<'_>) -> Result<()> {
+    sqlx::query("select pg_notify('jobs:insert', '')").execute(db).await?;
+    Ok(())
+}
+
 /// Tells the workers of all servers that jobs of this queue wait, where some do.
 pub async fn announce_waiting(db: impl PgExecutor<'_>, queue: i32) -> Result<()> {
     sqlx::query(
