@@ -8,6 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
+use tokio::time::timeout;
 
 use crate::crypto::seal::{Seal, SealedValue, UnsealError};
 use crate::domain::audit::AuditEvent;
@@ -80,6 +81,17 @@ impl IdempotencyGuard {
         kept.map(|kept| open(&self.seal, &kept, &key)).transpose()
     }
 
+    /// What comes of a call, which ends where the database falls silent in the middle: all of it has happened, or nothing,
+    /// and the same call again is told.
+    pub fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, GuardError>>,
+    ) -> impl Future<Output = Result<T, GuardError>> {
+        // On the heap: it is as large as all that it may wait for.
+        let call = timeout(self.db.terms().whole(), Box::pin(call));
+        async { call.await.unwrap_or_else(|_| Err(store::silence().into())) }
+    }
+
     /// A transaction in which the call takes effect, or the answer that it got. Waits for a call that is the same and
     /// under way.
     pub async fn begin(&self, key: CallKey, now: DateTime<Utc>) -> Result<CallTurn, GuardError> {
@@ -104,7 +116,7 @@ impl GuardedCall {
     /// Keeps the answer, writes down what happened, and makes both true.
     ///
     /// # Errors
-    /// Where the database does not answer; then nothing has happened.
+    /// Where the database does not answer; whether it has happened, the same call again is told.
     pub async fn finish(mut self, answer: SecretString, event: AuditEvent) -> Result<GuardedAnswer, GuardError> {
         audit_events::insert(&mut *self.transaction, &event, self.now).await?;
         if let Some(key) = &self.key {

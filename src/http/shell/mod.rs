@@ -164,7 +164,8 @@ const GROUP: RouteGroup = RouteGroup {
 pub fn openapi() -> OpenApi {
     let ShellRoutes { signed, error_tracking, git_audit } = routes(DefaultBodyLimit::disable());
     let error_tracking =
-        RouteGroup { security: &[&[openapi::ERROR_TRACKING], &[openapi::SHELL]], ..GROUP }.on(error_tracking);
+        RouteGroup { security: &[&[openapi::ERROR_TRACKING], &[openapi::SHELL], &[openapi::SHARED_SECRET]], ..GROUP }
+            .on(error_tracking);
     let git_audit = RouteGroup { security: &[&[openapi::SHELL], &[openapi::WORKHORSE]], ..GROUP }.on(git_audit);
     GROUP.on(signed).merge(error_tracking).merge(git_audit).into_openapi()
 }

@@ -71,7 +71,7 @@ pub async fn create(
         now,
         render,
     );
-    Ok(created.await?.into())
+    Ok(shell.guard.in_time(created).await?.into())
 }
 
 fn render(outcome: Result<CreatedToken<'_>, TokenCreationRefusal>) -> SecretString {

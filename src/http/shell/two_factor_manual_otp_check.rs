@@ -58,5 +58,6 @@ pub async fn check(
         }
     };
     let seal = &shell.otp_secrets;
-    Ok(open_otp_session::open(&shell.guard, seal, key, &requester, password, now, render).await?.into())
+    let opened = open_otp_session::open(&shell.guard, seal, key, &requester, password, now, render);
+    Ok(shell.guard.in_time(opened).await?.into())
 }
