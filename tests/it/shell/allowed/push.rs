@@ -43,7 +43,12 @@ async fn a_database_that_takes_no_writes_takes_no_pushes(pool: PgPool) {
     let story = Story::begins(pool.clone()).await;
     story.given.project("g/p").await.developer("rubi").await;
     let replica = read_only(&pool).await;
+    // It passes where nobody has declared it, as after a failover.
     let story = Story { app: TestApp::new(replica.clone()), ..story };
+    assert_eq!(story.push().await.line(), r#"503 {"message":"503 Service Unavailable"}"#);
+    assert_allowed(&story.pull().await);
+    let declared = TestApp::with(replica.clone(), "gatehouse: {database: {read_only: true}}");
+    let story = Story { app: declared, ..story };
     assert_refused(&story.push().await, 401, "You can't push code to a read-only GitLab instance.");
     assert_allowed(&story.pull().await);
     drop(story);

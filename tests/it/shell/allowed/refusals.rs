@@ -513,7 +513,9 @@ fn every() -> Vec<Denial> {
 async fn refused_means_unchanged(pool: PgPool) {
     let world = World::begins(pool.clone()).await;
     let read_only = read_only(&pool).await;
-    let replica = TestApp::with(read_only.clone(), &format!("{}{SETTINGS}", world.gitaly.settings()));
+    let declared =
+        SETTINGS.replace("two_factor_for_git: true", "two_factor_for_git: true, database: {read_only: true}");
+    let replica = TestApp::with(read_only.clone(), &format!("{}{declared}", world.gitaly.settings()));
     let mut rows = BTreeSet::new();
     for denial in every() {
         let (number, case) = row(&world, &denial);
