@@ -1,9 +1,9 @@
 //! What happens after an answer was given: one durable job a file, on a queue in PostgreSQL that all servers share.
 //!
 //! A job is enqueued in the transaction of what caused it, and works from rows of ours: its payload names them, and the
-//! trace that it goes on with, and holds nothing else, for the library writes payloads to the log. Jobs run at least once. What a job does in the
-//! database it does in one transaction that finds out whether it was done before. What waits for somebody else's server
-//! has a worker of its own, and each such server no more than its share of it.
+//! trace that it goes on with, and holds nothing else, for the library writes payloads to the log. Jobs run at least
+//! once. What a job does in the database it does in one transaction that finds out whether it was done before. What
+//! waits for somebody else's server has a worker of its own, and each such server no more than its share of it.
 
 pub mod access_facts_batcher;
 pub mod announce_alert;

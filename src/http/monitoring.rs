@@ -141,7 +141,7 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
     let (writable, oldest) = (writable.ok().and_then(Result::ok), oldest.ok().and_then(Result::ok));
     let word = |well: bool| if well { "ok" } else { "failed" };
     let answers = match (&writable, &state.budgets.replicas) {
-        (None, Some(replicas)) => replicas.may_stand_in().await,
+        (None, Some(replicas)) => tokio::time::timeout(second, replicas.may_stand_in()).await.unwrap_or(false),
         (writable, _) => writable.is_some(),
     };
     let ready = answers && !*state.stopping.borrow();

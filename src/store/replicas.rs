@@ -49,10 +49,10 @@ impl Replicas {
         if settings.replicas.is_empty() {
             return Ok(None);
         }
-        // Two more for what is asked while the primary is away.
         let connections = settings.access_connections;
         let quick = WaitTerms { patience: PATIENCE, statement: PATIENCE, lock: PATIENCE };
         let replica = |(place, url)| {
+            // Two more for what is asked while the primary is away.
             let db = Db::of_replica(url, connections + 2, quick)?;
             Ok(Replica { db, place, away_until: Mutex::default() })
         };
