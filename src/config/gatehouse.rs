@@ -13,6 +13,7 @@ use super::jobs::QueueSettings;
 use super::kas::KasSettings;
 use super::limits::RequestLimits;
 use super::log::LogSettings;
+use super::refusals::RefusalSettings;
 use super::scim::ScimSettings;
 use super::tracing::TracingSettings;
 
@@ -67,6 +68,8 @@ pub struct GatehouseSettings {
     pub git_config_options: Vec<String>,
     /// Provisioning by identity providers.
     pub scim: ScimSettings,
+    /// What is kept of git attempts that were refused.
+    pub refusals: RefusalSettings,
     /// The log.
     pub log: LogSettings,
     /// Traces of requests, for a collector of OpenTelemetry.
@@ -98,6 +101,7 @@ impl Default for GatehouseSettings {
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
             ],
             scim: ScimSettings::default(),
+            refusals: RefusalSettings::default(),
             log: LogSettings::default(),
             tracing: TracingSettings::default(),
         }

@@ -6,8 +6,10 @@ pub mod content;
 mod denial;
 mod facts;
 mod keys;
+pub mod level_path;
 pub mod push;
 pub mod refs;
+mod remedy;
 mod rules;
 mod sentences;
 mod snippets;
@@ -21,6 +23,7 @@ pub use facts::{
     EmailConfirmation, InstanceFacts, KeyLimit, KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
 pub use keys::key_expires_soon;
+pub use remedy::{AccessRemedy, remedy};
 pub use rules::{RuleVerdict, SeenFact, Verdict, explain};
 
 use self::accounts::account_denial;

@@ -4,7 +4,16 @@ use chrono::{DateTime, Utc};
 
 use super::keys::{expired_key, long_lived_key, weak_key};
 use super::snippets::{frozen_snippet, unwritable_snippet};
-use super::*;
+use super::{
+    AccessActor, AccessFacts, AccessProject, AccessTarget, Attempt, ClientIp, Denial, EmailConfirmation, GitCommand,
+    KeyStrength, RepositoryKind, UserState, archived_project, closed_http_download, closed_http_push, closed_protocol,
+    collaborations, design_denial, download_denial, frozen_project, invisible_project, maintenance_mode,
+    may_not_push_code, missing_otp, missing_repository, nobody_pushes, read_only_database, read_only_deploy_key,
+    repository, repository_kind, snippet_without_user, unfit_account, unknown_command, unknown_namespace,
+    unknown_repository, unknown_snippet, unwritable_wiki, wrong_certificate,
+};
+use crate::domain::level::{AccessLevel, FeatureLevel};
+use crate::domain::repository::GlRepository;
 
 /// A reason for which an attempt may be refused.
 #[derive(Debug)]
@@ -55,8 +64,8 @@ pub enum Verdict {
 }
 
 impl SeenFact {
-    pub(super) fn new(name: &'static str, value: impl ToString) -> Self {
-        Self { name, value: value.to_string() }
+    pub(super) fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into() }
     }
 
     /// Something that is so or is not.
@@ -458,7 +467,7 @@ fn account(facts: &AccessFacts) -> Vec<SeenFact> {
 /// What the user is to the project.
 pub(super) fn level(facts: &AccessFacts) -> SeenFact {
     let level = facts.project.as_ref().map_or(AccessLevel::NO_ACCESS, |project| project.level);
-    SeenFact::new("level", level)
+    SeenFact::new("level", level.to_string())
 }
 
 fn visibility_level(facts: &AccessFacts) -> SeenFact {

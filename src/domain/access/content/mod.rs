@@ -273,7 +273,8 @@ fn rules_that_are_set(settings: &AccessSettings, rules: &ContentRules) -> Vec<(&
             &rule.file_name,
         ];
         let any = expressions.iter().any(|expression| expression.is_some());
-        let size = Some(rule.max_file_size).filter(|size| *size > 0).map(|size| SeenFact::new("mebibytes", size));
+        let size =
+            Some(rule.max_file_size).filter(|size| *size > 0).map(|size| SeenFact::new("mebibytes", size.to_string()));
         let all = [
             ("invalid_regex", "the push rule's expressions can be read", flag(any)),
             ("branch_name_regex", "the branch's name matches", pattern(&rule.branch_name)),
@@ -296,7 +297,11 @@ fn rules_that_are_set(settings: &AccessSettings, rules: &ContentRules) -> Vec<(&
         set.extend(all.into_iter().filter_map(|(rule, asks, seen)| Some((rule, asks, seen?))));
     }
     if let Some(size) = rules.size {
-        set.push(("K6", "the repository has room for the push", SeenFact::new("bytes allowed", size.limit)));
+        set.push((
+            "K6",
+            "the repository has room for the push",
+            SeenFact::new("bytes allowed", size.limit.to_string()),
+        ));
     }
     set
 }

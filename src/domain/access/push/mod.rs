@@ -14,7 +14,7 @@ pub use self::questions::{PushQuestions, questions};
 use self::rights::RefRights;
 use self::rules::RefCase;
 use super::content::{self, PushContent};
-use super::refs::{ObjectId, RefPattern, RefUpdate};
+use super::refs::{ObjectId, RefName, RefPattern, RefUpdate};
 use super::rules::{RuleVerdict, SeenFact, VerdictList, level};
 use super::{AccessFacts, AccessProject, AccessProtocol, Attempt, Decision, Denial};
 use crate::domain::default_branch::DefaultProtection;
@@ -208,6 +208,40 @@ pub fn explain(
     verdicts.into_verdicts()
 }
 
+/// The update that the rules of refs refuse, and none where the push as a whole is refused, or nothing is.
+#[must_use]
+pub fn refused_update<'a>(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    repository: &PushedRepository,
+    updates: &'a [RefUpdate],
+    answers: &PushAnswers,
+) -> Option<&'a RefUpdate> {
+    let (PushedRepository::Project(push), Some(project)) = (repository, &facts.project) else { return None };
+    let rights = RefRights::new(facts);
+    updates.iter().find(|update| {
+        let case = RefCase::new(facts, project, &attempt.protocol, push, answers, &rights, update);
+        rules::rules_of(&case).any(|rule| (rule.judge)(&case).is_some())
+    })
+}
+
+/// The lowest level that the protections of the ref let in; none where they name no level, or nothing protects it.
+#[must_use]
+pub fn least_level(push: &PushFacts, name: &RefName) -> Option<AccessLevel> {
+    let rows: Vec<&RefAdmission> = match name {
+        RefName::Branch(name) => push.protecting(name).into_iter().flat_map(|branch| &branch.push).collect(),
+        RefName::Tag(name) => {
+            push.tags.iter().filter(|tag| tag.pattern.matches(name)).flat_map(|tag| &tag.create).collect()
+        }
+        RefName::Other(_) => Vec::new(),
+    };
+    let levels = rows.into_iter().filter_map(|row| match row {
+        RefAdmission::Role(level) if *level > AccessLevel::NO_ACCESS => Some(*level),
+        RefAdmission::Role(_) | RefAdmission::User(_) | RefAdmission::Group(_) | RefAdmission::DeployKey(_) => None,
+    });
+    levels.min()
+}
+
 fn explain_project(
     facts: &AccessFacts,
     protocol: &AccessProtocol,
@@ -222,7 +256,8 @@ fn explain_project(
     };
     let rights = RefRights::new(facts);
     if let Some(size) = push.content.size {
-        let facts = vec![SeenFact::new("bytes allowed", size.limit), SeenFact::new("of LFS", size.lfs)];
+        let facts =
+            vec![SeenFact::new("bytes allowed", size.limit.to_string()), SeenFact::new("of LFS", size.lfs.to_string())];
         let rule = ("K6", "the repository is not full before the push");
         verdicts.ask(rule, None, || full_repository(push, updates, answers), facts);
     }

@@ -67,7 +67,7 @@ impl World {
         let rsa_key = given.key_line(story.rubi, &rsa_key(2048)).await;
         let own_snippet = given.snippet(story.rubi, None).await;
         let foreign_snippet = given.snippet(dana, None).await;
-        let project_snippet = given.snippet(dana, Some(project.id)).await;
+        let project_snippet = given.snippet(dana, Some(&project)).await;
         let lost_snippet = given.snippet(story.rubi, None).await;
         given.sql(&format!("delete from snippet_repositories where snippet_id = {lost_snippet}")).await;
         let on_disk = |project: &GivenProject| format!("{}.git", hashed_path("@hashed", project.id.0));
