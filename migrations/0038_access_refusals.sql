@@ -32,3 +32,6 @@ create index gatehouse_access_refusals_on_project_id_and_id on access_refusals (
 create index gatehouse_access_refusals_on_user_id_and_id on access_refusals (user_id, id desc);
 create index gatehouse_access_refusals_on_rule_and_id on access_refusals (rule, id desc);
 create index gatehouse_access_refusals_on_correlation_id on access_refusals (correlation_id);
+
+-- Where levels come from is asked for thousands of users of one group, and requests for access are among the rows.
+create index gatehouse_members_on_user_id_and_source_id on members (user_id, source_id);

@@ -42,7 +42,7 @@ pub async fn list(db: impl PgExecutor<'_>, pairs: &[AccessPair], today: NaiveDat
 struct PathRow {
     position: i64,
     kept: Option<i32>,
-    owned: bool,
+    owned: Option<bool>,
     path: Option<String>,
     level: Option<i32>,
     since: Option<NaiveDate>,
@@ -84,7 +84,7 @@ impl PathRow {
         let membership = LevelMembership {
             of,
             level,
-            owned: self.owned,
+            owned: self.owned == Some(true),
             since: self.since,
             expires_at: self.expires_at,
             role: self.role,
