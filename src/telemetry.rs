@@ -1,6 +1,7 @@
 //! Logs, metrics and traces: set up once, at start.
 
 mod collector;
+pub mod figures;
 pub mod trace;
 
 use std::time::Duration;

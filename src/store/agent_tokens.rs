@@ -238,6 +238,12 @@ pub async fn update_digest(db: impl PgExecutor<'_>, row: &AgentTokenRow) -> Resu
     Ok(())
 }
 
+/// The agent whose token has that id, and the token's name.
+pub async fn find_agent(db: impl PgExecutor<'_>, id: i64) -> Result<Option<(AgentId, String)>> {
+    let row = sqlx::query!("select agent_id, name from cluster_agent_tokens where id = $1", id);
+    Ok(row.fetch_optional(db).await?.map(|row| (AgentId(row.agent_id), row.name)))
+}
+
 /// Takes the agent's active tokens of that name back, or all of them, and says their ids and names.
 pub async fn revoke(db: impl PgExecutor<'_>, agent: AgentId, name: Option<&str>) -> Result<Vec<(i64, String)>> {
     let rows = sqlx::query!(

@@ -3,6 +3,8 @@
 pub mod access_facts;
 pub mod actors;
 pub mod add_on_purchases;
+pub mod admin;
+pub mod admin_sessions;
 pub mod agent_authorizations;
 pub mod agent_projects;
 pub mod agent_tokens;
@@ -38,6 +40,7 @@ pub mod migrate;
 pub mod minutes_packs;
 pub mod namespaces;
 pub mod otp_sessions;
+pub mod paging;
 pub mod plans;
 pub mod post_push_messages;
 pub mod project_creation;
