@@ -172,7 +172,7 @@ fn admin_state(
         db: db.clone(),
         budgets: budgets.clone(),
         gitaly: gitaly.clone(),
-        storages: settings.repositories.storages.keys().cloned().collect(),
+        settings: Arc::new(settings.clone()),
         clock: clock.clone(),
         db_key_base: secrets.db_key_base.clone(),
         auth: AdminAuth {

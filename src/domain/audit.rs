@@ -31,6 +31,9 @@ macro_rules! events {
         }
 
         impl EventName {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The word in the table and in the log.
             #[must_use]
             pub fn as_str(self) -> &'static str {

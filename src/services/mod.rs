@@ -2,12 +2,14 @@
 //! decisions, and is called by `http`, `background` and the commands alike.
 
 pub mod admin_sessions;
+pub mod administer_scim;
 pub mod agent_tokens;
 pub mod audit_log;
 pub mod block_user;
 pub mod change_scim_group;
 pub mod change_scim_user;
 pub mod check_access;
+pub mod check_installation;
 pub mod check_push;
 pub mod configure_agent;
 pub mod create_personal_access_token;

@@ -146,6 +146,13 @@ pub struct JobRow {
     pub last_error: Option<String>,
 }
 
+/// An error without what the library puts around it, on one line.
+#[must_use]
+pub fn plain_error(text: &str) -> String {
+    let inner = text.strip_prefix("TaskError(\"").and_then(|text| text.strip_suffix("\")"));
+    inner.unwrap_or(text).replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The words for a job's state, as a column of the view.
 const STATE: &str = "case
   when locked_at is not null then 'running'

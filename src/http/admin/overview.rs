@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The page.
 pub async fn show(State(state): State<AdminState>, caller: AdminCaller) -> Result<Response, AdminError> {
-    let storages = state.storages.iter().map(|name| async {
+    let storages = state.settings.repositories.storages.keys().map(|name| async {
         let answer = match timeout(PATIENCE, state.gitaly.server(name, PATIENCE)).await {
             Ok(Ok(server)) if server.storages.contains(name) => {
                 (badge(Tone::Good, "serves"), format!("Gitaly {}, git {}", server.version, server.git_version))

@@ -250,14 +250,6 @@ impl Field {
         Self { name, label, value: value.to_owned(), kind, hint: "" }
     }
 
-    /// A line of text.
-    pub fn text(name: &'static str, label: &'static str, value: &str) -> Self {
-        Self {
-            kind: FieldKind::Text { kind: "text", required: false, longest: 255 },
-            ..Self::search(name, label, value)
-        }
-    }
-
     /// A line of text that must be there.
     pub fn required(name: &'static str, label: &'static str, value: &str) -> Self {
         Self {
@@ -478,7 +470,20 @@ pub fn html(rendered: askama::Result<String>) -> Response {
 }
 
 /// The pages that every page leads to.
-const NAV: [(&str, &str); 3] = [("/admin", "Overview"), ("/admin/users", "Users"), ("/admin/sessions", "Sessions")];
+const NAV: [(&str, &str); 12] = [
+    ("/admin", "Overview"),
+    ("/admin/projects", "Projects"),
+    ("/admin/groups", "Groups"),
+    ("/admin/users", "Users"),
+    ("/admin/jobs", "Jobs"),
+    ("/admin/hooks", "Web hooks"),
+    ("/admin/agents", "Agents"),
+    ("/admin/provisioning", "Provisioning"),
+    ("/admin/scim", "SCIM"),
+    ("/admin/expiring", "Expiring"),
+    ("/admin/audit", "Audit"),
+    ("/admin/sessions", "Sessions"),
+];
 
 #[derive(Template)]
 #[template(path = "admin/page.html")]

@@ -81,7 +81,7 @@ pub async fn delete(
 }
 
 /// Whether an address is a page of the area: no other host, and no other scheme.
-fn is_ours(to: &str) -> bool {
+pub(super) fn is_ours(to: &str) -> bool {
     let rest = to.strip_prefix("/admin");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
         && to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')

@@ -1,16 +1,20 @@
 //! `/admin/users`, `/admin/users/{id}`: accounts, and what they sign in with.
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::error::AdminError;
 use super::page::{
-    Cell, Field, Filter, Page, Table, Tone, badge, code, day, link, local, state as state_cell, text, time, yes,
+    ActionForm, Cell, Field, Filter, Page, Table, Tone, act, badge, code, day, link, local, state as state_cell, text,
+    time, yes,
 };
-use super::{AdminState, id, level, list};
+use super::{AdminState, acts, flash, id, level, list};
+use crate::domain::ids::UserId;
 use crate::domain::token::scopes_from_yaml;
 use crate::domain::user_type::UserType;
-use crate::http::auth::admin::{AdminCaller, AdminQuery};
+use crate::http::auth::admin::{ActingAdmin, AdminCaller, AdminForm, AdminQuery};
+use crate::services::block_user::{self, UserStateRefusal};
 use crate::store::admin::users::{self, UserDetail, UserFilter, UserRow};
 
 const STATES: [(&str, &str); 7] = [
@@ -81,29 +85,35 @@ pub async fn show(
         users::list_memberships(&state.db, user_id, today),
         users::list_identities(&state.db, user_id),
     )?;
-    let mut key_table = Table::new("SSH keys", &["Key", "Fingerprint", "Last used", "Ends"], "They have none.");
+    let back = format!("/admin/users/{user_id}");
+    let mut key_table =
+        Table::new("SSH keys", &["Key", "Fingerprint", "Last used", "Ends"], "They have none.").with_acts();
     for key in keys {
+        let last = act(acts::key_form(key.id, &key.title, false, &back));
         key_table.row([
             text(key.title),
             code(key.fingerprint),
             local(key.last_used_at),
             key.expires_at.map_or_else(|| text("never"), |end| time(Some(end))),
+            last,
         ]);
     }
     let head = ["Token", "Scopes", "Last used", "Ends", "State"];
-    let mut token_table = Table::new("Personal access tokens", &head, "They have none.");
+    let mut token_table = Table::new("Personal access tokens", &head, "They have none.").with_acts();
     for token in tokens {
         let state = match (token.revoked, token.expires_at) {
             (true, _) => badge(Tone::Plain, "revoked"),
             (false, Some(end)) if end <= today => badge(Tone::Plain, "expired"),
             (false, _) => badge(Tone::Good, "good"),
         };
+        let last = if token.revoked { text("") } else { act(acts::token_form(token.id, &token.name, &back)) };
         token_table.row([
             text(token.name),
             code(scopes_from_yaml(&token.scopes).join(", ")),
             time(token.last_used_at),
             token.expires_at.map_or_else(|| text("never"), |end| day(Some(end))),
             state,
+            last,
         ]);
     }
     let memberships = memberships.into_iter().map(|member| {
@@ -125,11 +135,63 @@ pub async fn show(
         Table::new("Identities", &["Provider", "Its name for them"], "No provider knows them.").rows(identities);
     let page = Page::new(user.username.clone())
         .facts("", facts(&user))
+        .links(&[(&format!("/admin/audit?entity=User-{user_id}"), "Audit events")])
+        .form(state_form(&user))
         .table(key_table)
         .table(token_table)
         .table(memberships)
         .table(identities);
     Ok(page.show(&caller))
+}
+
+fn state_form(user: &UserDetail) -> ActionForm {
+    let to = |what| format!("/admin/users/{}/{what}", user.id);
+    if matches!(user.state.as_str(), "blocked" | "banned" | "deactivated") {
+        return ActionForm::new(to("unblock"), "Unblock", user.username.clone())
+            .warned("They can sign in again, with the keys and tokens that they have.");
+    }
+    ActionForm::new(to("block"), "Block", user.username.clone())
+        .warned("They are refused from the next request on, and so are their keys and tokens. What they own stays.")
+}
+
+/// Blocks a user.
+pub async fn block(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    admin: ActingAdmin,
+    _form: AdminForm,
+    Path(user): Path<String>,
+) -> Result<Response, AdminError> {
+    let user = id(&user, "user")?;
+    block_user::block(&state.db, UserId(user), &admin.administrator(), state.clock.now()).await?;
+    Ok(flash::see_other(&state.auth, &headers, &format!("/admin/users/{user}"), "The user was blocked."))
+}
+
+/// Unblocks a user.
+pub async fn unblock(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    admin: ActingAdmin,
+    _form: AdminForm,
+    Path(user): Path<String>,
+) -> Result<Response, AdminError> {
+    let user = id(&user, "user")?;
+    block_user::unblock(&state.db, UserId(user), &admin.administrator(), state.clock.now()).await?;
+    Ok(flash::see_other(&state.auth, &headers, &format!("/admin/users/{user}"), "The user was unblocked."))
+}
+
+impl From<UserStateRefusal> for AdminError {
+    fn from(refusal: UserStateRefusal) -> Self {
+        match refusal {
+            UserStateRefusal::NoSuchUser => Self::NoSuch("user"),
+            UserStateRefusal::Oneself => {
+                Self::Refused("Nobody blocks themselves: another administrator can.".to_owned())
+            }
+            UserStateRefusal::State(state) => {
+                Self::Refused(format!("The account is in the state {state}, from which there is no such way."))
+            }
+        }
+    }
 }
 
 fn facts(user: &UserDetail) -> Vec<(&'static str, Cell)> {
