@@ -46,7 +46,7 @@ pub async fn list_groups(db: &Db, request: &PageRequest) -> Result<Page<ScopeRow
            ) as changed_at,
            (
              select count(*)
-             from (select from group_scim_identities as some where some.group_id = scope.group_id limit 1000) as counted
+             from (select from group_scim_identities as known where known.group_id = scope.group_id limit 1000) as counted
            ) as identities
          from (
            select group_id, bool_or(saml_providers.enabled) as enabled
