@@ -18,7 +18,7 @@ use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
 use crate::domain::access::AccessSettings;
 use crate::gitaly::GitalyClient;
-use crate::http::admin::{self, AdminState, SignInLimiter};
+use crate::http::admin::{self, AdminState, LastCheck, SignInLimiter};
 use crate::http::auth::admin::AdminAuth;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDotAuth;
@@ -182,6 +182,7 @@ fn admin_state(
             proxies: settings.gatehouse.limits.exempt_peers.clone(),
         },
         limiter: SignInLimiter::default(),
+        last_check: LastCheck::default(),
         figures,
     }
 }

@@ -28,6 +28,10 @@ pub static CSS: LazyLock<Asset> =
 pub static HTMX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("htmx.min.js", "text/javascript; charset=utf-8", include_str!("assets/htmx.min.js")));
 
+/// The picture beside a page's title.
+pub static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")));
+
 impl Asset {
     fn new(name: &str, kind: &'static str, bytes: &'static str) -> Self {
         let digest = BASE64_URL_SAFE_NO_PAD.encode(&token::sha256(bytes)[..9]);
@@ -40,6 +44,7 @@ pub async fn show(Path(file): Path<String>) -> Result<Response, AdminError> {
     let asset = match file.as_str() {
         "admin.css" => &CSS,
         "htmx.min.js" => &HTMX,
+        "icon.svg" => &ICON,
         _ => return Err(AdminError::NoSuch("file")),
     };
     let headers = [

@@ -40,6 +40,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 
+pub use self::check::LastCheck;
 use self::error::AdminError;
 pub use self::limiter::SignInLimiter;
 use self::page::{Cell, Tone, badge};
@@ -69,6 +70,8 @@ pub struct AdminState {
     pub auth: AdminAuth,
     /// Failures to sign in.
     pub limiter: SignInLimiter,
+    /// What was judged last.
+    pub last_check: LastCheck,
     /// What the last hour was like.
     pub figures: RequestFigures,
 }

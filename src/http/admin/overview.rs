@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::AdminState;
+use super::check;
 use super::error::AdminError;
 use super::page::{Cell, Chart, Page, Table, Tone, badge, number, text};
 use crate::http::auth::admin::AdminCaller;
@@ -42,7 +43,8 @@ pub async fn show(State(state): State<AdminState>, caller: AdminCaller) -> Resul
         Ok(Ok(false)) => badge(Tone::Doubtful, "reads only"),
         Ok(Err(_)) | Err(_) => badge(Tone::Bad, "no answer"),
     };
-    let mut facts: Vec<(&str, Cell)> = vec![("Version", text(env!("CARGO_PKG_VERSION"))), ("Database", database)];
+    let mut facts: Vec<(&str, Cell)> =
+        vec![("Version", text(env!("CARGO_PKG_VERSION"))), ("Database", database), ("Check", check::summary(&state))];
     match queue {
         Ok(Ok(queue)) => {
             let dead = if queue.dead > 0 { badge(Tone::Bad, queue.dead.to_string()) } else { number(0) };
@@ -67,7 +69,6 @@ pub async fn show(State(state): State<AdminState>, caller: AdminCaller) -> Resul
     }
     let page = page
         .facts("Now", facts)
-        .links(&[("/admin/check", "Check the installation")])
         .table(Table::new("Storages", &["Storage", "State", "What it says"], "No storages are set.").rows(storages))
         .table(Table::new("Connections to the database", &["Area", "Open", "Idle"], "There are none.").rows(pools));
     Ok(page.show(&caller))

@@ -218,12 +218,15 @@ impl TableCell<'_> {
 pub struct Filter {
     action: String,
     fields: Vec<Field>,
+    button: &'static str,
+    /// Whether it answers while somebody types, where the browser runs scripts.
+    live: bool,
 }
 
 impl Filter {
     /// A form that asks for this page.
     pub fn new(action: impl Into<String>, fields: Vec<Field>) -> Self {
-        Self { action: action.into(), fields }
+        Self { action: action.into(), fields, button: "Search", live: true }
     }
 }
 

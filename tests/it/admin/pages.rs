@@ -187,7 +187,7 @@ async fn pages_say_what_there_is(pool: PgPool) {
         ("/admin/jobs?state=dead", &["dead deliver_webhook 10 of 10", "the receiver answered 404", "Retry", "Drop"]),
         ("/admin/hooks/1", &["no route", "503", "0.250 s out of order", "Deliver now", "{\"object_kind\":\"push\"}"]),
         ("/admin/agents", &["prod gnuwget/wget2 1 never none"]),
-        ("/admin/provisioning", &["acme Ultimate paid 25"]),
+        ("/admin/provisioning", &["acme ultimate paid 25"]),
         ("/admin/provisioning/add_ons", &["acme Code Suggestions 10 paid 2027-07-15 A-S12345678"]),
         ("/admin/provisioning/minutes", &["acme 10000 2027-01-01"]),
         ("/admin/provisioning/exclusions", &["gnuwget a reason to exclude the Namespace", "Remove"]),
