@@ -69,12 +69,12 @@ async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<(
         Ok(db) => db,
         Err(error) => return report.say("database", &Err(error.into())),
     };
-    report.say_all(check_installation::check_database(&db, settings).await)
+    report.say_all(&check_installation::check_database(&db, settings).await)
 }
 
 async fn storages(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
     match GitalyClient::new(settings, &Clock::system()) {
-        Ok(gitaly) => report.say_all(check_installation::check_storages(&gitaly, settings).await),
+        Ok(gitaly) => report.say_all(&check_installation::check_storages(&gitaly, settings).await),
         Err(problems) => {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             report.say("storages", &Err(anyhow::anyhow!("{}", problems.join("; "))))
@@ -91,7 +91,7 @@ struct CheckReport {
 const NAME_WIDTH: usize = 22;
 
 impl CheckReport {
-    fn say_all(&mut self, verdicts: Vec<Verdict>) -> io::Result<()> {
+    fn say_all(&mut self, verdicts: &[Verdict]) -> io::Result<()> {
         verdicts.iter().try_for_each(|verdict| self.say(&verdict.what, &verdict.outcome))
     }
 

@@ -21,6 +21,7 @@ pub fn decode(cookie: &str) -> Option<String> {
 }
 
 /// Sends the browser on to a page, which says this.
+#[must_use]
 pub fn see_other(auth: &AdminAuth, headers: &HeaderMap, to: &str, said: &str) -> Response {
     let said: String = said.chars().take(LONGEST).collect();
     let cookie = auth.cookie(headers, CookieName::Flash, &BASE64_URL_SAFE_NO_PAD.encode(said), SECONDS);

@@ -305,6 +305,7 @@ impl ActionForm {
 
     /// With a value that its page knows.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike")]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.hidden.push((name, value.to_string()));
         self

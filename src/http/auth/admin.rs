@@ -242,14 +242,12 @@ impl AdminAuth {
             return site == "same-origin";
         }
         let Some(origin) = text(headers, ORIGIN.as_str()) else { return false };
-        match &self.url {
-            Some(url) => origin.eq_ignore_ascii_case(url),
-            None => {
-                let authority = origin.split_once("://").map(|(_, authority)| authority);
-                let host = text(headers, HOST.as_str());
-                host.is_some() && authority == host
-            }
+        if let Some(url) = &self.url {
+            return origin.eq_ignore_ascii_case(url);
         }
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        let host = text(headers, HOST.as_str());
+        host.is_some() && authority == host
     }
 }
 
@@ -291,10 +289,8 @@ pub async fn require(State(auth): State<AdminAuth>, request: Request, next: Next
         AdminError::SignedOut { to, in_place: parts.headers.contains_key("hx-request") }
     };
     let secret = auth.read(&parts.headers, CookieName::Session).ok_or_else(signed_out)?;
-    let session = match admin_sessions::find(&auth.db, &secret, auth.clock.now()).await? {
-        Some(Ok(session)) => session,
-        Some(Err(_)) | None => return Err(signed_out()),
-    };
+    let found = admin_sessions::find(&auth.db, &secret, auth.clock.now()).await?;
+    let Some(Ok(session)) = found else { return Err(signed_out()) };
     let flash = auth.read(&parts.headers, CookieName::Flash).and_then(|text| flash::decode(&text));
     let (form_token, path) = (form_token(&secret), parts.uri.path().to_owned());
     let body = if matches!(parts.method, Method::GET | Method::HEAD) {
