@@ -10,6 +10,7 @@ use utoipa::openapi::OpenApi;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
+use crate::background::refusals::RefusalWriter;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -77,10 +78,14 @@ pub fn build(
     clock: &Clock,
 ) -> Result<Application, Vec<Problem>> {
     let gitaly = GitalyClient::new(settings, clock)?;
-    let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
+    let (last_used, seen) = LastUsedWriter::start(budgets.upkeep.clone());
+    let (refusals, refused) = RefusalWriter::start(&budgets.upkeep, &settings.gatehouse.refusals);
+    let background = tokio::spawn(async move {
+        let _ = tokio::join!(seen, refused);
+    });
     let limits = &settings.gatehouse.limits;
     let shell = shell::router(
-        shell_state(settings, secrets, budgets, &gitaly, &last_used, clock),
+        shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), clock),
         shell_auths(settings, secrets, &budgets.lookups, clock),
     );
     let kubernetes = kubernetes::router(
@@ -173,6 +178,7 @@ fn admin_state(
         budgets: budgets.clone(),
         gitaly: gitaly.clone(),
         settings: Arc::new(settings.clone()),
+        access: Arc::new(access_checker(settings, db, db, gitaly, &access_settings(settings))),
         clock: clock.clone(),
         db_key_base: secrets.db_key_base.clone(),
         auth: AdminAuth {
@@ -223,6 +229,7 @@ pub fn job_state(
         webhook_timeout: seconds(settings.gitlab.webhook_timeout),
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
+        refusals: settings.gatehouse.refusals,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }
@@ -246,31 +253,17 @@ fn shell_state(
     secrets: &Secrets,
     budgets: &DbBudgets,
     gitaly: &GitalyClient,
-    last_used: &LastUsedWriter,
+    (last_used, refusals): (&LastUsedWriter, RefusalWriter),
     clock: &Clock,
 ) -> ShellState {
     let ours = &settings.gatehouse;
     let (pushes, lookups) = (&budgets.pushes, &budgets.lookups);
-    let access = Arc::new(AccessSettings {
-        http_download: settings.gitlab_shell.upload_pack,
-        http_push: settings.gitlab_shell.receive_pack,
-        otp_login: ours.two_factor_for_git.then(|| settings.ssh_login()),
-        lfs: settings.lfs.enabled,
-        read_only: ours.database.read_only,
-    });
+    let access = access_settings(settings);
     ShellState {
         db: lookups.clone(),
         pushes: pushes.clone(),
         access: AccessFactsBatcher::with_replicas(budgets, &ours.database, &access),
-        checker: Arc::new(AccessChecker {
-            db: pushes.clone(),
-            lookups: lookups.clone(),
-            gitaly: gitaly.clone(),
-            settings: access,
-            storages: settings.repositories.storages.keys().cloned().collect(),
-            clone_urls: CloneUrls { url: settings.gitlab.url(), ssh_prefix: ssh_prefix(settings) },
-            push_check_timeout: Duration::from_secs(ours.limits.push_check_timeout.into()),
-        }),
+        checker: Arc::new(access_checker(settings, pushes, lookups, gitaly, &access)),
         reporter: Arc::new(PushReporter {
             db: pushes.clone(),
             gitaly: gitaly.clone(),
@@ -279,12 +272,52 @@ fn shell_state(
         }),
         limiter: AttemptLimiter::default(),
         last_used: last_used.clone(),
+        refusals,
         guard: IdempotencyGuard::new(lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
         otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
         hasher: CodeHasher::default(),
         clock: clock.clone(),
         settings: Arc::new(shell_settings(settings, secrets)),
     }
+}
+
+/// The settings that are part of the facts of every attempt.
+fn access_settings(settings: &Settings) -> Arc<AccessSettings> {
+    let ours = &settings.gatehouse;
+    Arc::new(AccessSettings {
+        http_download: settings.gitlab_shell.upload_pack,
+        http_push: settings.gitlab_shell.receive_pack,
+        otp_login: ours.two_factor_for_git.then(|| settings.ssh_login()),
+        lfs: settings.lfs.enabled,
+        read_only: ours.database.read_only,
+    })
+}
+
+fn access_checker(
+    settings: &Settings,
+    pushes: &Db,
+    lookups: &Db,
+    gitaly: &GitalyClient,
+    access: &Arc<AccessSettings>,
+) -> AccessChecker {
+    AccessChecker {
+        db: pushes.clone(),
+        lookups: lookups.clone(),
+        gitaly: gitaly.clone(),
+        settings: Arc::clone(access),
+        storages: settings.repositories.storages.keys().cloned().collect(),
+        clone_urls: CloneUrls { url: settings.gitlab.url(), ssh_prefix: ssh_prefix(settings) },
+        push_check_timeout: Duration::from_secs(settings.gatehouse.limits.push_check_timeout.into()),
+    }
+}
+
+/// What attempts are explained with, as `/allowed` decides them.
+///
+/// # Errors
+/// Every address of a Gitaly that cannot be dialled.
+pub fn explainer(settings: &Settings, db: &Db, clock: &Clock) -> Result<AccessChecker, Vec<Problem>> {
+    let gitaly = GitalyClient::new(settings, clock)?;
+    Ok(access_checker(settings, db, db, &gitaly, &access_settings(settings)))
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {

@@ -83,6 +83,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gatehouse_pool_failures_total",
         "Waits for a connection that ended without one, by pool; all: the database could not be reached"
     );
+    metrics::describe_counter!("gatehouse_refusals_skipped_total", "Refused attempts that were not kept");
     metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
     metrics::describe_counter!("gatehouse_admin_sign_ins_total", "Attempts to sign in to the Admin area, by outcome");

@@ -17,6 +17,7 @@ pub mod post_receive;
 pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
+pub mod refusals;
 pub mod sync_scim_members;
 mod upkeep;
 
@@ -40,7 +41,7 @@ use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
-use crate::config::{DatabaseSettings, QueueSettings};
+use crate::config::{DatabaseSettings, QueueSettings, RefusalSettings};
 use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
 use crate::services::hook_payload::InstallationUrls;
@@ -73,6 +74,8 @@ pub struct JobSettings {
     pub drain_timeout: Duration,
     /// The queue's own settings.
     pub queue: QueueSettings,
+    /// What is kept of refused attempts.
+    pub refusals: RefusalSettings,
 }
 
 /// What the jobs of this server work with.

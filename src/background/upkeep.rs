@@ -7,9 +7,11 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
+use crate::config::RefusalSettings;
 use crate::services::make_repository::make_all_missing;
 use crate::store::{
-    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
+    self, access_refusals, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters,
+    web_hooks,
 };
 
 /// The pause between two sweeps.
@@ -54,9 +56,12 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
 async fn sweep(state: &JobState) -> store::Result<()> {
     let now = state.clock.now();
     let dead_since = now - TimeDelta::days(state.settings.queue.keep_dead.into());
+    let RefusalSettings { keep_days, keep_rows, .. } = state.settings.refusals;
+    let refused_since = now - TimeDelta::days(keep_days.into());
     let mut connection = state.pool.acquire().await?;
     let swept = reference_counters::delete_expired(&state.pool, now).await?
         + post_push_messages::delete_expired(&state.pool, now).await?
+        + access_refusals::delete_old(&state.pool, refused_since, keep_rows).await?
         + received_pushes::delete_processed(&state.pool, now).await?
         + kas_usage::tidy(&mut connection, now.date_naive()).await?
         + kas_events::delete_expired(&state.pool, now).await?

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod access;
 mod advice;
 pub mod agent;
 pub mod apply;
@@ -83,6 +84,7 @@ enum Command {
     /// Print a token that is good for a minute, to call the API by hand
     #[command(long_about = token::LONG_ABOUT)]
     Token(token::CallerTokenCommand),
+    Access(access::AccessCommand),
     Audit(audit::AuditCommand),
     Agent(agent::AgentCommand),
     Scim(scim::ScimCommand),
@@ -108,6 +110,7 @@ impl Cli {
         let config = self.config.as_deref();
         match self.command.unwrap_or(Command::Serve) {
             Command::Check(check) => return runtime()?.block_on(check.run(config)),
+            Command::Access(access) => return runtime()?.block_on(access.run(&settings(config)?)),
             // These need no settings.
             Command::Completions(completions) => completions.run(),
             Command::Init(init) => init.run(),
@@ -143,8 +146,13 @@ impl Command {
             Self::Token(token) => token.run(&settings),
             Self::Scim(scim) => runtime()?.block_on(scim.run(&settings)),
             Self::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
-            Self::Check(_) | Self::Completions(_) | Self::Init(_) | Self::Man(_) | Self::Schema(_) => {
-                unreachable!("answered without settings")
+            Self::Access(_)
+            | Self::Check(_)
+            | Self::Completions(_)
+            | Self::Init(_)
+            | Self::Man(_)
+            | Self::Schema(_) => {
+                unreachable!("answered before")
             }
         }
     }

@@ -14,6 +14,7 @@ use super::jobs::QueueSettings;
 use super::kas::KasSettings;
 use super::limits::RequestLimits;
 use super::log::LogSettings;
+use super::refusals::RefusalSettings;
 use super::scim::ScimSettings;
 use super::tracing::TracingSettings;
 
@@ -70,6 +71,8 @@ pub struct GatehouseSettings {
     pub git_config_options: Vec<String>,
     /// Provisioning by identity providers.
     pub scim: ScimSettings,
+    /// What is kept of git attempts that were refused.
+    pub refusals: RefusalSettings,
     /// The log.
     pub log: LogSettings,
     /// Traces of requests, for a collector of OpenTelemetry.
@@ -102,6 +105,7 @@ impl Default for GatehouseSettings {
                 "uploadpack.allowAnySHA1InWant=true".to_owned(),
             ],
             scim: ScimSettings::default(),
+            refusals: RefusalSettings::default(),
             log: LogSettings::default(),
             tracing: TracingSettings::default(),
         }

@@ -11,6 +11,7 @@ pub mod kas;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod refusals;
 pub mod scim;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
+pub use self::refusals::RefusalSettings;
 pub use self::scim::ScimSettings;
 pub use self::tracing::TracingSettings;
 

@@ -1,5 +1,7 @@
 //! Access levels and visibility, ordered as GitLab orders them.
 
+use std::fmt;
+
 /// How much a member may do. Values between the named ones are kept: newer versions add levels there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessLevel(pub i32);
@@ -21,6 +23,23 @@ impl AccessLevel {
     pub const OWNER: Self = Self(50);
     /// An administrator of the instance; a level of protections alone.
     pub const ADMIN: Self = Self(60);
+}
+
+impl fmt::Display for AccessLevel {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match *self {
+            Self::NO_ACCESS => "no access",
+            Self(5) => "minimal access",
+            Self::GUEST => "guest",
+            Self::PLANNER => "planner",
+            Self::REPORTER => "reporter",
+            Self::DEVELOPER => "developer",
+            Self::MAINTAINER => "maintainer",
+            Self::OWNER => "owner",
+            Self::ADMIN => "administrator",
+            Self(other) => return write!(out, "level {other}"),
+        })
+    }
 }
 
 /// Who may see a project or a snippet.
@@ -46,6 +65,16 @@ impl VisibilityLevel {
     }
 }
 
+impl fmt::Display for VisibilityLevel {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Private => "private",
+            Self::Internal => "internal",
+            Self::Public => "public",
+        })
+    }
+}
+
 /// Who may use a feature of a project that they can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeatureLevel {
@@ -55,6 +84,16 @@ pub enum FeatureLevel {
     Private,
     /// Everybody who sees the project.
     Enabled,
+}
+
+impl fmt::Display for FeatureLevel {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Disabled => "off",
+            Self::Private => "for members",
+            Self::Enabled => "for all who see the project",
+        })
+    }
 }
 
 impl FeatureLevel {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check_push::{self, PreReceiveHook, PushCheckError};
+use super::check_push::{self, PreReceiveHook, PushCheckError, PushVerdict};
 use super::create_pushed_project::{self, PushedProjectCreation};
 use super::find_clone_url::CloneUrls;
 use super::make_repository::{self, MakeRepositoryError};
@@ -43,13 +43,23 @@ pub struct AccessChecker {
 pub enum AccessOutcome {
     /// It may go on. These are its facts as they are now.
     Allowed(Box<AccessFacts>),
-    /// It may not, for this reason.
-    Denied(Denial),
+    /// It may not.
+    Denied(Box<DeniedAttempt>),
     /// What it needs cannot be made, for this reason.
     Impossible(String),
     /// Gitaly gave no answer about a push; nothing is let through unasked. The steps say what was asked, and for how
     /// long.
     Unanswered(GitalyError, CheckSteps),
+}
+
+/// An attempt that may not go on.
+pub struct DeniedAttempt {
+    /// Why.
+    pub denial: Denial,
+    /// The ref update that was refused, where the rules of refs refused one.
+    pub update: Option<RefUpdate>,
+    /// Its facts.
+    pub facts: AccessFacts,
 }
 
 /// Why nothing can be said of an attempt.
@@ -104,7 +114,7 @@ pub async fn check(
         }
     }
     if let Decision::Deny(denial) = decision {
-        return Ok(AccessOutcome::Denied(denial));
+        return Ok(AccessOutcome::Denied(Box::new(DeniedAttempt { denial, update: None, facts })));
     }
     match &attempt.changes {
         PushChanges::Lines(lines) => {
@@ -127,8 +137,10 @@ async fn check_updates(
 ) -> Result<AccessOutcome, AccessCheckError> {
     let mut steps = CheckSteps::default();
     match check_push::decide(access, &facts, attempt, updates, hook, &mut steps).await {
-        Ok(Decision::Allow) => Ok(AccessOutcome::Allowed(Box::new(facts))),
-        Ok(Decision::Deny(denial)) => Ok(AccessOutcome::Denied(denial)),
+        Ok(PushVerdict { decision: Decision::Allow, .. }) => Ok(AccessOutcome::Allowed(Box::new(facts))),
+        Ok(PushVerdict { decision: Decision::Deny(denial), refused }) => {
+            Ok(AccessOutcome::Denied(Box::new(DeniedAttempt { denial, update: refused, facts })))
+        }
         Err(PushCheckError::Store(error)) => Err(error.into()),
         Err(PushCheckError::Gitaly(error)) => Ok(AccessOutcome::Unanswered(error, steps)),
         Err(PushCheckError::Gone) => Err(AccessCheckError::Gone),

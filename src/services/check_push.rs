@@ -42,6 +42,15 @@ pub(super) enum PushCheckError {
     Gone,
 }
 
+/// What becomes of ref updates.
+#[derive(Debug)]
+pub(super) struct PushVerdict {
+    /// Whether they may go in.
+    pub(super) decision: Decision,
+    /// The update that was refused, where the rules of refs refused one.
+    pub(super) refused: Option<RefUpdate>,
+}
+
 /// Whether these ref updates may go in.
 pub(super) async fn decide(
     access: &AccessChecker,
@@ -50,11 +59,32 @@ pub(super) async fn decide(
     updates: &[RefUpdate],
     hook: &PreReceiveHook,
     steps: &mut CheckSteps,
-) -> Result<Decision, PushCheckError> {
+) -> Result<PushVerdict, PushCheckError> {
     for update in updates.iter().take(NAMED) {
         steps.note(format!("Running checks for ref: {}", update.name.short()));
     }
-    let repository = match facts.container.as_ref().map(|container| container.repository) {
+    let repository = find_repository(access, facts, updates).await?;
+    let questions = push::questions(facts, &repository, updates);
+    let answers = if questions.is_empty() {
+        PushAnswers::default()
+    } else {
+        ask(access, facts, &questions, updates, hook, steps).await?
+    };
+    let decision = push::decide(facts, attempt, &repository, updates, &answers);
+    let refused = match decision {
+        Decision::Allow => None,
+        Decision::Deny(_) => push::refused_update(facts, attempt, &repository, updates, &answers).cloned(),
+    };
+    Ok(PushVerdict { decision, refused })
+}
+
+/// What is pushed to, with what the project says about its refs.
+pub(super) async fn find_repository(
+    access: &AccessChecker,
+    facts: &AccessFacts,
+    updates: &[RefUpdate],
+) -> Result<PushedRepository, PushCheckError> {
+    Ok(match facts.container.as_ref().map(|container| container.repository) {
         Some(GlRepository::Project(project)) => {
             PushedRepository::Project(Box::new(find_push_facts(access, facts, project, updates).await?))
         }
@@ -62,14 +92,7 @@ pub(super) async fn decide(
         Some(GlRepository::Wiki(_) | GlRepository::GroupWiki(_) | GlRepository::Design(_)) | None => {
             PushedRepository::Other
         }
-    };
-    let questions = push::questions(facts, &repository, updates);
-    let answers = if questions.is_empty() {
-        PushAnswers::default()
-    } else {
-        ask(access, facts, &questions, updates, hook, steps).await?
-    };
-    Ok(push::decide(facts, attempt, &repository, updates, &answers))
+    })
 }
 
 /// What the project says about its refs, and those of merge requests' targets where they open a branch here.
@@ -94,7 +117,7 @@ async fn find_push_facts(
 }
 
 /// Gitaly's answers, and what the database knows of them.
-async fn ask(
+pub(super) async fn ask(
     access: &AccessChecker,
     facts: &AccessFacts,
     questions: &PushQuestions,

@@ -114,6 +114,23 @@ pub(super) async fn create(
     Ok(PushedProjectCreation::Created)
 }
 
+/// What would become of the attempt, as far as the rules say.
+pub(super) async fn would_create(
+    access: &AccessChecker,
+    facts: &AccessFacts,
+    attempt: &Attempt,
+) -> store::Result<PushedProjectCreation> {
+    let Some((namespace, name)) = project_creation::wanted_path(facts, attempt) else {
+        return Ok(PushedProjectCreation::Refused);
+    };
+    let AccessActor::User(user) = facts.actor() else { return Ok(PushedProjectCreation::Refused) };
+    let found = rows::find_parent(access.lookups.pool(), namespace, user.id, facts.now.date_naive()).await?;
+    Ok(match permit(facts, attempt, found, name) {
+        Ok(_) => PushedProjectCreation::Created,
+        Err(refusal) => refusal.into(),
+    })
+}
+
 /// The namespace, where the project may be made in it.
 fn permit(
     facts: &AccessFacts,

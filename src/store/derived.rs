@@ -422,18 +422,56 @@ async fn merge_authorizations(conn: &mut PgConnection, users: &[i64], today: Nai
 /// many: call again, in a new transaction, until it is 0. Servers that call at once share the work, for each skips the
 /// rows that another one holds.
 pub async fn expire(conn: &mut PgConnection, today: NaiveDate) -> Result<usize> {
+    // Who is asked later why somebody has lost their access finds it in the audit events, as GitLab's tells of members
+    // that are removed.
     let members = sqlx::query_scalar!(
-        "
-        delete from members
-        where id in (
-          select id
-          from members
-          where expires_at <= $1
-          limit $2
-          for update skip locked
+        r#"
+        with
+        gone as (
+          delete from members
+          where id in (
+            select id
+            from members
+            where expires_at <= $1
+            limit $2
+            for update skip locked
+          )
+          returning user_id, source_type, source_id, access_level, expires_at
+        ),
+        noted as (
+          insert into audit_events (
+            author_id, author_name, entity_type, entity_id, entity_path, target_type, target_id, target_details, details
+          )
+          select
+            -1,
+            '(System)',
+            case gone.source_type when 'Namespace' then 'Group' else gone.source_type end,
+            gone.source_id,
+            left(routes.path, 5500),
+            'User',
+            gone.user_id,
+            users.username,
+            e'---\n:event_name: member_destroyed\n:author_name: "(System)"\n'
+              || e':author_class: Gitlab::Audit::UnauthenticatedAuthor\n:custom_message: "Membership as '
+              || case gone.access_level
+                when 10 then 'guest'
+                when 15 then 'planner'
+                when 20 then 'reporter'
+                when 30 then 'developer'
+                when 40 then 'maintainer'
+                when 50 then 'owner'
+                else 'level ' || gone.access_level
+              end
+              || ' expired on '
+              || gone.expires_at
+              || e'"\n'
+          from gone
+          join users on users.id = gone.user_id
+          left join routes on routes.source_type = gone.source_type and routes.source_id = gone.source_id
         )
-        returning user_id
-        ",
+        select user_id
+        from gone
+        "#,
         today,
         EXPIRED_AT_ONCE
     )

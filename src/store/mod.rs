@@ -1,6 +1,8 @@
 //! Where SQL lives: a file per table family, a function per query.
 
 pub mod access_facts;
+pub mod access_lists;
+pub mod access_refusals;
 pub mod actors;
 pub mod add_on_purchases;
 pub mod admin;
@@ -32,6 +34,7 @@ pub mod kas_usage;
 pub mod keys;
 pub mod last_used;
 pub mod ledger;
+pub mod level_paths;
 pub mod lfs;
 pub mod locks;
 pub mod members;

@@ -44,10 +44,12 @@ pub enum Denial {
     CertificateOfAnotherNamespace,
     /// D8b
     NoSuchNamespace,
-    /// D9b, D10: absent and invisible projects look alike
+    /// D9b
     NoSuchProject,
-    /// D9b, D10 of a wiki
+    /// D9b of a wiki
     NoSuchWiki,
+    /// D10: what the actor may not know of reads as what is not there
+    Invisible(RepositoryKind),
     /// D12
     NoRepository(RepositoryKind),
     /// 2.3
@@ -232,6 +234,7 @@ impl Denial {
             | Self::NoSuchNamespace
             | Self::NoSuchProject
             | Self::NoSuchWiki
+            | Self::Invisible(_)
             | Self::NoRepository(_) => DenialAnswer::NotFound,
             Self::MaintenanceMode
             | Self::OtpRequired(_)
@@ -324,6 +327,7 @@ impl Denial {
             Self::CertificateOfAnotherNamespace => "D8",
             Self::NoSuchNamespace => "D8b",
             Self::NoSuchProject | Self::NoSuchWiki => "D9b",
+            Self::Invisible(_) => "D10",
             Self::NoRepository(_) => "D12",
             Self::MayNotDownload(_) => "2.3",
             Self::RepositoryReadOnly => "P1",

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 
 use super::denial::Denial;
-use super::facts::{AccessFacts, AccessKey, KeyLimit, KeyStrength};
+use super::facts::{AccessFacts, KeyLimit, KeyStrength};
 use crate::domain::ssh_key::KeyKind;
 
-/// D2a, D2b: user keys and deploy keys alike
-pub(super) fn unfit_key(facts: &AccessFacts) -> Option<Denial> {
+/// D2a, of user keys and deploy keys alike
+pub(super) fn weak_key(facts: &AccessFacts) -> Option<Denial> {
     let key = facts.key.as_ref()?;
     let limits = &facts.instance.key_limits;
     let forbidden = || {
@@ -15,7 +15,7 @@ pub(super) fn unfit_key(facts: &AccessFacts) -> Option<Denial> {
         let open = KeyKind::ALL.into_iter().filter(|kind| !forbidden(*kind));
         Some(Denial::KeyTypeForbidden(open.collect()))
     };
-    let limit = match key.strength {
+    match key.strength {
         KeyStrength::NotLookedAt => None,
         // Of no type, and so of none that is open.
         KeyStrength::Unreadable => forbidden(),
@@ -24,14 +24,18 @@ pub(super) fn unfit_key(facts: &AccessFacts) -> Option<Denial> {
             Some((_, KeyLimit::AtLeast(least))) => (bits < *least).then_some(Denial::KeyTooShort(*least)),
             None => None,
         },
-    };
-    let expired = key.expires_at.is_some_and(|at| at <= facts.now);
-    limit.or(expired.then_some(Denial::KeyExpired)).or_else(|| too_long_lived(facts, key))
+    }
+}
+
+/// D2b
+pub(super) fn expired_key(facts: &AccessFacts) -> Option<Denial> {
+    let expires_at = facts.key.as_ref()?.expires_at?;
+    (expires_at <= facts.now).then_some(Denial::KeyExpired)
 }
 
 /// D2a: a key that ends later than the instance allows is refused from the first day on, and so is one without an end
-fn too_long_lived(facts: &AccessFacts, key: &AccessKey) -> Option<Denial> {
-    let longest = facts.instance.longest_key_life?;
+pub(super) fn long_lived_key(facts: &AccessFacts) -> Option<Denial> {
+    let (key, longest) = (facts.key.as_ref()?, facts.instance.longest_key_life?);
     let Some(expires_at) = key.expires_at else { return Some(Denial::KeyNeverExpires) };
     let last = key.created_at.unwrap_or(facts.now).checked_add_signed(longest)?;
     (expires_at > last).then_some(Denial::KeyLivesTooLong)

@@ -6,8 +6,11 @@ pub mod content;
 mod denial;
 mod facts;
 mod keys;
+pub mod level_path;
 pub mod push;
 pub mod refs;
+mod remedy;
+mod rules;
 mod sentences;
 mod snippets;
 #[cfg(test)]
@@ -20,10 +23,11 @@ pub use facts::{
     EmailConfirmation, InstanceFacts, KeyLimit, KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
 pub use keys::key_expires_soon;
+pub use remedy::{AccessRemedy, remedy};
+pub use rules::{RuleVerdict, SeenFact, Verdict, explain};
 
 use self::accounts::account_denial;
-use self::keys::unfit_key;
-use self::snippets::{may_read_snippet, snippet_push_denial};
+use self::snippets::may_read_snippet;
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 
@@ -45,9 +49,7 @@ impl From<Option<Denial>> for Decision {
 /// Whether the attempt may go on. The rules stand in the order of the contract, and the first denial wins.
 #[must_use]
 pub fn decide(facts: &AccessFacts, attempt: &Attempt) -> Decision {
-    let design = matches!(repository(facts, attempt), Some(GlRepository::Design(_)));
-    let denial = if design { design_denial(facts, attempt) } else { git_denial(facts, attempt) };
-    denial.into()
+    rules::rules_of(facts, attempt).find_map(|rule| (rule.judge)(facts, attempt)).into()
 }
 
 /// Whether the push that was decided so makes the repository that it misses: it would be let in if that were there.
@@ -57,27 +59,6 @@ pub fn may_make_repository(facts: &AccessFacts, attempt: &Attempt, decision: &De
         matches!(decision, Decision::Deny(Denial::NoRepository(RepositoryKind::Project | RepositoryKind::Wiki)));
     let push = attempt.command == GitCommand::Push;
     missing && push && decide(&facts.with_repository(), attempt) == Decision::Allow
-}
-
-fn git_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    unknown_snippet(facts, attempt)
-        .or_else(|| maintenance_mode(facts, attempt))
-        .or_else(|| missing_otp(facts, attempt))
-        .or_else(|| closed_protocol(facts, attempt))
-        .or_else(|| unfit_key(facts))
-        .or_else(|| snippet_without_user(facts, attempt))
-        .or_else(|| unfit_account(facts))
-        .or_else(|| closed_http(facts, attempt))
-        .or_else(|| unknown_command(attempt))
-        .or_else(|| read_only_database(facts, attempt))
-        .or_else(|| wrong_certificate(facts, attempt))
-        .or_else(|| unknown_repository(facts, attempt))
-        .or_else(|| invisible_project(facts, attempt))
-        .or_else(|| missing_repository(facts, attempt))
-        .or_else(|| match attempt.command {
-            GitCommand::Download => download_denial(facts, attempt),
-            GitCommand::Push | GitCommand::Unknown => push_denial(facts, attempt),
-        })
 }
 
 /// The repository that was found, or the one that the request names without finding it.
@@ -153,15 +134,16 @@ fn unfit_account(facts: &AccessFacts) -> Option<Denial> {
     account_denial(facts, user).map(Denial::MayNotUseGit)
 }
 
-/// D4, D5
-fn closed_http(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    match (&attempt.protocol, attempt.command) {
-        (AccessProtocol::Http, GitCommand::Download) if !facts.settings.http_download => {
-            Some(Denial::HttpDownloadClosed)
-        }
-        (AccessProtocol::Http, GitCommand::Push) if !facts.settings.http_push => Some(Denial::HttpPushClosed),
-        _ => None,
-    }
+/// D4
+fn closed_http_download(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
+    let download = attempt.protocol == AccessProtocol::Http && attempt.command == GitCommand::Download;
+    (download && !facts.settings.http_download).then_some(Denial::HttpDownloadClosed)
+}
+
+/// D5
+fn closed_http_push(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
+    let push = attempt.protocol == AccessProtocol::Http && attempt.command == GitCommand::Push;
+    (push && !facts.settings.http_push).then_some(Denial::HttpPushClosed)
 }
 
 /// D6
@@ -188,33 +170,37 @@ fn wrong_certificate(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     (wrong && !from_gitaly).then_some(Denial::CertificateOfAnotherNamespace)
 }
 
-/// D8b, D9b
+/// D8b
+fn unknown_namespace(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
+    let outside = match &attempt.target {
+        AccessTarget::Path(path) => path.in_namespace().is_none(),
+        AccessTarget::Repository(repository) => matches!(repository, GlRepository::Project(_)),
+    };
+    (facts.container.is_none() && outside).then_some(Denial::NoSuchNamespace)
+}
+
+/// D9b
 fn unknown_repository(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     if facts.container.is_some() {
         return None;
     }
     Some(match &attempt.target {
-        AccessTarget::Path(path) if path.in_namespace().is_some() => match path.suffixed() {
+        AccessTarget::Path(path) => match path.suffixed() {
             Some(SuffixedPath::Snippet(..)) => Denial::NoSuchSnippet,
             _ => Denial::NoSuchProject,
         },
-        AccessTarget::Path(_) | AccessTarget::Repository(GlRepository::Project(_)) => Denial::NoSuchNamespace,
-        AccessTarget::Repository(_) => not_found(repository_kind(facts, attempt)),
+        AccessTarget::Repository(_) => match repository_kind(facts, attempt) {
+            RepositoryKind::Project => Denial::NoSuchProject,
+            RepositoryKind::Wiki => Denial::NoSuchWiki,
+            RepositoryKind::Snippet => Denial::NoSuchSnippet,
+        },
     })
 }
 
 /// D10
 fn invisible_project(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     let project = facts.project.as_ref()?;
-    (!may_read(facts, attempt, project)).then(|| not_found(repository_kind(facts, attempt)))
-}
-
-fn not_found(kind: RepositoryKind) -> Denial {
-    match kind {
-        RepositoryKind::Project => Denial::NoSuchProject,
-        RepositoryKind::Wiki => Denial::NoSuchWiki,
-        RepositoryKind::Snippet => Denial::NoSuchSnippet,
-    }
+    (!may_read(facts, attempt, project)).then(|| Denial::Invisible(repository_kind(facts, attempt)))
 }
 
 /// 2.2
@@ -291,40 +277,37 @@ fn may_download(facts: &AccessFacts, project: &AccessProject, feature: FeatureLe
     }
 }
 
-/// 2.4, in order
-fn push_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    match (repository_kind(facts, attempt), &facts.project) {
-        (RepositoryKind::Snippet, _) => snippet_push_denial(facts),
-        (RepositoryKind::Project | RepositoryKind::Wiki, None) => Some(Denial::NoSuchProject),
-        // With the ref updates at hand, P5 gives way to the rules of `push`, which ask the same of each ref.
-        (RepositoryKind::Project, Some(project)) if matches!(attempt.changes, PushChanges::Lines(_)) => {
-            project_push_denial(facts, project)
-        }
-        (RepositoryKind::Project, Some(project)) => project_push_denial(facts, project).or_else(|| {
-            let deploy_key = matches!(facts.actor(), AccessActor::DeployKey(_));
-            // Whether the collaboration holds for the branch that is pushed to, the second call finds out.
-            let may = deploy_key || may_push_code(facts, project) || !collaborations(facts).is_empty();
-            (!may).then_some(Denial::MayNotPush)
-        }),
-        (RepositoryKind::Wiki, Some(project)) => project_push_denial(facts, project)
-            .or_else(|| (!may_write_wiki(facts, project)).then_some(Denial::MayNotWriteWiki)),
-    }
+/// P1
+fn frozen_project(facts: &AccessFacts) -> Option<Denial> {
+    facts.project.as_ref()?.repository_read_only.then_some(Denial::RepositoryReadOnly)
 }
 
-/// P1 to P4
-fn project_push_denial(facts: &AccessFacts, project: &AccessProject) -> Option<Denial> {
-    if project.repository_read_only {
-        return Some(Denial::RepositoryReadOnly);
-    }
-    if project.archived {
-        return Some(Denial::Archived);
-    }
-    match facts.actor() {
-        AccessActor::DeployKey(_) if project.deploy_key_can_push == Some(true) => None,
-        AccessActor::DeployKey(_) => Some(Denial::DeployKeyMayNotPush),
-        AccessActor::Nobody => Some(Denial::NobodyMayNotPush),
-        AccessActor::User(_) => None,
-    }
+/// P2
+fn archived_project(facts: &AccessFacts) -> Option<Denial> {
+    facts.project.as_ref()?.archived.then_some(Denial::Archived)
+}
+
+/// P3
+fn read_only_deploy_key(facts: &AccessFacts) -> Option<Denial> {
+    let writes = facts.project.as_ref()?.deploy_key_can_push == Some(true);
+    (matches!(facts.actor(), AccessActor::DeployKey(_)) && !writes).then_some(Denial::DeployKeyMayNotPush)
+}
+
+/// P4
+fn nobody_pushes(facts: &AccessFacts) -> Option<Denial> {
+    matches!(facts.actor(), AccessActor::Nobody).then_some(Denial::NobodyMayNotPush)
+}
+
+/// P5. With the ref updates at hand it gives way to the rules of `push`, which ask the same of each ref.
+fn may_not_push_code(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
+    let project = facts.project.as_ref()?;
+    let deploy_key = matches!(facts.actor(), AccessActor::DeployKey(_));
+    // Whether the collaboration holds for the branch that is pushed to, the second call finds out.
+    let may = matches!(attempt.changes, PushChanges::Lines(_))
+        || deploy_key
+        || may_push_code(facts, project)
+        || !collaborations(facts).is_empty();
+    (!may).then_some(Denial::MayNotPush)
 }
 
 /// P5: the ability *push code* of a user
@@ -350,9 +333,10 @@ fn collaborations(facts: &AccessFacts) -> &[BranchCollaboration] {
 }
 
 /// P7: planners write wikis too; a deploy key acts as its creator
-fn may_write_wiki(facts: &AccessFacts, project: &AccessProject) -> bool {
+fn unwritable_wiki(facts: &AccessFacts) -> Option<Denial> {
+    let project = facts.project.as_ref()?;
     let level = project.level;
     let writes = level >= AccessLevel::DEVELOPER || level == AccessLevel::PLANNER;
     let may = facts.user.as_ref().is_some_and(|user| user.admin || writes);
-    may && project.wiki_level != FeatureLevel::Disabled
+    (!(may && project.wiki_level != FeatureLevel::Disabled)).then_some(Denial::MayNotWriteWiki)
 }

@@ -181,6 +181,12 @@ impl RefPattern {
         Self(text.into())
     }
 
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the whole name matches, case and all.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {

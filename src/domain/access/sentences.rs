@@ -45,7 +45,9 @@ impl fmt::Display for Denial {
             }
             Self::DesignsAreWebOnly => "Designs are only accessible using the web interface",
             Self::MayNotManageDesigns => "You are not allowed to manage designs of this project",
-            Self::NoSuchSnippet => "The snippet you were looking for could not be found.",
+            Self::NoSuchSnippet | Self::Invisible(RepositoryKind::Snippet) => {
+                "The snippet you were looking for could not be found."
+            }
             Self::ProtocolClosed(protocol) => {
                 return write!(out, "Git access over {} is not allowed", protocol.as_str().to_uppercase());
             }
@@ -70,10 +72,12 @@ impl fmt::Display for Denial {
             Self::ReadOnlyDatabase => "You can't push code to a read-only GitLab instance.",
             Self::CertificateOfAnotherNamespace => "You are not allowed to access projects in this namespace.",
             Self::NoSuchNamespace => "The namespace you were looking for could not be found.",
-            Self::NoSuchProject => {
+            Self::NoSuchProject | Self::Invisible(RepositoryKind::Project) => {
                 "The project you were looking for could not be found or you don't have permission to view it."
             }
-            Self::NoSuchWiki => "The wiki you were looking for could not be found.",
+            Self::NoSuchWiki | Self::Invisible(RepositoryKind::Wiki) => {
+                "The wiki you were looking for could not be found."
+            }
             Self::NoRepository(RepositoryKind::Project) => "A repository for this project does not exist yet.",
             Self::NoRepository(RepositoryKind::Wiki) => "A repository for this wiki does not exist yet.",
             Self::NoRepository(RepositoryKind::Snippet) => {

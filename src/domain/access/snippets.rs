@@ -31,12 +31,15 @@ fn snippet_and_user(facts: &AccessFacts) -> Option<(&AccessSnippet, &AccessUser)
     }
 }
 
-/// P1 and P8 with the snippet's own columns
-pub(super) fn snippet_push_denial(facts: &AccessFacts) -> Option<Denial> {
+/// P1 with the snippet's own column
+pub(super) fn frozen_snippet(facts: &AccessFacts) -> Option<Denial> {
+    let (snippet, _) = snippet_and_user(facts)?;
+    snippet.repository_read_only.then_some(Denial::RepositoryReadOnly)
+}
+
+/// P8
+pub(super) fn unwritable_snippet(facts: &AccessFacts) -> Option<Denial> {
     let Some((snippet, user)) = snippet_and_user(facts) else { return Some(Denial::MayNotUpdateSnippet) };
-    if snippet.repository_read_only {
-        return Some(Denial::RepositoryReadOnly);
-    }
     let maintains = facts.project.as_ref().is_some_and(|project| project.level >= AccessLevel::MAINTAINER);
     let may = user.admin || maintains || snippet.author == user.id;
     (!(may && may_use_snippets(facts, user))).then_some(Denial::MayNotUpdateSnippet)

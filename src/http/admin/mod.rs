@@ -13,6 +13,7 @@ mod audit;
 mod check;
 pub mod error;
 mod expiring;
+mod explain;
 pub mod flash;
 mod groups;
 mod hooks;
@@ -24,6 +25,7 @@ mod page;
 mod projects;
 mod provisioning;
 mod push_rules;
+mod refusals;
 mod scim;
 mod sessions;
 mod sign_in;
@@ -47,7 +49,9 @@ use self::page::{Cell, Tone, badge};
 use super::auth::admin::{AdminAuth, require};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::domain::level::AccessLevel;
 use crate::gitaly::GitalyClient;
+use crate::services::check_access::AccessChecker;
 use crate::store::{Db, DbBudgets};
 use crate::telemetry::figures::RequestFigures;
 
@@ -70,6 +74,8 @@ pub struct AdminState {
     pub auth: AdminAuth,
     /// Failures to sign in.
     pub limiter: SignInLimiter,
+    /// What attempts are explained with.
+    pub access: Arc<AccessChecker>,
     /// What was judged last.
     pub last_check: LastCheck,
     /// What the last hour was like.
@@ -86,6 +92,7 @@ fn pages() -> Router<AdminState> {
         .route("/admin/audit", get(audit::list))
         .route("/admin/audit.csv", get(audit::csv))
         .route("/admin/check", get(check::show))
+        .route("/admin/explain", get(explain::show))
         .route("/admin/expiring", get(expiring::ending_tokens))
         .route("/admin/expiring/keys", get(expiring::ending_keys))
         .route("/admin/expiring/unused_keys", get(expiring::unused_keys))
@@ -112,6 +119,7 @@ fn pages() -> Router<AdminState> {
         .route("/admin/provisioning/ledger", get(provisioning::ledger))
         .route("/admin/provisioning/minutes", get(provisioning::minutes))
         .route("/admin/provisioning/reconciliations", get(provisioning::reconciliations))
+        .route("/admin/refusals", get(refusals::list))
         .route("/admin/scim", get(scim::list))
         .route("/admin/scim/{scope}", get(scim::show))
         .route("/admin/scim/{scope}/deactivate", post(scim::deactivate))
@@ -196,17 +204,5 @@ fn bytes(size: Option<i64>) -> String {
 
 /// The word for an access level.
 fn level(level: i32) -> String {
-    let word = match level {
-        0 => "no access",
-        5 => "minimal access",
-        10 => "guest",
-        15 => "planner",
-        20 => "reporter",
-        30 => "developer",
-        40 => "maintainer",
-        50 => "owner",
-        60 => "administrator",
-        other => return other.to_string(),
-    };
-    word.to_owned()
+    AccessLevel(level).to_string()
 }

@@ -230,6 +230,15 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// With a button of this label, which alone asks: half of what is filled in means something else.
+    #[must_use]
+    pub fn asked(mut self, button: &'static str) -> Self {
+        (self.button, self.live) = (button, false);
+        self
+    }
+}
+
 /// A field of a form.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -474,8 +483,10 @@ pub fn html(rendered: askama::Result<String>) -> Response {
 }
 
 /// The pages that every page leads to.
-const NAV: [(&str, &str); 12] = [
+const NAV: [(&str, &str); 14] = [
     ("/admin", "Overview"),
+    ("/admin/explain", "Explain"),
+    ("/admin/refusals", "Refusals"),
     ("/admin/projects", "Projects"),
     ("/admin/groups", "Groups"),
     ("/admin/users", "Users"),

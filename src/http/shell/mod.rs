@@ -42,6 +42,7 @@ use super::openapi::{self, RouteGroup, also_at};
 use super::storage::StorageAddresses;
 use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::LastUsedWriter;
+use crate::background::refusals::RefusalWriter;
 use crate::clock::Clock;
 use crate::crypto::seal::Seal;
 use crate::services::check_access::AccessChecker;
@@ -67,6 +68,8 @@ pub struct ShellState {
     pub limiter: AttemptLimiter,
     /// Notes of who was seen, written behind the answers.
     pub last_used: LastUsedWriter,
+    /// Where refused attempts are kept.
+    pub refusals: RefusalWriter,
     /// Answers that are kept for retries.
     pub guard: IdempotencyGuard,
     /// The seal of users' OTP secrets.

@@ -9,5 +9,6 @@ pub mod groups;
 pub mod hooks;
 pub mod projects;
 pub mod provisioning;
+pub mod refusals;
 pub mod scim;
 pub mod users;

@@ -76,6 +76,93 @@ pub async fn add_the_rest(app: &TestApp) {
         .await;
 }
 
+/// Why somebody may push or not is explained, and what would help is a page away.
+#[sqlx::test]
+async fn an_attempt_is_explained(pool: PgPool) {
+    let app = installation(pool).await;
+    let mut browser = acting(&app).await;
+    let page = browser.page("/admin/explain").await;
+    assert!(page.contains("name=\"actor\"") && !words(&page).contains("Outcome"), "{page}");
+    let allowed = words(&browser.page("/admin/explain?kind=user&actor=rubi&project=gnuwget/wget2&action=push").await);
+    for said in ["Outcome allowed", "Level: owner", "Rules before git begins", "passed"] {
+        assert!(allowed.contains(said), "{said}: {allowed}");
+    }
+    let path = "/admin/explain?actor=dana&project=gnuwget/wget2&action=push&ref=main&change=..2222222222222222222222222222222222222222";
+    let unknown = words(&browser.page(path).await);
+    assert!(unknown.contains("cannot say"), "no Gitaly answers here: {unknown}");
+    app.given().sql("update keys set expires_at = '2026-01-01' where id = 7").await;
+    let page = browser.page("/admin/explain?kind=key&actor=7&project=gnuwget/wget2&action=pull").await;
+    let denied = words(&page);
+    for said in ["Outcome denied", "By the rule allowed-", "What would help", "not reached"] {
+        assert!(denied.contains(said), "{said}: {denied}");
+    }
+    assert!(page.contains("href=\"/admin/projects/3\""), "{page}");
+    for (query, status) in [
+        ("actor=nobody&project=gnuwget/wget2", 404),
+        ("kind=key&actor=SHA256:x&project=gnuwget/wget2", 404),
+        ("actor=rubi&project=gnuwget/wget2&action=push&ref=a..b", 422),
+        ("actor=rubi&project=gnuwget/wget2&action=push&ref=main&change=x", 422),
+        ("actor=rubi&project=gnuwget/wget2&ip=x", 422),
+    ] {
+        assert_eq!(browser.get(&format!("/admin/explain?{query}")).await.status, status, "{query}");
+    }
+}
+
+#[sqlx::test]
+async fn what_was_refused_leads_to_its_explanation(pool: PgPool) {
+    let app = installation(pool).await;
+    let mut browser = acting(&app).await;
+    app.given()
+        .sql(
+            "insert into access_refusals
+               (created_at, rule, message, actor, user_id, username, target, project_id, command, protocol, ref_name, old_id,
+                new_id, client_ip, correlation_id, skipped)
+             values
+               (now(), 'allowed-99', 'You may not push', 'key-7', 7, 'rubi', 'gnuwget/wget2', 3, 'git-receive-pack', 'ssh',
+                'refs/heads/main', repeat('1', 40), repeat('2', 40), '192.0.2.7', 'abc', 12),
+               (now(), 'allowed-13', 'No such project', 'username', null, null, 'nothing/there', null, 'git-upload-pack', 'http',
+                null, null, null, null, 'def', 0)",
+        )
+        .await;
+    let page = browser.page("/admin/refusals").await;
+    let said = words(&page);
+    for expected in [
+        "rubi gnuwget/wget2 push refs/heads/main allowed-99",
+        "12 more before it were not kept",
+        "nothing/there fetch allowed-13",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let link =
+        page.split("href=\"").map(|rest| rest.split('"').next().unwrap()).find(|to| to.starts_with("/admin/explain?"));
+    let link = page
+        .split("href=\"")
+        .map(|rest| rest.split('"').next().unwrap())
+        .find(|to| to.contains("kind=key"))
+        .or(link)
+        .unwrap()
+        .replace("&#38;", "&");
+    for part in [
+        "kind=key&actor=7",
+        "project=gnuwget%2Fwget2",
+        "action=push",
+        "ref=refs%2Fheads%2Fmain",
+        "change=111",
+        "ip=192.0.2.7",
+    ] {
+        assert!(link.contains(part), "{part}: {link}");
+    }
+    assert!(words(&browser.page(&link).await).contains("Outcome"));
+    for (query, shown) in
+        [("rule=allowed-13", "def"), ("user=rubi", "abc"), ("project=gnuwget/wget2", "abc"), ("request=def", "def")]
+    {
+        let page = words(&browser.page(&format!("/admin/refusals?{query}")).await);
+        let other = if shown == "abc" { "allowed-13 No such" } else { "You may not push" };
+        assert!(page.contains(shown) && !page.contains(other), "{query}: {page}");
+    }
+    assert_eq!(browser.get("/admin/refusals?user=nobody").await.status, 404);
+}
+
 async fn installation(pool: PgPool) -> TestApp {
     apply_the_demo(&pool);
     let app = app_with_queue(pool).await;
@@ -100,6 +187,7 @@ pub fn paths() -> Vec<String> {
             ids.iter().map(|id| path.replace("{id}", id).replace("{scope}", id)).collect::<Vec<_>>()
         })
         .collect();
+    paths.push("/admin/explain?actor=dana&project=gnuwget/wget2&action=push&ref=main&change=update".to_owned());
     paths.push("/admin/hooks?failing=1".to_owned());
     paths.push("/admin/jobs?state=dead".to_owned());
     paths

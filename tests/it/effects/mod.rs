@@ -402,6 +402,9 @@ const FILE: &[Row] = &[
     ("lines_for_machines_are_json_with_the_name_of_their_request", "gatehouse.log.format"),
     ("a_push_is_one_trace_from_its_caller_to_gitaly_and_the_receivers_of_hooks", "gatehouse.tracing.endpoint"),
     ("the_settings_say_which_traces_are_taken", "gatehouse.tracing.sample_ratio=settings"),
+    ("of_a_flood_some_are_kept_and_the_rest_is_counted", "gatehouse.refusals.rows_per_second"),
+    ("none_are_kept_where_the_settings_say_so", "gatehouse.refusals.keep_rows"),
+    ("old_refusals_are_forgotten_in_the_end", "gatehouse.refusals.keep_days"),
     ("links_can_be_switched_off", "gatehouse.mr_links"),
     (
         "what_is_switched_off_says_so",

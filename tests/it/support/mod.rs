@@ -17,7 +17,7 @@ pub mod unchanged;
 mod wire;
 
 pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only, unmigrate};
-pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Served};
+pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Ran, Served};
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
 pub use proxy::Proxy;

@@ -67,6 +67,7 @@ impl Working {
             db_key_base: app.secrets.db_key_base.clone(),
             webhook_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(5),
+            refusals: gatehouse::config::RefusalSettings::default(),
             queue: gatehouse::config::QueueSettings { concurrency: 2, takeover_timeout: 2, ..Default::default() },
         };
         let state =

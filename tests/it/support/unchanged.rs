@@ -12,7 +12,7 @@ use sqlx::PgPool;
 const STAMPS: [(&str, &str); 3] =
     [("keys", "last_used_at"), ("users", "last_activity_on"), ("personal_access_tokens", "last_used_at")];
 /// What is written of refusals on purpose.
-const LEDGERS: [&str; 1] = ["audit_events"];
+const LEDGERS: [&str; 2] = ["audit_events", "access_refusals"];
 
 /// Every table and every file, each by a digest of its contents.
 pub async fn everything(pool: &PgPool, storage: &Path) -> BTreeMap<String, String> {

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use self::expressions::{RuleExpression, must_match, must_not_match};
 use super::push::PushAnswers;
 use super::refs::{ObjectId, RefName, RefUpdate};
+use super::rules::{SeenFact, VerdictList};
 use super::{AccessFacts, AccessProtocol, AccessSettings, Denial};
 use crate::domain::re2::{AnchorMode, Re2};
 
@@ -230,6 +231,79 @@ pub fn denial(
             all.err()
         })
         .or_else(|| size_denial(rules, updates, content))
+}
+
+/// What every rule says that is set: a push rule's settings by their names. They are asked commit by commit, so that one
+/// which is named after the denial may have been asked of earlier commits.
+pub(super) fn explain(
+    facts: &AccessFacts,
+    protocol: &AccessProtocol,
+    rules: &ContentRules,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
+    verdicts: &mut VerdictList,
+) {
+    let mut denial = denial(facts, protocol, rules, updates, answers);
+    let set = rules_that_are_set(&facts.settings, rules);
+    for (rule, asks, seen) in set {
+        let refuses = denial.as_ref().is_some_and(|denial| denial.rule() == rule);
+        verdicts.ask((rule, asks), None, || denial.take_if(|_| refuses), vec![seen]);
+    }
+}
+
+/// The rules that are set, in the order in which they are asked: id, what it asks, and how it is set.
+fn rules_that_are_set(settings: &AccessSettings, rules: &ContentRules) -> Vec<(&'static str, &'static str, SeenFact)> {
+    let mut set = Vec::new();
+    if needs_lfs_pointers(settings, rules) {
+        set.push(("K3", "the LFS objects that are pointed to are the project's", SeenFact::new("LFS", "on")));
+    }
+    if let Some(rule) = &rules.push_rule {
+        let pattern = |pattern: &Option<String>| pattern.as_deref().map(|text| SeenFact::new("pattern", text));
+        let flag = |flag: bool| flag.then(|| SeenFact::new("set", "on"));
+        let files = match (rule.prevent_secrets, &rule.file_name) {
+            (true, Some(text)) => Some(SeenFact::new("pattern", format!("{text}, and names of well-known secrets"))),
+            (true, None) => Some(SeenFact::new("pattern", "names of well-known secrets")),
+            (false, _) => pattern(&rule.file_name),
+        };
+        let expressions = [
+            &rule.branch_name,
+            &rule.commit_message,
+            &rule.commit_message_negative,
+            &rule.author_email,
+            &rule.file_name,
+        ];
+        let any = expressions.iter().any(|expression| expression.is_some());
+        let size =
+            Some(rule.max_file_size).filter(|size| *size > 0).map(|size| SeenFact::new("mebibytes", size.to_string()));
+        let all = [
+            ("invalid_regex", "the push rule's expressions can be read", flag(any)),
+            ("branch_name_regex", "the branch's name matches", pattern(&rule.branch_name)),
+            ("deny_delete_tag", "tags stay", flag(rule.deny_delete_tag)),
+            ("commit_message_regex", "messages of commits match", pattern(&rule.commit_message)),
+            ("commit_message_negative_regex", "messages do not match", pattern(&rule.commit_message_negative)),
+            ("author_email_regex", "addresses of authors and committers match", pattern(&rule.author_email)),
+            (
+                "commit_committer_check",
+                "committers use a confirmed address of the pusher's",
+                flag(rule.committer_check),
+            ),
+            ("commit_committer_name_check", "authors are called like the pusher", flag(rule.committer_name_check)),
+            ("reject_non_dco_commits", "commits are signed off", flag(rule.reject_non_dco)),
+            ("reject_unsigned_commits", "commits are signed", flag(rule.reject_unsigned)),
+            ("member_check", "authors and committers are users", flag(rule.member_check)),
+            ("file_name_regex", "names of added files do not match", files),
+            ("max_file_size", "files are no larger", size),
+        ];
+        set.extend(all.into_iter().filter_map(|(rule, asks, seen)| Some((rule, asks, seen?))));
+    }
+    if let Some(size) = rules.size {
+        set.push((
+            "K6",
+            "the repository has room for the push",
+            SeenFact::new("bytes allowed", size.limit.to_string()),
+        ));
+    }
+    set
 }
 
 /// K3

@@ -3,6 +3,7 @@
 
 mod questions;
 mod rights;
+mod rules;
 mod snippets;
 #[cfg(test)]
 mod tests;
@@ -11,9 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use self::questions::{PushQuestions, questions};
 use self::rights::RefRights;
+use self::rules::RefCase;
 use super::content::{self, PushContent};
-use super::refs::{ObjectId, RefName, RefPattern, RefUpdate, is_valid_name, looks_like_object_id};
-use super::{AccessActor, AccessFacts, AccessProject, AccessProtocol, Attempt, Decision, Denial};
+use super::refs::{ObjectId, RefName, RefPattern, RefUpdate};
+use super::rules::{RuleVerdict, SeenFact, VerdictList, level};
+use super::{AccessFacts, AccessProject, AccessProtocol, Attempt, Decision, Denial};
 use crate::domain::default_branch::DefaultProtection;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
@@ -154,16 +157,122 @@ fn project_denial(
     answers: &PushAnswers,
 ) -> Option<Denial> {
     let Some(project) = &facts.project else { return Some(Denial::NoSuchProject) };
-    let rules = RefRules { facts, protocol, push, answers, rights: RefRights::new(facts) };
-    // Nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
-    let nothing = updates.is_empty() && !rules.rights.may_push(project, push, None);
-    if content::is_full(&push.content, updates, &answers.content) {
-        return Some(Denial::RepositoryFull);
-    }
-    nothing
-        .then_some(Denial::MayNotPush)
-        .or_else(|| updates.iter().find_map(|update| rules.update_denial(project, update)))
+    let rights = RefRights::new(facts);
+    full_repository(push, updates, answers)
+        .or_else(|| push_of_nothing(&rights, project, push, updates))
+        .or_else(|| {
+            updates.iter().find_map(|update| {
+                let case = RefCase::new(facts, project, protocol, push, answers, &rights, update);
+                rules::rules_of(&case).find_map(|rule| (rule.judge)(&case))
+            })
+        })
         .or_else(|| content::denial(facts, protocol, &push.content, updates, answers))
+}
+
+/// K6, before anything is added
+fn full_repository(push: &PushFacts, updates: &[RefUpdate], answers: &PushAnswers) -> Option<Denial> {
+    content::is_full(&push.content, updates, &answers.content).then_some(Denial::RepositoryFull)
+}
+
+/// R1, of no ref: nobody pushes nothing; asked like a push of anything, it is let through for nobody who may not push.
+fn push_of_nothing(
+    rights: &RefRights<'_>,
+    project: &AccessProject,
+    push: &PushFacts,
+    updates: &[RefUpdate],
+) -> Option<Denial> {
+    (updates.is_empty() && !rights.may_push(project, push, None)).then_some(Denial::MayNotPush)
+}
+
+/// What every rule says of the ref updates: the same rules, in the same order. The first denial, if there is one, is
+/// the decision.
+#[must_use]
+pub fn explain(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    repository: &PushedRepository,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
+) -> Vec<RuleVerdict> {
+    let mut verdicts = VerdictList::default();
+    match repository {
+        PushedRepository::Project(push) => {
+            explain_project(facts, &attempt.protocol, push, updates, answers, &mut verdicts);
+        }
+        PushedRepository::Snippet => {
+            let asks = "branches of a snippet come and go with it: only the first one is pushed";
+            verdicts.ask(("snippet_branch", asks), None, || snippets::denial(updates, answers), Vec::new());
+        }
+        PushedRepository::Other => {}
+    }
+    verdicts.into_verdicts()
+}
+
+/// The update that the rules of refs refuse, and none where the push as a whole is refused, or nothing is.
+#[must_use]
+pub fn refused_update<'a>(
+    facts: &AccessFacts,
+    attempt: &Attempt,
+    repository: &PushedRepository,
+    updates: &'a [RefUpdate],
+    answers: &PushAnswers,
+) -> Option<&'a RefUpdate> {
+    let (PushedRepository::Project(push), Some(project)) = (repository, &facts.project) else { return None };
+    let rights = RefRights::new(facts);
+    updates.iter().find(|update| {
+        let case = RefCase::new(facts, project, &attempt.protocol, push, answers, &rights, update);
+        rules::rules_of(&case).any(|rule| (rule.judge)(&case).is_some())
+    })
+}
+
+/// The lowest level that the protections of the ref let in; none where they name no level, or nothing protects it.
+#[must_use]
+pub fn least_level(push: &PushFacts, name: &RefName) -> Option<AccessLevel> {
+    let rows: Vec<&RefAdmission> = match name {
+        RefName::Branch(name) => push.protecting(name).into_iter().flat_map(|branch| &branch.push).collect(),
+        RefName::Tag(name) => {
+            push.tags.iter().filter(|tag| tag.pattern.matches(name)).flat_map(|tag| &tag.create).collect()
+        }
+        RefName::Other(_) => Vec::new(),
+    };
+    let levels = rows.into_iter().filter_map(|row| match row {
+        RefAdmission::Role(level) if *level > AccessLevel::NO_ACCESS => Some(*level),
+        RefAdmission::Role(_) | RefAdmission::User(_) | RefAdmission::Group(_) | RefAdmission::DeployKey(_) => None,
+    });
+    levels.min()
+}
+
+fn explain_project(
+    facts: &AccessFacts,
+    protocol: &AccessProtocol,
+    push: &PushFacts,
+    updates: &[RefUpdate],
+    answers: &PushAnswers,
+    verdicts: &mut VerdictList,
+) {
+    let Some(project) = &facts.project else {
+        let rule = ("D9b", "what is pushed to belongs to a project");
+        return verdicts.ask(rule, None, || Some(Denial::NoSuchProject), Vec::new());
+    };
+    let rights = RefRights::new(facts);
+    if let Some(size) = push.content.size {
+        let facts =
+            vec![SeenFact::new("bytes allowed", size.limit.to_string()), SeenFact::new("of LFS", size.lfs.to_string())];
+        let rule = ("K6", "the repository is not full before the push");
+        verdicts.ask(rule, None, || full_repository(push, updates, answers), facts);
+    }
+    if updates.is_empty() {
+        let nothing = || push_of_nothing(&rights, project, push, updates);
+        verdicts.ask(("R1", "the actor may push somewhere"), None, nothing, vec![level(facts)]);
+    }
+    for update in updates {
+        let case = RefCase::new(facts, project, protocol, push, answers, &rights, update);
+        for rule in rules::rules_of(&case) {
+            let name = Some(update.name.to_string());
+            verdicts.ask((rule.id, rule.asks), name, || (rule.judge)(&case), (rule.sees)(&case));
+        }
+    }
+    content::explain(facts, protocol, &push.content, updates, answers, verdicts);
 }
 
 /// Which branches the user may push to as a collaborator: those whose merge request they may merge. `targets` say what
@@ -194,192 +303,5 @@ impl PushFacts {
     /// The protections whose pattern the branch matches.
     fn protecting(&self, branch: &str) -> Vec<&BranchProtection> {
         self.branches.iter().filter(|protection| protection.pattern.matches(branch)).collect()
-    }
-}
-
-struct RefRules<'a> {
-    facts: &'a AccessFacts,
-    protocol: &'a AccessProtocol,
-    push: &'a PushFacts,
-    answers: &'a PushAnswers,
-    rights: RefRights<'a>,
-}
-
-impl RefRules<'_> {
-    fn update_denial(&self, project: &AccessProject, update: &RefUpdate) -> Option<Denial> {
-        // Nobody collaborates on an empty repository.
-        let collaborator = matches!(self.facts.actor(), AccessActor::User(_)) && !self.rights.push_code;
-        let first = self.answers.empty && update.is_creation();
-        if !self.rights.may_push(project, self.push, Some(&update.name)) || (collaborator && first) {
-            return Some(Denial::MayNotPush);
-        }
-        match &update.name {
-            RefName::Branch(name) => {
-                self.branch_denial(project, name, update).or_else(|| self.policy_denial(name, update))
-            }
-            RefName::Tag(name) => self.tag_denial(name, update),
-            RefName::Other(_) => None,
-        }
-    }
-
-    /// R2 to R13, the end of a merge among them
-    fn branch_denial(&self, project: &AccessProject, name: &str, update: &RefUpdate) -> Option<Denial> {
-        if update.is_deletion() {
-            if self.answers.default_branch.as_deref() == Some(name) {
-                return Some(Denial::DefaultBranchDeleted);
-            }
-        } else if looks_like_object_id(name) {
-            return Some(Denial::BranchLikeObjectId);
-        } else if !is_valid_name(name) {
-            return Some(Denial::InvalidBranchName);
-        }
-        let protections = self.push.protecting(name);
-        let empty = self.answers.empty && update.is_creation();
-        if protections.is_empty() && !(empty && self.push.default_protection.protects) {
-            return None;
-        }
-        self.protected_branch_denial(project, name, &protections, empty, update)
-    }
-
-    fn protected_branch_denial(
-        &self,
-        project: &AccessProject,
-        name: &str,
-        protections: &[&BranchProtection],
-        empty: bool,
-        update: &RefUpdate,
-    ) -> Option<Denial> {
-        let may_force = protections.iter().any(|protection| protection.allow_force_push);
-        if self.is_forced(update) && !may_force {
-            return Some(Denial::ForcePush);
-        }
-        let push = if empty { self.may_push_first() } else { self.rights.push(protections) };
-        if empty {
-            return (!push).then(|| Denial::NoDefaultBranch {
-                branch: self.push.default_branch_name.clone(),
-                project: project.full_path.clone(),
-            });
-        }
-        if update.is_creation() {
-            return if push { None } else { self.protected_creation_denial(protections, update) };
-        }
-        let web = self.is_web();
-        if update.is_deletion() {
-            return match (self.rights.maintains(), web) {
-                (false, _) => Some(Denial::MayNotDeleteProtectedBranch),
-                (true, false) => Some(Denial::DeleteProtectedBranchOnWeb),
-                (true, true) => None,
-            };
-        }
-        if push {
-            None
-        } else if !self.is_merge(name, update) {
-            Some(Denial::MayNotPushToProtectedBranch)
-        } else {
-            (!self.rights.merge(protections)).then_some(Denial::MayNotMergeIntoProtectedBranch)
-        }
-    }
-
-    /// Whether the change is the end of a merge that is running.
-    fn is_merge(&self, branch: &str, update: &RefUpdate) -> bool {
-        let ends = |merge: &RunningMerge| update.new.as_ref() == Some(&merge.commit) && merge.branch == branch;
-        self.push.merges.iter().any(ends)
-    }
-
-    /// R14: a policy says that branches change by merge requests alone, whoever may push to them
-    fn policy_denial(&self, name: &str, update: &RefUpdate) -> Option<Denial> {
-        if !self.is_under_policy(name, update) {
-            return None;
-        }
-        if self.is_forced(update) {
-            return Some(Denial::PolicyBlocksForcePush);
-        }
-        (!self.is_merge(name, update)).then_some(Denial::PolicyBlocksPush)
-    }
-
-    /// Policies are about protected branches that exist, or whose very name is protected; in an empty repository they
-    /// are about none.
-    fn is_under_policy(&self, name: &str, update: &RefUpdate) -> bool {
-        let protections = self.push.protecting(name);
-        let named = protections.iter().any(|protection| protection.pattern == RefPattern::new(name));
-        if protections.is_empty() || (update.is_creation() && (self.answers.empty || !named)) {
-            return false;
-        }
-        let excepted = |rule: &PolicyRule| rule.exceptions.iter().any(|pattern| pattern.matches(name));
-        let about = |rule: &PolicyRule| match &rule.branches {
-            PolicyBranches::Protected => true,
-            PolicyBranches::Default => self.answers.default_branch.as_deref() == Some(name),
-            PolicyBranches::Named(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
-        };
-        let policies = &self.push.policies;
-        policies.iter().any(about) && !policies.iter().any(excepted)
-    }
-
-    /// R7 to R9, for those who may not push there
-    fn protected_creation_denial(&self, protections: &[&BranchProtection], update: &RefUpdate) -> Option<Denial> {
-        if !self.rights.merge(protections) {
-            return Some(Denial::MayNotCreateProtectedBranch);
-        }
-        let branches = update.new.as_ref().and_then(|new| self.answers.containing.get(new));
-        let protected = |branch: &String| !self.push.protecting(branch).is_empty();
-        if !branches.is_some_and(|branches| branches.iter().any(protected)) {
-            return Some(Denial::ProtectedBranchFromUnknownCommit);
-        }
-        (!self.is_web()).then_some(Denial::CreateProtectedBranchOnWeb)
-    }
-
-    fn is_web(&self) -> bool {
-        *self.protocol == AccessProtocol::Web
-    }
-
-    fn is_forced(&self, update: &RefUpdate) -> bool {
-        let pair = update.moved().map(|(old, new)| (old.clone(), new.clone()));
-        pair.is_some_and(|pair| self.answers.diverged.contains(&pair))
-    }
-
-    /// Who may make the first branch of an empty repository (3.3.3).
-    fn may_push_first(&self) -> bool {
-        let developers = self.push.default_protection.lets_developers_begin();
-        let least = if developers { AccessLevel::DEVELOPER } else { AccessLevel::MAINTAINER };
-        self.rights.has(least)
-    }
-
-    /// T1 to T9
-    fn tag_denial(&self, name: &str, update: &RefUpdate) -> Option<Denial> {
-        if update.old.is_some() && !self.rights.push_code {
-            return Some(Denial::MayNotChangeTag);
-        }
-        if update.is_creation() && self.answers.default_branch.as_deref() == Some(name) {
-            return Some(Denial::TagNamedLikeDefaultBranch);
-        }
-        if !update.is_deletion() {
-            if name.contains(char::REPLACEMENT_CHARACTER) {
-                return Some(Denial::TagNotUtf8);
-            }
-            if !is_valid_name(name) || name.starts_with("refs/tags/") {
-                return Some(Denial::InvalidTagName);
-            }
-            if looks_like_object_id(name) {
-                return Some(Denial::TagLikeObjectId);
-            }
-        }
-        let protections: Vec<_> = self.push.tags.iter().filter(|tag| tag.pattern.matches(name)).collect();
-        if protections.is_empty() {
-            return None;
-        }
-        if update.is_deletion() {
-            return match (self.rights.maintains(), self.is_web()) {
-                (false, _) => Some(Denial::MayNotDeleteProtectedTag),
-                (true, false) => Some(Denial::DeleteProtectedTagOnWeb),
-                (true, true) => None,
-            };
-        }
-        if !update.is_creation() {
-            return Some(Denial::ProtectedTagUpdated);
-        }
-        // A deploy key that may push may create any protected tag.
-        let deploy_key = matches!(self.facts.actor(), AccessActor::DeployKey(_));
-        let created = protections.iter().flat_map(|tag| &tag.create).any(|row| self.rights.admitted_by(row));
-        (!deploy_key && !created).then_some(Denial::MayNotCreateProtectedTag)
     }
 }

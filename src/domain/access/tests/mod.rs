@@ -1,6 +1,7 @@
 //! The access rules as values: the policy as tables, and each rule's place in the order of the contract.
 
 mod credentials;
+mod explain;
 mod order;
 mod places;
 mod policy;
@@ -214,7 +215,8 @@ const READ_ONLY: Breach = (Denial::ReadOnlyDatabase, |facts, _| settings(facts).
 const CERTIFICATE: Breach =
     (Denial::CertificateOfAnotherNamespace, |_, attempt| attempt.certified_by = Some("other".to_owned()));
 const ABSENT: Breach = (Denial::NoSuchProject, |facts, _| (facts.project, facts.container) = (None, None));
-const INVISIBLE: Breach = (Denial::NoSuchProject, |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
+const INVISIBLE: Breach =
+    (Denial::Invisible(RepositoryKind::Project), |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
 const NO_REPOSITORY: Breach =
     (Denial::NoRepository(RepositoryKind::Project), |facts, _| facts.container.as_mut().unwrap().exists = false);
 const MOVING: Breach = (Denial::RepositoryReadOnly, |facts, _| project(facts).repository_read_only = true);

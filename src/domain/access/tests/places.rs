@@ -17,7 +17,7 @@ fn an_ip_allow_list_hides_the_project_from_other_addresses() {
             attempt.client_ip = ip.map(|ip| ip.parse().map_or(ClientIp::Garbage, ClientIp::Known));
         })
     };
-    let hidden = Decision::Deny(Denial::NoSuchProject);
+    let hidden = Decision::Deny(Denial::Invisible(RepositoryKind::Project));
     for welcome in [Some("10.1.2.3"), Some("2001:db8::7"), Some("192.0.2.1"), None] {
         assert_eq!(from(welcome, "developer", false), Decision::Allow, "{welcome:?}");
     }
@@ -36,7 +36,7 @@ fn an_allow_list_that_cannot_be_read_lets_nobody_in() {
         project(facts).root.ip_restricted = true;
         attempt.client_ip = Some(ClientIp::Known("10.1.2.3".parse().unwrap()));
     });
-    assert_eq!(decision, Decision::Deny(Denial::NoSuchProject));
+    assert_eq!(decision, Decision::Deny(Denial::Invisible(RepositoryKind::Project)));
 }
 
 #[test]
@@ -108,7 +108,10 @@ fn a_wiki_is_told_from_its_project() {
         })
     };
     let denied = |denial: Denial| Decision::Deny(denial);
-    assert_eq!(wiki(GitCommand::Push, |facts| acts("no member", facts)), denied(Denial::NoSuchWiki));
+    assert_eq!(
+        wiki(GitCommand::Push, |facts| acts("no member", facts)),
+        denied(Denial::Invisible(RepositoryKind::Wiki))
+    );
     let missing: fn(&mut AccessFacts) = |facts| {
         facts.container.as_mut().unwrap().exists = false;
         acts("guest", facts);
@@ -136,7 +139,7 @@ fn a_hidden_project_is_nowhere_to_be_found() {
             })
         })
     };
-    let nobody = [Decision::Deny(Denial::NoSuchProject), Decision::Deny(Denial::NoSuchProject)];
+    let nobody = [(); 2].map(|()| Decision::Deny(Denial::Invisible(RepositoryKind::Project)));
     assert_eq!(hidden(|_, _| {}), nobody);
     assert_eq!(hidden(|facts, _| project(facts).level = AccessLevel::OWNER), nobody);
     assert_eq!(hidden(|facts, _| account(facts).admin = true), nobody);

@@ -27,7 +27,7 @@ const ACTORS: [&str; 17] = [
 fn letter(decision: &Decision) -> char {
     match decision {
         Decision::Allow => 'y',
-        Decision::Deny(Denial::NoSuchProject | Denial::NoSuchWiki | Denial::NoSuchSnippet) => '?',
+        Decision::Deny(Denial::Invisible(_) | Denial::NoSuchSnippet) => '?',
         Decision::Deny(Denial::DeployKeyMayNotPush) => 'k',
         Decision::Deny(Denial::NobodyMayNotPush) => 'n',
         Decision::Deny(Denial::SnippetsNeedAUser) => 'u',

@@ -52,7 +52,8 @@ fn a_snippet_needs_a_user_before_it_looks_at_them() {
         of_snippet(facts);
     }
     let no_user: Breach = (Denial::SnippetsNeedAUser, |facts, _| facts.key = Some(key(true)));
-    let hidden: Breach = (Denial::NoSuchSnippet, |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
+    let hidden: Breach =
+        (Denial::Invisible(RepositoryKind::Snippet), |facts, _| project(facts).level = AccessLevel::NO_ACCESS);
     assert_order(GitCommand::Push, ground, &[MAINTENANCE, PROTOCOL, SHORT_KEY, no_user, READ_ONLY]);
     assert_order(GitCommand::Push, ground, &[MAINTENANCE, PROTOCOL, SHORT_KEY, EXPIRED_KEY, ACCOUNT, hidden]);
     let unknown = changed(GitCommand::Push, |facts, attempt| {
@@ -114,7 +115,11 @@ fn a_merge_request_lets_a_stranger_begin_a_push() {
     assert_eq!(collaborates(|facts| project(facts).repository_level = FeatureLevel::Private), refused);
     assert_eq!(collaborates(|facts| project(facts).archived = true), Decision::Deny(Denial::Archived));
     let unseen = collaborates(|facts| project(facts).visibility = VisibilityLevel::Private);
-    assert_eq!(unseen, Decision::Deny(Denial::NoSuchProject), "who does not see the project does not push to it");
+    assert_eq!(
+        unseen,
+        Decision::Deny(Denial::Invisible(RepositoryKind::Project)),
+        "who does not see the project does not push to it"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
 mod limiter;
+mod refused;
 mod unanswered;
 
 use axum::extract::State;
@@ -28,7 +29,7 @@ use crate::http::extract::RequestParams;
 use crate::http::layers::CorrelationId;
 use crate::http::openapi::FailureResponse;
 use crate::http::wire::{GitText, WireText};
-use crate::services::check_access::{self, AccessCheckError, AccessOutcome};
+use crate::services::check_access::{self, AccessCheckError, AccessOutcome, DeniedAttempt};
 use crate::services::check_push::PreReceiveHook;
 use crate::store;
 
@@ -153,6 +154,7 @@ async fn answer(shell: &ShellState, attempt: &Attempt, hook: &PreReceiveHook) ->
     }
     if shell.limiter.exceeded(attempt, &facts) {
         count(attempt, "rate_limit");
+        shell.refusals.note(|| refused::record(attempt, &facts, hook, "rate_limit", TOO_MANY, None));
         return Ok(too_many());
     }
     let stale = facts.stale;
@@ -180,7 +182,7 @@ async fn decide(
         attempt,
         match &outcome {
             AccessOutcome::Allowed(_) => "allowed",
-            AccessOutcome::Denied(denial) => denial.rule(),
+            AccessOutcome::Denied(denied) => denied.denial.rule(),
             AccessOutcome::Impossible(_) => "impossible",
             AccessOutcome::Unanswered(..) => "unanswered",
         },
@@ -195,7 +197,13 @@ async fn decide(
             let quarantine = hook.quarantine.as_ref().filter(|_| of_gitaly);
             Ok(Json(render(&facts, &shell.settings, quarantine)?).into_response())
         }
-        AccessOutcome::Denied(denial) => Ok(refuse(&denial, &shell.settings.url)),
+        AccessOutcome::Denied(denied) => {
+            let DeniedAttempt { denial, update, facts } = *denied;
+            let message = denial.sentence(&shell.settings.url);
+            let update = update.as_ref();
+            shell.refusals.note(|| refused::record(attempt, &facts, hook, denial.rule(), &message, update));
+            Ok(refuse(&denial, &message))
+        }
         // Not 503: gitlab-shell would try twice more and then tell nobody why.
         AccessOutcome::Impossible(message) => Ok(say(StatusCode::UNPROCESSABLE_ENTITY, &message)),
         AccessOutcome::Unanswered(error, steps) => Ok(unanswered::render(&error, &steps)),
@@ -264,19 +272,20 @@ pub fn target(gl_repository: Option<&WireText>, project: Option<&WireText>) -> R
     }
 }
 
-fn refuse(denial: &Denial, url: &str) -> Response {
+fn refuse(denial: &Denial, message: &str) -> Response {
     let status = match denial.answer() {
         // GitLab's word for it, although the caller is known: clients show the message of any 4xx.
         DenialAnswer::Forbidden => StatusCode::UNAUTHORIZED,
         DenialAnswer::NotFound => StatusCode::NOT_FOUND,
     };
-    say(status, &denial.sentence(url))
+    say(status, message)
 }
+
+const TOO_MANY: &str = "This endpoint has been requested too many times. Try again later.";
 
 /// Without `Retry-After`: gitlab-shell would wait for as long, and its user with it.
 fn too_many() -> Response {
-    let error = "This endpoint has been requested too many times. Try again later.";
-    (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "message": { "error": error } }))).into_response()
+    (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "message": { "error": TOO_MANY } }))).into_response()
 }
 
 fn say(status: StatusCode, message: &str) -> Response {

@@ -30,6 +30,7 @@ struct World {
     own_snippet: SnippetId,
     foreign_snippet: SnippetId,
     lost_snippet: SnippetId,
+    project_snippet: SnippetId,
     commits: Commits,
 }
 
@@ -66,6 +67,7 @@ impl World {
         let rsa_key = given.key_line(story.rubi, &rsa_key(2048)).await;
         let own_snippet = given.snippet(story.rubi, None).await;
         let foreign_snippet = given.snippet(dana, None).await;
+        let project_snippet = given.snippet(dana, Some(&project)).await;
         let lost_snippet = given.snippet(story.rubi, None).await;
         given.sql(&format!("delete from snippet_repositories where snippet_id = {lost_snippet}")).await;
         let on_disk = |project: &GivenProject| format!("{}.git", hashed_path("@hashed", project.id.0));
@@ -82,6 +84,7 @@ impl World {
             own_snippet,
             foreign_snippet,
             lost_snippet,
+            project_snippet,
             commits,
         }
     }
@@ -414,6 +417,14 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         }
         Denial::PolicyBlocksForcePush => (71, world.changes(tip, unrelated, "refs/heads/main").under_policy()),
         Denial::PolicyBlocksPush => (72, world.changes(tip, child, "refs/heads/main").under_policy()),
+        Denial::Invisible(holder) => {
+            let name = match holder {
+                RepositoryKind::Project => format!("project-{project}"),
+                RepositoryKind::Wiki => format!("wiki-{project}"),
+                RepositoryKind::Snippet => format!("snippet-{}", world.project_snippet),
+            };
+            (73, world.pulls_from(&name).level(0))
+        }
     }
 }
 
@@ -506,6 +517,9 @@ fn every() -> Vec<Denial> {
         Denial::MayNotMergeIntoProtectedBranch,
         Denial::PolicyBlocksForcePush,
         Denial::PolicyBlocksPush,
+        Denial::Invisible(RepositoryKind::Project),
+        Denial::Invisible(RepositoryKind::Wiki),
+        Denial::Invisible(RepositoryKind::Snippet),
     ]
 }
 
