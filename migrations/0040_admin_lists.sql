@@ -4,6 +4,11 @@
 create index gatehouse_users_by_username on users ((lower(username) collate "C"), id);
 create index gatehouse_users_by_email on users ((lower(email) collate "C"), id);
 create index gatehouse_routes_by_path on routes (source_type, (lower(path) collate "C"), id);
+-- By the last part of the path. Groups have no other way to be sorted by name: their routes stand among those of personal
+-- namespaces.
+create index gatehouse_groups_by_path on namespaces ((lower(path) collate "C"), id)
+    where type = 'Group';
+create index gatehouse_projects_by_path on projects ((lower(path) collate "C"), id);
 
 -- Keys and tokens by their end, and by their last use.
 create index gatehouse_keys_by_expiry on keys (expires_at, id)

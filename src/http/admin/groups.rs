@@ -29,10 +29,9 @@ pub async fn list(
     let rows = page.rows.into_iter().map(|group| {
         [link(format!("/admin/groups/{}", group.id), group.path), text(group.name), visibility(group.visibility_level)]
     });
-    let table = Table::new("Groups", &["Path", "Name", "Visibility"], "No group's path begins so.")
-        .rows(rows)
-        .paged(before, after);
-    let field = Field::search("search", "Full path", query.get("search")).hint("as it begins");
+    let table =
+        Table::new("Groups", &["Path", "Name", "Visibility"], "No group is called so.").rows(rows).paged(before, after);
+    let field = Field::search("search", "Name, or full path with a slash", query.get("search")).hint("as it begins");
     Ok(Page::new("Groups").filter(Filter::new("/admin/groups", vec![field])).table(table).show(&caller))
 }
 

@@ -38,8 +38,8 @@ pub async fn list(
         ]
     });
     let head = ["Path", "Visibility", "State", "Storage", "Repository"];
-    let table = Table::new("Projects", &head, "No project's path begins so.").rows(rows).paged(before, after);
-    let field = Field::search("search", "Full path", query.get("search")).hint("as it begins");
+    let table = Table::new("Projects", &head, "No project is called so.").rows(rows).paged(before, after);
+    let field = Field::search("search", "Name, or full path with a slash", query.get("search")).hint("as it begins");
     Ok(Page::new("Projects").filter(Filter::new("/admin/projects", vec![field])).table(table).show(&caller))
 }
 

@@ -21,30 +21,34 @@ pub struct GroupRow {
     /// What the list is sorted by.
     pub sort_key: String,
     /// What makes that unique.
-    pub route_id: i64,
+    pub sort_id: i64,
 }
 
 impl GroupRow {
     /// What the list is sorted by.
     #[must_use]
     pub fn key(&self) -> Vec<KeyValue> {
-        vec![KeyValue::Text(self.sort_key.clone()), KeyValue::Number(self.route_id)]
+        vec![KeyValue::Text(self.sort_key.clone()), KeyValue::Number(self.sort_id)]
     }
 }
 
-/// A page of the groups whose full path begins so.
+const BY_NAME: KeyOrder =
+    KeyOrder { columns: &[r#"lower(namespaces.path) collate "C""#, "namespaces.id"], descending: false };
+
+/// A page of the groups whose path begins so: with a slash the full path, or else its last part.
 pub async fn list(db: &Db, search: &str, request: &PageRequest) -> Result<Page<GroupRow>> {
-    let mut select = QueryBuilder::new(
-        r#"select namespaces.id, routes.path, namespaces.name, visibility_level,
-             lower(routes.path) collate "C" as sort_key, routes.id as route_id
-           from routes
-           join namespaces on namespaces.id = routes.source_id and namespaces.type = 'Group'
-           where routes.source_type = 'Namespace'"#,
-    );
+    let order = if search.contains('/') { BY_PATH } else { BY_NAME };
+    let (key, id) = (order.columns[0], order.columns[1]);
+    let mut select = QueryBuilder::new(format!(
+        "select namespaces.id, routes.path, namespaces.name, visibility_level, {key} as sort_key, {id} as sort_id
+         from routes
+         join namespaces on namespaces.id = routes.source_id and namespaces.type = 'Group'
+         where routes.source_type = 'Namespace'"
+    ));
     if !search.is_empty() {
-        paging::push_prefix(&mut select, BY_PATH.columns[0], search);
+        paging::push_prefix(&mut select, key, search);
     }
-    paging::fetch(db, select, BY_PATH, request).await
+    paging::fetch(db, select, order, request).await
 }
 
 /// A group, in detail.

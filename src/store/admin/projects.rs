@@ -24,14 +24,14 @@ pub struct ProjectRow {
     /// What the list is sorted by.
     pub sort_key: String,
     /// What makes that unique.
-    pub route_id: i64,
+    pub sort_id: i64,
 }
 
 impl ProjectRow {
     /// What the list is sorted by.
     #[must_use]
     pub fn key(&self) -> Vec<KeyValue> {
-        vec![KeyValue::Text(self.sort_key.clone()), KeyValue::Number(self.route_id)]
+        vec![KeyValue::Text(self.sort_key.clone()), KeyValue::Number(self.sort_id)]
     }
 }
 
@@ -39,20 +39,26 @@ impl ProjectRow {
 pub(super) const BY_PATH: KeyOrder =
     KeyOrder { columns: &[r#"lower(routes.path) collate "C""#, "routes.id"], descending: false };
 
-/// A page of the projects whose full path begins so.
+const BY_NAME: KeyOrder =
+    KeyOrder { columns: &[r#"lower(projects.path) collate "C""#, "projects.id"], descending: false };
+
+/// A page of the projects whose path begins so: with a slash the full path, or else its last part. All of them are sorted
+/// by their full paths.
 pub async fn list(db: &Db, search: &str, request: &PageRequest) -> Result<Page<ProjectRow>> {
-    let mut select = QueryBuilder::new(
-        r#"select projects.id, routes.path, visibility_level, archived, repository_storage as storage, repository_size,
-             lower(routes.path) collate "C" as sort_key, routes.id as route_id
-           from routes
-           join projects on projects.id = routes.source_id
-           left join project_statistics on project_statistics.project_id = projects.id
-           where routes.source_type = 'Project'"#,
-    );
+    let order = if search.is_empty() || search.contains('/') { BY_PATH } else { BY_NAME };
+    let (key, id) = (order.columns[0], order.columns[1]);
+    let mut select = QueryBuilder::new(format!(
+        "select projects.id, routes.path, visibility_level, archived, repository_storage as storage, repository_size,
+           {key} as sort_key, {id} as sort_id
+         from routes
+         join projects on projects.id = routes.source_id
+         left join project_statistics on project_statistics.project_id = projects.id
+         where routes.source_type = 'Project'"
+    ));
     if !search.is_empty() {
-        paging::push_prefix(&mut select, BY_PATH.columns[0], search);
+        paging::push_prefix(&mut select, key, search);
     }
-    paging::fetch(db, select, BY_PATH, request).await
+    paging::fetch(db, select, order, request).await
 }
 
 /// A project, in detail.

@@ -108,6 +108,13 @@ async fn projects_groups_and_events_are_listed_page_by_page(pool: PgPool) {
     let (seen, pages) = walk(&mut browser, "/admin/projects?search=acme/").await;
     let expected: Vec<String> = (0..55).map(|number| format!("acme/web{number:02}")).collect();
     assert_eq!((seen, pages), (expected, 2));
+    let (seen, _) = walk(&mut browser, "/admin/projects?search=WEB").await;
+    assert_eq!((seen.len(), seen[0].as_str()), (56, "other/web"), "by its own name, wherever it is");
+    given.group("acme/platform").await;
+    let (seen, _) = walk(&mut browser, "/admin/groups?search=plat").await;
+    assert_eq!(seen, ["acme/platform"]);
+    let (seen, _) = walk(&mut browser, "/admin/groups?search=acme/").await;
+    assert_eq!(seen, ["acme/platform"]);
     let (seen, _) = walk(&mut browser, "/admin/groups?search=GROUP").await;
     assert_eq!(seen.len(), 55);
     given
