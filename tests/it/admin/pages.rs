@@ -93,7 +93,7 @@ async fn an_attempt_is_explained(pool: PgPool) {
     app.given().sql("update keys set expires_at = '2026-01-01' where id = 7").await;
     let page = browser.page("/admin/explain?kind=key&actor=7&project=gnuwget/wget2&action=pull").await;
     let denied = words(&page);
-    for said in ["Outcome denied", "By the rule allowed-", "What would help", "not reached"] {
+    for said in ["Outcome denied", "By the rule D2b", "What would help", "not reached"] {
         assert!(denied.contains(said), "{said}: {denied}");
     }
     assert!(page.contains("href=\"/admin/projects/3\""), "{page}");
@@ -187,7 +187,7 @@ pub fn paths() -> Vec<String> {
             ids.iter().map(|id| path.replace("{id}", id).replace("{scope}", id)).collect::<Vec<_>>()
         })
         .collect();
-    paths.push("/admin/explain?actor=dana&project=gnuwget/wget2&action=push&ref=main&change=update".to_owned());
+    paths.push("/admin/explain?actor=29&project=project-3&action=push&ref=main&change=update".to_owned());
     paths.push("/admin/hooks?failing=1".to_owned());
     paths.push("/admin/jobs?state=dead".to_owned());
     paths
