@@ -130,6 +130,8 @@ fn one_function_says_who_is_an_active_member() {
     let of_all_rows = [
         // Everybody whom a change can touch, twice; and the rows that a job removes once their day has passed.
         ("src/store/derived.rs", 3),
+        // Whoever has any row, of whom it is then said which of them give something.
+        ("src/store/level_paths.rs", 6),
         // Of one row, whether it is active.
         ("src/store/members.rs", 1),
         // What a link gave before, to whoever has any row.
