@@ -47,11 +47,14 @@ struct Load {
     #[arg(long)]
     expect: String,
     /// The binary that mints gitlab-shell's tokens
-    #[arg(long, required_unless_present = "bearer")]
+    #[arg(long, required_unless_present_any = ["bearer", "cookie"])]
     gatehouse: Option<PathBuf>,
     /// The bearer token of each request instead, as SCIM has it
     #[arg(long)]
     bearer: Option<String>,
+    /// The cookie of each request instead, as browsers have it
+    #[arg(long)]
+    cookie: Option<String>,
     /// Cargo passes this to benchmarks
     #[arg(long, hide = true)]
     bench: bool,
@@ -135,6 +138,9 @@ async fn main() -> anyhow::Result<()> {
 fn mint(load: &Load) -> anyhow::Result<String> {
     if let Some(token) = &load.bearer {
         return Ok(format!("Authorization: Bearer {token}"));
+    }
+    if let Some(cookie) = &load.cookie {
+        return Ok(format!("Cookie: {cookie}"));
     }
     let gatehouse = load.gatehouse.as_deref().context("no binary mints tokens")?;
     let output = Command::new(gatehouse).args(["token", "shell"]).output().context("cannot mint a token")?;

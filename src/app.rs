@@ -19,6 +19,8 @@ use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
 use crate::domain::access::AccessSettings;
 use crate::gitaly::GitalyClient;
+use crate::http::admin::{self, AdminState, LastCheck, SignInLimiter};
+use crate::http::auth::admin::AdminAuth;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
@@ -48,12 +50,15 @@ use crate::services::replace_recovery_codes::CodeHasher;
 use crate::services::report_push::PushReporter;
 use crate::store::Db;
 use crate::store::DbBudgets;
+use crate::telemetry::figures::RequestFigures;
 
 /// What clients talk to, and the work that goes on behind it.
 #[derive(Debug)]
 pub struct Application {
     /// Every route, under the installation's root.
     pub router: Router,
+    /// The Admin area, for a listener of its own.
+    pub admin: Router,
     /// The storages, for the jobs.
     pub gitaly: GitalyClient,
     /// The requests that are under way.
@@ -152,8 +157,40 @@ pub fn build(
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
     let tasks = RequestTasks::default();
-    let router = layers::layered(router, limits, &tasks);
-    Ok(Application { router, gitaly, tasks, background })
+    let figures = RequestFigures::default();
+    let router = layers::layered(router, limits, &tasks, &figures);
+    let admin = admin::router(admin_state(settings, secrets, budgets, &gitaly, clock, figures));
+    let admin = admin::for_browsers(layers::surrounded(admin, limits, &tasks, None));
+    Ok(Application { router, admin, gitaly, tasks, background })
+}
+
+fn admin_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    budgets: &DbBudgets,
+    gitaly: &GitalyClient,
+    clock: &Clock,
+    figures: RequestFigures,
+) -> AdminState {
+    let db = &budgets.provisioning;
+    AdminState {
+        db: db.clone(),
+        budgets: budgets.clone(),
+        gitaly: gitaly.clone(),
+        settings: Arc::new(settings.clone()),
+        access: Arc::new(access_checker(settings, db, db, gitaly, &access_settings(settings))),
+        clock: clock.clone(),
+        db_key_base: secrets.db_key_base.clone(),
+        auth: AdminAuth {
+            db: db.clone(),
+            clock: clock.clone(),
+            url: settings.gatehouse.admin.url.clone(),
+            proxies: settings.gatehouse.limits.exempt_peers.clone(),
+        },
+        limiter: SignInLimiter::default(),
+        last_check: LastCheck::default(),
+        figures,
+    }
 }
 
 /// What the whole API says of itself, at this URL: the same routes that [`build`] mounts.

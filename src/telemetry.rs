@@ -1,6 +1,7 @@
 //! Logs, metrics and traces: set up once, at start.
 
 mod collector;
+pub mod figures;
 pub mod trace;
 
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!("gatehouse_refusals_skipped_total", "Refused attempts that were not kept");
     metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
+    metrics::describe_counter!("gatehouse_admin_sign_ins_total", "Attempts to sign in to the Admin area, by outcome");
     metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");
     metrics::describe_counter!("gatehouse_spans_total", "Spans of traces, by what became of them");
     metrics::describe_gauge!("gatehouse_secret_expiry_days", "Days until the first secret of this kind expires");

@@ -11,7 +11,7 @@ use crate::domain::token;
 use crate::services::ServiceError;
 use crate::services::agent_tokens::{self, TooManyAgentTokens};
 use crate::store::agent_projects::{self, ProjectKey};
-use crate::store::agent_tokens::AgentTokenRow;
+use crate::store::agent_tokens::{AgentTokenRow, WhichTokens};
 use crate::store::{Db, agents};
 
 /// Make and take back the tokens that agents for Kubernetes show
@@ -114,7 +114,8 @@ async fn new(
 
 async fn revoke(db: &Db, whose: &AgentOfProject, name: Option<&str>) -> anyhow::Result<()> {
     let agent = find(db, whose).await?;
-    let revoked = agent_tokens::revoke(db, &agent, &whose.project, name, Clock::system().now()).await?;
+    let which = name.map_or(WhichTokens::All, WhichTokens::Named);
+    let revoked = agent_tokens::revoke(db, &agent, &whose.project, which, None, Clock::system().now()).await?;
     match &revoked[..] {
         [] => bail!("agent {} of {} has no such active token", agent.name, whose.project),
         tokens => tokens.iter().for_each(|name| eprintln!("revoked token {name} of agent {}", agent.name)),

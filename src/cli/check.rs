@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::styling::AnsiColor;
-use futures_util::future::join_all;
 use serde_json::json;
 
 use super::advice::{advice, told};
@@ -16,12 +14,10 @@ use super::output::{self, OutputArgs, OutputShape};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets;
-use crate::gitaly::{GitalyClient, GitalyError};
+use crate::gitaly::GitalyClient;
 use crate::http::auth::{git_audit, kas};
-use crate::store::{self, Db};
-
-/// What a storage may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::services::check_installation::{self, Verdict};
+use crate::store::Db;
 
 /// Judge all that serving needs: settings, secrets, the database and its schema, and the Gitaly of each storage
 ///
@@ -69,102 +65,21 @@ fn secrets(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
 }
 
 async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
-    let reached = async {
-        let db = Db::new(&settings.gatehouse.database)?;
-        store::ping(&db).await.map(|()| db)
-    };
-    let db = match reached.await {
+    let db = match Db::new(&settings.gatehouse.database) {
         Ok(db) => db,
         Err(error) => return report.say("database", &Err(error.into())),
     };
-    report.say("database", &Ok(String::new()))?;
-    if db.is_read_only() {
-        report.say("schema", &Ok("not compared, for the database takes no writes".to_owned()))?;
-    } else {
-        schema(report, &db).await?;
-    }
-    if settings.gatehouse.database.direct_url.is_some() {
-        report.say("role", &role(&db, settings).await)?;
-    }
-    match store::list_storages(&db).await {
-        Ok(used) => {
-            let unknown: Vec<String> =
-                used.into_iter().filter(|name| !settings.repositories.storages.contains_key(name)).collect();
-            let verdict = if unknown.is_empty() {
-                Ok(String::new())
-            } else {
-                Err(anyhow::anyhow!(
-                    "projects live on {}, which repositories.storages does not name; add it there, with its gitaly_address",
-                    unknown.join(", ")
-                ))
-            };
-            report.say("storages", &verdict)
-        }
-        Err(error) => report.say("storages", &Err(error.into())),
-    }
+    report.say_all(&check_installation::check_database(&db, settings).await)
 }
 
-/// Whether the role's sessions are as they must be behind a pooler.
-async fn role(db: &Db, settings: &Settings) -> anyhow::Result<String> {
-    let names = store::role::list_differing(db, &settings.gatehouse.database).await?;
-    if names.is_empty() {
-        return Ok(String::new());
-    }
-    anyhow::bail!(
-        "{} must be set for it, as a pooler passes no setting on; `gatehouse migrate` does so",
-        names.join(", ")
-    )
-}
-
-async fn schema(report: &mut CheckReport, db: &Db) -> io::Result<()> {
-    match store::drift::list(db).await {
-        Ok(drift) if drift.is_empty() => report.say("schema", &Ok(String::new()))?,
-        Ok(drift) => {
-            let drift = drift.join("\n  ");
-            let what = "departs from the migrations; `gatehouse migrate` applies those that it lacks";
-            report.say("schema", &Err(anyhow::anyhow!("{what}:\n  {drift}")))?;
-        }
-        Err(error) => report.say("schema", &Err(error.into()))?,
-    }
-    Ok(())
-}
-
-/// Asks the Gitaly of each storage, all of them at once.
 async fn storages(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
-    let gitaly = match GitalyClient::new(settings, &Clock::system()) {
-        Ok(gitaly) => gitaly,
+    match GitalyClient::new(settings, &Clock::system()) {
+        Ok(gitaly) => report.say_all(&check_installation::check_storages(&gitaly, settings).await),
         Err(problems) => {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return report.say("storages", &Err(anyhow::anyhow!("{}", problems.join("; "))));
+            report.say("storages", &Err(anyhow::anyhow!("{}", problems.join("; "))))
         }
-    };
-    let names = settings.repositories.storages.keys();
-    let verdicts = join_all(names.map(async |name| (name, storage(&gitaly, name).await))).await;
-    for (name, verdict) in verdicts {
-        report.say(&format!("storage {name}"), &verdict)?;
     }
-    Ok(())
-}
-
-async fn storage(gitaly: &GitalyClient, name: &str) -> anyhow::Result<String> {
-    let server = gitaly.server(name, PATIENCE).await.map_err(|error| {
-        let place = format!("repositories.storages.{name}");
-        match &error {
-            GitalyError::Unavailable(_) | GitalyError::Deadline => {
-                anyhow::anyhow!("{error}; start it, or correct {place}.gitaly_address")
-            }
-            GitalyError::Failed(status) if status.code() == tonic::Code::Unauthenticated => {
-                anyhow::anyhow!("{error}; {place}.gitaly_token must be the token in its config.toml, `[auth]`")
-            }
-            _ => anyhow::anyhow!("{error}"),
-        }
-    })?;
-    let here = format!("Gitaly {}, git {}", server.version, server.git_version);
-    if server.storages.iter().any(|storage| storage == name) {
-        return Ok(here);
-    }
-    let has = if server.storages.is_empty() { "none".to_owned() } else { server.storages.join(", ") };
-    anyhow::bail!("{here} cannot read and write a storage of this name; those that it can: {has}")
 }
 
 struct CheckReport {
@@ -176,6 +91,10 @@ struct CheckReport {
 const NAME_WIDTH: usize = 22;
 
 impl CheckReport {
+    fn say_all(&mut self, verdicts: &[Verdict]) -> io::Result<()> {
+        verdicts.iter().try_for_each(|verdict| self.say(&verdict.what, &verdict.outcome))
+    }
+
     fn say(&mut self, what: &str, verdict: &anyhow::Result<String>) -> io::Result<()> {
         self.failed |= verdict.is_err();
         let mut out = output::stdout();

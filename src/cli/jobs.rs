@@ -4,12 +4,12 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use super::output::{self, Cell, Listing, OutputArgs};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::web_hook::HookReadiness;
+use crate::services::tend_queue;
 use crate::store::jobs::{self, JobRow};
 use crate::store::web_hooks::{self, FailingHook};
 use crate::store::{self, Db};
@@ -102,11 +102,11 @@ impl JobsCommand {
                 output::say_if_empty(output.shape(), &jobs, "no jobs");
             }
             Self::Retry(JobIds { ids }) => {
-                let done = jobs::retry(&mut connection, &ids).await.map_err(explain)?;
+                let done = tend_queue::retry(&db, &ids, None, Clock::system().now()).await.map_err(explain)?;
                 report("job", &ids, &done, "will be tried again now")?;
             }
             Self::Drop(JobIds { ids }) => {
-                let done = jobs::delete(&mut *connection, &ids).await.map_err(explain)?;
+                let done = tend_queue::drop_jobs(&db, &ids, None, Clock::system().now()).await.map_err(explain)?;
                 report("job", &ids, &done, "dropped")?;
             }
             Self::Hooks(HookFilter { limit, output }) => {
@@ -117,7 +117,7 @@ impl JobsCommand {
                 output::say_if_empty(output.shape(), &hooks, "no hooks whose receivers fail");
             }
             Self::Enable(HookIds { ids }) => {
-                let done = enable(&mut connection, &ids).await.map_err(explain)?;
+                let done = tend_queue::enable_hooks(&db, &ids, None, Clock::system().now()).await.map_err(explain)?;
                 report("hook", &ids, &done, "enabled")?;
             }
         }
@@ -134,13 +134,6 @@ impl JobStateFilter {
             Self::Dead => "dead",
         }
     }
-}
-
-/// The hook first: what is delivered to it meanwhile is not put off any more.
-async fn enable(connection: &mut PgConnection, ids: &[i64]) -> store::Result<Vec<i64>> {
-    let done = web_hooks::enable(&mut *connection, ids).await?;
-    jobs::retry_deliveries(connection, &done).await?;
-    Ok(done)
 }
 
 fn explain(error: store::Error) -> anyhow::Error {
@@ -185,7 +178,7 @@ fn cells(job: &JobRow, now: DateTime<Utc>) -> [Cell; 7] {
         format!("{}/{}", job.attempts, job.max_attempts).into(),
         span(now, job.created_at).into(),
         next.into(),
-        job.last_error.as_deref().map_or_else(|| "-".to_owned(), error).into(),
+        job.last_error.as_deref().map_or_else(|| "-".to_owned(), jobs::plain_error).into(),
     ]
 }
 
@@ -198,7 +191,7 @@ fn object(job: &JobRow) -> Value {
         "max_attempts": job.max_attempts,
         "created_at": job.created_at,
         "run_at": job.run_at,
-        "last_error": job.last_error.as_deref().map(error),
+        "last_error": job.last_error.as_deref().map(jobs::plain_error),
     })
 }
 
@@ -218,7 +211,7 @@ fn hook_cells(hook: &FailingHook, now: DateTime<Utc>) -> [Cell; 7] {
         hook.owner.as_str().into(),
         next.into(),
         Cell::number(hook.deliveries),
-        hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), error).into(),
+        hook.last_answer.as_deref().map_or_else(|| "-".to_owned(), jobs::plain_error).into(),
     ]
 }
 
@@ -235,7 +228,7 @@ fn hook_object(hook: &FailingHook, now: DateTime<Utc>) -> Value {
         "owner": hook.owner,
         "paused_until": paused_until,
         "deliveries": hook.deliveries,
-        "last_answer": hook.last_answer.as_deref().map(error),
+        "last_answer": hook.last_answer.as_deref().map(jobs::plain_error),
     })
 }
 
@@ -248,12 +241,6 @@ fn span(later: DateTime<Utc>, earlier: DateTime<Utc>) -> String {
         7200..=172_799 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86400),
     }
-}
-
-/// An error without what the library puts around it.
-fn error(text: &str) -> String {
-    let inner = text.strip_prefix("TaskError(\"").and_then(|text| text.strip_suffix("\")"));
-    inner.unwrap_or(text).replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -68,6 +68,12 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
     }
     drop(app.router);
+    if let Some(address) = gatehouse.admin.listen {
+        let listener = tcp(address).await?;
+        tracing::info!(address = %listener, "listening for administrators");
+        servers.spawn(server::serve(listener, app.admin.clone(), limits.clone(), stopped.clone()));
+    }
+    drop(app.admin);
     // The operator's listeners answer to the very end, so that a probe sees the drain.
     let (_open, to_the_end) = watch::channel(false);
     let mut monitoring = JoinSet::new();

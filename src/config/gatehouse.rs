@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::admin::AdminSettings;
 use super::customers_dot::CustomersDotSettings;
 use super::database::DatabaseSettings;
 use super::features::LicensedFeatures;
@@ -31,6 +32,8 @@ pub struct GatehouseSettings {
     /// The TCP address of liveness, readiness and metrics; null for none.
     #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:3002"]))]
     pub metrics_listen: Option<SocketAddr>,
+    /// The pages for administrators.
+    pub admin: AdminSettings,
     /// The database.
     pub database: DatabaseSettings,
     /// What a client may ask of us at most.
@@ -82,6 +85,7 @@ impl Default for GatehouseSettings {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 3001))),
             socket: None,
             metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 3002))),
+            admin: AdminSettings::default(),
             database: DatabaseSettings::default(),
             limits: RequestLimits::default(),
             jobs: QueueSettings::default(),

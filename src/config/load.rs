@@ -62,6 +62,12 @@ impl Settings {
             let problem = "needs gatehouse.database.replicas: they decide fetches while the primary is away";
             problems.push(Problem::new("gatehouse.database.stale_fetches", problem));
         }
+        if let Some(url) = &self.gatehouse.admin.url
+            && !is_origin(url)
+        {
+            let problem = "must be a scheme and a host, for example https://gatehouse-admin.example.com";
+            problems.push(Problem::new("gatehouse.admin.url", problem));
+        }
         if self.gatehouse.log.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             problems
                 .push(Problem::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
@@ -74,6 +80,13 @@ impl Settings {
         }
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
+}
+
+/// Whether the URL has a scheme of the web's, a host, and no path.
+fn is_origin(url: &str) -> bool {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    web && uri.authority().is_some() && uri.path() == "/" && uri.query().is_none() && !url.ends_with('/')
 }
 
 /// In YAML a section with no keys under it is null; it means the defaults.

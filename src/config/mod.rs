@@ -1,6 +1,7 @@
 //! Settings: GitLab's own `gitlab.yml` where GitLab has the key, `gatehouse:` for what is ours, and the environment.
 
-pub mod customers_dot;
+pub mod admin;
+mod customers_dot;
 pub mod database;
 pub mod features;
 pub mod gatehouse;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use self::admin::AdminSettings;
 pub use self::customers_dot::CustomersDotSettings;
 pub use self::database::{ConnectionBudgets, DatabaseSettings};
 pub use self::features::LicensedFeatures;

@@ -31,6 +31,9 @@ macro_rules! events {
         }
 
         impl EventName {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The word in the table and in the log.
             #[must_use]
             pub fn as_str(self) -> &'static str {
@@ -61,6 +64,36 @@ events! {
     LfsTokenIssued = "lfs_token_issued",
     /// An LFS token was shown and is not good.
     LfsTokenRefused = "lfs_token_refused",
+    /// An administrator signed in to the Admin area.
+    AdminSignedIn = "admin_area_signed_in",
+    /// Somebody who may not was refused there.
+    AdminSignInRefused = "admin_area_sign_in_refused",
+    /// A session of the Admin area was ended.
+    AdminSessionEnded = "admin_area_session_ended",
+    /// An administrator blocked a user.
+    UserBlocked = "user_blocked",
+    /// An administrator unblocked a user.
+    UserUnblocked = "user_unblocked",
+    /// An administrator removed a key.
+    KeyRemoved = "key_removed",
+    /// An administrator let a job be tried again.
+    JobRetried = "job_retried",
+    /// An administrator removed a job from the queue.
+    JobDropped = "job_dropped",
+    /// An administrator enabled a web hook again.
+    WebHookEnabled = "web_hook_enabled",
+    /// An administrator had what waits for a web hook delivered at once.
+    WebHookRedelivered = "web_hook_redelivered",
+    /// An administrator excluded a namespace from its storage limit.
+    StorageExclusionAdded = "storage_exclusion_added",
+    /// An administrator limited the storage of a namespace again.
+    StorageExclusionRemoved = "storage_exclusion_removed",
+    /// An administrator made a token for an identity provider.
+    ScimTokenIssued = "scim_token_issued",
+    /// An administrator deactivated a user of an identity provider.
+    ScimUserDeactivated = "scim_user_deactivated",
+    /// An administrator downloaded audit events.
+    AuditEventsExported = "audit_events_exported",
     /// A token of an agent was made.
     AgentTokenIssued = "cluster_agent_token_issued",
     /// One was taken back.

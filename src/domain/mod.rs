@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account_lock;
 pub mod add_on;
+pub mod admin_session;
 pub mod agent;
 pub mod alert;
 pub mod audit;

@@ -2,6 +2,7 @@
 //! and what a panic becomes.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -18,6 +19,7 @@ use super::body;
 use super::error::ApiError;
 use super::tasks::RequestTasks;
 use crate::config::RequestLimits;
+use crate::telemetry::figures::RequestFigures;
 use crate::telemetry::trace::{TraceOrigin, TraceSpan};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,21 +29,37 @@ struct LayerState {
     time_limit: Duration,
     bodies: body::BodyBounds,
     tasks: RequestTasks,
+    figures: Option<RequestFigures>,
 }
 
-/// The router with what surrounds every request. Each is a task of its own among `tasks`.
-pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks) -> Router {
+/// The address at the other end of the connection, where it has one: a proxy's, where one stands before us.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub Option<IpAddr>);
+
+/// The router with what surrounds every request, and with answers to what it does not know. Each request is a task of its
+/// own among `tasks`, and is counted in `figures`.
+pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks, figures: &RequestFigures) -> Router {
+    let router = router
+        .fallback(async || ApiError::NoSuchRoute)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    surrounded(router, limits, tasks, Some(figures))
+}
+
+/// The router with what surrounds every request.
+pub fn surrounded(
+    router: Router,
+    limits: &RequestLimits,
+    tasks: &RequestTasks,
+    figures: Option<&RequestFigures>,
+) -> Router {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let surroundings = LayerState {
         time_limit: seconds(limits.request_timeout),
         bodies: body::BodyBounds::new(seconds(limits.body_timeout), limits.bodies_bytes),
         tasks: tasks.clone(),
+        figures: figures.cloned(),
     };
-    router
-        .fallback(async || ApiError::NoSuchRoute)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(after_panic))
-        .layer(from_fn_with_state(surroundings, observe))
+    router.layer(CatchPanicLayer::custom(after_panic)).layer(from_fn_with_state(surroundings, observe))
 }
 
 /// The request with a path that routes: single slashes, and none at its end. Clients join a base that ends in a slash
@@ -113,6 +131,9 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
         #[expect(clippy::cast_possible_truncation, reason = "a request ends long before this overflows")]
         let micros = duration.as_micros() as u64;
         tracing::info!(status = status.as_u16(), duration_us = micros, "answered");
+        if let Some(figures) = &around.figures {
+            figures.note(&route, status.as_u16(), duration);
+        }
         describe(&trace, &method, &route, status, &id);
         let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
         metrics::counter!("gatehouse_requests_total", &labels).increment(1);
@@ -146,6 +167,7 @@ fn area(route: &str) -> &'static str {
     let within = |mount: &str| route.contains(mount);
     match route {
         "none" => "none",
+        _ if route.starts_with("/admin") => "admin",
         _ if within("/api/scim/") => "scim",
         _ if within("/internal/kubernetes/") || within("/internal/agents/") => "kubernetes",
         _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",

@@ -1,5 +1,6 @@
 //! What clients see: one folder per area, and what the areas share.
 
+pub mod admin;
 pub mod auth;
 pub mod body;
 pub mod error;

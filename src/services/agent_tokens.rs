@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use super::admin_sessions::Administrator;
 use super::{ServiceError, ServiceResult};
 use crate::domain::agent::{ClusterAgent, MOST_TOKENS};
 use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
-use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow, KnownAgentToken};
+use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow, KnownAgentToken, WhichTokens};
 use crate::store::{self, Db, audit_events};
 
 /// The agent has as many active tokens as it may have.
@@ -31,19 +32,26 @@ pub async fn issue(
     Ok(transaction.commit().await?)
 }
 
-/// Takes the agent's active tokens of that name back, or all of them: their names.
+/// Takes those of the agent's tokens back that are good: their names. Who does it on the command line is nobody that we
+/// know.
 pub async fn revoke(
     db: &Db,
     agent: &ClusterAgent,
     project: &str,
-    name: Option<&str>,
+    which: WhichTokens<'_>,
+    by: Option<&Administrator>,
     now: DateTime<Utc>,
 ) -> store::Result<Vec<String>> {
     let mut transaction = db.begin().await?;
-    let revoked = agent_tokens::revoke(&mut *transaction, agent.id, name).await?;
+    let revoked = agent_tokens::revoke(&mut *transaction, agent.id, which).await?;
     for (id, name) in &revoked {
         agent_tokens::insert_activity(&mut transaction, agent, AgentActivity::TokenRevoked, Some(*id), now).await?;
-        let event = event(EventName::AgentTokenRevoked, agent, project, *id, name);
+        let mut event = event(EventName::AgentTokenRevoked, agent, project, *id, name);
+        if let Some(by) = by {
+            event.author = AuditAuthor::User(by.id, by.username.clone());
+            event.message = format!("Agent {}, by an administrator", agent.name);
+            event.ip_address = by.ip_address;
+        }
         audit_events::insert(&mut *transaction, &event, now).await?;
     }
     transaction.commit().await?;

@@ -1,11 +1,15 @@
 //! Workflows: each is one transaction, or a stated order of them. A service asks `store` for rows and `domain` for
 //! decisions, and is called by `http`, `background` and the commands alike.
 
+pub mod admin_sessions;
+pub mod administer_scim;
 pub mod agent_tokens;
 pub mod audit_log;
+pub mod block_user;
 pub mod change_scim_group;
 pub mod change_scim_user;
 pub mod check_access;
+pub mod check_installation;
 pub mod check_push;
 pub mod configure_agent;
 pub mod create_personal_access_token;
@@ -39,11 +43,13 @@ pub mod replace_recovery_codes;
 pub mod report_push;
 pub mod resolve_vulnerabilities;
 pub mod retry;
+pub mod revoke_credential;
 pub mod revoke_token;
 pub mod scim_refusal;
 pub mod settle_default_branch;
 pub mod subscribe;
 pub mod sync_scim_members;
+pub mod tend_queue;
 pub mod write_reconciliations;
 
 use self::retry::StoreFailure;

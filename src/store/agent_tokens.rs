@@ -238,17 +238,40 @@ pub async fn update_digest(db: impl PgExecutor<'_>, row: &AgentTokenRow) -> Resu
     Ok(())
 }
 
-/// Takes the agent's active tokens of that name back, or all of them, and says their ids and names.
-pub async fn revoke(db: impl PgExecutor<'_>, agent: AgentId, name: Option<&str>) -> Result<Vec<(i64, String)>> {
+/// The agent whose token has that id, and the token's name.
+pub async fn find_agent(db: impl PgExecutor<'_>, id: i64) -> Result<Option<(AgentId, String)>> {
+    let row = sqlx::query!("select agent_id, name from cluster_agent_tokens where id = $1", id);
+    Ok(row.fetch_optional(db).await?.map(|row| (AgentId(row.agent_id), row.name)))
+}
+
+/// Which of an agent's tokens are meant.
+#[derive(Debug, Clone, Copy)]
+pub enum WhichTokens<'a> {
+    /// All of them.
+    All,
+    /// Those of this name.
+    Named(&'a str),
+    /// The one with this id.
+    Id(i64),
+}
+
+/// Takes those of the agent's tokens back that are good, and says their ids and names.
+pub async fn revoke(db: impl PgExecutor<'_>, agent: AgentId, which: WhichTokens<'_>) -> Result<Vec<(i64, String)>> {
+    let (name, id) = match which {
+        WhichTokens::All => (None, None),
+        WhichTokens::Named(name) => (Some(name), None),
+        WhichTokens::Id(id) => (None, Some(id)),
+    };
     let rows = sqlx::query!(
         "
         update cluster_agent_tokens
         set status = 1, updated_at = now()
-        where agent_id = $1 and status = 0 and ($2::text is null or name = $2)
+        where agent_id = $1 and status = 0 and ($2::text is null or name = $2) and ($3::bigint is null or id = $3)
         returning id, name
         ",
         agent.0,
-        name
+        name,
+        id
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.id, row.name)).collect())
 }

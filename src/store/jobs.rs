@@ -11,9 +11,10 @@ use chrono::{DateTime, Utc};
 use graphile_worker::WorkerUtils;
 use graphile_worker::worker_utils::types::CleanupTask;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, QueryBuilder};
 use uuid::Uuid;
 
+use super::paging::{self, KeyOrder, Page, PageRequest};
 use super::{Db, Result};
 use crate::domain::ids::{AlertId, NamespaceId, ProjectId, PushId, WebHookId};
 use crate::telemetry::trace::{self, TraceOrigin};
@@ -145,6 +146,13 @@ pub struct JobRow {
     pub last_error: Option<String>,
 }
 
+/// An error without what the library puts around it, on one line.
+#[must_use]
+pub fn plain_error(text: &str) -> String {
+    let inner = text.strip_prefix("TaskError(\"").and_then(|text| text.strip_suffix("\")"));
+    inner.unwrap_or(text).replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The words for a job's state, as a column of the view.
 const STATE: &str = "case
   when locked_at is not null then 'running'
@@ -166,6 +174,22 @@ pub async fn list(db: impl PgExecutor<'_>, state: Option<&str>, limit: i64) -> R
          limit $2"
     );
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(state).bind(limit).fetch_all(db).await?)
+}
+
+/// A page of the jobs, the newest first; of one state where one is given.
+pub async fn list_page(db: &Db, state: Option<&str>, request: &PageRequest) -> Result<Page<JobRow>> {
+    let mut select = QueryBuilder::new(format!(
+        "select * from (
+           select
+             id, task_identifier as task, {STATE} as state, attempts, max_attempts, run_at, created_at, last_error
+           from graphile_worker.jobs
+         ) as jobs
+         where true"
+    ));
+    if let Some(state) = state {
+        select.push(" and state = ").push_bind(state.to_owned());
+    }
+    paging::fetch(db, select, KeyOrder { columns: &["id"], descending: true }, request).await
 }
 
 /// Gives jobs that nobody works on all their attempts again, from now on. Answers with those that there were.

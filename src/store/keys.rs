@@ -34,6 +34,40 @@ pub async fn find_title(db: impl PgExecutor<'_>, id: KeyId) -> Result<Option<Str
     Ok(title.fetch_optional(db).await?)
 }
 
+/// A key that is removed: its title, whose it was, and whether it was a deploy key.
+#[derive(Debug, Clone)]
+pub struct RemovedKey {
+    /// Its title.
+    pub title: String,
+    /// Its owner.
+    pub user: Option<(UserId, String)>,
+    /// Whether it was a deploy key.
+    pub deploy: bool,
+}
+
+/// Removes a key of a user's, or a deploy key from every project that has it.
+pub async fn remove(conn: &mut PgConnection, id: KeyId) -> Result<Option<RemovedKey>> {
+    let row = sqlx::query!(
+        r#"
+        select
+          coalesce(keys.title, '') as "title!",
+          keys.type is not distinct from 'DeployKey' as "deploy!",
+          users.id as "user_id?",
+          users.username
+        from keys
+        left join users on users.id = keys.user_id
+        where keys.id = $1
+        for update of keys
+        "#,
+        id.0
+    );
+    let Some(row) = row.fetch_optional(&mut *conn).await? else { return Ok(None) };
+    sqlx::query!("delete from deploy_keys_projects where deploy_key_id = $1", id.0).execute(&mut *conn).await?;
+    sqlx::query!("delete from keys where id = $1", id.0).execute(&mut *conn).await?;
+    let user = row.user_id.map(|user| (UserId(user), row.username.unwrap_or_default()));
+    Ok(Some(RemovedKey { title: row.title, user, deploy: row.deploy }))
+}
+
 /// The keys of a user that have that title.
 pub async fn list_by_title(db: impl PgExecutor<'_>, user: UserId, title: &str) -> Result<Vec<KeyId>> {
     let ids = sqlx::query_scalar!(

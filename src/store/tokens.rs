@@ -179,6 +179,20 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
     }))
 }
 
+/// The name of a token, and whose it is.
+pub async fn find_owner(db: impl PgExecutor<'_>, id: i64) -> Result<Option<(String, UserId, String)>> {
+    let row = sqlx::query!(
+        r#"
+        select token.name, users.id, coalesce(users.username, '') as "username!"
+        from personal_access_tokens as token
+        join users on users.id = token.user_id
+        where token.id = $1
+        "#,
+        id
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| (row.name, UserId(row.id), row.username)))
+}
+
 /// Takes a token back; false where that was done before.
 pub async fn revoke(db: impl PgExecutor<'_>, id: i64) -> Result<bool> {
     let done = sqlx::query!(

@@ -108,6 +108,23 @@ pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Brings the user from one of these states into another one; false where they are in none of them.
+pub async fn update_state(db: impl PgExecutor<'_>, id: UserId, from: &[String], to: &str) -> Result<bool> {
+    let changed = sqlx::query!(
+        "
+        update users
+        set state = $3,
+            updated_at = clock_timestamp() at time zone 'utc'
+        where id = $1
+          and state = any ($2)
+        ",
+        id.0,
+        from,
+        to
+    );
+    Ok(changed.execute(db).await?.rows_affected() == 1)
+}
+
 /// The ghost user, who owns what has no owner any more.
 pub async fn find_ghost(db: impl PgExecutor<'_>) -> Result<Option<UserId>> {
     let id = sqlx::query_scalar!("select id from users where user_type = 5 order by id limit 1");

@@ -18,6 +18,7 @@ use gatehouse::http::extract::RequestParams;
 use gatehouse::http::layers;
 use gatehouse::http::tasks::RequestTasks;
 use gatehouse::server::{Listener, serve};
+use gatehouse::telemetry::figures::RequestFigures;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -79,7 +80,7 @@ impl Here {
 }
 
 pub fn around(router: Router, limits: &RequestLimits) -> Router {
-    layers::layered(router, limits, &RequestTasks::default())
+    layers::layered(router, limits, &RequestTasks::default(), &RequestFigures::default())
 }
 
 pub fn small() -> Router {

@@ -121,6 +121,7 @@ async fn check_judges_all_that_serving_needs(pool: PgPool) {
     database: ok
     schema: FAILED: departs from the migrations; `gatehouse migrate` applies those that it lacks:
       column keys.last_used_at is missing
+      index gatehouse_keys_by_last_use is missing
       index index_on_routes_lower_path is missing
     storages: FAILED: projects live on second, which repositories.storages does not name; add it there, with its gitaly_address
     ");

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at any row, and hold the clock themselves")]
 
 mod access;
+mod admin;
 mod apply;
 mod auth_matrix;
 mod background;

@@ -14,7 +14,7 @@ use crate::document::words::{Ensure, GivenValue, StatedId};
 use crate::domain::agent::{self, ClusterAgent, MOST_TOKENS};
 use crate::domain::ids::{AgentId, ProjectId};
 use crate::store::Result;
-use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow};
+use crate::store::agent_tokens::{self, AgentActivity, AgentTokenRow, WhichTokens};
 use crate::store::sets::agents as agent_sets;
 
 /// A token that an agent shows.
@@ -89,7 +89,7 @@ impl AgentTokens {
         if self.known.remove(&key).is_none() {
             return Ok(());
         }
-        for (id, name) in agent_tokens::revoke(&mut *run.conn, agent.id, Some(&entry.name)).await? {
+        for (id, name) in agent_tokens::revoke(&mut *run.conn, agent.id, WhichTokens::Named(&entry.name)).await? {
             agent_tokens::insert_activity(run.conn, agent, AgentActivity::TokenRevoked, Some(id), run.now).await?;
             *self.active.entry(agent.id).or_default() -= 1;
             run.removed(&format!("token {name} of {whose}"));

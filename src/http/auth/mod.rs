@@ -1,5 +1,6 @@
 //! Who may call: one file per credential. Each leaves proof on the request that only it can make.
 
+pub mod admin;
 pub mod agent;
 pub mod customers_dot;
 pub mod error_tracking;

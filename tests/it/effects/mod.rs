@@ -395,6 +395,8 @@ const FILE: &[Row] = &[
         "the_binary_serves_a_socket_below_its_root_and_drains_when_asked_to_stop",
         "gatehouse.socket gatehouse.listen gitlab.relative_url_root",
     ),
+    ("the_binary_serves_the_admin_area_where_the_settings_say", "gatehouse.admin.listen=listen"),
+    ("the_cookie_is_secure_where_browsers_come_by_https", "gatehouse.admin.url=url"),
     ("the_operators_listener_tells_how_the_server_is", "gatehouse.metrics_listen=metrics"),
     ("lines_for_people_keep_every_secret", "gatehouse.log.level"),
     ("lines_for_machines_are_json_with_the_name_of_their_request", "gatehouse.log.format"),

@@ -31,6 +31,7 @@ pub const WORKHORSE_SECRET: &str = "d29ya2hvcnNlIHNpZ25zIHdpdGggMzIgYnl0ZXMgISE=
 /// An application whose clock stands still.
 pub struct TestApp {
     pub router: Router,
+    pub admin: Router,
     pub gitaly: GitalyClient,
     pub tasks: RequestTasks,
     pub clock: Clock,
@@ -100,7 +101,17 @@ impl TestApp {
         let clock = Clock::held_at(DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap());
         let app = app::build(&settings, &secrets, &budgets, &clock).unwrap();
         let base = format!("{}/api/v4/internal", settings.gitlab.root());
-        Self { router: app.router, gitaly: app.gitaly, tasks: app.tasks, clock, pool, budgets, secrets, base }
+        Self {
+            router: app.router,
+            admin: app.admin,
+            gitaly: app.gitaly,
+            tasks: app.tasks,
+            clock,
+            pool,
+            budgets,
+            secrets,
+            base,
+        }
     }
 
     /// Builders of the database's contents.
