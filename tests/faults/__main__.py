@@ -8,14 +8,20 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import report
-from kinds import Fault, available, plan
+from kinds import Fault, available, plan_together
 from laboratory import Laboratory
-from layout import Places
+from layout import Places, Setup
+from roll import roll_twice
 from rounds import Rounds
+
+
+# Four of the balancer's intervals.
+BLACKOUT = 2
 
 
 def arguments() -> argparse.Namespace:
@@ -23,27 +29,43 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=10)
+    parser.add_argument("--together", type=int, default=1)
+    parser.add_argument("--from", dest="begin", type=int, default=1)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--results", type=Path)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--load", type=float, default=1.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--pgbouncer", choices=("session", "transaction"))
+    parser.add_argument("--replicas", action="store_true")
+    parser.add_argument("--disks", action="store_true")
+    parser.add_argument("--no-fsync", action="store_true")
     parser.add_argument("--untimed", action="store_true")
+    parser.add_argument("--restarts", type=int)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--rate", type=float, default=1000.0)
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--timeline", nargs="?", type=int, const=-1)
     return parser.parse_args()
 
 
-def wanted(given: argparse.Namespace) -> list[Fault]:
-    """The faults to do."""
+def setup(given: argparse.Namespace) -> Setup:
+    """What the installation has."""
+    disks = given.disks or given.no_fsync
+    blackout = BLACKOUT if given.restarts else 0
+    return Setup(given.pgbouncer, given.replicas, disks, not given.no_fsync, blackout)
+
+
+def wanted(given: argparse.Namespace) -> list[list[Fault]]:
+    """The faults to do, in rounds."""
     if given.replay:
-        keys = ("kind", "target", "how", "seconds")
-        return [Fault(*(line[key] for key in keys)) for line in report.load(given.replay)]
-    kinds = available(given.pgbouncer is not None)
+        return [[Fault(**fault) for fault in line["faults"]] for line in report.load(given.replay)]
+    kinds = available(setup(given))
     for name in given.only:
         if name not in (*kinds, "tamper"):
             raise SystemExit(f"bin/faults: no fault {name} can be done here; there are {', '.join(kinds)}")
-    return plan(given.seed, given.faults, given.only or kinds)
+    return plan_together(given.seed, given.faults, given.only or kinds, given.together)
 
 
 def say(text: str) -> None:
@@ -53,23 +75,33 @@ def say(text: str) -> None:
 
 async def run(given: argparse.Namespace, places: Places) -> bool:
     """The whole run; whether all bars held."""
-    faults = wanted(given)
-    lab = Laboratory(places, given.pgbouncer)
+    planned = wanted(given)
+    enough = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")
+    lab = Laboratory(places, setup(given))
     say("starting three database nodes and two servers")
     await lab.start()
+    if given.restarts:
+        tallies = await roll_twice(lab, given.requests, given.rate, given.restarts, say)
+        return not any(tally.bad for tally in tallies)
     rounds = Rounds(lab, given.load)
     await rounds.start()
-    results = places.results / "faults.jsonl"
+    results = given.results or places.results / "faults.jsonl"
     lines = []
-    for number, fault in enumerate(faults, 1):
-        say(f"{number} of {len(faults)}: " + " ".join(str(part) for part in asdict(fault).values() if part))
-        record, verdict = await rounds.run(fault)
+    for number, faults in enumerate(planned, 1):
+        if number < given.begin:
+            continue
+        if time.monotonic() > enough:
+            say(f"time is up before round {number}")
+            break
+        say(f"{number} of {len(planned)}: " + " + ".join(str(fault) for fault in faults))
+        record, verdict = await rounds.run(faults)
         bars = {"missed": verdict.missed, "late": verdict.late}
-        line = {"seed": given.seed, "number": number, **asdict(fault), **verdict.figures, **bars}
+        which = {"faults": [asdict(fault) for fault in faults]}
+        line = {"seed": given.seed, "number": number, **which, **verdict.figures, **bars}
         lines.append(line)
         with results.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        told = {"fault": asdict(fault), **bars, **report.bins(record)}
+        told = {**which, **bars, **report.bins(record)}
         if verdict.missed or verdict.late:
             told["answers"] = report.evidence(record)
         (places.results / f"round-{number:04}.json").write_text(json.dumps(told))
