@@ -224,7 +224,7 @@ class Cluster:
     async def switch_over(self, leader: str, candidate: str) -> str:
         """A planned change of the primary; gives Patroni's answer."""
         url = f"http://{ADDRESSES[leader]}:{PATRONI_PORT}/switchover"
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
             async with session.post(url, json={"leader": leader, "candidate": candidate}) as answer:
                 return (await answer.text()).strip()
 
