@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -122,10 +123,13 @@ def main() -> int:
     given = arguments()
     places = Places.from_environment()
     if given.report:
-        return 0 if report.print_table(report.load(places.results / "faults.jsonl"), given.untimed) else 1
+        lines = report.load(given.results or places.results / "faults.jsonl")
+        return 0 if report.print_table(lines, given.untimed) else 1
     if given.timeline is not None:
         report.print_timeline(places.results, None if given.timeline < 0 else given.timeline)
         return 0
+    # It tells of every probe that is cut short.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     # Everything that was started ends with the namespace of processes, so there is nothing to put away.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     return 0 if asyncio.run(run(given, places)) else 1

@@ -68,7 +68,8 @@ async def drain(record: Record, patience: float = 90) -> float | None:
             waiting = """
                 select coalesce(string_agg(text, ', '), 'no jobs') from (
                   select concat(count(*), ' ', task.identifier, ' tried ', job.attempts, ' times',
-                    case when job.locked_at is not null then ', taken' when job.run_at > now() then ', later' end) as text
+                    case when job.locked_at is not null then ', taken'
+                      when job.run_at > now() then ', later' end) as text
                   from graphile_worker._private_jobs as job
                   join graphile_worker._private_tasks as task on task.id = job.task_id
                   group by task.identifier, job.attempts, job.locked_at is not null, job.run_at > now()

@@ -47,8 +47,8 @@ ASKS_ONCE: contextvars.ContextVar[bool] = contextvars.ContextVar("ASKS_ONCE", de
 
 
 def interval_of(area: str, load: float, replicas: bool) -> float:
-    """Seconds between two requests of an area to one address. Where fetches are held to a bar of a second, they are asked
-    for often enough to see one."""
+    """Seconds between two requests of an area to one address. Where fetches are held to a bar of a second, they are
+    asked for often enough to see one."""
     rate = RATES[area] * load
     return 1 / (max(rate, FETCHES_MEASURED) if replicas and area == "fetch" else rate)
 
@@ -56,7 +56,9 @@ def interval_of(area: str, load: float, replicas: bool) -> float:
 class Clients:
     """All streams of one round."""
 
-    def __init__(self, record: Record, credentials: Credentials, state: areas.Memory, load: float, replicas: bool) -> None:
+    def __init__(
+        self, record: Record, credentials: Credentials, state: areas.Memory, load: float, replicas: bool
+    ) -> None:
         self.record = record
         self.credentials = credentials
         self.memory = state

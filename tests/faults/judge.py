@@ -110,7 +110,8 @@ def judge(
     late: list[str] = []
     if figures["slowest"] > SLOWEST:
         late.append(f"a request took {figures['slowest']} s: {figures['slowest_of']}")
-    if again is not None and again > HOOK_AGAIN:
+    # Nobody can take a job over while there is no database.
+    if again is not None and again > HOOK_AGAIN + probe:
         late.append(f"a hook came again after {again:.1f} s")
     if fetches and fetches["fetch_gap"] > FETCH:
         late.append(f"no fetch for {fetches['fetch_gap']} s: {fetches['fetch_gap_of']}")
@@ -130,8 +131,8 @@ def judge(
 
 
 def _fetches(record: Record, unreachable: set[str], interval: float) -> dict[str, Any]:
-    """With standbys: the longest time without a fetch at an address that a client can reach, and how many were marked as
-    decided without the primary."""
+    """With standbys: the longest time without a fetch at an address that a client can reach, and how many fetches were
+    marked as decided without the primary."""
     begin, end = record.time_of("fault"), record.time_of("whole")
     good = [a for a in record.answers if a.good and a.area == "fetch"]
     gaps = {

@@ -11,6 +11,8 @@ from kinds import Fault
 from record import Record
 
 BIN = 0.5
+# Rounds beyond which the kinds are counted too.
+MANY = 25
 
 
 def bins(record: Record) -> dict[str, Any]:
@@ -45,12 +47,7 @@ def print_timeline(folder: Path, number: int | None) -> None:
     if not files:
         raise SystemExit(f"no such round in {folder}")
     told = json.loads(files[-1].read_text())
-    print(
-        "# "
-        + named(told)
-        + ": "
-        + ("; ".join(told["missed"] + told["late"]) or "all bars held")
-    )
+    print("# " + named(told) + ": " + ("; ".join(told["missed"] + told["late"]) or "all bars held"))
     print("# seconds since the fault; successes, and in brackets other statuses (- is no answer)")
     columns = ("probe", "front", "gh1", "gh2")
     print("seconds  " + "".join(f"{name:<22}" for name in columns) + "what happened")
@@ -86,17 +83,26 @@ def print_table(lines: list[dict[str, Any]], untimed: bool) -> bool:
         for what in ("lost", "doubled", "refused_present", "underived", "undelivered", "acknowledged"):
             total[what] += line[what]
         total["answers"] += sum(sum(counts.values()) for counts in line["statuses"].values())
+    if len(lines) > MANY:
+        _print_kinds(lines)
     held = sum(not line["missed"] and not line["late"] for line in lines)
     faults = sum(len(line["faults"]) for line in lines)
     undone = sum(len(line["undone"]) for line in lines)
     told = f"{faults} faults" + (f" in {len(lines)} rounds" if faults != len(lines) else "")
+    told += f" ({undone} could not be done)" if undone else ""
     print(
-        f"\n{told}{f' ({undone} could not be done)' if undone else ''}, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
+        f"\n{told}, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
         f"{total['lost']} lost, {total['doubled']} doubled, {total['refused_present']} refused and present, "
         f"{total['underived']} derived rows wrong, {total['undelivered']} hooks undelivered. "
         f"All bars held in {held} of {len(lines)}."
     )
     return held == len(lines) or (untimed and not any(line["missed"] for line in lines))
+
+
+def _print_kinds(lines: list[dict[str, Any]]) -> None:
+    """How often each kind was done."""
+    kinds = Counter(fault["kind"] for line in lines for fault in line["faults"])
+    print("\n" + ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())))
 
 
 def named(line: dict[str, Any]) -> str:

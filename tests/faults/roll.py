@@ -1,5 +1,5 @@
-"""Restarts under load: both servers are restarted in turn, again and again, while a number of requests is made; each must
-be answered well, at the first attempt."""
+"""Restarts under load: both servers are restarted in turn, again and again, while a number of requests is made; each
+must be answered well, at the first attempt."""
 
 from __future__ import annotations
 
@@ -91,9 +91,7 @@ class Requests:
         """One request; whether the connection may be used again, and what was wrong."""
         writer.write(self._request(place, keeps))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = next(
-            (int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:")), 0
-        )
+        length = next((int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:")), 0)
         body = await reader.readexactly(length)
         status = head.split(" ", 2)[1]
         if status != "200":
@@ -146,7 +144,9 @@ async def restart(lab: Laboratory, name: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def roll_twice(lab: Laboratory, count: int, rate: float, restarts: int, say: Callable[[str], None]) -> list[Tally]:
+async def roll_twice(
+    lab: Laboratory, count: int, rate: float, restarts: int, say: Callable[[str], None]
+) -> list[Tally]:
     """Behind the balancer, whose checks see that a server is about to stop; then without one, by addresses that stay
     open."""
     say(f"{restarts} restarts, and {count} requests through the balancer")

@@ -38,7 +38,9 @@ class Rounds:
         record = Record()
         self.receiver.record = record
         record.mark("begin")
-        clients = Clients(record, self.lab.gatehouse.credentials, self.memory, self.load, self.lab.gatehouse.setup.replicas)
+        clients = Clients(
+            record, self.lab.gatehouse.credentials, self.memory, self.load, self.lab.gatehouse.setup.replicas
+        )
         probe = Probe(record, self.lab.gatehouse.url)
         await probe.start()
         await clients.start()
