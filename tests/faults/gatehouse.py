@@ -41,8 +41,12 @@ FRONT = """\
 global
   maxconn 2000
   stats socket {socket} mode 600 level admin
+  log stdout format iso local0
 defaults
   mode http
+  log global
+  option httplog
+  option dontlog-normal
   retries 3
   option redispatch 1
   timeout connect 1s

@@ -56,7 +56,8 @@ def judge(
             [a.ended for a in record.answers if a.good and a.base == base and a.area == area],
             begin,
             end,
-            interval_of(area, load, replicas),
+            # Both its ends may lie between two requests. Where these are rare, a gap is taken at its least.
+            interval_of(area, load, replicas) * (1 if load >= 1 else 2),
         )[0]
         for area in RATES
         if area not in ("refusal", "otp")

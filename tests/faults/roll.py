@@ -28,8 +28,9 @@ class Tally:
 
     asked: int = 0
     good: int = 0
-    # By what went wrong, and when the first of its kind did.
+    # By what went wrong, and where and when it did first, to be found in the logs.
     bad: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
     connections: int = 0
     restarts: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -78,7 +79,9 @@ class Requests:
                 stays, problem = False, f"{type(error).__name__}: {error}"
             self.tally.seconds.append(time.monotonic() - begun)
             if problem:
-                self.tally.bad[f"{what}: {problem[:120]}"] += 1
+                problem = f"{what}: {' '.join(problem.split())[:120]}"
+                self.tally.bad[problem] += 1
+                self.tally.first.setdefault(problem, f"at {address}, {time.strftime('%T', time.gmtime())} UTC")
             else:
                 self.tally.good += 1
             if stream is not None and not stays:
@@ -169,5 +172,5 @@ def told(way: str, tally: Tally) -> str:
         f"({max(tally.restarted, default=0):.1f} s at most): {bad} failed; "
         f"p50 {middle:.1f} ms, p99 {late:.1f} ms, slowest {seconds[-1] * 1000:.0f} ms"
     ]
-    lines += [f"  {times} x {what}" for what, times in tally.bad.most_common(8)]
+    lines += [f"  {times} x {what}; first {tally.first[what]}" for what, times in tally.bad.most_common(8)]
     return "\n".join(lines)
