@@ -49,6 +49,9 @@ def judge(
     unreachable = {base for fault in faults for base in fault.unreachable()}
     cut_off = {base for fault in faults for base in fault.cut_off()}
     kinds = {fault.kind for fault in faults}
+    if "rolling-restart" in kinds and len(faults) > 1:
+        # A server that finds no database when it starts ends again.
+        cut_off.add("front")
     missed: list[str] = []
     probe = widest_gap([ended for _, ended, good in record.beats if good], begin, end, PROBE_INTERVAL)[0]
     gaps = {
