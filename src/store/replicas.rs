@@ -113,8 +113,7 @@ impl Replicas {
 
     /// Whether some standby may be asked while the primary is away. All are asked at once, for one of them may be silent.
     pub async fn may_stand_in(&self) -> bool {
-        let mut asked: FuturesUnordered<_> =
-            self.in_turn().map(|replica| self.staleness(replica.db.pool())).collect();
+        let mut asked: FuturesUnordered<_> = self.in_turn().map(|replica| self.staleness(replica.db.pool())).collect();
         while let Some(age) = asked.next().await {
             if matches!(age, Ok(Some(_))) {
                 return true;
