@@ -230,6 +230,8 @@ class Gatehouse:
         self.front.start()
         for name in SERVERS:
             await self.wait_ready(name)
+            while not await self.front_sees(name):
+                await asyncio.sleep(0.1)
 
     async def keep_addresses(self) -> None:
         """From now on the servers' addresses stay open while they restart, and no balancer needs to know."""
