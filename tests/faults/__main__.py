@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=10)
     parser.add_argument("--together", type=int, default=1)
+    parser.add_argument("--longest", type=float)
     parser.add_argument("--from", dest="begin", type=int, default=1)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--results", type=Path)
@@ -66,7 +67,10 @@ def wanted(given: argparse.Namespace) -> list[list[Fault]]:
     for name in given.only:
         if name not in (*kinds, "tamper"):
             raise SystemExit(f"bin/faults: no fault {name} can be done here; there are {', '.join(kinds)}")
-    return plan_together(given.seed, given.faults, given.only or kinds, given.together)
+    rounds = plan_together(given.seed, given.faults, given.only or kinds, given.together)
+    for fault in (fault for faults in rounds for fault in faults):
+        fault.seconds = min(fault.seconds, given.longest or fault.seconds)
+    return rounds
 
 
 def say(text: str) -> None:
