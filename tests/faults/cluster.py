@@ -184,13 +184,13 @@ class Cluster:
         self.etcd.start()
         await asyncio.sleep(1)
         self.patroni["pg1"].start()
-        await self.wait(lambda members: leader_of(members) is not None, "a primary")
+        await self.wait(lambda members: leader_of(members) is not None, "a primary", 300)
         for node in NODES[1:]:
             self.patroni[node].start()
         self.haproxy.start()
         if self.pooler_mode:
             self.pooler.start()
-        await self.wait(is_whole, "two replicas")
+        await self.wait(is_whole, "two replicas", 300)
 
     async def members(self) -> list[dict[str, Any]]:
         """The cluster as one of its nodes that answers sees it; empty where none does."""
