@@ -110,6 +110,10 @@ def judge(
         missed.append("not whole again")
     if drained is None:
         missed.append("queue not worked off")
+    # A server that finds no database when it starts ends with 1; nothing else may end it.
+    for name in record.revived:
+        if name.startswith(SERVERS) and not name.endswith("(1)"):
+            missed.append(f"{name} ended by itself")
     if record.undone and len(faults) == 1:
         missed.append("the fault could not be done")
     late: list[str] = []

@@ -58,8 +58,6 @@ class Fault:
         """The addresses where no success can be had while the fault lasts."""
         if self.kind == "rolling-restart":
             return set(SERVERS)
-        if self.target == "all":
-            return {"primary", "sync", "replica"}
         return {self.target, "front"} if self.kind == "partition-server" else self.unreachable()
 
 
