@@ -18,7 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt as _;
-use hyper::header::CONNECTION;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -130,7 +130,7 @@ enum ClientStream {
 /// time-out, for the rest of it is for what must be done after the last answer. Connections that are left then are cut.
 pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mut stop: watch::Receiver<bool>) {
     let cut = watch::Sender::new(false);
-    let server = Arc::new(BoundServer::new(router, &limits, cut.subscribe()));
+    let server = Arc::new(BoundServer::new(router, &limits, stop.clone(), cut.subscribe()));
     let peers = Peers::new(limits.connections_per_peer, limits.exempt_peers.clone());
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
@@ -174,7 +174,8 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
     }
     drop(listener);
     if places.available_permits() < limits.connections {
-        // Whoever was let in a moment ago has a request on the way, and an idle connection would be closed before it.
+        // Whoever was let in a moment ago has a request on the way, and an idle connection would be closed before it. Who
+        // keeps a connection asks in this time too, and learns by the answer that it is the last one.
         tokio::time::sleep(FIRST_REQUEST).await;
     }
     let patience = Duration::from_secs(limits.drain_timeout.into()) * 9 / 10;
@@ -189,16 +190,17 @@ struct BoundServer {
     router: Router,
     http: http1::Builder,
     write_timeout: Duration,
+    stop: watch::Receiver<bool>,
     cut: watch::Receiver<bool>,
 }
 
 impl BoundServer {
-    fn new(router: Router, limits: &RequestLimits, cut: watch::Receiver<bool>) -> Self {
+    fn new(router: Router, limits: &RequestLimits, stop: watch::Receiver<bool>, cut: watch::Receiver<bool>) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let mut http = http1::Builder::new();
         // The time of a head begins with the wait for it, so that it is an idle connection's too.
         http.timer(TokioTimer::new()).header_read_timeout(seconds(limits.header_timeout)).max_buf_size(HELD_BYTES);
-        Self { router, http, write_timeout: seconds(limits.write_timeout), cut }
+        Self { router, http, write_timeout: seconds(limits.write_timeout), stop, cut }
     }
 
     fn spawn<I>(
@@ -212,13 +214,18 @@ impl BoundServer {
     {
         let router = self.router.clone();
         let closing = Arc::new(AtomicBool::new(false));
+        let stop = self.stop.clone();
         let stream = PatientStream::new(stream, self.write_timeout, Arc::clone(&closing));
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
             let answer = router.clone().oneshot(with_plain_path(request).map(Body::new));
-            let closing = Arc::clone(&closing);
+            let (closing, stop) = (Arc::clone(&closing), stop.clone());
             async move {
-                let answer = answer.await.unwrap_or_else(|never| match never {});
+                let mut answer = answer.await.unwrap_or_else(|never| match never {});
+                if *stop.borrow() {
+                    // Its next request would be on the way while the connection is closed.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 closing.store(answer.headers().contains_key(CONNECTION), Ordering::Relaxed);
                 Ok::<_, Infallible>(answer)
             }

@@ -133,18 +133,23 @@ struct QueueResponse {
     )
 )]
 async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<ReadinessResponse>) {
-    let second = Duration::from_secs(1);
-    let (writable, oldest) = tokio::join!(
-        tokio::time::timeout(second, store::is_writable(&state.budgets.lookups)),
-        tokio::time::timeout(second, jobs::find_oldest_seconds(&state.budgets.upkeep)),
+    // Who may go on without the primary says so before a balancer gives up, which many do after a second.
+    let standbys = state.budgets.replicas.as_ref().filter(|replicas| replicas.stale.is_some());
+    let patience = Duration::from_millis(if standbys.is_some() { 500 } else { 1000 });
+    let stands_in = async {
+        match standbys {
+            Some(standbys) => standbys.may_stand_in().await,
+            None => false,
+        }
+    };
+    let (writable, oldest, stands_in) = tokio::join!(
+        tokio::time::timeout(patience, store::is_writable(&state.budgets.lookups)),
+        tokio::time::timeout(patience, jobs::find_oldest_seconds(&state.budgets.upkeep)),
+        tokio::time::timeout(patience, stands_in),
     );
     let (writable, oldest) = (writable.ok().and_then(Result::ok), oldest.ok().and_then(Result::ok));
     let word = |well: bool| if well { "ok" } else { "failed" };
-    let answers = match (&writable, &state.budgets.replicas) {
-        (None, Some(replicas)) => tokio::time::timeout(second, replicas.may_stand_in()).await.unwrap_or(false),
-        (writable, _) => writable.is_some(),
-    };
-    let ready = answers && !*state.stopping.borrow();
+    let ready = (writable.is_some() || stands_in.unwrap_or(false)) && !*state.stopping.borrow();
     let body = ReadinessResponse {
         db_check: [LivenessResponse { status: word(writable.is_some()) }],
         db_write_check: [LivenessResponse { status: word(writable == Some(true)) }],

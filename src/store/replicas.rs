@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
@@ -109,10 +111,11 @@ impl Replicas {
         Ok(age.filter(|age| self.stale.is_some_and(|limit| *age <= limit)))
     }
 
-    /// Whether some standby may be asked while the primary is away.
+    /// Whether some standby may be asked while the primary is away. All are asked at once, for one of them may be silent.
     pub async fn may_stand_in(&self) -> bool {
-        for replica in self.in_turn() {
-            if matches!(self.staleness(replica.db.pool()).await, Ok(Some(_))) {
+        let mut asked: FuturesUnordered<_> = self.in_turn().map(|replica| self.staleness(replica.db.pool())).collect();
+        while let Some(age) = asked.next().await {
+            if matches!(age, Ok(Some(_))) {
                 return true;
             }
         }

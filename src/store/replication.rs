@@ -18,8 +18,8 @@ pub struct WalPosition {
 pub struct ReplicaProgress {
     /// Whether it has replayed everything before the position that was asked about.
     pub caught_up: bool,
-    /// The age of the last transaction that it has replayed, by the clocks of both; none where it has replayed none, is no
-    /// standby, or follows another primary.
+    /// The age of the last transaction that it has replayed, by the clocks of both; none where it has replayed none, is
+    /// no standby, or follows an earlier primary.
     pub last_transaction: Option<Duration>,
 }
 
@@ -34,26 +34,28 @@ pub async fn position(primary: impl PgExecutor<'_>) -> Result<WalPosition> {
     Ok(now.fetch_one(primary).await?)
 }
 
-/// How far the standby behind this connection is. After a failover, one that has not followed the new primary yet has not
-/// caught up, however far it came with the old one, and its transactions say nothing.
+/// How far the standby behind this connection is. After a failover, one that has not followed the new primary yet has
+/// not caught up, however far it came with the old one, and its transactions say nothing. One that follows a later
+/// primary than the one whose position this is has not caught up either, for the two logs are not comparable; but what
+/// it has replayed is as true as that primary, and as old as it says.
 pub async fn progress(replica: impl PgExecutor<'_>, position: &WalPosition) -> Result<ReplicaProgress> {
     let row = sqlx::query!(
         r#"select
-          pg_is_in_recovery() and coalesce(
+          case when pg_is_in_recovery() then
             -- The receiver's timeline is shown to monitors alone, and there is none while it is away.
             coalesce(
               (select received_tli from pg_stat_get_wal_receiver()),
               (select min_recovery_end_timeline from pg_control_recovery())
-            ) = $2,
-            false
-          ) as "follows!",
+            )
+          end as timeline,
           coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, false) as "replayed!",
           extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 as age"#,
         position.lsn.as_str(),
-        position.timeline,
     )
     .fetch_one(replica)
     .await?;
-    let age = row.age.filter(|_| row.follows).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(ReplicaProgress { caught_up: row.follows && row.replayed, last_transaction: age })
+    let follows = row.timeline == Some(position.timeline);
+    let age = row.age.filter(|_| row.timeline.is_some_and(|timeline| timeline >= position.timeline));
+    let last_transaction = age.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(ReplicaProgress { caught_up: follows && row.replayed, last_transaction })
 }

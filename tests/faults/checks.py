@@ -53,17 +53,32 @@ async def connect(patience: float = 60) -> psycopg.AsyncConnection[Any]:
             await asyncio.sleep(0.5)
 
 
-async def drain(patience: float = 90) -> float | None:
+async def drain(record: Record, patience: float = 90) -> float | None:
     """Waits until the servers have worked off what they took on; gives how long that took, or None where it did not."""
     begun = time.monotonic()
-    while time.monotonic() - begun < patience:
-        async with await connect() as db:
+    told = ""
+    async with await connect() as db:
+        while time.monotonic() - begun < patience:
             left = """
                 select (select count(*) from received_pushes where processed_at is null)
                   + (select count(*) from web_hook_deliveries)"""
             if await _one(db, left) == 0:
                 return time.monotonic() - begun
-        await asyncio.sleep(0.5)
+            # For the time line: what is waited for.
+            waiting = """
+                select coalesce(string_agg(text, ', '), 'no jobs') from (
+                  select concat(count(*), ' ', task.identifier, ' tried ', job.attempts, ' times',
+                    case when job.locked_at is not null then ', taken'
+                      when job.run_at > now() then ', later' end) as text
+                  from graphile_worker._private_jobs as job
+                  join graphile_worker._private_tasks as task on task.id = job.task_id
+                  group by task.identifier, job.attempts, job.locked_at is not null, job.run_at > now()
+                ) as jobs"""
+            now = await _one(db, waiting)
+            if now != told:
+                record.mark(f"the queue has {now}")
+            told = now
+            await asyncio.sleep(0.3)
     return None
 
 

@@ -30,6 +30,10 @@ RATES = {
     "otp": 0.5,
     "refusal": 0.5,
 }
+# Fetches a second to each address where standbys decide them.
+FETCHES_MEASURED = 5.0
+# Marks what a standby has decided while the primary was away.
+STALE = "Gatehouse-Stale-Facts"
 # A client waits no longer than this for an answer.
 PATIENCE = 30.0
 # How long it goes on asking. The answers that are kept for retries are kept for two minutes.
@@ -42,14 +46,24 @@ UNDER_WAY = 60
 ASKS_ONCE: contextvars.ContextVar[bool] = contextvars.ContextVar("ASKS_ONCE", default=False)
 
 
+def interval_of(area: str, load: float, replicas: bool) -> float:
+    """Seconds between two requests of an area to one address. Where fetches are held to a bar of a second, they are
+    asked for often enough to see one."""
+    rate = RATES[area] * load
+    return 1 / (max(rate, FETCHES_MEASURED) if replicas and area == "fetch" else rate)
+
+
 class Clients:
     """All streams of one round."""
 
-    def __init__(self, record: Record, credentials: Credentials, state: areas.Memory, load: float) -> None:
+    def __init__(
+        self, record: Record, credentials: Credentials, state: areas.Memory, load: float, replicas: bool
+    ) -> None:
         self.record = record
         self.credentials = credentials
         self.memory = state
         self.load = load
+        self.replicas = replicas
         self.random = random.Random()
         self.session: aiohttp.ClientSession
         self.generators: list[asyncio.Task[None]] = []
@@ -61,9 +75,10 @@ class Clients:
         # git's clients make a connection for each request.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self.session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE))
-        for area, rate in RATES.items():
+        for area in RATES:
             for base in BASES:
-                self.generators.append(asyncio.create_task(self._stream(area, base, 1 / rate / self.load)))
+                interval = interval_of(area, self.load, self.replicas)
+                self.generators.append(asyncio.create_task(self._stream(area, base, interval)))
 
     async def _stream(self, area: str, base: str, interval: float) -> None:
         await asyncio.sleep(self.random.random() * interval)
@@ -97,13 +112,14 @@ class Clients:
 
     async def ask(self, area: str, base: str, method: str, path: str, headers: dict[str, str], body: Any) -> Answer:
         """One request, to its end."""
-        begun = time.monotonic()
+        begun, stale = time.monotonic(), False
         try:
             async with self.session.request(method, BASES[base] + path, headers=headers, json=body) as response:
                 text, status = await response.text(), response.status
+                stale = STALE in response.headers
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             text, status = f"{type(error).__name__}: {error}", 0
-        answer = Answer(area, base, begun, time.monotonic(), status, text)
+        answer = Answer(area, base, begun, time.monotonic(), status, text, stale)
         self.record.answers.append(answer)
         return answer
 

@@ -11,11 +11,10 @@ from typing import Any
 import aiohttp
 
 import network
-from layout import ADDRESSES, DATABASE_PORT, NODES, PATRONI_PORT, POOLER_PORT, Places
+from disks import ROOM, Disks
+from layout import ADDRESSES, DATABASE_PORT, NODES, PATRONI_PORT, POOLER_PORT, Places, Setup
 from service import Service, send
 
-# Bytes of the file system that a node lives on. Small, so that it can be filled.
-ROOM = "768m"
 TTL, LOOP_WAIT, RETRY_TIMEOUT = 20, 5, 5
 
 HAPROXY = """\
@@ -54,15 +53,17 @@ max_client_conn = 400
 class Cluster:
     """The services of the database, and what they say about themselves."""
 
-    def __init__(self, places: Places, pooler: str | None) -> None:
+    def __init__(self, places: Places, setup: Setup) -> None:
         self.places = places
-        self.pooler_mode = pooler
+        self.disks = Disks(places) if setup.disks else None
+        self.fsync = setup.fsync
+        self.pooler_mode = setup.pooler
         self.etcd = Service("etcd", "etcd", self._etcd_command, places.log("etcd"))
         self.patroni = {node: Service(node, node, self._patroni_command(node), places.log(node)) for node in NODES}
         config = str(places.state / "haproxy.cfg")
         self.haproxy = Service("haproxy", "haproxy", lambda: ["haproxy", "-db", "-f", config], places.log("haproxy"))
         ini = str(places.state / "pgbouncer.ini")
-        command = [*as_postgres(), "pgbouncer", ini]
+        command = [*as_postgres(), places.pgbouncer, ini]
         self.pooler = Service("pgbouncer", "haproxy", lambda: command, places.log("pgbouncer"))
 
     def prepare(self) -> None:
@@ -70,11 +71,13 @@ class Cluster:
         for node in NODES:
             folder = self.places.folder(node)
             folder.mkdir()
-            network.run(
-                "mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700,uid=postgres,gid=postgres", node, str(folder)
-            )
+            if self.disks is None:
+                options = f"size={ROOM},mode=0700,uid=postgres,gid=postgres"
+                network.run("mount", "-t", "tmpfs", "-o", options, node, str(folder))
             settings = self.places.state / f"{node}.json"
             settings.write_text(json.dumps(self._patroni_settings(node), indent=1))
+        if self.disks is not None:
+            self.disks.prepare()
         lines = HAPROXY.format(address=ADDRESSES["haproxy"], port=DATABASE_PORT)
         for node in NODES:
             lines += f"  server {node} {ADDRESSES[node]}:5432 maxconn 150 check port {PATRONI_PORT}\n"
@@ -149,7 +152,7 @@ class Cluster:
                             "min_wal_size": "32MB",
                             "wal_keep_size": "64MB",
                             "max_slot_wal_keep_size": "128MB",
-                            "fsync": "on",
+                            "fsync": "on" if self.fsync else "off",
                             "wal_log_hints": "on",
                         },
                     },
@@ -181,13 +184,13 @@ class Cluster:
         self.etcd.start()
         await asyncio.sleep(1)
         self.patroni["pg1"].start()
-        await self.wait(lambda members: leader_of(members) is not None, "a primary")
+        await self.wait(lambda members: leader_of(members) is not None, "a primary", 300)
         for node in NODES[1:]:
             self.patroni[node].start()
         self.haproxy.start()
         if self.pooler_mode:
             self.pooler.start()
-        await self.wait(is_whole, "two replicas")
+        await self.wait(is_whole, "two replicas", 300)
 
     async def members(self) -> list[dict[str, Any]]:
         """The cluster as one of its nodes that answers sees it; empty where none does."""
@@ -221,7 +224,7 @@ class Cluster:
     async def switch_over(self, leader: str, candidate: str) -> str:
         """A planned change of the primary; gives Patroni's answer."""
         url = f"http://{ADDRESSES[leader]}:{PATRONI_PORT}/switchover"
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
             async with session.post(url, json={"leader": leader, "candidate": candidate}) as answer:
                 return (await answer.text()).strip()
 

@@ -19,9 +19,11 @@ from layout import (
     DATABASE_PORT,
     HOOK_URL,
     MONITORING_PORT,
+    NODES,
     POOLER_PORT,
     SERVERS,
     Places,
+    Setup,
     database_url,
 )
 from service import Service
@@ -31,14 +33,20 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 # Each may type one password in half a minute, so there are enough of them for a steady stream.
 OTP_USERS = 60
 FIRST_OTP_KEY = 1000
+# Seconds that a standby may be behind which decides fetches while the primary is away: longer than any fault lasts.
+STALE_FETCHES = 120
 HOOKED, PLAIN = 101, 102
 
 FRONT = """\
 global
   maxconn 2000
   stats socket {socket} mode 600 level admin
+  log stdout format iso local0
 defaults
   mode http
+  log global
+  option httplog
+  option dontlog-normal
   retries 3
   option redispatch 1
   timeout connect 1s
@@ -67,9 +75,10 @@ class Credentials:
 class Gatehouse:
     """The servers and who stands in front."""
 
-    def __init__(self, places: Places, pooler: bool) -> None:
+    def __init__(self, places: Places, setup: Setup) -> None:
         self.places = places
-        self.url = database_url(port=POOLER_PORT if pooler else DATABASE_PORT)
+        self.setup = setup
+        self.url = database_url(port=POOLER_PORT if setup.pooler else DATABASE_PORT)
         self.credentials = Credentials(
             secrets.token_hex(16).encode(),
             secrets.token_bytes(32),
@@ -116,6 +125,15 @@ class Gatehouse:
             "GATEHOUSE__TWO_FACTOR_FOR_GIT": "true",
             "NO_COLOR": "1",
         }
+        if self.setup.blackout:
+            environment["SHUTDOWN__BLACKOUT_SECONDS"] = str(self.setup.blackout)
+        if self.setup.pooler:
+            environment["GATEHOUSE__DATABASE__DIRECT_URL"] = database_url()
+        if self.setup.replicas:
+            # Whichever of them is the primary now is passed over, for it is no standby.
+            standbys = [database_url(node, 5432) for node in NODES]
+            environment["GATEHOUSE__DATABASE__REPLICAS"] = json.dumps(standbys)
+            environment["GATEHOUSE__DATABASE__STALE_FETCHES"] = str(STALE_FETCHES)
         if FAKETIME is not None:
             self.clock_file(name).write_text("+0\n")
             # Deadlines are measured by the monotonic clock, which no step of the clock moves.
@@ -211,6 +229,17 @@ class Gatehouse:
             server.start()
         self.front.start()
         for name in SERVERS:
+            await self.wait_ready(name)
+            while not await self.front_sees(name):
+                await asyncio.sleep(0.1)
+
+    async def keep_addresses(self) -> None:
+        """From now on the servers' addresses stay open while they restart, and no balancer needs to know."""
+        for name, server in self.servers.items():
+            await asyncio.to_thread(server.stop)
+            server.environment.pop("SHUTDOWN__BLACKOUT_SECONDS", None)
+            server.listener = network.listen(name, API_PORT)
+            server.start()
             await self.wait_ready(name)
 
     async def wait_ready(self, name: str, patience: float = 60) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 
 import psycopg
 
 import network
 from cluster import Cluster, is_whole
 from gatehouse import Gatehouse
-from layout import DATABASE, SERVERS, Places, database_url
+from layout import DATABASE, SERVERS, Places, Setup, database_url
 
 
 class Laboratory:
     """All that runs. It ends with the process namespace that bin/faults made."""
 
-    def __init__(self, places: Places, pooler: str | None) -> None:
+    def __init__(self, places: Places, setup: Setup) -> None:
         self.places = places
-        self.cluster = Cluster(places, pooler)
-        self.gatehouse = Gatehouse(places, pooler is not None)
+        self.cluster = Cluster(places, setup)
+        self.gatehouse = Gatehouse(places, setup)
+        # Who holds one breaks that place.
+        self.broken: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
         """From nothing to two servers that answer."""
@@ -50,6 +53,24 @@ class Laboratory:
                 "create table probe.beats (at timestamptz not null default clock_timestamp(), filler text)"
             )
             await connection.execute("alter table probe.beats alter column filler set storage plain")
+
+    def revive(self) -> list[str]:
+        """Starts again what has ended by itself, as a service manager would; their names, and how they ended."""
+        services = {
+            "etcd": self.cluster.etcd,
+            "haproxy": self.cluster.haproxy,
+            "front": self.gatehouse.front,
+            **self.cluster.patroni,
+            **self.gatehouse.servers,
+        }
+        if self.cluster.pooler_mode:
+            services["pgbouncer"] = self.cluster.pooler
+        revived = []
+        for name, service in services.items():
+            if not self.broken[name].locked() and service.child is not None and not service.runs():
+                revived.append(f"{name} ({service.child.returncode})")
+                service.start()
+        return revived
 
     async def whole(self) -> bool:
         """Whether every part works and sees the others."""

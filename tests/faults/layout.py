@@ -39,6 +39,22 @@ def database_url(host: str = "haproxy", port: int = DATABASE_PORT, database: str
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What an installation has beside the usual."""
+
+    # The mode of a PgBouncer before the database.
+    pooler: str | None = None
+    # Standbys decide fetches.
+    replicas: bool = False
+    # The nodes' disks can lose power.
+    disks: bool = False
+    # PostgreSQL waits until what it says is written.
+    fsync: bool = True
+    # Seconds that a server goes on after it has told balancers that it stops.
+    blackout: int = 0
+
+
+@dataclass(frozen=True)
 class Places:
     """The folders of one run, and the programs that it starts."""
 
@@ -47,6 +63,7 @@ class Places:
     gatehouse: Path
     postgres_bin: Path
     patroni: Path
+    pgbouncer: str
 
     @staticmethod
     def from_environment() -> Places:
@@ -58,6 +75,7 @@ class Places:
             Path(here["FAULTS_GATEHOUSE"]),
             Path(here["FAULTS_POSTGRES_BIN"]),
             Path(here["FAULTS_PATRONI"]),
+            here.get("FAULTS_PGBOUNCER", "pgbouncer"),
         )
 
     def log(self, name: str) -> Path:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import socket
 import subprocess
+import threading
+from concurrent.futures import Future
+from pathlib import Path
 
 from layout import ADDRESSES
 
 BRIDGE = "hub"
+# The kernel's name of a namespace of networks, for setns.
+CLONE_NEWNET = 0x40000000
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -37,6 +44,23 @@ def build() -> None:
 def inside(name: str, *command: str) -> list[str]:
     """The command line that runs a command in a namespace."""
     return ["ip", "netns", "exec", name, *command]
+
+
+def listen(name: str, port: int) -> socket.socket:
+    """A listener in a namespace. A thread of its own enters it, and leaves it by ending."""
+    found: Future[socket.socket] = Future()
+
+    def enter() -> None:
+        try:
+            with Path(f"/run/netns/{name}").open() as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"cannot enter {name}")
+            found.set_result(socket.create_server((ADDRESSES[name], port), backlog=4096))
+        except OSError as error:
+            found.set_exception(error)
+
+    threading.Thread(target=enter).start()
+    return found.result()
 
 
 def pids(name: str) -> list[int]:

@@ -19,6 +19,8 @@ class Answer:
     ended: float
     status: int
     text: str = ""
+    # Decided by what a standby knows, while the primary is away.
+    stale: bool = False
 
     @property
     def good(self) -> bool:
@@ -69,6 +71,10 @@ class Record:
     deliveries: dict[str, list[Delivery]] = field(default_factory=lambda: defaultdict(list))
     beats: list[tuple[float, float, bool]] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
+    # Faults that could not be done.
+    undone: list[str] = field(default_factory=list)
+    # Processes that ended by themselves.
+    revived: list[str] = field(default_factory=list)
     # Answers that no client should get, other than by their status.
     oddities: Counter[str] = field(default_factory=Counter)
 

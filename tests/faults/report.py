@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from kinds import Fault
 from record import Record
 
 BIN = 0.5
+# Rounds beyond which the kinds are counted too.
+MANY = 25
 
 
 def bins(record: Record) -> dict[str, Any]:
@@ -44,12 +47,7 @@ def print_timeline(folder: Path, number: int | None) -> None:
     if not files:
         raise SystemExit(f"no such round in {folder}")
     told = json.loads(files[-1].read_text())
-    print(
-        "# "
-        + " ".join(f"{key}={told['fault'][key]}" for key in told["fault"])
-        + ": "
-        + ("; ".join(told["missed"] + told["late"]) or "all bars held")
-    )
+    print("# " + named(told) + ": " + ("; ".join(told["missed"] + told["late"]) or "all bars held"))
     print("# seconds since the fault; successes, and in brackets other statuses (- is no answer)")
     columns = ("probe", "front", "gh1", "gh2")
     print("seconds  " + "".join(f"{name:<22}" for name in columns) + "what happened")
@@ -69,26 +67,47 @@ def _cell(said: dict[str, int]) -> str:
 
 def print_table(lines: list[dict[str, Any]], untimed: bool) -> bool:
     """A row for each fault, and the sums; whether all bars held, or all but those of time."""
-    print("  no  fault                                gap   probe  slowest  hook  lost  doubled  acknowledged  missed")
+    width = max(36, min(150, max((len(named(line)) for line in lines), default=0)))
+    replicas = any("fetch_gap" in line for line in lines)
+    fetch = "  fetch  stale" if replicas else ""
+    print(f"  no  {'fault':<{width}}    gap  probe{fetch}  slowest  hook  lost  doubled  acknowledged  missed")
     for line in lines:
-        what = " ".join(str(part) for part in (line["kind"], line["target"], line["how"], line["seconds"]) if part)
         hook = "-" if line["hook_again"] is None else f"{line['hook_again']:.1f}"
-        gaps = f"{line['gap']:>5.1f}  {line['probe_gap']:>5.1f}  {line['slowest']:>7.1f}  {hook:>4}"
+        fetch = f"  {line['fetch_gap']:>5.2f}  {line['stale']:>5}" if replicas else ""
+        gaps = f"{line['gap']:>5.1f}  {line['probe_gap']:>5.1f}{fetch}  {line['slowest']:>7.1f}  {hook:>4}"
         sums = f"{line['lost']:>4}  {line['doubled']:>7}  {line['acknowledged']:>12}"
-        print(f"{line['number']:>4}  {what[:36]:<36} {gaps}  {sums}  {_shortly(line['missed'] + line['late'])}")
+        missed = _shortly(line["missed"] + line["late"])
+        print(f"{line['number']:>4}  {named(line)[:width]:<{width}} {gaps}  {sums}  {missed}")
     total: Counter[str] = Counter()
     for line in lines:
         for what in ("lost", "doubled", "refused_present", "underived", "undelivered", "acknowledged"):
             total[what] += line[what]
         total["answers"] += sum(sum(counts.values()) for counts in line["statuses"].values())
+    if len(lines) > MANY:
+        _print_kinds(lines)
     held = sum(not line["missed"] and not line["late"] for line in lines)
+    faults = sum(len(line["faults"]) for line in lines)
+    undone = sum(len(line["undone"]) for line in lines)
+    told = f"{faults} faults" + (f" in {len(lines)} rounds" if faults != len(lines) else "")
+    told += f" ({undone} could not be done)" if undone else ""
     print(
-        f"\n{len(lines)} faults, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
+        f"\n{told}, {total['answers']} answers, {total['acknowledged']} acknowledged writes: "
         f"{total['lost']} lost, {total['doubled']} doubled, {total['refused_present']} refused and present, "
         f"{total['underived']} derived rows wrong, {total['undelivered']} hooks undelivered. "
         f"All bars held in {held} of {len(lines)}."
     )
     return held == len(lines) or (untimed and not any(line["missed"] for line in lines))
+
+
+def _print_kinds(lines: list[dict[str, Any]]) -> None:
+    """How often each kind was done."""
+    kinds = Counter(fault["kind"] for line in lines for fault in line["faults"])
+    print("\n" + ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())))
+
+
+def named(line: dict[str, Any]) -> str:
+    """The faults of a round, in the order in which they begin."""
+    return " + ".join(str(Fault(**fault)) for fault in sorted(line["faults"], key=lambda fault: fault["at"]))
 
 
 def _shortly(missed: list[str]) -> str:

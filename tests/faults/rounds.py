@@ -9,7 +9,7 @@ from areas import Memory
 from checks import Findings, check, drain
 from clients import RATES, Clients
 from judge import Verdict, judge
-from kinds import KINDS, Fault
+from kinds import Fault, perform
 from laboratory import Laboratory
 from layout import BASES
 from record import Record
@@ -33,38 +33,43 @@ class Rounds:
         """What outlives a round."""
         await self.receiver.start()
 
-    async def run(self, fault: Fault) -> tuple[Record, Verdict]:
-        """One fault, from quiet to quiet."""
+    async def run(self, faults: list[Fault]) -> tuple[Record, Verdict]:
+        """The faults of one round, from quiet to quiet."""
         record = Record()
         self.receiver.record = record
         record.mark("begin")
-        clients = Clients(record, self.lab.gatehouse.credentials, self.memory, self.load)
+        clients = Clients(
+            record, self.lab.gatehouse.credentials, self.memory, self.load, self.lab.gatehouse.setup.replicas
+        )
         probe = Probe(record, self.lab.gatehouse.url)
         await probe.start()
         await clients.start()
-        watch = asyncio.create_task(self._watch(record))
+        watch = [asyncio.create_task(self._watch(record)), asyncio.create_task(self._revive(record))]
         await self._steady(record, time.monotonic(), 60)
         await asyncio.sleep(WARM)
-        self.memory.clocks_agree = fault.kind != "clock-step"
+        self.memory.clocks_agree = all(fault.kind != "clock-step" for fault in faults)
         record.mark("fault")
-        await KINDS[fault.kind].do(self.lab, record, fault)
+        done = await asyncio.gather(*(perform(self.lab, record, fault) for fault in faults))
+        record.undone = [str(fault) for fault, it_was in zip(faults, done, strict=True) if not it_was]
         healed = record.mark("healed")
         recovered = await self._whole(healed) and await self._steady(record, time.monotonic(), 60)
         record.mark("whole")
         await asyncio.sleep(AFTERWARDS)
-        watch.cancel()
         await clients.stop()
+        for task in watch:
+            task.cancel()
         await probe.stop()
         record.mark("clients ended")
         findings, drained = Findings(), None
         if recovered:
-            drained = await drain()
+            drained = await drain(record)
             record.mark("drained")
             findings = await check(record, self.memory)
         else:
             record.mark("drained")
+        record.mark("checked")
         self.memory.clocks_agree = True
-        return record, judge(record, fault, findings, recovered, drained)
+        return record, judge(record, faults, findings, recovered, drained, self.load, self.lab.gatehouse.setup.replicas)
 
     async def _whole(self, since: float) -> bool:
         """Waits until every part works. Just after a fault nothing may have noticed it yet, so it is asked twice."""
@@ -95,3 +100,11 @@ class Rounds:
                 record.mark(now or "no node answers")
             last = now
             await asyncio.sleep(0.5)
+
+    async def _revive(self, record: Record) -> None:
+        """Starts again what has ended by itself: a server does where it finds no database when it starts."""
+        while True:
+            for name in self.lab.revive():
+                record.mark(f"{name} had ended, and is started again")
+                record.revived.append(name)
+            await asyncio.sleep(1)

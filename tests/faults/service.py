@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -30,15 +31,22 @@ class Service:
         self.command = command
         self.log = log
         self.environment: dict[str, str] = {}
+        # What is kept open for it while it restarts, as systemd does with a socket unit.
+        self.listener: socket.socket | None = None
         self.child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, unless it runs."""
         if self.runs():
             return
+        command, kept = self.command(), []
+        if self.listener is not None:
+            kept = [self.listener.fileno()]
+            command = ["bash", "-c", f'exec 3<&{kept[0]}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', "kept", *command]
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                network.inside(self.namespace, *self.command()),
+                network.inside(self.namespace, *command),
+                pass_fds=kept,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -70,6 +78,10 @@ class Service:
     def stop(self, patience: float = 40) -> None:
         """SIGTERM, and waits for its end."""
         self.signal(signal.SIGTERM)
+        self.wait(patience)
+
+    def wait(self, patience: float) -> None:
+        """Waits for its end."""
         if self.child is not None:
             self.child.wait(patience)
 

@@ -164,6 +164,25 @@ async fn a_slow_body_is_answered_in_time() {
 }
 
 #[tokio::test]
+async fn who_keeps_a_connection_learns_of_the_stop_by_the_last_answer() {
+    let here = Here::serves("last", small(), RequestLimits::default()).await;
+    let mut wire = here
+        .talk(|mut wire| {
+            assert!(!closes(&wire.ask("GET", "/", "", "")));
+            wire
+        })
+        .await;
+    here.stop.send(true).unwrap();
+    let asked = tokio::task::spawn_blocking(move || {
+        let last = wire.ask("GET", "/", "", "");
+        assert!(last.body == "here" && closes(&last), "{last:?}");
+        assert_eq!(wire.until_closed(), "");
+    });
+    asked.await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), here.ended).await.expect("the server stops").unwrap();
+}
+
+#[tokio::test]
 async fn a_full_server_serves_the_next_client_when_one_leaves_and_stops_when_it_is_asked_to() {
     let limits = RequestLimits { connections: 1, ..RequestLimits::default() };
     let here = Here::serves("full", small(), limits).await;

@@ -220,8 +220,9 @@ pub(super) struct Connector {
     address: DatabaseAddress,
     /// The host that was the right one last.
     current: AtomicUsize,
-    /// The pauses between attempts while none succeeds.
-    trouble: Mutex<Option<RetryPauses>>,
+    /// The pauses between attempts while none succeeds, and when the next attempt may be made. A moment and no span of
+    /// time: whoever gives up before it comes must not make those after them begin to wait anew.
+    trouble: Mutex<Option<(RetryPauses, Instant)>>,
     /// When a connection last turned out dead: those that have not been used since are likely to be so too.
     died: Mutex<Option<Instant>>,
 }
@@ -288,9 +289,9 @@ impl Connector {
 
     /// Waits where the attempts before this one failed, each time a little longer.
     async fn pause(&self) {
-        let pause = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(RetryPauses::longer);
-        if let Some(pause) = pause {
-            sleep(pause).await;
+        let until = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, until)| *until);
+        if let Some(until) = until {
+            sleep(until.saturating_duration_since(Instant::now())).await;
         }
     }
 
@@ -299,7 +300,9 @@ impl Connector {
         if success {
             *trouble = None;
         } else {
-            trouble.get_or_insert_default();
+            let now = Instant::now();
+            let (pauses, until) = trouble.get_or_insert_with(|| (RetryPauses::default(), now));
+            *until = now + pauses.longer();
         }
     }
 }
