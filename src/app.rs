@@ -17,16 +17,21 @@ use crate::crypto::seal::Seal;
 use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
 use crate::domain::access::AccessSettings;
+use crate::domain::git_credential::CredentialSettings;
 use crate::gitaly::GitalyClient;
 use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
+use crate::http::auth::git_basic::{BanSettings, GitBasicAuth};
 use crate::http::auth::kas::{self, KasAuth};
 use crate::http::auth::personal_access_token::TokenAuth;
 use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
+use crate::http::auth::workhorse::WorkhorseAuth;
+use crate::http::client_address::ClientAddresses;
+use crate::http::git_http::{self, GitHttpSettings, GitHttpState};
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
 use crate::http::monitoring;
@@ -39,6 +44,7 @@ use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellS
 use crate::http::storage::{StorageAddress, StorageAddresses};
 use crate::http::tasks::RequestTasks;
 use crate::services::check_access::AccessChecker;
+use crate::services::check_git_password::PasswordChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::hook_payload::InstallationUrls;
@@ -74,10 +80,9 @@ pub fn build(
     let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
-    let shell = shell::router(
-        shell_state(settings, secrets, budgets, &gitaly, &last_used, clock),
-        shell_auths(settings, secrets, &budgets.lookups, clock),
-    );
+    let git_last_used = last_used.clone();
+    let shell_state = shell_state(settings, secrets, budgets, &gitaly, &last_used, clock);
+    let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
         KubernetesState {
             db: budgets.kubernetes.clone(),
@@ -138,16 +143,22 @@ pub fn build(
             token_in_query: ours.token_in_query,
         },
     );
+    let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
+    let git_http = git_http::router(
+        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, clock),
+        workhorse.clone(),
+        ClientAddresses::through(&settings.gitlab.trusted_proxies),
+    );
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
-        .nest(&root, provisioning)
+        .nest(&root, provisioning.merge(git_http::api_router(workhorse.clone())))
         .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
         .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
         .nest(&format!("{root}/personal_access_tokens"), tokens);
     let tasks = RequestTasks::default();
-    let router = layers::layered(router, limits, &tasks);
+    let router = layers::layered(router, git_http, limits, &tasks);
     Ok(Application { router, gitaly, tasks, background })
 }
 
@@ -165,6 +176,8 @@ pub fn openapi(url: &str) -> OpenApi {
             described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
             described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
             described(scim::MOUNT, scim::openapi()),
+            described(git_http::MOUNT, git_http::openapi()),
+            described("/api/v4", git_http::api_openapi()),
             (String::new(), monitoring::openapi()),
         ],
     )
@@ -248,6 +261,36 @@ fn shell_state(
         hasher: CodeHasher::default(),
         clock: clock.clone(),
         settings: Arc::new(shell_settings(settings, secrets)),
+    }
+}
+
+fn git_http_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    budgets: &DbBudgets,
+    shell: &ShellState,
+    last_used: &LastUsedWriter,
+    clock: &Clock,
+) -> GitHttpState {
+    GitHttpState {
+        auth: GitBasicAuth {
+            access: shell.access.clone(),
+            db: budgets.lookups.clone(),
+            passwords: PasswordChecker::default(),
+            last_used: last_used.clone(),
+            db_key_base: secrets.db_key_base.clone(),
+            settings: CredentialSettings { impersonation: settings.gitlab.impersonation_enabled },
+            bans: BanSettings::of(&settings.rack_attack.git_basic_auth),
+        },
+        checker: Arc::clone(&shell.checker),
+        last_used: last_used.clone(),
+        clock: clock.clone(),
+        settings: Arc::new(GitHttpSettings {
+            url: settings.gitlab.url(),
+            root: settings.gitlab.root(),
+            storages: storages(settings),
+            git_audit: settings.gatehouse.git_audit,
+        }),
     }
 }
 

@@ -32,6 +32,7 @@ pub use self::inherited::InheritedListeners;
 use self::patient::PatientStream;
 use self::peers::{PeerConnection, Peers};
 use crate::config::RequestLimits;
+use crate::http::client_address::PeerAddress;
 use crate::http::layers::with_plain_path;
 
 /// Bytes of a request that are held before somebody reads them; no head is larger.
@@ -138,7 +139,7 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
     let enter = |accepted: io::Result<ClientStream>, place: OwnedSemaphorePermit| match accepted {
         Ok(ClientStream::Tcp(stream, address)) => {
             if let Some(seat) = peers.admit(address) {
-                server.spawn(stream, &graceful, (place, Some(seat)));
+                server.spawn(stream, Some(address), &graceful, (place, Some(seat)));
             } else {
                 metrics::counter!("gatehouse_connections_refused_total").increment(1);
                 tracing::debug!(%address, "closed a connection: this address has as many as it may have");
@@ -146,7 +147,7 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
             true
         }
         Ok(ClientStream::Unix(stream)) => {
-            server.spawn(stream, &graceful, (place, None));
+            server.spawn(stream, None, &graceful, (place, None));
             true
         }
         Err(error) => {
@@ -201,14 +202,22 @@ impl BoundServer {
         Self { router, http, write_timeout: seconds(limits.write_timeout), cut }
     }
 
-    fn spawn<I>(&self, stream: I, graceful: &GracefulShutdown, held: (OwnedSemaphorePermit, Option<PeerConnection>))
-    where
+    fn spawn<I>(
+        &self,
+        stream: I,
+        peer: Option<IpAddr>,
+        graceful: &GracefulShutdown,
+        held: (OwnedSemaphorePermit, Option<PeerConnection>),
+    ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router.clone();
         let closing = Arc::new(AtomicBool::new(false));
         let stream = PatientStream::new(stream, self.write_timeout, Arc::clone(&closing));
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(PeerAddress(peer));
+            }
             let answer = router.clone().oneshot(with_plain_path(request).map(Body::new));
             let closing = Arc::clone(&closing);
             async move {

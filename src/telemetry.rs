@@ -82,7 +82,12 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gatehouse_pool_failures_total",
         "Waits for a connection that ended without one, by pool; all: the database could not be reached"
     );
-    metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
+    metrics::describe_counter!("gatehouse_decisions_total", "Decisions about git, by the call and the rule");
+    metrics::describe_counter!(
+        "gatehouse_git_credentials_refused_total",
+        "Credentials of git over HTTP that are nobody's"
+    );
+    metrics::describe_counter!("gatehouse_git_auth_bans_total", "Addresses shut out of git over HTTP");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
     metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");
     metrics::describe_counter!("gatehouse_spans_total", "Spans of traces, by what became of them");

@@ -9,7 +9,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::JobState;
 use crate::services::make_repository::make_all_missing;
 use crate::store::{
-    self, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters, web_hooks,
+    self, git_auth_failures, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters,
+    web_hooks,
 };
 
 /// The pause between two sweeps.
@@ -60,6 +61,7 @@ async fn sweep(state: &JobState) -> store::Result<()> {
         + received_pushes::delete_processed(&state.pool, now).await?
         + kas_usage::tidy(&mut connection, now.date_naive()).await?
         + kas_events::delete_expired(&state.pool, now).await?
+        + git_auth_failures::delete_expired(&state.pool, now).await?
         + jobs::delete_dead(&state.pool, dead_since).await?
         // A delivery whose job is gone would wait for ever.
         + web_hooks::delete_deliveries(&state.pool, dead_since - TimeDelta::days(1)).await?;

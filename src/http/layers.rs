@@ -29,8 +29,9 @@ struct LayerState {
     tasks: RequestTasks,
 }
 
-/// The router with what surrounds every request. Each is a task of its own among `tasks`.
-pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks) -> Router {
+/// The router with what surrounds every request, and with `others` for the paths that it has none for. Each request is a
+/// task of its own among `tasks`.
+pub fn layered(router: Router, others: Router, limits: &RequestLimits, tasks: &RequestTasks) -> Router {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let surroundings = LayerState {
         time_limit: seconds(limits.request_timeout),
@@ -38,7 +39,7 @@ pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks) -> 
         tasks: tasks.clone(),
     };
     router
-        .fallback(async || ApiError::NoSuchRoute)
+        .fallback_service(others)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(from_fn_with_state(surroundings, observe))
@@ -146,6 +147,7 @@ fn area(route: &str) -> &'static str {
     let within = |mount: &str| route.contains(mount);
     match route {
         "none" => "none",
+        _ if within("{repository}") || within("/geo/proxy") => "git_http",
         _ if within("/api/scim/") => "scim",
         _ if within("/internal/kubernetes/") || within("/internal/agents/") => "kubernetes",
         _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",

@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod change_scim_group;
 pub mod change_scim_user;
 pub mod check_access;
+pub mod check_git_password;
 pub mod check_push;
 pub mod configure_agent;
 pub mod create_personal_access_token;

@@ -19,6 +19,7 @@ pub mod error_tracking;
 pub mod events;
 pub mod exports;
 pub mod fault;
+pub mod git_auth_failures;
 pub mod group_members;
 pub mod group_ssh_certificates;
 pub mod heartbeats;

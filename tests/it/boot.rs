@@ -79,7 +79,7 @@ impl Here {
 }
 
 pub fn around(router: Router, limits: &RequestLimits) -> Router {
-    layers::layered(router, limits, &RequestTasks::default())
+    layers::layered(router, Router::new(), limits, &RequestTasks::default())
 }
 
 pub fn small() -> Router {

@@ -1,5 +1,6 @@
 //! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
 
+mod abilities;
 mod accounts;
 mod attempt;
 pub mod content;
@@ -13,6 +14,8 @@ mod snippets;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use abilities::{AccessDeployToken, GitAbilities, anybody_may_download, may_see};
+pub use accounts::account_denial;
 pub use attempt::{AccessProtocol, AccessSubject, AccessTarget, ActorName, Attempt, ClientIp, GitCommand, PushChanges};
 pub use denial::{AccountDenial, Denial, DenialAnswer, RepositoryKind};
 pub use facts::{
@@ -21,7 +24,7 @@ pub use facts::{
 };
 pub use keys::key_expires_soon;
 
-use self::accounts::account_denial;
+use self::abilities::beyond_abilities;
 use self::keys::unfit_key;
 use self::snippets::{may_read_snippet, snippet_push_denial};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
@@ -67,6 +70,7 @@ fn git_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
         .or_else(|| unfit_key(facts))
         .or_else(|| snippet_without_user(facts, attempt))
         .or_else(|| unfit_account(facts))
+        .or_else(|| beyond_abilities(facts, attempt))
         .or_else(|| closed_http(facts, attempt))
         .or_else(|| unknown_command(attempt))
         .or_else(|| read_only_database(facts, attempt))
@@ -106,7 +110,8 @@ fn design_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
         (AccessActor::User(user), Some(project)) => {
             !project.hidden && (user.admin || project.level >= AccessLevel::DEVELOPER)
         }
-        (AccessActor::User(_), None) | (AccessActor::DeployKey(_) | AccessActor::Nobody, _) => false,
+        (AccessActor::User(_), None)
+        | (AccessActor::DeployKey(_) | AccessActor::DeployToken(_) | AccessActor::Nobody, _) => false,
     };
     (!may).then_some(Denial::MayNotManageDesigns)
 }
@@ -141,9 +146,13 @@ fn closed_protocol(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     (!open).then(|| Denial::ProtocolClosed(protocol.clone()))
 }
 
-/// D2c
+/// D2c: over HTTP nobody comes so far but to a public one
 fn snippet_without_user(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    let user = matches!(facts.actor(), AccessActor::User(_));
+    let user = match facts.actor() {
+        AccessActor::User(_) => true,
+        AccessActor::Nobody => attempt.protocol == AccessProtocol::Http,
+        AccessActor::DeployKey(_) | AccessActor::DeployToken(_) => false,
+    };
     (repository_kind(facts, attempt) == RepositoryKind::Snippet && !user).then_some(Denial::SnippetsNeedAUser)
 }
 
@@ -226,6 +235,8 @@ fn may_read(facts: &AccessFacts, attempt: &Attempt, project: &AccessProject) -> 
     let (visible, exempt) = match facts.actor() {
         AccessActor::Nobody => (public, false),
         AccessActor::DeployKey(_) => (public || project.deploy_key_can_push.is_some(), false),
+        // One that is not linked to the project does not get so far.
+        AccessActor::DeployToken(_) => (true, false),
         AccessActor::User(user) => {
             let visible =
                 user.admin || user.auditor || project.level >= AccessLevel::GUEST || sees(user, project.visibility);
@@ -282,6 +293,7 @@ fn may_download(facts: &AccessFacts, project: &AccessProject, feature: FeatureLe
     match facts.actor() {
         AccessActor::Nobody => open_to_all,
         AccessActor::DeployKey(_) => open_to_all || project.deploy_key_can_push.is_some(),
+        AccessActor::DeployToken(_) => true,
         AccessActor::User(user) => {
             let seen = sees(user, project.visibility);
             let member = project.level >= AccessLevel::GUEST;
@@ -322,6 +334,7 @@ fn project_push_denial(facts: &AccessFacts, project: &AccessProject) -> Option<D
     match facts.actor() {
         AccessActor::DeployKey(_) if project.deploy_key_can_push == Some(true) => None,
         AccessActor::DeployKey(_) => Some(Denial::DeployKeyMayNotPush),
+        AccessActor::DeployToken(_) => Some(Denial::PushNotInScope),
         AccessActor::Nobody => Some(Denial::NobodyMayNotPush),
         AccessActor::User(_) => None,
     }
@@ -345,7 +358,8 @@ fn collaborations(facts: &AccessFacts) -> &[BranchCollaboration] {
             };
             if code && !project.archived && !project.pending_deletion { &project.collaborations } else { &[] }
         }
-        (AccessActor::User(_), None) | (AccessActor::DeployKey(_) | AccessActor::Nobody, _) => &[],
+        (AccessActor::User(_), None)
+        | (AccessActor::DeployKey(_) | AccessActor::DeployToken(_) | AccessActor::Nobody, _) => &[],
     }
 }
 

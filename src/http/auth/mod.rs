@@ -4,12 +4,14 @@ pub mod agent;
 pub mod customers_dot;
 pub mod error_tracking;
 pub mod git_audit;
+pub mod git_basic;
 pub mod kas;
 pub mod lfs_token;
 pub mod personal_access_token;
 pub mod provisioning;
 pub mod scim;
 pub mod shell;
+pub mod workhorse;
 
 use axum::extract::Request;
 use bytes::Bytes;

@@ -91,7 +91,7 @@ pub async fn authenticate(
     let bearer = match facts.actor() {
         AccessActor::User(user) => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
-        AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
+        AccessActor::DeployToken(_) | AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
     };
     let tail = match bearer {
         LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,

@@ -126,7 +126,7 @@ pub async fn verify(
     let (username, gl_id) = match facts.actor() {
         AccessActor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
         AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
-        AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
+        AccessActor::DeployToken(_) | AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
     };
     Ok(Json(LfsTokenVerifyResponse::Good(LfsTokenRights {
         success: true,
@@ -182,7 +182,7 @@ async fn judge(
         AccessActor::User(user) if facts.key.is_none() => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
         // A deploy key that is gone is not found; a user's own key has no such login.
-        AccessActor::User(_) | AccessActor::Nobody => {
+        AccessActor::User(_) | AccessActor::DeployToken(_) | AccessActor::Nobody => {
             return Err(ServiceError::Refused(LfsTokenRefusal::NoRepository));
         }
     };

@@ -419,6 +419,16 @@ const FILE: &[Row] = &[
         "gitlab_shell.ssh_host gitlab_shell.ssh_port gitlab_shell.ssh_user",
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
+    ("the_clients_address_is_told_by_proxies_that_are_trusted", "gitlab.trusted_proxies"),
+    ("a_token_that_has_ended_is_none", "gitlab.impersonation_enabled"),
+    (
+        "an_address_that_guesses_is_shut_out_for_a_while",
+        "rack_attack.git_basic_auth.maxretry rack_attack.git_basic_auth.findtime rack_attack.git_basic_auth.bantime",
+    ),
+    (
+        "the_ban_may_be_switched_off_and_addresses_left_out",
+        "rack_attack.git_basic_auth.enabled rack_attack.git_basic_auth.ip_whitelist",
+    ),
     ("a_balancer_sees_the_stop_before_it_happens", "shutdown.blackout_seconds"),
 ];
 

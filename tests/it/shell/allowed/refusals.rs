@@ -414,6 +414,8 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
         }
         Denial::PolicyBlocksForcePush => (71, world.changes(tip, unrelated, "refs/heads/main").under_policy()),
         Denial::PolicyBlocksPush => (72, world.changes(tip, child, "refs/heads/main").under_policy()),
+        // Tokens come over HTTP alone: `git_http::credentials` shows that nothing comes of them.
+        Denial::DownloadNotInScope | Denial::PushNotInScope => unreachable!("no key or user has scopes"),
     }
 }
 
