@@ -43,6 +43,7 @@ use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{StorageAddress, StorageAddresses};
 use crate::http::tasks::RequestTasks;
+use crate::lfs_files::LfsFiles;
 use crate::services::check_access::AccessChecker;
 use crate::services::check_git_password::PasswordChecker;
 use crate::services::find_clone_url::CloneUrls;
@@ -145,7 +146,7 @@ pub fn build(
     );
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
     let git_http = git_http::router(
-        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, clock),
+        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone())?,
         workhorse.clone(),
         ClientAddresses::through(&settings.gitlab.trusted_proxies),
     );
@@ -200,6 +201,7 @@ pub fn job_state(
         webhook_timeout: seconds(settings.gitlab.webhook_timeout),
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
+        lfs_files: LfsFiles::new(&settings.lfs.storage_path)?,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }
@@ -270,9 +272,14 @@ fn git_http_state(
     budgets: &DbBudgets,
     shell: &ShellState,
     last_used: &LastUsedWriter,
-    clock: &Clock,
-) -> GitHttpState {
-    GitHttpState {
+    workhorse: WorkhorseAuth,
+) -> Result<GitHttpState, Vec<Problem>> {
+    let files = LfsFiles::new(&settings.lfs.storage_path)
+        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    Ok(GitHttpState {
+        db: budgets.pushes.clone(),
+        files,
+        workhorse,
         auth: GitBasicAuth {
             access: shell.access.clone(),
             db: budgets.lookups.clone(),
@@ -284,14 +291,16 @@ fn git_http_state(
         },
         checker: Arc::clone(&shell.checker),
         last_used: last_used.clone(),
-        clock: clock.clone(),
+        clock: shell.clock.clone(),
         settings: Arc::new(GitHttpSettings {
             url: settings.gitlab.url(),
             root: settings.gitlab.root(),
             storages: storages(settings),
             git_audit: settings.gatehouse.git_audit,
+            lfs: settings.lfs.enabled,
+            lfs_token_lifetime: Duration::from_secs(settings.gatehouse.lfs_transfer_token_lifetime.into()),
         }),
-    }
+    })
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {

@@ -87,6 +87,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gatehouse_git_credentials_refused_total",
         "Credentials of git over HTTP that are nobody's"
     );
+    metrics::describe_counter!("gatehouse_lfs_objects_total", "LFS objects that came in and went out, by operation");
     metrics::describe_counter!("gatehouse_git_auth_bans_total", "Addresses shut out of git over HTTP");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
     metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");

@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseSettings, QueueSettings};
 use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
+use crate::lfs_files::LfsFiles;
 use crate::services::hook_payload::InstallationUrls;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::store::db::RetryPauses;
@@ -73,6 +74,8 @@ pub struct JobSettings {
     pub drain_timeout: Duration,
     /// The queue's own settings.
     pub queue: QueueSettings,
+    /// The files of LFS objects.
+    pub lfs_files: LfsFiles,
 }
 
 /// What the jobs of this server work with.

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
 use crate::services::make_repository::make_all_missing;
+use crate::services::store_lfs_object;
 use crate::store::{
     self, git_auth_failures, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters,
     web_hooks,
@@ -33,6 +34,7 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
         let swept = async {
             if round % TIDY == TIDY - 1 {
                 jobs::tidy_receivers(&state.pool).await?;
+                remove_orphans(&state).await;
             }
             sweep(&state).await?;
             make_all_missing(&state.pool, state.repositories.gitaly(), &state.clock).await
@@ -49,6 +51,15 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             Err(error) => tracing::warn!(%error, "the upkeep of the job queue is put off"),
             Ok(()) => {}
         }
+    }
+}
+
+/// LFS objects that no project has any more. That their directory fails is no reason to put off the rest.
+async fn remove_orphans(state: &JobState) {
+    match store_lfs_object::remove_orphans(&state.pool, &state.settings.lfs_files, state.clock.now()).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed LFS objects that no project has"),
+        Err(error) => tracing::warn!(%error, "could not remove LFS objects that no project has"),
     }
 }
 

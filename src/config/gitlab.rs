@@ -169,11 +169,13 @@ pub struct GitalySettings {
 pub struct LfsSettings {
     /// Whether this installation offers LFS.
     pub enabled: bool,
+    /// The directory of the objects, laid out as GitLab's. Servers that share a database share it too.
+    pub storage_path: PathBuf,
 }
 
 impl Default for LfsSettings {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, storage_path: "shared/lfs-objects".into() }
     }
 }
 

@@ -22,6 +22,9 @@ use crate::telemetry::trace::{TraceOrigin, TraceSpan};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How long an LFS object may come in, at whatever pace.
+const LONGEST_STREAM: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Clone)]
 struct LayerState {
     time_limit: Duration,
@@ -75,7 +78,10 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
     let started = Instant::now();
     let id = correlation_id(&request);
     let (mut parts, body) = request.into_parts();
-    let (body, arrival) = around.bodies.guard(body);
+    // An LFS object is written away as it comes, for as long as it comes.
+    let streamed = super::git_http::is_upload(&parts.method, parts.uri.path());
+    let (body, arrival) = if streamed { around.bodies.guard_stream(body) } else { around.bodies.guard(body) };
+    let time_limit = if streamed { LONGEST_STREAM } else { around.time_limit };
     parts.extensions.insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = parts.method.clone();
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -96,7 +102,7 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
 
     let work = async move {
         let request = Request::from_parts(parts, body);
-        let answered = tokio::time::timeout(around.time_limit, next.run(request));
+        let answered = tokio::time::timeout(time_limit, next.run(request));
         let mut response = match trace.around(answered).await {
             Ok(response) => response,
             Err(_) if !arrival.has_ended() => ApiError::TooSlow.into_response(),

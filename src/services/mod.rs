@@ -41,6 +41,7 @@ pub mod retry;
 pub mod revoke_token;
 pub mod scim_refusal;
 pub mod settle_default_branch;
+pub mod store_lfs_object;
 pub mod subscribe;
 pub mod sync_scim_members;
 pub mod write_reconciliations;

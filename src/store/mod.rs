@@ -32,6 +32,8 @@ pub mod keys;
 pub mod last_used;
 pub mod ledger;
 pub mod lfs;
+pub mod lfs_locks;
+pub mod lfs_objects;
 pub mod locks;
 pub mod members;
 pub mod merge_requests;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -15,9 +16,11 @@ use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::last_used::{LastUse, LastUsedWriter};
 use crate::config::GitBasicAuthSettings;
 use crate::crypto::secrets::token_salt;
-use crate::domain::access::{AccessFacts, ActorName, Attempt, anybody_may_download};
+use crate::domain::access::{AccessFacts, AccessProtocol, ActorName, Attempt, GitCommand, anybody_may_download};
 use crate::domain::git_credential::{self, CI_LOGIN, CredentialName, CredentialSettings, CredentialVerdict, LONGEST};
+use crate::domain::ids::ProjectId;
 use crate::domain::token;
+use crate::http::auth::lfs_token::{self, LfsBearer, LfsTokenUse, VerifiedLfsToken};
 use crate::services::check_git_password::{self, PasswordChecker, TooManyPasswords};
 use crate::store::git_auth_failures::BanTerms;
 use crate::store::{self, Db};
@@ -78,6 +81,33 @@ pub enum CredentialRefusal {
     Store(store::Error),
     /// More passwords are being compared than there is time for.
     Busy(TooManyPasswords),
+    /// The login names a deploy key that does not exist.
+    NoSuchDeployKey,
+}
+
+/// Who a request of LFS comes from.
+#[derive(Debug)]
+pub struct LfsClient {
+    /// The facts, for whoever it is by now.
+    pub facts: AccessFacts,
+    /// What was shown for it.
+    pub bearer: LfsCredential,
+}
+
+/// What a request of LFS was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LfsCredential {
+    /// Nothing.
+    Nothing,
+    /// A user's token or password.
+    User,
+    /// A deploy token.
+    DeployToken,
+    /// An LFS token, good for uploads or not.
+    LfsToken {
+        /// Whether it is good for uploads.
+        uploads: bool,
+    },
 }
 
 impl From<store::Error> for CredentialRefusal {
@@ -160,6 +190,98 @@ impl GitBasicAuth {
         self.admit(facts, attempt, &name, &credential, now).await
     }
 
+    /// The same for LFS, which has tokens of its own. Without a credential nobody gets further than to what is open.
+    ///
+    /// # Errors
+    /// Where nobody is let in.
+    pub async fn identify_lfs(
+        &self,
+        headers: &HeaderMap,
+        attempt: &mut Attempt,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<LfsClient, CredentialRefusal> {
+        let PresentedCredential::Basic(credential) = PresentedCredential::of(headers) else {
+            let asked = (attempt.command, attempt.protocol.clone());
+            (attempt.command, attempt.protocol) = (GitCommand::Download, AccessProtocol::Http);
+            let facts = self.identify(headers, attempt, address, now).await?;
+            (attempt.command, attempt.protocol) = asked;
+            return Ok(LfsClient { facts, bearer: LfsCredential::Nothing });
+        };
+        let name = Arc::new(self.name(&credential, address));
+        attempt.actor = ActorName::Credential(Arc::clone(&name));
+        let facts = self.access.load(attempt.subject(), now).await?;
+        if self.is_banned(&facts, &name, now) {
+            return Err(CredentialRefusal::Banned);
+        }
+        if let Some(token) = self.lfs_token(&facts, &name, &credential, now)? {
+            let mut facts = facts;
+            attempt.actor = match (&facts.key, &facts.user) {
+                (Some(key), _) if name.deploy_key().is_some() => ActorName::Key(key.id),
+                (_, Some(user)) => ActorName::User(user.id),
+                _ => ActorName::Nobody,
+            };
+            if name.deploy_key().is_none() {
+                facts.key = None;
+            }
+            self.forget_failures(&facts, &name).await;
+            return Ok(LfsClient { facts, bearer: LfsCredential::LfsToken { uploads: token.uploads } });
+        }
+        let facts = self.admit(facts, attempt, &name, &credential, now).await?;
+        let bearer = if facts.deploy_token.is_some() { LfsCredential::DeployToken } else { LfsCredential::User };
+        Ok(LfsClient { facts, bearer })
+    }
+
+    /// What the password says as an LFS token, where it is a good one.
+    fn lfs_token(
+        &self,
+        facts: &AccessFacts,
+        name: &CredentialName,
+        credential: &BasicCredential,
+        now: DateTime<Utc>,
+    ) -> Result<Option<VerifiedLfsToken>, CredentialRefusal> {
+        let Some(found) = facts.credential.as_deref() else { return Ok(None) };
+        let (bearer, tail) = if name.deploy_key().is_some() {
+            let key = facts.key.as_ref().filter(|key| key.deploy).ok_or(CredentialRefusal::NoSuchDeployKey)?;
+            (LfsBearer::DeployKey(key.id), found.key_fingerprint.clone())
+        } else {
+            let Some(user) = facts.user.as_ref().filter(|_| git_credential::may_log_in(facts)) else { return Ok(None) };
+            let tail = found.encrypted_password.as_deref().map(password_tail);
+            (LfsBearer::User(user.id, &user.username), tail)
+        };
+        let project = facts.project.as_ref().map(|project| project.id);
+        let secret = credential.secret.expose_secret();
+        Ok(tail.and_then(|tail| lfs_token::verify(secret, &bearer, project, &tail, &self.db_key_base, now)))
+    }
+
+    /// An LFS token for a user and a project, where the user is known by another credential.
+    #[must_use]
+    pub fn mint_lfs_token(
+        &self,
+        facts: &AccessFacts,
+        project: ProjectId,
+        operation: LfsTokenUse,
+        now: DateTime<Utc>,
+        lifetime: Duration,
+    ) -> Option<BasicCredential> {
+        let (user, found) = (facts.user.as_ref()?, facts.credential.as_deref()?);
+        // A token's owner is not looked up with their password: the hash is that of whoever acts.
+        let tail = password_tail(found.encrypted_password.as_deref().unwrap_or_default());
+        let bearer = LfsBearer::User(user.id, &user.username);
+        let token = lfs_token::mint(&bearer, (project, operation), &tail, &self.db_key_base, now, lifetime);
+        Some(BasicCredential { login: bearer.login(), secret: token.into() })
+    }
+
+    fn is_banned(&self, facts: &AccessFacts, name: &CredentialName, now: DateTime<Utc>) -> bool {
+        self.bans_of(name).is_some() && facts.credential.as_deref().is_some_and(|found| found.is_banned(now))
+    }
+
+    async fn forget_failures(&self, facts: &AccessFacts, name: &CredentialName) {
+        if facts.credential.as_deref().is_some_and(|found| found.failed_before) {
+            check_git_password::forget_failures(&self.db, name.address, &name.login).await;
+        }
+    }
+
     /// What a credential is looked up by.
     #[must_use]
     pub fn name(&self, credential: &BasicCredential, address: IpAddr) -> CredentialName {
@@ -187,7 +309,7 @@ impl GitBasicAuth {
         credential: &BasicCredential,
         now: DateTime<Utc>,
     ) -> Result<AccessFacts, CredentialRefusal> {
-        if self.bans_of(name).is_some() && facts.credential.as_deref().is_some_and(|found| found.is_banned(now)) {
+        if self.is_banned(&facts, name, now) {
             return Err(CredentialRefusal::Banned);
         }
         let secret = credential.secret.expose_secret();
@@ -226,9 +348,7 @@ impl GitBasicAuth {
             Some(user) if facts.deploy_token.is_none() => ActorName::User(user.id),
             _ => ActorName::Nobody,
         };
-        if facts.credential.take().is_some_and(|found| found.failed_before) {
-            check_git_password::forget_failures(&self.db, name.address, &name.login).await;
-        }
+        self.forget_failures(&facts, name).await;
         Ok(facts)
     }
 
@@ -251,6 +371,12 @@ impl GitBasicAuth {
             check_git_password::count_failure(&self.db, address, login, now, bans.terms).await;
         }
     }
+}
+
+/// The end of a password's hash, which changes with the password and so revokes tokens.
+fn password_tail(hash: &str) -> Vec<u8> {
+    let skipped = hash.chars().count().saturating_sub(16);
+    hash.chars().skip(skipped).collect::<String>().into_bytes()
 }
 
 #[cfg(test)]

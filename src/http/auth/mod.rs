@@ -94,6 +94,15 @@ impl TokenVerifier {
         let times = if self.lasting { TokenTimes { iat: None, ..token.claims } } else { token.claims };
         times.include(self.clock.now().timestamp())
     }
+
+    /// All that a token says which is the caller's.
+    #[must_use]
+    pub fn claims(&self, token: &str) -> Option<Value> {
+        if !self.accepts(token) {
+            return None;
+        }
+        jsonwebtoken::decode::<Value>(token, &self.key, &self.validation).ok().map(|token| token.claims)
+    }
 }
 
 /// A token such as `issuer` signs, for `audience` where it names one: good for 60 seconds, as gitlab-shell's own are.

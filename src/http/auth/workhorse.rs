@@ -1,5 +1,6 @@
 //! Workhorse, which asks about git over HTTP before it moves a byte: a token that states its issuer alone.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -8,6 +9,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::TokenVerifier;
 use super::git_audit::{ISSUER, TOKEN_HEADER, key};
@@ -32,6 +34,12 @@ pub struct WorkhorseAuth {
     verifier: Option<Arc<TokenVerifier>>,
 }
 
+impl fmt::Debug for WorkhorseAuth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("WorkhorseAuth")
+    }
+}
+
 impl WorkhorseAuth {
     /// Tokens signed with `secret`, where that is one of Workhorse's.
     #[must_use]
@@ -47,10 +55,10 @@ impl WorkhorseAuth {
         self.verifier.as_ref().zip(token).is_some_and(|(verifier, token)| verifier.accepts(token.trim()))
     }
 
-    /// Whether Workhorse signed this text, whatever else the token says.
+    /// What a token says that Workhorse signed.
     #[must_use]
-    pub fn signed(&self, token: &str) -> bool {
-        self.verifier.as_ref().is_some_and(|verifier| verifier.accepts(token))
+    pub fn claims(&self, token: &str) -> Option<Value> {
+        self.verifier.as_ref()?.claims(token)
     }
 }
 

@@ -66,6 +66,7 @@ impl PlainRefusal {
                 Self::new(StatusCode::FORBIDDEN, "Too many failed authentication attempts from this IP")
             }
             CredentialRefusal::Store(error) => error.into(),
+            CredentialRefusal::NoSuchDeployKey => Self::no_such_url(),
             CredentialRefusal::Busy(error) => Self::unavailable(ApiError::Busy(error.into())),
         }
     }

@@ -7,11 +7,13 @@ mod geo_proxy;
 mod git_receive_pack;
 mod git_upload_pack;
 mod info_refs;
+mod lfs;
 mod preauthorisation;
 mod url;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -38,7 +40,9 @@ use super::storage::StorageAddresses;
 use crate::background::last_used::LastUsedWriter;
 use crate::clock::Clock;
 use crate::domain::repository::RepositoryPath;
+use crate::lfs_files::LfsFiles;
 use crate::services::check_access::AccessChecker;
+use crate::store::Db;
 
 /// What stands before the routes of a repository, as the document of the API has it.
 pub const MOUNT: &str = "/{repository}.git";
@@ -48,6 +52,12 @@ pub const MOUNT: &str = "/{repository}.git";
 pub struct GitHttpState {
     /// Who comes with which credential.
     pub auth: GitBasicAuth,
+    /// The facts of who asks what, for LFS.
+    pub db: Db,
+    /// The files of LFS objects.
+    pub files: LfsFiles,
+    /// Who Workhorse is: some routes of LFS are for it and for clients alike.
+    pub workhorse: WorkhorseAuth,
     /// What attempts are checked with.
     pub checker: Arc<AccessChecker>,
     /// Notes of who was seen, written behind the answers.
@@ -69,6 +79,10 @@ pub struct GitHttpSettings {
     pub storages: StorageAddresses,
     /// Whether git operations are audited.
     pub git_audit: bool,
+    /// Whether LFS is offered at all.
+    pub lfs: bool,
+    /// The life of an LFS token that a batch is answered with.
+    pub lfs_token_lifetime: Duration,
 }
 
 /// On a request: the repository that its URL names.
@@ -85,6 +99,26 @@ fn signed() -> OpenApiRouter<GitHttpState> {
         .routes(routes!(info_refs::show))
         .routes(routes!(git_upload_pack::authorize))
         .routes(routes!(git_receive_pack::authorize))
+        .routes(routes!(lfs::authorize::authorize))
+}
+
+/// What git-lfs asks by itself; Workhorse hands it on as it is.
+fn unsigned() -> OpenApiRouter<GitHttpState> {
+    OpenApiRouter::new()
+        .routes(routes!(lfs::batch::batch))
+        .routes(routes!(lfs::deprecated::create))
+        .routes(routes!(lfs::deprecated::show))
+        .routes(routes!(lfs::locks::list, lfs::locks::create))
+        .routes(routes!(lfs::locks_verify::verify))
+        .routes(routes!(lfs::locks_unlock::unlock))
+        .routes(routes!(lfs::download::show))
+        .routes(routes!(lfs::upload::store))
+}
+
+/// Whether a request brings an LFS object, which is written away as it comes.
+#[must_use]
+pub fn is_upload(method: &Method, path: &str) -> bool {
+    method == Method::PUT && path.contains(".git/gitlab-lfs/objects/")
 }
 
 const GROUP: RouteGroup = RouteGroup {
@@ -102,10 +136,25 @@ const GROUP: RouteGroup = RouteGroup {
     also_sent_as: &[],
 };
 
+const LFS_GROUP: RouteGroup = RouteGroup {
+    security: &[&[openapi::BASIC], &[]],
+    failures: &[
+        (401, "There is no credential and one is needed, or it is not good"),
+        (403, "The client may only download, or its address is shut out"),
+        (404, "There is no such repository or object, or none that the client may see"),
+        (408, "The body came too slowly"),
+        (501, "LFS is not offered here"),
+        (503, "The database does not answer, or there is too much to do"),
+    ],
+    failure: "LfsFailureResponse",
+    content: "application/vnd.git-lfs+json",
+    ..GROUP
+};
+
 /// What the routes of repositories say of themselves.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let mut document = GROUP.on(signed()).into_openapi();
+    let mut document = GROUP.on(signed()).merge(LFS_GROUP.on(unsigned())).into_openapi();
     for item in document.paths.paths.values_mut() {
         let repository = ParameterBuilder::new()
             .name("repository")
@@ -135,6 +184,7 @@ pub fn api_router(auth: WorkhorseAuth) -> Router {
 pub fn router(state: GitHttpState, workhorse: WorkhorseAuth, addresses: ClientAddresses) -> Router {
     let below = Router::from(signed())
         .route_layer(from_fn_with_state(workhorse, workhorse::require))
+        .merge(Router::from(unsigned()))
         .route_layer(from_fn(with_route))
         .method_not_allowed_fallback(async || PlainRefusal::no_such_url())
         .fallback(async || PlainRefusal::no_such_url())

@@ -187,7 +187,8 @@ async fn no_route_is_broken_by_a_nul(pool: PgPool) {
             for request in requests {
                 let asked = format!("{method} {} {:?}", request.uri(), request.headers().get("content-type"));
                 let reply = app.send(request).await;
-                assert!(reply.status.as_u16() < 500, "{asked}: {}", reply.line());
+                // 501 says that something is not offered, whatever was sent.
+                assert!(reply.status.as_u16() < 500 || reply.status == 501, "{asked}: {}", reply.line());
             }
         }
     }

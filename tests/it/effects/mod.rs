@@ -419,6 +419,8 @@ const FILE: &[Row] = &[
         "gitlab_shell.ssh_host gitlab_shell.ssh_port gitlab_shell.ssh_user",
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
+    ("what_workhorse_has_laid_down_is_stored_and_counted", "lfs.storage_path=LfsForge"),
+    ("a_token_of_a_transfer_lives_as_long_as_the_settings_say", "gatehouse.lfs_transfer_token_lifetime"),
     ("the_clients_address_is_told_by_proxies_that_are_trusted", "gitlab.trusted_proxies"),
     ("a_token_that_has_ended_is_none", "gitlab.impersonation_enabled"),
     (
