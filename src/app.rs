@@ -82,7 +82,9 @@ pub fn build(
     let (last_used, background) = LastUsedWriter::start(budgets.upkeep.clone());
     let limits = &settings.gatehouse.limits;
     let git_last_used = last_used.clone();
-    let shell_state = shell_state(settings, secrets, budgets, &gitaly, &last_used, clock);
+    let lfs_files = LfsFiles::new(&settings.lfs.storage_path)
+        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    let shell_state = shell_state(settings, secrets, budgets, &gitaly, &last_used, lfs_files, clock);
     let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
         KubernetesState {
@@ -146,7 +148,7 @@ pub fn build(
     );
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
     let git_http = git_http::router(
-        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone())?,
+        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
         ClientAddresses::through(&settings.gitlab.trusted_proxies),
     );
@@ -226,6 +228,7 @@ fn shell_state(
     budgets: &DbBudgets,
     gitaly: &GitalyClient,
     last_used: &LastUsedWriter,
+    lfs_files: LfsFiles,
     clock: &Clock,
 ) -> ShellState {
     let ours = &settings.gatehouse;
@@ -261,6 +264,7 @@ fn shell_state(
         guard: IdempotencyGuard::new(lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
         otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
         hasher: CodeHasher::default(),
+        lfs_files,
         clock: clock.clone(),
         settings: Arc::new(shell_settings(settings, secrets)),
     }
@@ -273,12 +277,10 @@ fn git_http_state(
     shell: &ShellState,
     last_used: &LastUsedWriter,
     workhorse: WorkhorseAuth,
-) -> Result<GitHttpState, Vec<Problem>> {
-    let files = LfsFiles::new(&settings.lfs.storage_path)
-        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
-    Ok(GitHttpState {
+) -> GitHttpState {
+    GitHttpState {
         db: budgets.pushes.clone(),
-        files,
+        files: shell.lfs_files.clone(),
         workhorse,
         auth: GitBasicAuth {
             access: shell.access.clone(),
@@ -300,7 +302,7 @@ fn git_http_state(
             lfs: settings.lfs.enabled,
             lfs_token_lifetime: Duration::from_secs(settings.gatehouse.lfs_transfer_token_lifetime.into()),
         }),
-    })
+    }
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {

@@ -1,12 +1,17 @@
 //! The files of LFS objects, in a directory that is laid out as GitLab's: `ab/cd/rest of the id`. A directory of GitLab's
 //! can be used as it is.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use bytes::Bytes;
+use futures_util::stream;
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+/// Bytes of a piece that is read at once.
+const PIECE: usize = 256 << 10;
 
 /// The directory of the files.
 #[derive(Debug, Clone)]
@@ -91,6 +96,30 @@ impl LfsFiles {
         Ok((direct && regular).then_some(said))
     }
 
+    /// So many bytes of an object, from here on, a piece at a time: the next one is read when the one before was taken.
+    pub async fn read(
+        &self,
+        oid: &LfsOid,
+        from: u64,
+        length: u64,
+    ) -> io::Result<impl futures_util::Stream<Item = io::Result<Bytes>> + Send + use<>> {
+        let mut file = fs::File::open(self.path(oid)).await?;
+        file.seek(SeekFrom::Start(from)).await?;
+        Ok(stream::try_unfold((file, length), async |(mut file, left)| {
+            if left == 0 {
+                return Ok(None);
+            }
+            let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let mut piece = vec![0; most];
+            let read = file.read(&mut piece).await?;
+            if read == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            piece.truncate(read);
+            Ok(Some((Bytes::from(piece), (file, left - read as u64))))
+        }))
+    }
+
     /// Moves a whole file to where its object's is. It is on the disk when this returns.
     pub async fn place(&self, temporary: &Path, oid: &LfsOid) -> io::Result<()> {
         let place = self.path(oid);
@@ -112,8 +141,18 @@ impl LfsFiles {
         }
     }
 
-    /// Removes temporary files that nobody has written to for so long, and says how many.
-    pub async fn remove_abandoned(&self, age: Duration) -> io::Result<u64> {
+    /// Whether a file can be written, moved as objects are, and removed again.
+    pub async fn try_to_keep(&self) -> io::Result<()> {
+        let mut file = self.create().await?;
+        file.write(b"gatehouse check").await?;
+        let temporary = file.finish().await?.to_owned();
+        let place = self.root.join(temporary.file_name().ok_or(ErrorKind::InvalidInput)?);
+        fs::rename(&temporary, &place).await?;
+        fs::remove_file(&place).await
+    }
+
+    /// Removes temporary files that nobody has written to since then, and says how many.
+    pub async fn remove_abandoned(&self, since: SystemTime) -> io::Result<u64> {
         let mut entries = match fs::read_dir(self.temporary()).await {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
@@ -122,7 +161,7 @@ impl LfsFiles {
         let mut removed = 0;
         while let Some(entry) = entries.next_entry().await? {
             let Ok(found) = entry.metadata().await else { continue };
-            let old = found.modified().is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|old| old >= age));
+            let old = found.modified().is_ok_and(|at| at < since);
             if found.is_file() && old && fs::remove_file(entry.path()).await.is_ok() {
                 removed += 1;
             }
@@ -193,10 +232,12 @@ mod tests {
         for elsewhere in [files.path(&oid), link, PathBuf::from("/etc/passwd"), files.temporary(), PathBuf::new()] {
             assert_eq!(files.delivered(&elsewhere).await.unwrap(), None, "{}", elsewhere.display());
         }
-        files.create().await.unwrap().write(b"x").await.unwrap();
-        std::fs::write(files.temporary().join("left"), "x").unwrap();
-        assert_eq!(files.remove_abandoned(Duration::from_hours(1)).await.unwrap(), 0);
-        assert!(files.remove_abandoned(Duration::ZERO).await.unwrap() >= 1);
+        let left = files.temporary().join("left");
+        std::fs::write(&left, "x").unwrap();
+        let at = std::fs::metadata(&left).unwrap().modified().unwrap();
+        assert_eq!(files.remove_abandoned(at).await.unwrap(), 0);
+        assert_eq!(files.remove_abandoned(at + std::time::Duration::from_secs(1)).await.unwrap(), 1);
+        files.try_to_keep().await.unwrap();
         files.remove(&oid).await.unwrap();
         assert_eq!(files.size(&oid).await.unwrap(), None);
         std::fs::remove_dir_all(root).unwrap();

@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::crypto::secrets;
 use crate::gitaly::{GitalyClient, GitalyError};
 use crate::http::auth::{git_audit, kas};
+use crate::lfs_files::LfsFiles;
 use crate::store::{self, Db};
 
 /// What a storage may take to answer.
@@ -42,6 +43,7 @@ impl CheckCommand {
                 secrets(&mut report, &settings)?;
                 database(&mut report, &settings).await?;
                 storages(&mut report, &settings).await?;
+                lfs(&mut report, &settings).await?;
             }
             Err(problems) => report.say("settings", &Err(problems))?,
         }
@@ -127,6 +129,19 @@ async fn schema(report: &mut CheckReport, db: &Db) -> io::Result<()> {
         Err(error) => report.say("schema", &Err(error.into()))?,
     }
     Ok(())
+}
+
+/// Whether LFS objects can be kept: their directory is looked at where it is there already, for the first object makes it.
+async fn lfs(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
+    let place = &settings.lfs.storage_path;
+    if !settings.lfs.enabled || !place.exists() {
+        return Ok(());
+    }
+    let tried = async {
+        let files = LfsFiles::new(place)?;
+        files.try_to_keep().await.map(|()| place.display().to_string())
+    };
+    report.say("LFS objects", &tried.await.map_err(anyhow::Error::from))
 }
 
 /// Asks the Gitaly of each storage, all of them at once.

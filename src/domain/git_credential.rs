@@ -1,4 +1,4 @@
-//! The login and the password of git over HTTP: whose are they, and what are they good for? (git_http.md 3)
+//! The login and the password of git over HTTP: whose are they, and what are they good for? (`git_http.md` 3)
 //!
 //! The password half may be a token of many kinds, which are tried in a fixed order; a real password comes last.
 

@@ -1,4 +1,4 @@
-//! Where a client is that came through proxies (git_http.md 1.4).
+//! Where a client is that came through proxies (`git_http.md` 1.4).
 
 use std::net::{IpAddr, Ipv4Addr};
 

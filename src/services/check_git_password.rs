@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::audit_log;
+use crate::crypto::passwords;
 use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, EventName};
 use crate::store::git_auth_failures::{self, BanTerms};
 use crate::store::{self, Db};
@@ -47,8 +48,7 @@ impl PasswordChecker {
             let _turn = turn;
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| NOBODYS.clone());
-            // What is no hash of bcrypt is nobody's.
-            bcrypt::verify(password.expose_secret(), &hash).is_ok_and(|same| same && known)
+            passwords::matches(password.expose_secret(), &hash) && known
         });
         Ok(compared.await.unwrap_or_default())
     }

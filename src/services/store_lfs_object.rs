@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -81,7 +80,7 @@ pub async fn link_from_source(
 /// Removes objects that no project has had for a day, and files that were never whole; says how many objects.
 pub async fn remove_orphans(db: &Db, files: &LfsFiles, now: DateTime<Utc>) -> Result<u64, LfsStoreError> {
     let before = now - KEPT;
-    files.remove_abandoned(KEPT.to_std().unwrap_or(Duration::MAX)).await?;
+    files.remove_abandoned(before.into()).await?;
     let mut removed = 0;
     for oid in lfs_objects::list_orphans(db.pool(), before, ROUND).await? {
         let Some(known) = LfsOid::parse(&oid) else { continue };

@@ -25,7 +25,7 @@ impl Default for GitAbilities {
 }
 
 impl GitAbilities {
-    /// Those of a token's scopes (git_http.md 3.3).
+    /// Those of a token's scopes (`git_http.md` 3.3).
     #[must_use]
     pub fn of_scopes<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Self {
         let none = Self { download: false, push: false };
@@ -55,7 +55,7 @@ pub(super) fn beyond_abilities(facts: &AccessFacts, attempt: &Attempt) -> Option
     }
 }
 
-/// Whether the attempt is a download that needs no credential (git_http.md 4.1): it is asked before all rules where an
+/// Whether the attempt is a download that needs no credential (`git_http.md` 4.1): it is asked before all rules where an
 /// attempt comes without one.
 #[must_use]
 pub fn anybody_may_download(facts: &AccessFacts, attempt: &Attempt) -> bool {

@@ -1,4 +1,4 @@
-//! The users of git over HTTP: a login with a password or a token, or nobody (git_http.md 3).
+//! The users of git over HTTP: a login with a password or a token, or nobody (`git_http.md` 3).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -286,11 +286,10 @@ impl GitBasicAuth {
     #[must_use]
     pub fn name(&self, credential: &BasicCredential, address: IpAddr) -> CredentialName {
         let secret = credential.secret.expose_secret();
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         // What looks like something that is stored would be found by itself.
         let digest_like = secret.starts_with("$pbkdf2-")
             || (secret.len() == 128 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let oauth = hex(&Sha512::digest(secret));
+        let oauth = token::hex(&Sha512::digest(secret));
         CredentialName {
             login: credential.login.clone(),
             token_digest: token::digest(secret, token_salt(&self.db_key_base)),

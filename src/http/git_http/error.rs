@@ -67,7 +67,7 @@ impl PlainRefusal {
             }
             CredentialRefusal::Store(error) => error.into(),
             CredentialRefusal::NoSuchDeployKey => Self::no_such_url(),
-            CredentialRefusal::Busy(error) => Self::unavailable(ApiError::Busy(error.into())),
+            CredentialRefusal::Busy(error) => Self::unavailable(&ApiError::Busy(error.into())),
         }
     }
 
@@ -91,8 +91,8 @@ impl PlainRefusal {
 
     /// 503, and 500 for what is our own fault; the reason goes to the log.
     #[must_use]
-    pub fn unavailable(error: ApiError) -> Self {
-        report(&error);
+    pub fn unavailable(error: &ApiError) -> Self {
+        report(error);
         match error {
             ApiError::Internal(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_DATABASE),
@@ -110,7 +110,7 @@ impl PartialSchema for PlainRefusal {
 
 impl From<store::Error> for PlainRefusal {
     fn from(error: store::Error) -> Self {
-        Self::unavailable(match error {
+        Self::unavailable(&match error {
             store::Error::ReadOnly => ApiError::Unavailable("the database takes no writes".into()),
             error => error.into(),
         })
@@ -119,13 +119,13 @@ impl From<store::Error> for PlainRefusal {
 
 impl From<ApiError> for PlainRefusal {
     fn from(error: ApiError) -> Self {
-        Self::unavailable(error)
+        Self::unavailable(&error)
     }
 }
 
 impl From<AccessCheckError> for PlainRefusal {
     fn from(error: AccessCheckError) -> Self {
-        Self::unavailable(match error {
+        Self::unavailable(&match error {
             AccessCheckError::Store(error) => return error.into(),
             AccessCheckError::TooManyCreations => ApiError::Unavailable(error.into()),
             AccessCheckError::Gone => return Self::no_such_url(),

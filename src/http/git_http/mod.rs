@@ -1,4 +1,4 @@
-//! Git over HTTP: what Workhorse asks before it moves a byte, below the path of each repository (git_http.md).
+//! Git over HTTP: what Workhorse asks before it moves a byte, below the path of each repository (`git_http.md`).
 //!
 //! In front of the routes the URL is taken apart, and the request goes on with the path below the repository.
 

@@ -1,4 +1,4 @@
-//! May this client fetch or push, and if so, what does Workhorse need to know? (git_http.md 2)
+//! May this client fetch or push, and if so, what does Workhorse need to know? (`git_http.md` 2)
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

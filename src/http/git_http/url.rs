@@ -1,4 +1,4 @@
-//! Takes the URL of a repository apart: `/group/project.git/info/refs` (git_http.md 1.1).
+//! Takes the URL of a repository apart: `/group/project.git/info/refs` (`git_http.md` 1.1).
 
 use percent_encoding::percent_decode_str;
 

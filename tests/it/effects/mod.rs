@@ -117,6 +117,10 @@ const STATED: &[Row] = &[
     ("a_personal_namespace_is_its_owners_up_to_their_limit", "users[].projects_limit"),
     ("an_otp_secret_is_read_as_it_was_set", "users[].two_factor.otp_secret"),
     ("a_user_may_be_named_in_any_of_the_ways", "users[].identities[].provider users[].identities[].extern_uid"),
+    (
+        "a_password_opens_git_over_http_unless_the_instance_takes_none",
+        "users[].password settings.password_authentication_enabled_for_git",
+    ),
     ("a_key_is_found_by_its_body", "users[].keys[].key"),
     ("a_key_comes_changes_and_goes", "users[].keys[].title users[].keys[].ensure"),
     ("a_key_for_signing_alone_is_nobodys", "users[].keys[].usage"),

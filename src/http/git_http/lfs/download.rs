@@ -1,17 +1,11 @@
 //! `GET /gitlab-lfs/objects/{oid}`: an object goes out: by Workhorse, which is told its file, or by ourselves.
 
-use std::io::SeekFrom;
-
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
-use futures_util::stream;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::LfsCaller;
 use super::batch::may_download_from;
@@ -26,9 +20,6 @@ static SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
 
 /// Other projects of a fork network that are looked at, at most.
 const MOST: i64 = 20;
-/// Bytes of a piece.
-const PIECE: usize = 256 << 10;
-
 /// The object, where the project has it, or another one of its fork network that the client may download from.
 #[utoipa::path(
     get,
@@ -89,9 +80,7 @@ pub async fn show(
             return Ok(response);
         }
     };
-    let mut file = File::open(&path).await?;
-    file.seek(SeekFrom::Start(from)).await?;
-    let mut response = attachment(Body::from_stream(pieces(file, length)), length);
+    let mut response = attachment(Body::from_stream(git.files.read(&oid, from, length).await?), length);
     if length < size {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let end = from + length.saturating_sub(1);
@@ -124,23 +113,6 @@ fn attachment(body: Body, length: u64) -> Response {
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, length.into());
     response
-}
-
-/// So many bytes of a file, a piece at a time: the next one is read when the client has taken the one before.
-fn pieces(file: File, length: u64) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
-    stream::try_unfold((file, length), async |(mut file, left)| {
-        if left == 0 {
-            return Ok(None);
-        }
-        let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-        let mut piece = vec![0; most];
-        let read = file.read(&mut piece).await?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        piece.truncate(read);
-        Ok(Some((Bytes::from(piece), (file, left - read as u64))))
-    })
 }
 
 /// Which part is asked for.

@@ -87,7 +87,7 @@ impl LfsRefusal {
     pub fn unread(unread: UnreadBody) -> Self {
         let error = ApiError::from(unread);
         match error {
-            ApiError::Busy(_) => Self::Plain(PlainRefusal::unavailable(error)),
+            ApiError::Busy(_) => Self::Plain(PlainRefusal::unavailable(&error)),
             error => {
                 let body = LfsFailureResponse { message: error.to_string(), documentation_url: None };
                 Self::Json(error.status(), body)
@@ -114,7 +114,7 @@ impl From<LfsStoreError> for LfsRefusal {
     fn from(error: LfsStoreError) -> Self {
         match error {
             LfsStoreError::Store(error) => error.into(),
-            error => Self::Plain(PlainRefusal::unavailable(ApiError::Internal(error.into()))),
+            error => Self::Plain(PlainRefusal::unavailable(&ApiError::Internal(error.into()))),
         }
     }
 }

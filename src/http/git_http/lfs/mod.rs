@@ -1,4 +1,4 @@
-//! Git LFS: which objects and locks a project has, and the objects themselves (git_http.md 5 and 6).
+//! Git LFS: which objects and locks a project has, and the objects themselves (`git_http.md` 5 and 6).
 
 pub mod authorize;
 pub mod batch;

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::LfsCaller;
 use super::error::{LFS_TYPE, LfsFailureResponse, LfsRefusal};
+use crate::domain::token;
 use crate::http::body::{BegunBody, UnreadBody};
 use crate::http::git_http::error::PlainRefusal;
 use crate::http::git_http::{ClientAddress, GitHttpState, RequestedRepository};
@@ -176,7 +177,7 @@ async fn received(
         hash.update(&piece);
         file.write(&piece).await?;
     }
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = token::hex(&hash.finalize());
     if seen != size || digest != asked.oid.as_str() {
         return Err(mismatch().into());
     }
