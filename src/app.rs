@@ -18,6 +18,7 @@ use crate::crypto::seal::Seal;
 use crate::crypto::secrets::Secrets;
 use crate::document::Problem;
 use crate::domain::access::AccessSettings;
+use crate::domain::git_credential::CredentialSettings;
 use crate::gitaly::GitalyClient;
 use crate::http::admin::{self, AdminState, LastCheck, SignInLimiter};
 use crate::http::auth::admin::AdminAuth;
@@ -25,11 +26,15 @@ use crate::http::auth::agent::AgentAuth;
 use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::error_tracking::ErrorTrackingAuth;
 use crate::http::auth::git_audit::GitAuditAuth;
+use crate::http::auth::git_basic::{BanSettings, GitBasicAuth};
 use crate::http::auth::kas::{self, KasAuth};
 use crate::http::auth::personal_access_token::TokenAuth;
 use crate::http::auth::provisioning::ProvisioningAuth;
 use crate::http::auth::scim::ScimAuth;
 use crate::http::auth::shell::ShellAuth;
+use crate::http::auth::workhorse::WorkhorseAuth;
+use crate::http::client_address::ClientAddresses;
+use crate::http::git_http::{self, GitHttpSettings, GitHttpState};
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
 use crate::http::monitoring;
@@ -41,7 +46,9 @@ use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
 use crate::http::storage::{StorageAddress, StorageAddresses};
 use crate::http::tasks::RequestTasks;
+use crate::lfs_files::LfsFiles;
 use crate::services::check_access::AccessChecker;
+use crate::services::check_git_password::PasswordChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::hook_payload::InstallationUrls;
@@ -84,10 +91,11 @@ pub fn build(
         let _ = tokio::join!(seen, refused);
     });
     let limits = &settings.gatehouse.limits;
-    let shell = shell::router(
-        shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), clock),
-        shell_auths(settings, secrets, &budgets.lookups, clock),
-    );
+    let git_last_used = last_used.clone();
+    let lfs_files = LfsFiles::new(&settings.lfs.storage_path)
+        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    let shell_state = shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), lfs_files, clock);
+    let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
         KubernetesState {
             db: budgets.kubernetes.clone(),
@@ -148,9 +156,15 @@ pub fn build(
             token_in_query: ours.token_in_query,
         },
     );
+    let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
+    let git_http = git_http::router(
+        git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
+        workhorse.clone(),
+        ClientAddresses::through(&settings.gitlab.trusted_proxies),
+    );
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
-        .nest(&root, provisioning)
+        .nest(&root, provisioning.merge(git_http::api_router(workhorse.clone())))
         .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
@@ -158,7 +172,7 @@ pub fn build(
         .nest(&format!("{root}/personal_access_tokens"), tokens);
     let tasks = RequestTasks::default();
     let figures = RequestFigures::default();
-    let router = layers::layered(router, limits, &tasks, &figures);
+    let router = layers::layered(router, git_http, limits, &tasks, &figures);
     let admin = admin::router(admin_state(settings, secrets, budgets, &gitaly, clock, figures));
     let admin = admin::for_browsers(layers::surrounded(admin, limits, &tasks, None));
     Ok(Application { router, admin, gitaly, tasks, background })
@@ -207,6 +221,8 @@ pub fn openapi(url: &str) -> OpenApi {
             described("/api/v4/internal/gitlab_subscriptions", gitlab_subscriptions::openapi()),
             described("/api/v4/personal_access_tokens", personal_access_tokens::openapi()),
             described(scim::MOUNT, scim::openapi()),
+            described(git_http::MOUNT, git_http::openapi()),
+            described("/api/v4", git_http::api_openapi()),
             (String::new(), monitoring::openapi()),
         ],
     )
@@ -230,6 +246,7 @@ pub fn job_state(
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
         refusals: settings.gatehouse.refusals,
+        lfs_files: LfsFiles::new(&settings.lfs.storage_path)?,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }
@@ -254,6 +271,7 @@ fn shell_state(
     budgets: &DbBudgets,
     gitaly: &GitalyClient,
     (last_used, refusals): (&LastUsedWriter, RefusalWriter),
+    lfs_files: LfsFiles,
     clock: &Clock,
 ) -> ShellState {
     let ours = &settings.gatehouse;
@@ -276,6 +294,7 @@ fn shell_state(
         guard: IdempotencyGuard::new(lookups.clone(), Seal::of_answers(&secrets.db_key_base)),
         otp_secrets: Seal::of_otp_secrets(&secrets.db_key_base),
         hasher: CodeHasher::default(),
+        lfs_files,
         clock: clock.clone(),
         settings: Arc::new(shell_settings(settings, secrets)),
     }
@@ -318,6 +337,42 @@ fn access_checker(
 pub fn explainer(settings: &Settings, db: &Db, clock: &Clock) -> Result<AccessChecker, Vec<Problem>> {
     let gitaly = GitalyClient::new(settings, clock)?;
     Ok(access_checker(settings, db, db, &gitaly, &access_settings(settings)))
+}
+
+fn git_http_state(
+    settings: &Settings,
+    secrets: &Secrets,
+    budgets: &DbBudgets,
+    shell: &ShellState,
+    last_used: &LastUsedWriter,
+    workhorse: WorkhorseAuth,
+) -> GitHttpState {
+    GitHttpState {
+        db: budgets.pushes.clone(),
+        files: shell.lfs_files.clone(),
+        workhorse,
+        auth: GitBasicAuth {
+            access: shell.access.clone(),
+            db: budgets.lookups.clone(),
+            passwords: PasswordChecker::default(),
+            last_used: last_used.clone(),
+            db_key_base: secrets.db_key_base.clone(),
+            settings: CredentialSettings { impersonation: settings.gitlab.impersonation_enabled },
+            bans: BanSettings::of(&settings.rack_attack.git_basic_auth),
+        },
+        checker: Arc::clone(&shell.checker),
+        last_used: last_used.clone(),
+        refusals: shell.refusals.clone(),
+        clock: shell.clock.clone(),
+        settings: Arc::new(GitHttpSettings {
+            url: settings.gitlab.url(),
+            root: settings.gitlab.root(),
+            storages: storages(settings),
+            git_audit: settings.gatehouse.git_audit,
+            lfs: settings.lfs.enabled,
+            lfs_token_lifetime: Duration::from_secs(settings.gatehouse.lfs_transfer_token_lifetime.into()),
+        }),
+    }
 }
 
 fn shell_settings(settings: &Settings, secrets: &Secrets) -> ShellSettings {

@@ -22,6 +22,7 @@ pub mod document;
 pub mod domain;
 pub mod gitaly;
 pub mod http;
+pub mod lfs_files;
 pub mod security_policies;
 pub mod server;
 pub mod services;

@@ -32,7 +32,8 @@ pub use self::inherited::InheritedListeners;
 use self::patient::PatientStream;
 use self::peers::{PeerConnection, Peers};
 use crate::config::RequestLimits;
-use crate::http::layers::{PeerAddress, with_plain_path};
+use crate::http::client_address::PeerAddress;
+use crate::http::layers::with_plain_path;
 
 /// Bytes of a request that are held before somebody reads them; no head is larger.
 const HELD_BYTES: usize = 64 << 10;
@@ -138,7 +139,7 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
     let enter = |accepted: io::Result<ClientStream>, place: OwnedSemaphorePermit| match accepted {
         Ok(ClientStream::Tcp(stream, address)) => {
             if let Some(seat) = peers.admit(address) {
-                server.spawn(stream, &graceful, Some(address), (place, Some(seat)));
+                server.spawn(stream, Some(address), &graceful, (place, Some(seat)));
             } else {
                 metrics::counter!("gatehouse_connections_refused_total").increment(1);
                 tracing::debug!(%address, "closed a connection: this address has as many as it may have");
@@ -146,7 +147,7 @@ pub async fn serve(listener: Listener, router: Router, limits: RequestLimits, mu
             true
         }
         Ok(ClientStream::Unix(stream)) => {
-            server.spawn(stream, &graceful, None, (place, None));
+            server.spawn(stream, None, &graceful, (place, None));
             true
         }
         Err(error) => {
@@ -206,8 +207,8 @@ impl BoundServer {
     fn spawn<I>(
         &self,
         stream: I,
-        graceful: &GracefulShutdown,
         peer: Option<IpAddr>,
+        graceful: &GracefulShutdown,
         held: (OwnedSemaphorePermit, Option<PeerConnection>),
     ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -217,7 +218,9 @@ impl BoundServer {
         let stop = self.stop.clone();
         let stream = PatientStream::new(stream, self.write_timeout, Arc::clone(&closing));
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(PeerAddress(peer));
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(PeerAddress(peer));
+            }
             let answer = router.clone().oneshot(with_plain_path(request).map(Body::new));
             let (closing, stop) = (Arc::clone(&closing), stop.clone());
             async move {

@@ -84,7 +84,13 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         "Waits for a connection that ended without one, by pool; all: the database could not be reached"
     );
     metrics::describe_counter!("gatehouse_refusals_skipped_total", "Refused attempts that were not kept");
-    metrics::describe_counter!("gatehouse_decisions_total", "Decisions of /allowed, by the call and the rule");
+    metrics::describe_counter!("gatehouse_decisions_total", "Decisions about git, by the call and the rule");
+    metrics::describe_counter!(
+        "gatehouse_git_credentials_refused_total",
+        "Credentials of git over HTTP that are nobody's"
+    );
+    metrics::describe_counter!("gatehouse_lfs_objects_total", "LFS objects that came in and went out, by operation");
+    metrics::describe_counter!("gatehouse_git_auth_bans_total", "Addresses shut out of git over HTTP");
     metrics::describe_histogram!("gatehouse_gitaly_seconds", "Seconds of a call of Gitaly, by method and outcome");
     metrics::describe_counter!("gatehouse_admin_sign_ins_total", "Attempts to sign in to the Admin area, by outcome");
     metrics::describe_counter!("gatehouse_scim_requests_total", "Requests of identity providers, by scope and outcome");

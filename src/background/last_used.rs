@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::domain::access::{AccessKey, AccessUser};
+use crate::domain::git_credential::AccessToken;
 use crate::domain::requester::Requester;
 use crate::store::tokens::KnownToken;
 use crate::store::{Db, Result, last_used};
@@ -46,6 +47,13 @@ impl LastUse {
     /// The note that this token was used.
     #[must_use]
     pub fn token(token: &KnownToken, now: DateTime<Utc>) -> Self {
+        let fresh = token.last_used_at.is_some_and(|at| at > now - TimeDelta::minutes(10));
+        if fresh { Self::Nothing } else { Self::Token(token.id, now) }
+    }
+
+    /// The note that this token was used by git over HTTP.
+    #[must_use]
+    pub fn access_token(token: &AccessToken, now: DateTime<Utc>) -> Self {
         let fresh = token.last_used_at.is_some_and(|at| at > now - TimeDelta::minutes(10));
         if fresh { Self::Nothing } else { Self::Token(token.id, now) }
     }

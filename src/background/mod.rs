@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseSettings, QueueSettings, RefusalSettings};
 use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
+use crate::lfs_files::LfsFiles;
 use crate::services::hook_payload::InstallationUrls;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::store::db::RetryPauses;
@@ -76,6 +77,8 @@ pub struct JobSettings {
     pub queue: QueueSettings,
     /// What is kept of refused attempts.
     pub refusals: RefusalSettings,
+    /// The files of LFS objects.
+    pub lfs_files: LfsFiles,
 }
 
 /// What the jobs of this server work with.

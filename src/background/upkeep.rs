@@ -9,9 +9,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::JobState;
 use crate::config::RefusalSettings;
 use crate::services::make_repository::make_all_missing;
+use crate::services::store_lfs_object;
 use crate::store::{
-    self, access_refusals, jobs, kas_events, kas_usage, post_push_messages, received_pushes, reference_counters,
-    web_hooks,
+    self, access_refusals, git_auth_failures, jobs, kas_events, kas_usage, post_push_messages, received_pushes,
+    reference_counters, web_hooks,
 };
 
 /// The pause between two sweeps.
@@ -34,6 +35,7 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
         let swept = async {
             if round % TIDY == TIDY - 1 {
                 jobs::tidy_receivers(&state.pool).await?;
+                remove_orphans(&state).await;
             }
             sweep(&state).await?;
             make_all_missing(&state.pool, state.repositories.gitaly(), &state.clock).await
@@ -53,6 +55,15 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// LFS objects that no project has any more. That their directory fails is no reason to put off the rest.
+async fn remove_orphans(state: &JobState) {
+    match store_lfs_object::remove_orphans(&state.pool, &state.settings.lfs_files, state.clock.now()).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed LFS objects that no project has"),
+        Err(error) => tracing::warn!(%error, "could not remove LFS objects that no project has"),
+    }
+}
+
 async fn sweep(state: &JobState) -> store::Result<()> {
     let now = state.clock.now();
     let dead_since = now - TimeDelta::days(state.settings.queue.keep_dead.into());
@@ -65,6 +76,7 @@ async fn sweep(state: &JobState) -> store::Result<()> {
         + received_pushes::delete_processed(&state.pool, now).await?
         + kas_usage::tidy(&mut connection, now.date_naive()).await?
         + kas_events::delete_expired(&state.pool, now).await?
+        + git_auth_failures::delete_expired(&state.pool, now).await?
         + jobs::delete_dead(&state.pool, dead_since).await?
         // A delivery whose job is gone would wait for ever.
         + web_hooks::delete_deliveries(&state.pool, dead_since - TimeDelta::days(1)).await?;

@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::crypto::secrets;
 use crate::gitaly::GitalyClient;
 use crate::http::auth::{git_audit, kas};
+use crate::lfs_files::LfsFiles;
 use crate::services::check_installation::{self, Verdict};
 use crate::store::Db;
 
@@ -38,6 +39,7 @@ impl CheckCommand {
                 secrets(&mut report, &settings)?;
                 database(&mut report, &settings).await?;
                 storages(&mut report, &settings).await?;
+                lfs(&mut report, &settings).await?;
             }
             Err(problems) => report.say("settings", &Err(problems))?,
         }
@@ -70,6 +72,19 @@ async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<(
         Err(error) => return report.say("database", &Err(error.into())),
     };
     report.say_all(&check_installation::check_database(&db, settings).await)
+}
+
+/// Whether LFS objects can be kept: their directory is looked at where it is there already, for the first object makes it.
+async fn lfs(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
+    let place = &settings.lfs.storage_path;
+    if !settings.lfs.enabled || !place.exists() {
+        return Ok(());
+    }
+    let tried = async {
+        let files = LfsFiles::new(place)?;
+        files.try_to_keep().await.map(|()| place.display().to_string())
+    };
+    report.say("LFS objects", &tried.await.map_err(anyhow::Error::from))
 }
 
 async fn storages(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {

@@ -59,6 +59,9 @@ pub struct GatehouseSettings {
     /// The life of an LFS token, in seconds.
     #[schemars(range(min = 60, max = 86400))]
     pub lfs_token_lifetime: u32,
+    /// The life of an LFS token that a batch of objects is answered with, in seconds: an upload shows it again at its end.
+    #[schemars(range(min = 60, max = 86400))]
+    pub lfs_transfer_token_lifetime: u32,
     /// Whether git over SSH asks users with a second factor for a one-time password, which `ssh git@host 2fa_verify`
     /// takes.
     pub two_factor_for_git: bool,
@@ -97,6 +100,7 @@ impl Default for GatehouseSettings {
             seat_refresh_interval: 86_400,
             db_key_base_file: ".gatehouse_db_key_base".into(),
             lfs_token_lifetime: 1800,
+            lfs_transfer_token_lifetime: 7200,
             two_factor_for_git: false,
             git_audit: false,
             features: LicensedFeatures::default(),

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+use super::limits::networks;
 
 /// `gitlab:`, the address of this installation as its users see it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -25,11 +28,26 @@ pub struct GitLabSettings {
     /// The path under which everything is served, with or without slashes at its ends.
     #[schemars(extend("examples" = ["/gitlab"]))]
     pub relative_url_root: Option<String>,
+    /// Proxies, addresses or networks, whose `X-Forwarded-For` says where a client of git over HTTP is. This machine and
+    /// the Unix socket are trusted anyway.
+    #[serde(deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>", extend("examples" = [["10.0.0.0/8"]]))]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether git takes tokens that an administrator made to act as somebody else.
+    pub impersonation_enabled: bool,
 }
 
 impl Default for GitLabSettings {
     fn default() -> Self {
-        Self { host: "localhost".to_owned(), port: 80, https: false, webhook_timeout: 10, relative_url_root: None }
+        Self {
+            host: "localhost".to_owned(),
+            port: 80,
+            https: false,
+            webhook_timeout: 10,
+            relative_url_root: None,
+            trusted_proxies: Vec::new(),
+            impersonation_enabled: true,
+        }
     }
 }
 
@@ -151,11 +169,13 @@ pub struct GitalySettings {
 pub struct LfsSettings {
     /// Whether this installation offers LFS.
     pub enabled: bool,
+    /// The directory of the objects, laid out as GitLab's. Servers that share a database share it too.
+    pub storage_path: PathBuf,
 }
 
 impl Default for LfsSettings {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, storage_path: "shared/lfs-objects".into() }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod kas;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod rack_attack;
 pub mod refusals;
 pub mod scim;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
+pub use self::rack_attack::{GitBasicAuthSettings, RackAttackSettings};
 pub use self::refusals::RefusalSettings;
 pub use self::scim::ScimSettings;
 pub use self::tracing::TracingSettings;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub gitaly: GitalySettings,
     /// Git LFS.
     pub lfs: LfsSettings,
+    /// Who guesses passwords.
+    pub rack_attack: RackAttackSettings,
     /// How the server ends.
     pub shutdown: ShutdownSettings,
     /// Our own settings.

@@ -45,7 +45,6 @@ pub const REFUSED: &[RefusedKey] = &[
     RefusedKey::key("settings.error_tracking_api_url", "no client is told where to send errors"),
     RefusedKey::key("settings.git_push_pipeline_limit", "a push starts no pipelines here"),
     RefusedKey::key("settings.maintenance_mode_message", "there are no pages that would show it"),
-    RefusedKey::key("settings.password_authentication_enabled_for_git", "no password is taken for git here"),
     RefusedKey::key(
         "settings.require_two_factor_authentication",
         "nobody signs in here; gatehouse.two_factor_for_git in the settings file asks for a second factor at git",

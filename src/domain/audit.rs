@@ -100,6 +100,10 @@ events! {
     AgentTokenRevoked = "cluster_agent_token_revoked",
     /// Somebody cloned, pulled or pushed.
     GitOperation = "repository_git_operation",
+    /// A login and password of git over HTTP are nobody's.
+    GitCredentialRefused = "git_http_credential_refused",
+    /// Too many of these came from one address, which is shut out for a while.
+    GitAddressBanned = "git_http_address_banned",
     /// An identity provider provisioned a user.
     UserProvisioned = "user_provisioned_by_scim",
     /// It asked for somebody whose address is another account's, and was refused.

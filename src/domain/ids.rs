@@ -35,4 +35,8 @@ ids! {
     AgentId
     /// `alert_management_alerts.id`
     AlertId
+    /// `deploy_tokens.id`
+    DeployTokenId
+    /// `lfs_objects.id`
+    LfsObjectId
 }

@@ -13,6 +13,7 @@ pub mod default_branch;
 pub mod egress;
 pub mod exclusion;
 pub mod full_path;
+pub mod git_credential;
 pub mod glob;
 pub mod ids;
 pub mod kas_usage;

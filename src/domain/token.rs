@@ -31,6 +31,16 @@ pub fn sha256(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
+/// Bytes as hexadecimal digits in small letters.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
 /// What may be stored of a token that GitLab encrypts, in its current form and in the older one. Both are made of the
 /// token and the `db_key_base` alone, so that a token is found by equality.
 ///

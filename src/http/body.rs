@@ -69,10 +69,22 @@ impl BodyBounds {
 
     /// The body within its bounds, and what shall be known of it afterwards. Its bytes count until both are gone.
     pub fn guard(&self, body: Body) -> (Body, BodyArrival) {
+        self.guarded(body, false)
+    }
+
+    /// The same for a body that is written away as it comes, and so takes no memory, however long it is. It has its time
+    /// anew with each piece, as long as it comes at a fair pace.
+    pub fn guard_stream(&self, body: Body) -> (Body, BodyArrival) {
+        self.guarded(body, true)
+    }
+
+    fn guarded(&self, body: Body, streamed: bool) -> (Body, BodyArrival) {
         let seen = Arc::new(ArrivalState { ended: AtomicBool::new(body.is_end_stream()), held: Mutex::default() });
         let guarded = GuardedBody {
             body,
             deadline: Instant::now() + self.time,
+            time: self.time,
+            streamed,
             patience: None,
             room: Arc::clone(&self.room),
             seen: Arc::clone(&seen),
@@ -103,6 +115,8 @@ impl BodyArrival {
 struct GuardedBody {
     body: Body,
     deadline: Instant,
+    time: Duration,
+    streamed: bool,
     patience: Option<Pin<Box<Sleep>>>,
     room: Arc<Semaphore>,
     seen: Arc<ArrivalState>,
@@ -113,10 +127,17 @@ impl GuardedBody {
     fn extend(&mut self, bytes: usize) {
         let share = u32::try_from(bytes).map_or(1.0, f64::from) / FAIR_PACE;
         self.deadline += Duration::from_secs_f64(share);
+        if self.streamed {
+            // What came fast is no credit for a stop that is as long.
+            self.deadline = self.deadline.min(Instant::now() + self.time);
+        }
         self.patience = None;
     }
 
     fn hold(&self, bytes: usize) -> Result<(), UnreadBody> {
+        if self.streamed {
+            return Ok(());
+        }
         let permits = u32::try_from(bytes).map_err(|_| UnreadBody::NoRoom)?;
         let more = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| UnreadBody::NoRoom)?;
         let mut held = self.seen.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -270,7 +291,7 @@ impl HttpBody for ReplayedBody {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use futures_util::stream;
+    use futures_util::{StreamExt as _, stream};
 
     use super::*;
 
@@ -303,6 +324,16 @@ mod tests {
         let (body, arrived) = BodyBounds::new(Duration::from_millis(50), 10).guard(never);
         assert_eq!(read(body).await, Err(UnreadBody::TooSlow));
         assert!(!arrived.has_ended());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_written_away_takes_no_memory_and_may_not_stop() {
+        let bounds = BodyBounds::new(Duration::from_millis(50), 10);
+        let (body, _arrived) = bounds.guard_stream(Body::from("more than ten bytes"));
+        assert_eq!(read(body).await.unwrap(), "more than ten bytes");
+        let begun = stream::once(async { Ok::<_, std::io::Error>(vec![0; 10 << 20]) });
+        let stops = Body::from_stream(begun.chain(stream::pending()));
+        assert_eq!(read(bounds.guard_stream(stops).0).await, Err(UnreadBody::TooSlow));
     }
 
     #[tokio::test]

@@ -2,7 +2,6 @@
 //! and what a panic becomes.
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -24,6 +23,9 @@ use crate::telemetry::trace::{TraceOrigin, TraceSpan};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How long an LFS object may come in, at whatever pace.
+const LONGEST_STREAM: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Clone)]
 struct LayerState {
     time_limit: Duration,
@@ -32,16 +34,16 @@ struct LayerState {
     figures: Option<RequestFigures>,
 }
 
-/// The address at the other end of the connection, where it has one: a proxy's, where one stands before us.
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub Option<IpAddr>);
-
-/// The router with what surrounds every request, and with answers to what it does not know. Each request is a task of its
-/// own among `tasks`, and is counted in `figures`.
-pub fn layered(router: Router, limits: &RequestLimits, tasks: &RequestTasks, figures: &RequestFigures) -> Router {
-    let router = router
-        .fallback(async || ApiError::NoSuchRoute)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+/// The router with what surrounds every request, and with `others` for the paths that it has none for. Each request is a
+/// task of its own among `tasks`, and is counted in `figures`.
+pub fn layered(
+    router: Router,
+    others: Router,
+    limits: &RequestLimits,
+    tasks: &RequestTasks,
+    figures: &RequestFigures,
+) -> Router {
+    let router = router.fallback_service(others).method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     surrounded(router, limits, tasks, Some(figures))
 }
 
@@ -92,7 +94,10 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
     let started = Instant::now();
     let id = correlation_id(&request);
     let (mut parts, body) = request.into_parts();
-    let (body, arrival) = around.bodies.guard(body);
+    // An LFS object is written away as it comes, for as long as it comes.
+    let streamed = super::git_http::is_upload(&parts.method, parts.uri.path());
+    let (body, arrival) = if streamed { around.bodies.guard_stream(body) } else { around.bodies.guard(body) };
+    let time_limit = if streamed { LONGEST_STREAM } else { around.time_limit };
     parts.extensions.insert(CorrelationId(id.to_str().unwrap_or_default().to_owned()));
     let method = parts.method.clone();
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -113,7 +118,7 @@ async fn observe(State(around): State<LayerState>, request: Request, next: Next)
 
     let work = async move {
         let request = Request::from_parts(parts, body);
-        let answered = tokio::time::timeout(around.time_limit, next.run(request));
+        let answered = tokio::time::timeout(time_limit, next.run(request));
         let mut response = match trace.around(answered).await {
             Ok(response) => response,
             Err(_) if !arrival.has_ended() => ApiError::TooSlow.into_response(),
@@ -168,6 +173,7 @@ fn area(route: &str) -> &'static str {
     match route {
         "none" => "none",
         _ if route.starts_with("/admin") => "admin",
+        _ if within("{repository}") || within("/geo/proxy") => "git_http",
         _ if within("/api/scim/") => "scim",
         _ if within("/internal/kubernetes/") || within("/internal/agents/") => "kubernetes",
         _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",

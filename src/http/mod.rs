@@ -3,8 +3,10 @@
 pub mod admin;
 pub mod auth;
 pub mod body;
+pub mod client_address;
 pub mod error;
 pub mod extract;
+pub mod git_http;
 pub mod grape;
 pub mod kubernetes;
 pub mod layers;

@@ -38,15 +38,21 @@ pub const CUSTOMERS_DOT: &str = "customers_dot";
 pub const ERROR_TRACKING: &str = "error_tracking";
 /// The token that Workhorse signs.
 pub const WORKHORSE: &str = "workhorse";
+/// A login, with a password or a token.
+pub const BASIC: &str = "basic";
 /// A bearer token: of a SCIM scope, or a personal access token.
 pub const BEARER: &str = "bearer";
 
 /// The credentials that clients have, by their names in the document.
 #[must_use]
-pub fn security_schemes() -> [(&'static str, SecurityScheme); 9] {
+pub fn security_schemes() -> [(&'static str, SecurityScheme); 10] {
     let header = |name: &str, description: &str| {
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
     };
+    let basic = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("A login with a password, a personal access token, a deploy token or an OAuth access token."))
+        .build();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("The token of a SCIM scope; elsewhere a personal access token."))
@@ -69,6 +75,7 @@ pub fn security_schemes() -> [(&'static str, SecurityScheme); 9] {
             header("Gitlab-Error-Tracking-Token", "The token that the instance keeps for error tracking."),
         ),
         (WORKHORSE, header("Gitlab-Workhorse-Api-Request", "A JWT (HS256) under the secret of Workhorse.")),
+        (BASIC, SecurityScheme::Http(basic)),
         (BEARER, SecurityScheme::Http(bearer)),
     ]
 }
@@ -131,8 +138,9 @@ const ABOUT: &str = "GitLab's internal API, answered from PostgreSQL: what gitla
     a form.";
 
 /// The areas, as the tags of their operations.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("shell", "What gitlab-shell and Gitaly ask"),
+    ("git_http", "What Workhorse and git-lfs ask for git over HTTP"),
     ("kubernetes", "What kas asks, for itself and for agents"),
     ("provisioning", "What CustomersDot and administrators give to namespaces"),
     ("gitlab_subscriptions", "The newer mounts of the same, for CustomersDot alone"),

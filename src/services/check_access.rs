@@ -151,7 +151,8 @@ async fn check_updates(
 async fn reload(access: &AccessChecker, attempt: &Attempt, before: &AccessFacts) -> store::Result<AccessFacts> {
     store::settled(&access.db, || async {
         let mut connection = access.db.acquire().await?;
-        access_facts::find(&mut connection, attempt.subject(), before.now, &access.settings).await
+        let facts = access_facts::find(&mut connection, attempt.subject(), before.now, &access.settings).await?;
+        Ok(AccessFacts { abilities: before.abilities, ..facts })
     })
     .await
 }

@@ -216,13 +216,16 @@ fn check_actor(question: &AccessQuestion, facts: &AccessFacts) -> Result<(), Exp
     }
     match &question.actor {
         ActorName::Key(_) if facts.key.is_none() => Err(ExplainError::NoSuchActor("key that may authenticate")),
-        ActorName::User(_) | ActorName::Username(_) | ActorName::Kerberos(_) if facts.user.is_none() => {
+        ActorName::User(_) | ActorName::Username(_) | ActorName::Kerberos(_) | ActorName::Credential(_)
+            if facts.user.is_none() =>
+        {
             Err(ExplainError::NoSuchActor("user"))
         }
         ActorName::Key(_)
         | ActorName::User(_)
         | ActorName::Username(_)
         | ActorName::Kerberos(_)
+        | ActorName::Credential(_)
         | ActorName::Nobody => Ok(()),
     }
 }

@@ -11,13 +11,15 @@ use sqlx::{PgConnection, PgExecutor};
 use super::{Error, Result, fault};
 use crate::domain::access::{
     AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
-    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitCommand, InstanceFacts, KeyLimit, KeyStrength,
-    RepositoryContainer, RootNamespace, UserState,
+    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitAbilities, GitCommand, InstanceFacts, KeyLimit,
+    KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
-use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
+use crate::domain::git_credential::{AccessToken, CredentialFacts, DeployToken, OauthToken};
+use crate::domain::ids::{DeployTokenId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
 use crate::domain::ssh_key::{KeyKind, PublicKey};
+use crate::domain::token::scopes_from_yaml;
 use crate::domain::user_type::UserType;
 
 /// The facts about each of these attempts, in their order, in one statement.
@@ -44,6 +46,9 @@ pub async fn list(
         user: row.user(),
         container: row.container(&subject.target),
         project: row.project(),
+        abilities: GitAbilities::default(),
+        deploy_token: None,
+        credential: row.credential(),
     });
     Ok(facts.collect())
 }
@@ -72,18 +77,37 @@ struct AttemptColumns<'a> {
     stem: Vec<Option<&'a str>>,
     wiki: Vec<bool>,
     push: Vec<bool>,
+    login: Vec<Option<&'a str>>,
+    token_digest: Vec<Option<&'a str>>,
+    oauth_digest: Vec<Option<&'a str>>,
+    oauth_plain: Vec<Option<&'a str>>,
+    deploy_token: Vec<Option<&'a str>>,
+    older_deploy_token: Vec<Option<&'a str>>,
+    address: Vec<Option<String>>,
 }
 
 impl<'a> AttemptColumns<'a> {
     fn push(&mut self, subject: &'a AccessSubject) {
         let (mut key, mut user, mut username, mut kerberos) = (None, None, None, None);
+        let mut credential = None;
         match &subject.actor {
             ActorName::Key(id) => key = Some(id.0),
             ActorName::User(id) => user = Some(id.0),
             ActorName::Username(name) => username = Some(name.as_str()),
             ActorName::Kerberos(principal) => kerberos = Some(principal.as_str()),
+            ActorName::Credential(name) => {
+                key = name.deploy_key();
+                credential = Some(name.as_ref());
+            }
             ActorName::Nobody => {}
         }
+        self.login.push(credential.map(|name| name.login.as_str()));
+        self.token_digest.push(credential.map(|name| name.token_digest.as_str()));
+        self.oauth_digest.push(credential.map(|name| name.oauth[0].as_str()));
+        self.oauth_plain.push(credential.map(|name| name.oauth[1].as_str()));
+        self.deploy_token.push(credential.map(|name| name.deploy_token[0].as_str()));
+        self.older_deploy_token.push(credential.map(|name| name.deploy_token[1].as_str()));
+        self.address.push(credential.map(|name| name.address.to_string()));
         self.key_id.push(key);
         self.user_id.push(user);
         self.username.push(username);
@@ -132,6 +156,13 @@ async fn list_rows(
         &columns.wiki,
         &columns.push,
         two_factor,
+        &columns.login as &[Option<&str>],
+        &columns.token_digest as &[Option<&str>],
+        &columns.oauth_digest as &[Option<&str>],
+        &columns.oauth_plain as &[Option<&str>],
+        &columns.deploy_token as &[Option<&str>],
+        &columns.older_deploy_token as &[Option<&str>],
+        &columns.address as &[Option<String>],
     )
     .fetch_all(db)
     .await?;
@@ -206,6 +237,99 @@ struct AccessFactsRow {
     snippet_read_only: Option<bool>,
     snippet_project_id: Option<i64>,
     snippet_storage: Option<String>,
+    credential: Option<Json<CredentialRow>>,
+}
+
+/// What was found of a credential; times are seconds since 1970.
+#[derive(Debug, Deserialize)]
+struct CredentialRow {
+    banned_until: Option<i64>,
+    failed_before: bool,
+    oauth: Option<OauthTokenRow>,
+    token: Option<AccessTokenRow>,
+    deploy_token: Option<DeployTokenRow>,
+    deploy_token_linked: bool,
+    encrypted_password: Option<String>,
+    key_fingerprint: Option<String>,
+    user_type: Option<i16>,
+    two_factor: Option<bool>,
+    two_factor_grace: Option<i64>,
+    two_factor_grace_began: Option<i64>,
+    passwords_closed: Option<bool>,
+    token_prefix: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OauthTokenRow {
+    scopes: String,
+    ends_at: Option<i64>,
+    revoked: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct AccessTokenRow {
+    id: i64,
+    scopes: String,
+    expires_at: Option<i64>,
+    revoked: bool,
+    impersonation: bool,
+    last_used_at: Option<i64>,
+    unwanted: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct DeployTokenRow {
+    id: i64,
+    username: Option<String>,
+    expires_at: i64,
+    revoked: bool,
+    read_repository: bool,
+}
+
+impl CredentialRow {
+    fn facts(&self) -> CredentialFacts {
+        let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        CredentialFacts {
+            banned_until: time(self.banned_until),
+            failed_before: self.failed_before,
+            oauth: self.oauth.as_ref().map(|token| OauthToken {
+                scopes: token.scopes.split_whitespace().map(str::to_owned).collect(),
+                ends_at: time(token.ends_at),
+                revoked: token.revoked,
+            }),
+            token: self.token.as_ref().map(|token| AccessToken {
+                id: token.id,
+                scopes: scopes_from_yaml(&token.scopes),
+                expires_at: time(token.expires_at),
+                revoked: token.revoked,
+                impersonation: token.impersonation,
+                last_used_at: time(token.last_used_at),
+                unwanted: token.unwanted,
+            }),
+            deploy_token: self.deploy_token.as_ref().map(|token| DeployToken {
+                id: DeployTokenId(token.id),
+                username: token.username.clone(),
+                // Beyond all that can be told is for ever.
+                expires_at: time(Some(token.expires_at)).unwrap_or(DateTime::<Utc>::MAX_UTC),
+                revoked: token.revoked,
+                read_repository: token.read_repository,
+                linked: self.deploy_token_linked,
+            }),
+            encrypted_password: self.encrypted_password.clone(),
+            key_fingerprint: self.key_fingerprint.as_deref().and_then(from_hex),
+            user_type: self.user_type.map(UserType::from_number),
+            two_factor: self.two_factor.unwrap_or_default(),
+            two_factor_grace: self.two_factor_grace,
+            two_factor_grace_began: time(self.two_factor_grace_began),
+            passwords_closed: self.passwords_closed.unwrap_or_default(),
+            token_prefix: self.token_prefix.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.as_bytes().chunks(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 /// A merge request that opens a branch of the project.
@@ -267,6 +391,10 @@ impl AccessFactsRow {
             last_used_at: self.key_last_used_at.map(|at| at.and_utc()),
             otp_session_until: self.otp_session_until,
         })
+    }
+
+    fn credential(&self) -> Option<Box<CredentialFacts>> {
+        self.credential.as_ref().map(|row| Box::new(row.facts()))
     }
 
     fn user(&self) -> Option<AccessUser> {

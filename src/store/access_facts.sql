@@ -198,7 +198,56 @@ select
       join shards on shards.id = snippet_repositories.shard_id
       where snippet_repositories.snippet_id = snippet.id
     )
-  end as "snippet_storage?"
+  end as "snippet_storage?",
+  case
+    -- What a credential of git over HTTP is judged by (git_http.md 3); over SSH there is none.
+    when attempt.login is not null
+    then jsonb_build_object(
+      'banned_until', (
+        select extract(epoch from git_auth_bans.banned_until)::bigint
+        from git_auth_bans
+        where git_auth_bans.address = attempt.address::inet
+      ),
+      'failed_before', exists (
+        select
+        from git_auth_failures
+        where git_auth_failures.address = attempt.address::inet
+          and git_auth_failures.login = sha256(convert_to(lower(attempt.login), 'UTF8'))
+      ),
+      'oauth', credential.oauth,
+      'token', credential.token,
+      'deploy_token', credential.deploy_token,
+      'deploy_token_linked', credential.deploy_token_id is not null and (
+        exists (
+          select
+          from project_deploy_tokens
+          where project_deploy_tokens.deploy_token_id = credential.deploy_token_id
+            and project_deploy_tokens.project_id = project.id
+        )
+        or exists (
+          select
+          from group_deploy_tokens
+          where group_deploy_tokens.deploy_token_id = credential.deploy_token_id
+            and group_deploy_tokens.group_id = any (namespace.traversal_ids)
+        )
+      ),
+      'encrypted_password', actor.encrypted_password,
+      'key_fingerprint', encode(key.fingerprint_sha256, 'hex'),
+      'user_type', actor.user_type,
+      'two_factor', actor.otp_required_for_login or exists (
+        select
+        from webauthn_registrations
+        where webauthn_registrations.user_id = actor.id
+      ),
+      'two_factor_grace', least(
+        case when settings.require_two_factor_authentication then settings.two_factor_grace_period end,
+        case when actor.require_two_factor_authentication_from_group then actor.two_factor_grace_period end
+      ),
+      'two_factor_grace_began', extract(epoch from actor.otp_grace_period_started_at)::bigint,
+      'passwords_closed', not settings.password_authentication_enabled_for_git,
+      'token_prefix', settings.personal_access_token_prefix
+    )
+  end as "credential?: Json<CredentialRow>"
 from unnest(
   $1::bigint[],
   $2::bigint[],
@@ -209,7 +258,14 @@ from unnest(
   $7::text[],
   $8::text[],
   $9::boolean[],
-  $10::boolean[]
+  $10::boolean[],
+  $12::text[],
+  $13::text[],
+  $14::text[],
+  $15::text[],
+  $16::text[],
+  $17::text[],
+  $18::text[]
 ) with ordinality as attempt (
   key_id,
   user_id,
@@ -221,6 +277,13 @@ from unnest(
   stem,
   wiki,
   push,
+  login,
+  token_digest,
+  oauth_digest,
+  oauth_plain,
+  deploy_token,
+  older_deploy_token,
+  address,
   position
 )
 left join (
@@ -233,6 +296,11 @@ left join (
     enforce_terms,
     globally_allowed_ips,
     max_ssh_key_lifetime,
+    password_authentication_enabled_for_git,
+    require_two_factor_authentication,
+    two_factor_grace_period,
+    personal_access_token_prefix,
+    disable_personal_access_tokens,
     array[
       rsa_key_restriction,
       dsa_key_restriction,
@@ -259,8 +327,91 @@ left join keys as key
   -- A key that only signs (2) is not found. Whose key is unknown is nobody, and not refused (allowed.md 0).
   and key.usage_type in (0, 1)
 left join lateral (
+  select
+    -- The order is GitLab's; a login counts where the password is no token.
+    coalesce(
+      oauth.resource_owner_id,
+      token.user_id,
+      case
+        when oauth.id is null and token.id is null and deploy_token.id is null
+          and attempt.login like '%@%'
+        then (
+          select users.id
+          from users
+          where lower(users.email) = lower(attempt.login)
+          order by users.id
+          limit 1
+        )
+        when oauth.id is null and token.id is null and deploy_token.id is null
+        then (
+          select users.id
+          from users
+          where lower(users.username) = lower(attempt.login)
+          order by users.id
+          limit 1
+        )
+      end
+    ) as user_id,
+    deploy_token.id as deploy_token_id,
+    case
+      when oauth.id is not null
+      then jsonb_build_object(
+        'scopes', coalesce(oauth.scopes, ''),
+        'ends_at', extract(epoch from oauth.created_at + make_interval(secs => oauth.expires_in))::bigint,
+        'revoked', oauth.revoked_at is not null
+      )
+    end as oauth,
+    case
+      when token.id is not null
+      then jsonb_build_object(
+        'id', token.id,
+        'scopes', token.scopes,
+        'expires_at', extract(epoch from token.expires_at)::bigint,
+        'revoked', coalesce(token.revoked, false),
+        'impersonation', token.impersonation,
+        'last_used_at', extract(epoch from token.last_used_at)::bigint,
+        'unwanted', exists (
+          -- 0 is a human: bots and service accounts keep their tokens, for these are all that they act with.
+          select
+          from users
+          where users.id = token.user_id
+            and users.user_type = 0
+            and (
+              coalesce(settings.disable_personal_access_tokens, false)
+              or exists (
+                select
+                from user_details
+                join namespace_settings on namespace_settings.namespace_id = user_details.enterprise_group_id
+                where user_details.user_id = users.id
+                  and namespace_settings.disable_personal_access_tokens
+              )
+            )
+        )
+      )
+    end as token,
+    case
+      when deploy_token.id is not null
+      then jsonb_build_object(
+        'id', deploy_token.id,
+        'username', deploy_token.username,
+        'expires_at', extract(epoch from deploy_token.expires_at)::bigint,
+        'revoked', coalesce(deploy_token.revoked, false),
+        'read_repository', deploy_token.read_repository
+      )
+    end as deploy_token
+  from (select) as one
+  left join oauth_access_tokens as oauth on oauth.token in (attempt.oauth_digest, attempt.oauth_plain)
+  left join personal_access_tokens as token on token.token_digest = attempt.token_digest
+  left join deploy_tokens as deploy_token
+    on deploy_token.token_encrypted in (attempt.deploy_token, attempt.older_deploy_token)
+  where attempt.login is not null
+  limit 1
+  offset 0
+) as credential on true
+left join lateral (
   select coalesce(
-    -- At most one of the four ways of naming somebody is given, so none stands in for another (allowed.md 1.2).
+    -- At most one of the ways of naming somebody is given, so none stands in for another (allowed.md 1.2).
+    credential.user_id,
     key.user_id,
     attempt.user_id,
     (

@@ -72,7 +72,7 @@ pub async fn find_acting_user(db: impl PgExecutor<'_>, actor: &ActorName) -> Res
         ActorName::User(id) => user = Some(id.0),
         ActorName::Username(name) => username = Some(name),
         ActorName::Kerberos(principal) => kerberos = Some(principal),
-        ActorName::Nobody => return Ok(None),
+        ActorName::Credential(_) | ActorName::Nobody => return Ok(None),
     }
     let row = sqlx::query!(
         r#"

@@ -181,3 +181,19 @@ pub struct IdentityRow {
     /// `identities.extern_uid`
     pub extern_uid: String,
 }
+
+/// Gives a user a password, by its hash. It does not expire: there is no page on which to renew it.
+pub async fn update_password(db: impl PgExecutor<'_>, user: UserId, hash: &str) -> Result<()> {
+    sqlx::query!(
+        "update users
+         set encrypted_password = $2,
+             password_automatically_set = false,
+             password_expires_at = null
+         where id = $1",
+        user.0,
+        hash,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

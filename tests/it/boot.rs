@@ -80,7 +80,7 @@ impl Here {
 }
 
 pub fn around(router: Router, limits: &RequestLimits) -> Router {
-    layers::layered(router, limits, &RequestTasks::default(), &RequestFigures::default())
+    layers::layered(router, Router::new(), limits, &RequestTasks::default(), &RequestFigures::default())
 }
 
 pub fn small() -> Router {

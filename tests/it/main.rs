@@ -18,6 +18,7 @@ mod derived;
 mod documentation;
 mod effects;
 mod examples;
+mod git_http;
 mod git_names;
 mod gitaly;
 mod hooks_crash;

@@ -78,6 +78,7 @@ fn of_instance(row: &SettingsRow) -> Map<String, Value> {
         ("max_personal_access_token_lifetime", positive(row.max_personal_access_token_lifetime)),
         ("require_personal_access_token_expiry", json!(row.require_personal_access_token_expiry)),
         ("disable_personal_access_tokens", json!(row.disable_personal_access_tokens)),
+        ("password_authentication_enabled_for_git", json!(row.password_authentication_enabled_for_git)),
         ("personal_access_token_prefix", json!(row.personal_access_token_prefix)),
         ("admin_mode", json!(row.admin_mode)),
         ("enforce_terms", json!(row.enforce_terms)),

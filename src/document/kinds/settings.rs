@@ -53,6 +53,8 @@ pub struct SettingsEntry {
     pub max_personal_access_token_lifetime: Option<Option<i32>>,
     pub require_personal_access_token_expiry: Option<bool>,
     pub disable_personal_access_tokens: Option<bool>,
+    /// Whether git over HTTP takes passwords beside tokens.
+    pub password_authentication_enabled_for_git: Option<bool>,
     #[schemars(length(max = 20))]
     pub personal_access_token_prefix: Option<String>,
     pub admin_mode: Option<bool>,
@@ -214,6 +216,7 @@ impl SettingsEntry {
         set!(receive_max_input_size custom_http_clone_url_root push_event_hooks_limit push_event_activities_limit);
         set!(max_ssh_key_lifetime max_personal_access_token_lifetime require_personal_access_token_expiry);
         set!(disable_personal_access_tokens admin_mode enforce_terms git_two_factor_session_expiry maintenance_mode);
+        set!(password_authentication_enabled_for_git);
         set!(silent_mode_enabled default_branch_name repository_size_limit error_tracking_enabled);
         set!(allow_local_requests_from_web_hooks_and_services allow_local_requests_from_system_hooks);
         let limit = self.gitlab_shell_operation_limit.map(Some);

@@ -13,6 +13,7 @@ use super::keys::KeyEntry;
 use super::provisioned;
 use super::subscriptions;
 use super::tokens::TokenEntry;
+use crate::crypto::passwords;
 use crate::crypto::seal::UnsealError;
 use crate::document::changes::FieldChanges;
 use crate::document::object_kind::{EntryPosition, NewIds, ObjectKind, RowBatch};
@@ -62,6 +63,8 @@ pub struct UserEntry {
     pub projects_limit: Option<i32>,
     /// Whether they have accepted the terms of service, which `settings.enforce_terms` asks for.
     pub terms_accepted: Option<bool>,
+    /// The password, of 8 characters at least, for git over HTTP; or its hash by bcrypt, which is compared faster.
+    pub password: Option<GivenValue>,
     /// The second factor; null takes it away.
     #[serde(default, deserialize_with = "stated")]
     pub two_factor: Option<Option<TwoFactorEntry>>,
@@ -117,6 +120,10 @@ impl UserStateWord {
     }
 }
 
+/// Characters of a password at least, and bytes at most: bcrypt looks at no more.
+const SHORTEST_PASSWORD: usize = 8;
+const LONGEST_PASSWORD: usize = 72;
+
 /// A user of the document and where it stands.
 pub(crate) struct StatedUser<'d> {
     pub(crate) position: EntryPosition,
@@ -134,6 +141,8 @@ pub(crate) struct UserSet {
     new_namespaces: Vec<NewPersonalNamespace>,
     renamed_namespaces: Vec<(NamespaceId, String)>,
     new_otp_secrets: Vec<(UserId, String)>,
+    passwords: HashMap<UserId, String>,
+    new_passwords: Vec<(UserId, String)>,
     new_terms: Vec<(UserId, bool)>,
     /// Where the document states whom.
     stated: HashMap<UserId, DocumentPlace>,
@@ -153,6 +162,8 @@ impl UserSet {
             new_namespaces: Vec::new(),
             renamed_namespaces: Vec::new(),
             new_otp_secrets: Vec::new(),
+            passwords: HashMap::new(),
+            new_passwords: Vec::new(),
             new_terms: Vec::new(),
             stated: HashMap::new(),
             failed: HashSet::new(),
@@ -375,6 +386,33 @@ impl UserSet {
         }
     }
 
+    fn diff_password(&mut self, run: &mut ApplyRun<'_>, place: &DocumentPlace, id: UserId, user: &UserEntry) {
+        let Some(given) = &user.password else { return };
+        let place = place.key("password");
+        let Some(password) = run.given(&place, given) else { return };
+        let known = self.passwords.get(&id).filter(|hash| !hash.is_empty());
+        let stated_as_hash = passwords::is_hash(&password);
+        if !stated_as_hash && (password.chars().count() < SHORTEST_PASSWORD || password.len() > LONGEST_PASSWORD) {
+            run.problem(&place, "must have 8 characters at least, and at most the 72 bytes that bcrypt looks at");
+            return;
+        }
+        let same = |known: &String| *known == password || (!stated_as_hash && passwords::matches(&password, known));
+        if known.is_some_and(same) {
+            return;
+        }
+        let what = format!("password of {}", user.username);
+        if known.is_some() {
+            run.changed(&what);
+        } else {
+            run.added(&what);
+        }
+        let hash = if stated_as_hash { Some(password) } else { passwords::hash(&password) };
+        match hash {
+            Some(hash) => self.new_passwords.push((id, hash)),
+            None => run.problem(&place, "cannot be hashed"),
+        }
+    }
+
     async fn diff_two_factor(
         &mut self,
         run: &mut ApplyRun<'_>,
@@ -444,6 +482,9 @@ impl ObjectKind for UserSet {
             let seal = run.otp_seal();
             self.otp_secrets = user_sets::list_otp_secrets(&mut *run.conn, &seal, &ids).await?;
         }
+        if users().any(|user| user.password.is_some()) {
+            self.passwords = user_sets::list_passwords(&mut *run.conn, &ids).await?;
+        }
         let new = users().filter(|user| !user.ensure.is_absent() && self.find(run, user).is_none());
         let (chosen, numbered): (Vec<_>, Vec<_>) = new.partition(|user| user.id.is_some());
         let homeless = self.records.values().filter(|record| record.personal.is_none()).count();
@@ -471,6 +512,7 @@ impl ObjectKind for UserSet {
         }
         self.diff_namespace(run, id).await?;
         self.diff_terms(run, id, entry);
+        self.diff_password(run, place, id, entry);
         self.diff_two_factor(run, place, id, entry).await?;
         run.name("users", &entry.username, json!({ "id": id.0 }));
         Ok(())
@@ -493,6 +535,9 @@ impl ObjectKind for UserSet {
         let seal = run.otp_seal();
         for (user, secret) in self.new_otp_secrets.drain(..) {
             two_factor::update_otp_secret(&mut *run.conn, &seal, user, &secret).await?;
+        }
+        for (user, hash) in self.new_passwords.drain(..) {
+            users::update_password(&mut *run.conn, user, &hash).await?;
         }
         for accepted in [true, false] {
             let users = self.new_terms.iter().filter(|(_, stated)| *stated == accepted);

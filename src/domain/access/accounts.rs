@@ -7,7 +7,8 @@ use super::facts::{AccessFacts, AccessUser, EmailConfirmation, UserState};
 use crate::domain::account_lock::is_locked;
 
 /// Why the account may not use git, in the order of the contract (2.1).
-pub(super) fn account_denial(facts: &AccessFacts, user: &AccessUser) -> Option<AccountDenial> {
+#[must_use]
+pub fn account_denial(facts: &AccessFacts, user: &AccessUser) -> Option<AccountDenial> {
     let old_enough = |at: chrono::DateTime<chrono::Utc>, age: TimeDelta| at + age <= facts.now;
     let unconfirmed = !user.confirmed
         && match facts.instance.email_confirmation {

@@ -1,7 +1,9 @@
 //! What somebody tries to do to a repository, as a request says it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::domain::git_credential::CredentialName;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::repository::{GlRepository, RepositoryPath};
 
@@ -102,6 +104,8 @@ pub enum ActorName {
     Username(String),
     /// `krb5principal`
     Kerberos(String),
+    /// Whoever a login and a password or token of git over HTTP name.
+    Credential(Arc<CredentialName>),
     /// No parameter, or one that cannot name anybody.
     Nobody,
 }

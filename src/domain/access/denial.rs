@@ -32,6 +32,10 @@ pub enum Denial {
     SnippetsNeedAUser,
     /// D3
     MayNotUseGit(AccountDenial),
+    /// D3b: the token is for other things
+    DownloadNotInScope,
+    /// D3b
+    PushNotInScope,
     /// D4
     HttpDownloadClosed,
     /// D5
@@ -248,6 +252,8 @@ impl Denial {
             | Self::KeyLivesTooLong
             | Self::SnippetsNeedAUser
             | Self::MayNotUseGit(_)
+            | Self::DownloadNotInScope
+            | Self::PushNotInScope
             | Self::HttpDownloadClosed
             | Self::HttpPushClosed
             | Self::UnknownCommand
@@ -320,6 +326,7 @@ impl Denial {
             Self::KeyExpired => "D2b",
             Self::SnippetsNeedAUser => "D2c",
             Self::MayNotUseGit(_) => "D3",
+            Self::DownloadNotInScope | Self::PushNotInScope => "D3b",
             Self::HttpDownloadClosed => "D4",
             Self::HttpPushClosed => "D5",
             Self::UnknownCommand => "D6",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ipnet::IpNet;
 
+use super::abilities::{AccessDeployToken, GitAbilities};
 use super::attempt::AccessProtocol;
+use crate::domain::git_credential::CredentialFacts;
 use crate::domain::ids::{KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
@@ -32,6 +34,12 @@ pub struct AccessFacts {
     pub project: Option<AccessProject>,
     /// The repository, where it is known.
     pub container: Option<RepositoryContainer>,
+    /// What the credential lets its bearer do with git; what they may do themselves is another question.
+    pub abilities: GitAbilities,
+    /// The deploy token that acts, once it is known to be good.
+    pub deploy_token: Option<AccessDeployToken>,
+    /// What is known of the credential that the attempt came with, where that is one of HTTP.
+    pub credential: Option<Box<CredentialFacts>>,
 }
 
 /// The settings file's part of the facts: the same for every attempt.
@@ -295,6 +303,8 @@ pub enum AccessActor<'a> {
     User(&'a AccessUser),
     /// A deploy key.
     DeployKey(&'a AccessKey),
+    /// A deploy token.
+    DeployToken(&'a AccessDeployToken),
     /// Nobody that we know.
     Nobody,
 }
@@ -303,6 +313,9 @@ impl AccessFacts {
     /// Who acts.
     #[must_use]
     pub fn actor(&self) -> AccessActor<'_> {
+        if let Some(token) = &self.deploy_token {
+            return AccessActor::DeployToken(token);
+        }
         match (&self.key, &self.user) {
             (Some(key), _) if key.deploy => AccessActor::DeployKey(key),
             (_, Some(user)) => AccessActor::User(user),

@@ -1,5 +1,6 @@
 //! May this actor fetch from this repository, or push to it? Facts in, decision out (allowed.md section 2).
 
+mod abilities;
 mod accounts;
 mod attempt;
 pub mod content;
@@ -16,6 +17,8 @@ mod snippets;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use abilities::{AccessDeployToken, GitAbilities, anybody_may_download, may_see};
+pub use accounts::account_denial;
 pub use attempt::{AccessProtocol, AccessSubject, AccessTarget, ActorName, Attempt, ClientIp, GitCommand, PushChanges};
 pub use denial::{AccountDenial, Denial, DenialAnswer, RepositoryKind};
 pub use facts::{
@@ -26,7 +29,7 @@ pub use keys::key_expires_soon;
 pub use remedy::{AccessRemedy, remedy};
 pub use rules::{RuleVerdict, SeenFact, Verdict, explain};
 
-use self::accounts::account_denial;
+use self::abilities::beyond_abilities;
 use self::snippets::may_read_snippet;
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
@@ -87,7 +90,8 @@ fn design_denial(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
         (AccessActor::User(user), Some(project)) => {
             !project.hidden && (user.admin || project.level >= AccessLevel::DEVELOPER)
         }
-        (AccessActor::User(_), None) | (AccessActor::DeployKey(_) | AccessActor::Nobody, _) => false,
+        (AccessActor::User(_), None)
+        | (AccessActor::DeployKey(_) | AccessActor::DeployToken(_) | AccessActor::Nobody, _) => false,
     };
     (!may).then_some(Denial::MayNotManageDesigns)
 }
@@ -122,9 +126,13 @@ fn closed_protocol(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
     (!open).then(|| Denial::ProtocolClosed(protocol.clone()))
 }
 
-/// D2c
+/// D2c: over HTTP nobody comes so far but to a public one
 fn snippet_without_user(facts: &AccessFacts, attempt: &Attempt) -> Option<Denial> {
-    let user = matches!(facts.actor(), AccessActor::User(_));
+    let user = match facts.actor() {
+        AccessActor::User(_) => true,
+        AccessActor::Nobody => attempt.protocol == AccessProtocol::Http,
+        AccessActor::DeployKey(_) | AccessActor::DeployToken(_) => false,
+    };
     (repository_kind(facts, attempt) == RepositoryKind::Snippet && !user).then_some(Denial::SnippetsNeedAUser)
 }
 
@@ -212,6 +220,8 @@ fn may_read(facts: &AccessFacts, attempt: &Attempt, project: &AccessProject) -> 
     let (visible, exempt) = match facts.actor() {
         AccessActor::Nobody => (public, false),
         AccessActor::DeployKey(_) => (public || project.deploy_key_can_push.is_some(), false),
+        // One that is not linked to the project does not get so far.
+        AccessActor::DeployToken(_) => (true, false),
         AccessActor::User(user) => {
             let visible =
                 user.admin || user.auditor || project.level >= AccessLevel::GUEST || sees(user, project.visibility);
@@ -268,6 +278,7 @@ fn may_download(facts: &AccessFacts, project: &AccessProject, feature: FeatureLe
     match facts.actor() {
         AccessActor::Nobody => open_to_all,
         AccessActor::DeployKey(_) => open_to_all || project.deploy_key_can_push.is_some(),
+        AccessActor::DeployToken(_) => true,
         AccessActor::User(user) => {
             let seen = sees(user, project.visibility);
             let member = project.level >= AccessLevel::GUEST;
@@ -293,9 +304,13 @@ fn read_only_deploy_key(facts: &AccessFacts) -> Option<Denial> {
     (matches!(facts.actor(), AccessActor::DeployKey(_)) && !writes).then_some(Denial::DeployKeyMayNotPush)
 }
 
-/// P4
+/// P4; no deploy token's scopes let it push, as D3b says before
 fn nobody_pushes(facts: &AccessFacts) -> Option<Denial> {
-    matches!(facts.actor(), AccessActor::Nobody).then_some(Denial::NobodyMayNotPush)
+    match facts.actor() {
+        AccessActor::Nobody => Some(Denial::NobodyMayNotPush),
+        AccessActor::DeployToken(_) => Some(Denial::PushNotInScope),
+        AccessActor::User(_) | AccessActor::DeployKey(_) => None,
+    }
 }
 
 /// P5. With the ref updates at hand it gives way to the rules of `push`, which ask the same of each ref.
@@ -328,7 +343,8 @@ fn collaborations(facts: &AccessFacts) -> &[BranchCollaboration] {
             };
             if code && !project.archived && !project.pending_deletion { &project.collaborations } else { &[] }
         }
-        (AccessActor::User(_), None) | (AccessActor::DeployKey(_) | AccessActor::Nobody, _) => &[],
+        (AccessActor::User(_), None)
+        | (AccessActor::DeployKey(_) | AccessActor::DeployToken(_) | AccessActor::Nobody, _) => &[],
     }
 }
 

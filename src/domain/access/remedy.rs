@@ -30,6 +30,9 @@ impl AccessRemedy {
 pub fn remedy(facts: &AccessFacts, attempt: &Attempt, denial: &Denial, admitted: Option<AccessLevel>) -> AccessRemedy {
     let user = matches!(facts.actor(), AccessActor::User(_));
     match denial {
+        Denial::DownloadNotInScope | Denial::PushNotInScope => {
+            AccessRemedy::of("use a token with the scope read_repository or write_repository")
+        }
         Denial::MaintenanceMode => AccessRemedy::of("an administrator ends the maintenance mode"),
         Denial::OtpRequired(login) => AccessRemedy::of(format!("show a one-time password: ssh {login} 2fa_verify")),
         Denial::DesignsAreWebOnly => AccessRemedy::of("designs are changed on the web"),
@@ -160,6 +163,7 @@ fn invisible(facts: &AccessFacts, attempt: &Attempt, user: bool) -> AccessRemedy
     let seen = match facts.actor() {
         AccessActor::User(user) => project.level >= AccessLevel::GUEST || sees(user, project.visibility),
         AccessActor::DeployKey(_) => project.deploy_key_can_push.is_some(),
+        AccessActor::DeployToken(_) => true,
         AccessActor::Nobody => false,
     };
     if seen {

@@ -6,11 +6,11 @@ use super::keys::{expired_key, long_lived_key, weak_key};
 use super::snippets::{frozen_snippet, unwritable_snippet};
 use super::{
     AccessActor, AccessFacts, AccessProject, AccessTarget, Attempt, ClientIp, Denial, EmailConfirmation, GitCommand,
-    KeyStrength, RepositoryKind, UserState, archived_project, closed_http_download, closed_http_push, closed_protocol,
-    collaborations, design_denial, download_denial, frozen_project, invisible_project, maintenance_mode,
-    may_not_push_code, missing_otp, missing_repository, nobody_pushes, read_only_database, read_only_deploy_key,
-    repository, repository_kind, snippet_without_user, unfit_account, unknown_command, unknown_namespace,
-    unknown_repository, unknown_snippet, unwritable_wiki, wrong_certificate,
+    KeyStrength, RepositoryKind, UserState, archived_project, beyond_abilities, closed_http_download, closed_http_push,
+    closed_protocol, collaborations, design_denial, download_denial, frozen_project, invisible_project,
+    maintenance_mode, may_not_push_code, missing_otp, missing_repository, nobody_pushes, read_only_database,
+    read_only_deploy_key, repository, repository_kind, snippet_without_user, unfit_account, unknown_command,
+    unknown_namespace, unknown_repository, unknown_snippet, unwritable_wiki, wrong_certificate,
 };
 use crate::domain::level::{AccessLevel, FeatureLevel};
 use crate::domain::repository::GlRepository;
@@ -214,6 +214,18 @@ const EVERY: &[AccessRule] = &[
         asks: "the account may use git",
         judge: |facts, _| unfit_account(facts),
         sees: |facts, _| account(facts),
+    },
+    AccessRule {
+        id: "D3b",
+        asks: "the token, where there is one, is for this",
+        judge: beyond_abilities,
+        sees: |facts, attempt| {
+            vec![
+                command(attempt),
+                SeenFact::flag("may fetch", facts.abilities.download),
+                SeenFact::flag("may push", facts.abilities.push),
+            ]
+        },
     },
     AccessRule {
         id: "D4",
@@ -436,6 +448,7 @@ pub(super) fn actor(facts: &AccessFacts) -> SeenFact {
         AccessActor::User(user) if user.external => format!("{}, an external user", user.username),
         AccessActor::User(user) => user.username.clone(),
         AccessActor::DeployKey(key) => format!("deploy key {}", key.id),
+        AccessActor::DeployToken(token) => format!("deploy token {}", token.username),
         AccessActor::Nobody => "nobody that is known".to_owned(),
     };
     SeenFact::new("actor", text)

@@ -66,6 +66,8 @@ impl fmt::Display for Denial {
             }
             Self::SnippetsNeedAUser => "The authentication mechanism is not supported.",
             Self::MayNotUseGit(account) => return account.fmt(out),
+            Self::DownloadNotInScope => "You are not allowed to download code.",
+            Self::PushNotInScope => "You are not allowed to upload code.",
             Self::HttpDownloadClosed => "Pulling over HTTP is not allowed.",
             Self::HttpPushClosed => "Pushing over HTTP is not allowed.",
             Self::UnknownCommand => "The command you're trying to execute is not allowed.",

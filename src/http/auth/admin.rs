@@ -19,7 +19,8 @@ use crate::domain::admin_session::{LONGEST, SessionRight, form_token};
 use crate::http::admin::error::AdminError;
 use crate::http::admin::flash;
 use crate::http::body::BegunBody;
-use crate::http::layers::{CorrelationId, PeerAddress};
+use crate::http::client_address::PeerAddress;
+use crate::http::layers::CorrelationId;
 use crate::services::admin_sessions::{self, AdminClient, Administrator, OpenSession};
 use crate::store::Db;
 
@@ -218,7 +219,7 @@ impl AdminAuth {
     /// the settings trust.
     #[must_use]
     pub fn client(&self, request: &Parts) -> AdminClient {
-        let peer = request.extensions.get::<PeerAddress>().and_then(|PeerAddress(address)| *address);
+        let peer = request.extensions.get::<PeerAddress>().map(|PeerAddress(address)| *address);
         let trusted = |address: IpAddr| self.proxies.iter().any(|proxy| proxy.contains(&address));
         let forwarded = || {
             let hops = request.headers.get_all("x-forwarded-for").iter().filter_map(|hops| hops.to_str().ok());

@@ -18,7 +18,8 @@ use crate::http::error::ApiError;
 
 /// The name that Workhorse signs with.
 pub const ISSUER: &str = "gitlab-workhorse";
-const TOKEN_HEADER: &str = "gitlab-workhorse-api-request";
+/// The header that carries the token, bare.
+pub const TOKEN_HEADER: &str = "gitlab-workhorse-api-request";
 /// Workhorse's version, which shows that the request came through it.
 const VERSION_HEADER: &str = "gitlab-workhorse";
 

@@ -55,6 +55,27 @@ struct LfsClaimsData {
     actor: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     container_gid: Option<String>,
+    /// `download` where it is good for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
+}
+
+/// What a token that is good says.
+#[derive(Debug, Clone, Copy)]
+pub struct VerifiedLfsToken {
+    /// Until when it is good.
+    pub expires_at: DateTime<Utc>,
+    /// Whether it is good for uploads too.
+    pub uploads: bool,
+}
+
+/// What a token is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LfsTokenUse {
+    /// Both ways.
+    Both,
+    /// Downloads alone.
+    Download,
 }
 
 /// A token for one repository's LFS, good from five seconds before `now` on. `tail` is the part of the bearer's own
@@ -65,7 +86,7 @@ struct LfsClaimsData {
 #[must_use]
 pub fn mint(
     bearer: &LfsBearer<'_>,
-    project: ProjectId,
+    (project, operation): (ProjectId, LfsTokenUse),
     tail: &[u8],
     db_key_base: &SecretString,
     now: DateTime<Utc>,
@@ -73,7 +94,11 @@ pub fn mint(
 ) -> String {
     let iat = now.timestamp();
     let claims = LfsClaims {
-        data: LfsClaimsData { actor: bearer.login(), container_gid: Some(container_gid(project)) },
+        data: LfsClaimsData {
+            actor: bearer.login(),
+            container_gid: Some(container_gid(project)),
+            operation: (operation == LfsTokenUse::Download).then(|| "download".to_owned()),
+        },
         jti: Uuid::new_v4(),
         iat,
         nbf: iat - 5,
@@ -83,7 +108,7 @@ pub fn mint(
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("HS256 signs with a key of any length")
 }
 
-/// Until when a token is good, where it is: signed for this bearer, of now, and for this project where it names one.
+/// What a token is good for, where it is good: signed for this bearer, of now, and for this project where it names one.
 #[must_use]
 pub fn verify(
     token: &str,
@@ -92,7 +117,7 @@ pub fn verify(
     tail: &[u8],
     db_key_base: &SecretString,
     now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
+) -> Option<VerifiedLfsToken> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_required_spec_claims(&["exp"]);
     // Times are judged below, by a clock that tests can hold.
@@ -109,7 +134,9 @@ pub fn verify(
         (None, _) | (_, None) => true,
     };
     let by_bearer: bool = claims.data.actor.as_bytes().ct_eq(bearer.login().as_bytes()).into();
-    (of_now && for_project && by_bearer).then(|| DateTime::from_timestamp(claims.exp, 0)).flatten()
+    let uploads = claims.data.operation.is_none_or(|operation| operation == "upload");
+    let expires_at = DateTime::from_timestamp(claims.exp, 0)?;
+    (of_now && for_project && by_bearer).then_some(VerifiedLfsToken { expires_at, uploads })
 }
 
 fn container_gid(project: ProjectId) -> String {

@@ -5,12 +5,14 @@ pub mod agent;
 pub mod customers_dot;
 pub mod error_tracking;
 pub mod git_audit;
+pub mod git_basic;
 pub mod kas;
 pub mod lfs_token;
 pub mod personal_access_token;
 pub mod provisioning;
 pub mod scim;
 pub mod shell;
+pub mod workhorse;
 
 use axum::extract::Request;
 use bytes::Bytes;
@@ -92,6 +94,15 @@ impl TokenVerifier {
         let Ok(token) = jsonwebtoken::decode::<TokenTimes>(token, &self.key, &self.validation) else { return false };
         let times = if self.lasting { TokenTimes { iat: None, ..token.claims } } else { token.claims };
         times.include(self.clock.now().timestamp())
+    }
+
+    /// All that a token says which is the caller's.
+    #[must_use]
+    pub fn claims(&self, token: &str) -> Option<Value> {
+        if !self.accepts(token) {
+            return None;
+        }
+        jsonwebtoken::decode::<Value>(token, &self.key, &self.validation).ok().map(|token| token.claims)
     }
 }
 

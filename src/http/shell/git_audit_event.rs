@@ -113,7 +113,7 @@ fn event(facts: &AccessFacts, message: String, check_ip: Option<WireText>) -> Op
     let author = match facts.actor() {
         AccessActor::User(user) => AuditAuthor::User(user.id, user.username.clone()),
         AccessActor::DeployKey(key) => AuditAuthor::DeployKey(key.id),
-        AccessActor::Nobody => return None,
+        AccessActor::DeployToken(_) | AccessActor::Nobody => return None,
     };
     Some(AuditEvent {
         name: EventName::GitOperation,

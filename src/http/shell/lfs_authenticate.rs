@@ -12,7 +12,7 @@ use crate::background::last_used::LastUse;
 use crate::domain::access::{AccessActor, AccessSubject, GitCommand};
 use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
 use crate::domain::repository::GlRepository;
-use crate::http::auth::lfs_token::{self, LfsBearer};
+use crate::http::auth::lfs_token::{self, LfsBearer, LfsTokenUse};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
@@ -91,7 +91,7 @@ pub async fn authenticate(
     let bearer = match facts.actor() {
         AccessActor::User(user) => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
-        AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
+        AccessActor::DeployToken(_) | AccessActor::Nobody => return Err(ApiError::NoSuchRecord),
     };
     let tail = match bearer {
         LfsBearer::User(id, _) => lfs::find_password_tail(shell.db.pool(), id).await?,
@@ -115,7 +115,14 @@ pub async fn authenticate(
     let lifetime = shell.settings.lfs_token_lifetime;
     Ok(Json(LfsAuthenticateResponse {
         username: bearer.login(),
-        lfs_token: lfs_token::mint(&bearer, project.id, &tail, &shell.settings.db_key_base, now, lifetime),
+        lfs_token: lfs_token::mint(
+            &bearer,
+            (project.id, LfsTokenUse::Both),
+            &tail,
+            &shell.settings.db_key_base,
+            now,
+            lifetime,
+        ),
         repository_http_path,
         expires_in: lifetime.as_secs(),
     }))

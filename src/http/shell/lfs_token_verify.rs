@@ -14,7 +14,7 @@ use crate::domain::access::{
 use crate::domain::audit::{AuditEvent, EventName};
 use crate::domain::ids::{KeyId, ProjectId};
 use crate::domain::requester::{Requester, RequesterName};
-use crate::http::auth::lfs_token::{self, LfsBearer};
+use crate::http::auth::lfs_token::{self, LfsBearer, VerifiedLfsToken};
 use crate::http::auth::shell::ShellCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestParams;
@@ -106,8 +106,8 @@ pub async fn verify(
     };
     let download = ask(GitCommand::Download);
     let facts = shell.access.load(download.subject(), now).await?;
-    let expires_at = match judge(&shell, &facts, &token, now).await {
-        Ok(expires_at) => expires_at,
+    let verified = match judge(&shell, &facts, &token, now).await {
+        Ok(verified) => verified,
         Err(ServiceError::Refused(verdict)) => return refuse(verdict),
         Err(ServiceError::Store(error)) => return Err(error.into()),
     };
@@ -126,7 +126,7 @@ pub async fn verify(
     let (username, gl_id) = match facts.actor() {
         AccessActor::User(user) => (user.username.clone(), format!("user-{}", user.id)),
         AccessActor::DeployKey(key) => (LfsBearer::DeployKey(key.id).login(), format!("key-{}", key.id)),
-        AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
+        AccessActor::DeployToken(_) | AccessActor::Nobody => return refuse(LfsTokenRefusal::NotGood),
     };
     Ok(Json(LfsTokenVerifyResponse::Good(LfsTokenRights {
         success: true,
@@ -135,8 +135,8 @@ pub async fn verify(
         gl_repository: container.repository.to_string(),
         gl_project_path: project.full_path.clone(),
         download: decision == Decision::Allow,
-        upload: may_push == Decision::Allow,
-        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        upload: may_push == Decision::Allow && verified.uploads,
+        expires_at: verified.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
     })))
 }
 
@@ -171,18 +171,18 @@ async fn actor(shell: &ShellState, login: &str) -> Result<Option<ActorName>, Api
     Ok(lfs::find_login(shell.db.pool(), login).await?.map(ActorName::User))
 }
 
-/// Until when the token is good.
+/// What the token is good for.
 async fn judge(
     shell: &ShellState,
     facts: &AccessFacts,
     token: &str,
     now: DateTime<Utc>,
-) -> ServiceResult<DateTime<Utc>, LfsTokenRefusal> {
+) -> ServiceResult<VerifiedLfsToken, LfsTokenRefusal> {
     let bearer = match facts.actor() {
         AccessActor::User(user) if facts.key.is_none() => LfsBearer::User(user.id, &user.username),
         AccessActor::DeployKey(key) => LfsBearer::DeployKey(key.id),
         // A deploy key that is gone is not found; a user's own key has no such login.
-        AccessActor::User(_) | AccessActor::Nobody => {
+        AccessActor::User(_) | AccessActor::DeployToken(_) | AccessActor::Nobody => {
             return Err(ServiceError::Refused(LfsTokenRefusal::NoRepository));
         }
     };

@@ -45,6 +45,7 @@ use crate::background::last_used::LastUsedWriter;
 use crate::background::refusals::RefusalWriter;
 use crate::clock::Clock;
 use crate::crypto::seal::Seal;
+use crate::lfs_files::LfsFiles;
 use crate::services::check_access::AccessChecker;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::replace_recovery_codes::CodeHasher;
@@ -76,6 +77,8 @@ pub struct ShellState {
     pub otp_secrets: Seal,
     /// Where recovery codes are hashed.
     pub hasher: CodeHasher,
+    /// The files of LFS objects.
+    pub lfs_files: LfsFiles,
     /// The clock.
     pub clock: Clock,
     /// The area's settings.

@@ -446,3 +446,9 @@ pub async fn list_otp_secrets(
         })
         .collect())
 }
+
+/// The hashes of the passwords of these users; empty where they have none.
+pub async fn list_passwords(db: impl PgExecutor<'_>, users: &[i64]) -> Result<HashMap<UserId, String>> {
+    let rows = sqlx::query!("select id, encrypted_password from users where id = any($1)", users);
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (UserId(row.id), row.encrypted_password)).collect())
+}

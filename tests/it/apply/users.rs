@@ -276,3 +276,20 @@ groups: [{path: acme}, {path: acme/sub}]
     applied(&pool, "groups: [{path: acme/sub, ensure: absent}, {path: acme, ensure: absent}]").await;
     assert_eq!(rows(&pool, managed).await, "", "a group that is gone manages nobody");
 }
+
+#[sqlx::test]
+async fn a_password_is_hashed_and_compared_with_what_is_there(pool: PgPool) {
+    let stated = |password: &str| format!("users: [{{username: rubi, email: r@x, password: '{password}'}}]");
+    assert_eq!(applied(&pool, &stated("correct horse")).await.lines(), ["+ user rubi", "+ password of rubi"]);
+    let hash = rows(&pool, "select encrypted_password from users").await;
+    assert!(hash.starts_with("$2a$10$"), "{hash}");
+    assert!(applied(&pool, &stated("correct horse")).await.lines().is_empty());
+    assert!(applied(&pool, &stated(&hash)).await.lines().is_empty());
+    assert_eq!(applied(&pool, &stated("another horse")).await.lines(), ["~ password of rubi"]);
+    assert_eq!(applied(&pool, &stated(&hash)).await.lines(), ["~ password of rubi"]);
+    assert_eq!(rows(&pool, "select encrypted_password from users").await, hash);
+    for bad in ["short", &"x".repeat(73)] {
+        let mistakes = refused(&pool, &stated(bad)).await;
+        assert!(mistakes.starts_with("users[0].password: must have 8 characters at least"), "{mistakes}");
+    }
+}

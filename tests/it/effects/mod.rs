@@ -117,6 +117,10 @@ const STATED: &[Row] = &[
     ("a_personal_namespace_is_its_owners_up_to_their_limit", "users[].projects_limit"),
     ("an_otp_secret_is_read_as_it_was_set", "users[].two_factor.otp_secret"),
     ("a_user_may_be_named_in_any_of_the_ways", "users[].identities[].provider users[].identities[].extern_uid"),
+    (
+        "a_password_opens_git_over_http_unless_the_instance_takes_none",
+        "users[].password settings.password_authentication_enabled_for_git",
+    ),
     ("a_key_is_found_by_its_body", "users[].keys[].key"),
     ("a_key_comes_changes_and_goes", "users[].keys[].title users[].keys[].ensure"),
     ("a_key_for_signing_alone_is_nobodys", "users[].keys[].usage"),
@@ -424,6 +428,18 @@ const FILE: &[Row] = &[
         "gitlab_shell.ssh_host gitlab_shell.ssh_port gitlab_shell.ssh_user",
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
+    ("what_workhorse_has_laid_down_is_stored_and_counted", "lfs.storage_path=LfsForge"),
+    ("a_token_of_a_transfer_lives_as_long_as_the_settings_say", "gatehouse.lfs_transfer_token_lifetime"),
+    ("the_clients_address_is_told_by_proxies_that_are_trusted", "gitlab.trusted_proxies"),
+    ("a_token_that_has_ended_is_none", "gitlab.impersonation_enabled"),
+    (
+        "an_address_that_guesses_is_shut_out_for_a_while",
+        "rack_attack.git_basic_auth.maxretry rack_attack.git_basic_auth.findtime rack_attack.git_basic_auth.bantime",
+    ),
+    (
+        "the_ban_may_be_switched_off_and_addresses_left_out",
+        "rack_attack.git_basic_auth.enabled rack_attack.git_basic_auth.ip_whitelist",
+    ),
     ("a_balancer_sees_the_stop_before_it_happens", "shutdown.blackout_seconds"),
 ];
 

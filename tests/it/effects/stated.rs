@@ -254,3 +254,18 @@ fn stating(place: &str, value: Value) -> Value {
         None => json!({ key: inner }),
     })
 }
+
+#[sqlx::test]
+async fn a_password_opens_git_over_http_unless_the_instance_takes_none(pool: PgPool) {
+    let stated = Stated::new(pool);
+    stated.says(BASE).await;
+    stated.says("users: [{username: rubi, password: correct horse}]").await;
+    let fetch = async |password: &str| {
+        let path = "/acme/web.git/info/refs?service=git-upload-pack";
+        let request = crate::git_http::signed("GET", path, Some(("rubi", password)));
+        stated.app.send(request.body(axum::body::Body::empty()).unwrap()).await.status.as_u16()
+    };
+    assert_eq!((fetch("correct horse").await, fetch("wrong horse").await), (200, 401));
+    stated.says("settings: {password_authentication_enabled_for_git: false}").await;
+    assert_eq!(fetch("correct horse").await, 401);
+}

@@ -110,6 +110,7 @@ async fn a_token_opens_nothing_but_lfs(pool: PgPool) {
     ] {
         let request = axum::http::Request::builder().method(method).uri(uri);
         let request = request.header("authorization", format!("Basic {basic}")).header("private-token", &text);
+        let request = request.header("gitlab-workhorse-api-request", crate::git_http::workhorse_token());
         let reply = app.send(request.body(Body::empty()).unwrap()).await;
         assert!(matches!(reply.status.as_u16(), 401 | 404), "{uri}: {}", reply.line());
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use gatehouse::background::{self, JobSettings, JobState};
+use gatehouse::lfs_files::LfsFiles;
 use gatehouse::services::hook_payload::InstallationUrls;
 use gatehouse::services::pushed_repositories::PushedRepositories;
 use gatehouse::store::{self, Db};
@@ -63,6 +64,7 @@ impl Working {
     /// Begins to work on the queue by way of these connections.
     pub fn over(app: &TestApp, db: Db) -> Self {
         let settings = JobSettings {
+            lfs_files: LfsFiles::new(std::path::Path::new("shared/lfs-objects")).unwrap(),
             urls: InstallationUrls { url: "http://localhost".to_owned(), ssh_prefix: "git@localhost:".to_owned() },
             db_key_base: app.secrets.db_key_base.clone(),
             webhook_timeout: Duration::from_secs(2),

@@ -51,7 +51,7 @@ impl<'a> RefRights<'a> {
                 let shut_out = !full.is_empty() && !protections.is_empty() && !self.push(&protections);
                 !shut_out && self.deploy_key_may_push(project)
             }
-            AccessActor::Nobody => false,
+            AccessActor::DeployToken(_) | AccessActor::Nobody => false,
         }
     }
 

@@ -98,6 +98,9 @@ pub(in crate::domain) fn facts() -> AccessFacts {
             collaborations: Vec::new(),
         }),
         container: Some(container(GlRepository::Project(ProjectId(7)))),
+        abilities: GitAbilities::default(),
+        deploy_token: None,
+        credential: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! `POST /allowed`: may this actor fetch from this repository, or push to it, and where is it?
 
 mod limiter;
-mod refused;
 mod unanswered;
 
 use axum::extract::State;
@@ -31,6 +30,7 @@ use crate::http::openapi::FailureResponse;
 use crate::http::wire::{GitText, WireText};
 use crate::services::check_access::{self, AccessCheckError, AccessOutcome, DeniedAttempt};
 use crate::services::check_push::PreReceiveHook;
+use crate::services::record_refusal;
 use crate::store;
 
 /// What gitlab-shell sends before it dials Gitaly, and Gitaly from its `pre-receive` hook (allowed.md 1.2).
@@ -154,7 +154,9 @@ async fn answer(shell: &ShellState, attempt: &Attempt, hook: &PreReceiveHook) ->
     }
     if shell.limiter.exceeded(attempt, &facts) {
         count(attempt, "rate_limit");
-        shell.refusals.note(|| refused::record(attempt, &facts, hook, "rate_limit", TOO_MANY, None));
+        shell
+            .refusals
+            .note(|| record_refusal::record(attempt, &facts, &hook.correlation_id, "rate_limit", TOO_MANY, None));
         return Ok(too_many());
     }
     let stale = facts.stale;
@@ -201,7 +203,8 @@ async fn decide(
             let DeniedAttempt { denial, update, facts } = *denied;
             let message = denial.sentence(&shell.settings.url);
             let update = update.as_ref();
-            shell.refusals.note(|| refused::record(attempt, &facts, hook, denial.rule(), &message, update));
+            let id = &hook.correlation_id;
+            shell.refusals.note(|| record_refusal::record(attempt, &facts, id, denial.rule(), &message, update));
             Ok(refuse(&denial, &message))
         }
         // Not 503: gitlab-shell would try twice more and then tell nobody why.

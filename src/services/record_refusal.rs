@@ -2,14 +2,13 @@
 
 use crate::domain::access::refs::{ObjectId, RefUpdate};
 use crate::domain::access::{AccessFacts, AccessTarget, ActorName, Attempt, ClientIp, GitCommand, PushChanges};
-use crate::services::check_push::PreReceiveHook;
 use crate::store::access_refusals::AccessRefusal;
 
 /// The refusal by this rule, with what the user was told and, of a push, the ref that was refused.
-pub(super) fn record(
+pub fn record(
     attempt: &Attempt,
     facts: &AccessFacts,
-    hook: &PreReceiveHook,
+    correlation_id: &str,
     rule: &str,
     message: &str,
     refused: Option<&RefUpdate>,
@@ -31,6 +30,7 @@ pub(super) fn record(
             ActorName::Key(id) => format!("key-{id}"),
             ActorName::User(id) => format!("user-{id}"),
             ActorName::Username(name) | ActorName::Kerberos(name) => name.clone(),
+            ActorName::Credential(credential) => credential.login.clone(),
             ActorName::Nobody => "nobody".to_owned(),
         },
         user: facts.user.as_ref().map(|user| user.id),
@@ -54,7 +54,7 @@ pub(super) fn record(
             Some(ClientIp::Known(ip)) => Some(ip),
             Some(ClientIp::Garbage) | None => None,
         },
-        correlation_id: hook.correlation_id.clone(),
+        correlation_id: correlation_id.to_owned(),
         skipped: 0,
     }
 }
