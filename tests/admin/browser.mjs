@@ -14,13 +14,16 @@ export async function startBrowser() {
   if (!executablePath || !existsSync(executablePath)) throw new Error('CHROMIUM names no browser');
   // Root has no sandbox, and containers have a small /dev/shm.
   const args = ['--disable-dev-shm-usage', ...(process.getuid() === 0 ? ['--no-sandbox'] : [])];
-  return chromium.launch({ executablePath, args, timeout: 30_000 });
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  return chromium.launch({ executablePath, args, timeout: 30_000, ...signals });
 }
 
 /** A page in a context of its own, which keeps in `faults` what no page may do; `expected` has statuses that may come. */
 export async function open(browser, here, options = {}) {
   const context = await browser.newContext({ baseURL: here.url, locale: 'en-GB', timezoneId: 'UTC', ...options });
-  context.setDefaultTimeout(10_000);
+  // Machines that do much else are slow; what waits so long waits in vain.
+  context.setDefaultTimeout(20_000);
+  context.setDefaultNavigationTimeout(60_000);
   const page = await context.newPage();
   const visit = { context, page, here, faults: [], expected: new Set(), scripts: options.javaScriptEnabled !== false };
   page.on('pageerror', (error) => visit.faults.push(`a script failed: ${error.message}`));

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 
 import { open, signIn } from './browser.mjs';
 
-const SIZE = { width: 1120, height: 760 };
+const SIZE = { width: 1280, height: 800 };
 const MOST = 150 * 1024;
 
 const PICTURES = [
   ['admin-overview.png', '/admin'],
-  ['admin-explain.png', '/admin/explain?kind=user&actor=dana&project=gnuwget/wget2&action=push&protocol=ssh&ref=main&change=update'],
+  ['admin-explain.png', '/admin/explain?kind=user&actor=dana&project=gnuwget/wget2&action=push&ref=main&change=update'],
   ['admin-refusals.png', '/admin/refusals'],
 ];
 
@@ -21,7 +21,7 @@ async function ask(here, minutes) {
     { ...web, user_id: 7 },
     { action: 'git-upload-pack', project: 'rubi/errors', user_id: 29 },
     { ...web, user_id: 7, protocol: 'http' },
-    { action: 'git-receive-pack', project: 'gnuwget/wget2', key_id: 11 },
+    { action: 'git-upload-pack', project: 'gnuwget/wget', key_id: 7 },
   ];
   const end = Date.now() + minutes * 60_000;
   let asked = 0;
@@ -31,10 +31,10 @@ async function ask(here, minutes) {
     for (let number = 0; number < 10 * wave; number += 1) {
       await here.allowed({ action: 'git-upload-pack', project: 'gnuwget/wget2', key_id: 11 });
     }
-    if (asked < 12 || asked % 40 === 0) await here.allowed(refused[asked % refused.length]);
+    if (asked < 8 || asked % 50 === 0) await here.allowed(refused[asked % refused.length]);
     asked += 1;
     await new Promise((resolve) => setTimeout(resolve, minutes > 0 ? 1000 : 50));
-  } while (Date.now() < end || asked < 12);
+  } while (Date.now() < end || asked < 8);
 }
 
 export async function takePictures(browser, here, folder, minutes) {
