@@ -164,6 +164,7 @@ async fn drift_is_named(pool: PgPool) {
     column keys.last_used_at is missing
     column users.admin is boolean and should be boolean not null
     column users.projects_limit is bigint not null and should be integer not null
+    index gatehouse_keys_by_last_use is missing
     index heartbeats_pkey is missing
     index index_on_routes_lower_path is missing
     ");
