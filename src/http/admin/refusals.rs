@@ -25,7 +25,7 @@ pub async fn list(
     let head = ["When", "Who", "Where", "Did", "Rule", "Was told", "From", "Request"];
     let table = Table::new("Refused attempts", &head, "None was refused.").rows(rows).paged(before, after);
     let fields = vec![
-        Field::search("rule", "Rule", query.get("rule")).hint("its id, such as allowed-12"),
+        Field::search("rule", "Rule", query.get("rule")).hint("its id, such as R13"),
         Field::search("user", "User", query.get("user")).hint("a username"),
         Field::search("project", "Project", query.get("project")).hint("its full path"),
         Field::search("request", "Request", query.get("request")).hint("its correlation id"),
