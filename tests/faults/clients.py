@@ -99,7 +99,7 @@ class Clients:
         finally:
             self.under_way[area, base] -= 1
 
-    async def stop(self, patience: float = 40) -> None:
+    async def stop(self, patience: float = INSISTENCE + PATIENCE) -> None:
         """Begins nothing more, and lets what is under way come to its end."""
         for task in self.generators:
             task.cancel()

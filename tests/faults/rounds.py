@@ -16,7 +16,7 @@ from record import Record
 from watchers import Probe, Receiver
 
 WARM = 1.5
-PATIENCE = 150.0
+PATIENCE = 240.0
 AFTERWARDS = 1.5
 
 
