@@ -132,7 +132,7 @@ impl Forge {
 
     /// An OAuth access token of a user's.
     pub async fn oauth_token(&self, user: UserId, token: &str, scopes: &str) {
-        let digest: String = Sha512::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = token::hex(&Sha512::digest(token));
         let at = self.app.clock.now().naive_utc();
         let sql = format!(
             "insert into oauth_access_tokens (resource_owner_id, token, scopes, created_at)

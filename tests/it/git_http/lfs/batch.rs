@@ -241,10 +241,11 @@ async fn a_deploy_key_that_came_over_ssh_does_what_it_may(pool: PgPool) {
         let told = app.post("/lfs_authenticate", body).await.json();
         let (login, token) = (told["username"].as_str().unwrap(), told["lfs_token"].as_str().unwrap());
         assert_eq!(login, format!("lfs+deploy-key-{key}"));
+        let expected = basic(login, token);
         let login = Some((login, token));
         let said = assert_lfs(&lfs.batch("g/p", "download", one(&here, 5), login).await, 200);
         let header = &said["objects"][0]["actions"]["download"]["header"]["Authorization"];
-        assert_eq!(*header, basic(login.unwrap().0, token), "a token that came is the one that goes");
+        assert_eq!(*header, expected, "a token that came is the one that goes");
         let upload = lfs.batch("g/p", "upload", one(&oid(b"new"), 3), login).await;
         assert_eq!(upload.status, if uploads { 200 } else { 403 }, "{}", upload.line());
     }

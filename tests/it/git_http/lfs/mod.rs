@@ -23,7 +23,7 @@ const FORBIDDEN: &str =
 
 /// The id of a content.
 pub fn oid(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    gatehouse::domain::token::hex(&Sha256::digest(content))
 }
 
 /// A forge whose objects lie in a folder of the test's own.
