@@ -60,6 +60,9 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     // From the first answer on, being asked to stop means to finish what is under way.
     let asked_to_stop = asked_to_stop()?;
     let gatehouse = &settings.gatehouse;
+    // Bound before clients are answered: an address that cannot be had ends the start, and whoever finds the server up
+    // finds the area up too.
+    let on_admin = listeners(Vec::new(), gatehouse.admin.listen, tcp).await?;
     let on_tcp = listeners(inherited.clients_tcp()?, gatehouse.listen, tcp).await?;
     let on_unix = listeners(inherited.clients_unix()?, gatehouse.socket.as_deref(), unix).await?;
     let mut servers = JoinSet::new();
@@ -68,8 +71,7 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         servers.spawn(server::serve(listener, app.router.clone(), limits.clone(), stopped.clone()));
     }
     drop(app.router);
-    if let Some(address) = gatehouse.admin.listen {
-        let listener = tcp(address).await?;
+    for listener in on_admin {
         tracing::info!(address = %listener, "listening for administrators");
         servers.spawn(server::serve(listener, app.admin.clone(), limits.clone(), stopped.clone()));
     }
