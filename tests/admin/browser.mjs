@@ -18,7 +18,7 @@ export async function startBrowser() {
   return chromium.launch({ executablePath, args, timeout: 30_000, ...signals });
 }
 
-/** A page in a context of its own, which keeps in `faults` what no page may do; `expected` has statuses that may come. */
+/** A page in a context of its own. `faults` keeps what no page may do, and `expected` has statuses that may come. */
 export async function open(browser, here, options = {}) {
   const context = await browser.newContext({ baseURL: here.url, locale: 'en-GB', timezoneId: 'UTC', ...options });
   // Machines that do much else are slow; what waits so long waits in vain.

@@ -116,7 +116,8 @@ export class Installation {
 
   /** Runs a command of the binary, and answers what it prints. */
   run(...words) {
-    return execFileSync(GATEHOUSE, words, { env: this.environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    const options = { env: this.environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] };
+    return execFileSync(GATEHOUSE, words, options);
   }
 
   /** `gatehouse apply` of a document. */

@@ -164,7 +164,7 @@ async function beRefused(here) {
   const attempts = [
     { action: 'git-receive-pack', project: 'acme/platform/web', user_id: 7 },
     { action: 'git-upload-pack', project: 'rubi/errors', user_id: 29, protocol: 'http' },
-    { action: 'git-upload-pack', project: 'no/such', key_id: 7 },
+    { action: 'git-upload-pack', project: 'no/such', user_id: 7 },
   ];
   for (const [done, attempt] of attempts.entries()) {
     await here.allowed(attempt);

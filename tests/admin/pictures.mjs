@@ -5,13 +5,14 @@ import { join } from 'node:path';
 
 import { open, signIn } from './browser.mjs';
 
-const SIZE = { width: 1280, height: 800 };
+const WIDTH = 1280;
 const MOST = 150 * 1024;
 
+/** Names, heights, and what they show. */
 const PICTURES = [
-  ['admin-overview.png', '/admin'],
-  ['admin-explain.png', '/admin/explain?kind=user&actor=dana&project=gnuwget/wget2&action=push&ref=main&change=update'],
-  ['admin-refusals.png', '/admin/refusals'],
+  ['admin-overview.png', 800, '/admin'],
+  ['admin-explain.png', 800, '/admin/explain?actor=dana&project=gnuwget/wget2&action=push&ref=main'],
+  ['admin-user.png', 800, '/admin/users/7'],
 ];
 
 /** Asks what clients ask, some of it refused, for so many minutes: the charts are of real requests. */
@@ -39,12 +40,13 @@ async function ask(here, minutes) {
 
 export async function takePictures(browser, here, folder, minutes) {
   mkdirSync(folder, { recursive: true });
-  const visit = await open(browser, here, { viewport: SIZE });
+  const visit = await open(browser, here);
   await ask(here, minutes);
   await signIn(visit);
   // The first overview has everything judged, and the next one says how that went.
   await visit.page.waitForTimeout(3000);
-  for (const [name, path] of PICTURES) {
+  for (const [name, height, path] of PICTURES) {
+    await visit.page.setViewportSize({ width: WIDTH, height });
     await visit.page.goto(path);
     const file = join(folder, name);
     await visit.page.screenshot({ path: file, animations: 'disabled' });
