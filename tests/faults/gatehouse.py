@@ -223,8 +223,8 @@ class Gatehouse:
 
     async def start(self) -> None:
         """Makes the schema and the state, and serves."""
-        await asyncio.to_thread(self.command, "migrate")
-        await asyncio.to_thread(self.command, "apply", "-f", str(self.places.state / "state.yml"))
+        for words in (("migrate",), ("apply", "-f", str(self.places.state / "state.yml"))):
+            await self._insist(*words)
         for server in self.servers.values():
             server.start()
         self.front.start()
@@ -232,6 +232,17 @@ class Gatehouse:
             await self.wait_ready(name)
             while not await self.front_sees(name):
                 await asyncio.sleep(0.1)
+
+    async def _insist(self, *words: str) -> None:
+        """Runs a command that may be run twice. On a busy machine a check of HAProxy's may come too late, and it cuts
+        the connection."""
+        for _ in range(4):
+            try:
+                await asyncio.to_thread(self.command, *words)
+                return
+            except RuntimeError:
+                await asyncio.sleep(3)
+        await asyncio.to_thread(self.command, *words)
 
     async def keep_addresses(self) -> None:
         """From now on the servers' addresses stay open while they restart, and no balancer needs to know."""
