@@ -54,6 +54,7 @@ const GROUP: RouteGroup = RouteGroup {
     security: &[],
     failures: &[],
     failure: "FailureResponse",
+    also_refused_as: &[],
     content: "application/json",
     also_sent_as: &[],
 };

@@ -191,6 +191,8 @@ pub struct RouteGroup {
     pub failures: &'static [(u16, &'static str)],
     /// The schema of a refusal.
     pub failure: &'static str,
+    /// Other forms in which refusals may come: schema and type.
+    pub also_refused_as: &'static [(&'static str, &'static str)],
     /// The type of a body, either way.
     pub content: &'static str,
     /// Other types in which a request may send the same.
@@ -264,8 +266,11 @@ impl RouteGroup {
 
     fn refusal(&self, status: u16, description: &str) -> Response {
         let schema = Ref::from_schema_name(self.failure);
-        let response =
+        let mut response =
             ResponseBuilder::new().description(description).content(self.content, Content::new(Some(schema)));
+        for (schema, content) in self.also_refused_as {
+            response = response.content(*content, Content::new(Some(Ref::from_schema_name(*schema))));
+        }
         if status != 503 {
             return response.build();
         }

@@ -5,6 +5,7 @@ use crate::domain::access::{AccessFacts, AccessTarget, ActorName, Attempt, Clien
 use crate::store::access_refusals::AccessRefusal;
 
 /// The refusal by this rule, with what the user was told and, of a push, the ref that was refused.
+#[must_use]
 pub fn record(
     attempt: &Attempt,
     facts: &AccessFacts,

@@ -50,7 +50,9 @@ fn linters_have_nothing_to_say() {
     let Some(tools) = tools() else { return };
     let program = |name: &str| Command::new(tools.join("node/node_modules/.bin").join(name));
     let document = root().join(COMMITTED);
-    let redocly = succeeds(program("redocly").args(["lint", "--format=json"]).arg(&document).current_dir(&tools));
+    // What git-lfs asked before it had batches is refused to all.
+    let redocly = ["lint", "--format=json", "--skip-rule=operation-2xx-response"];
+    let redocly = succeeds(program("redocly").args(redocly).arg(&document).current_dir(&tools));
     let redocly: serde_json::Value =
         serde_json::from_str(&redocly).unwrap_or_else(|error| panic!("{error}: {redocly}"));
     assert_eq!(redocly["totals"], json!({ "errors": 0, "warnings": 0, "ignored": 0 }), "{redocly:#}");

@@ -28,6 +28,7 @@ const GROUP: RouteGroup = RouteGroup {
     security: &[&[openapi::WORKHORSE]],
     failures: &[(403, "The request is not signed by Workhorse")],
     failure: "FailureResponse",
+    also_refused_as: &[],
     content: "application/json",
     also_sent_as: &[],
 };

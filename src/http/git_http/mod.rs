@@ -135,6 +135,7 @@ const GROUP: RouteGroup = RouteGroup {
         (503, "The database or Gitaly does not answer, or there is too much to do"),
     ],
     failure: "PlainRefusal",
+    also_refused_as: &[],
     content: "text/plain",
     also_sent_as: &[],
 };
@@ -150,6 +151,8 @@ const LFS_GROUP: RouteGroup = RouteGroup {
         (503, "The database does not answer, or there is too much to do"),
     ],
     failure: "LfsFailureResponse",
+    // Who has no credential that is good is refused as git is.
+    also_refused_as: &[("PlainRefusal", "text/plain")],
     content: "application/vnd.git-lfs+json",
     ..GROUP
 };
@@ -206,6 +209,9 @@ struct GitDispatcher {
 async fn dispatch(State(dispatcher): State<GitDispatcher>, request: Request) -> Response {
     let uri = request.uri().clone();
     let root = &dispatcher.settings.root;
+    if uri.path().starts_with("/api/") {
+        return ApiError::NoSuchRoute.into_response();
+    }
     let Some(path) = uri.path().strip_prefix(root.as_str()) else { return PlainRefusal::no_such_url().into_response() };
     // What belongs to the API speaks as the API does.
     if !path.starts_with('/') || path.starts_with("/api/") || path.starts_with("/-/") {

@@ -112,6 +112,7 @@ const GROUP: RouteGroup = RouteGroup {
     security: &[&[openapi::KAS]],
     failures: openapi::PLAIN_FAILURES,
     failure: "FailureResponse",
+    also_refused_as: &[],
     content: "application/json",
     also_sent_as: openapi::FORMS,
 };

@@ -89,6 +89,7 @@ const GROUP: RouteGroup = RouteGroup {
     security: &[&[openapi::PERSONAL_ACCESS_TOKEN], &[openapi::BEARER], &[openapi::CUSTOMERS_DOT]],
     failures: openapi::TOKEN_FAILURES,
     failure: "FailureResponse",
+    also_refused_as: &[],
     content: "application/json",
     also_sent_as: openapi::FORMS,
 };

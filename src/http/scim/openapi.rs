@@ -23,6 +23,7 @@ const ALL: RouteGroup = RouteGroup {
         (503, "The database does not answer, or there is too much to do: try again after `Retry-After` seconds"),
     ],
     failure: "ScimErrorResponse",
+    also_refused_as: &[],
     content: SCIM_JSON,
     also_sent_as: &[SCIM_JSON],
 };

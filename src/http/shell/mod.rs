@@ -161,6 +161,7 @@ const GROUP: RouteGroup = RouteGroup {
     security: &[&[openapi::SHELL], &[openapi::SHARED_SECRET]],
     failures: openapi::PLAIN_FAILURES,
     failure: "FailureResponse",
+    also_refused_as: &[],
     content: "application/json",
     also_sent_as: openapi::FORMS,
 };

@@ -30,8 +30,9 @@ impl Running {
         let home = std::env::temp_dir().join(format!("gatehouse-run-{}-{number}", std::process::id()));
         fs::create_dir_all(&home).unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (listen, monitoring) = (free(), free());
-        let [listen, monitoring] = [listen, monitoring].map(|port| port.local_addr().unwrap().to_string());
+        let (listen, monitoring, admin) = (free(), free(), free());
+        let [listen, monitoring, admin] =
+            [listen, monitoring, admin].map(|port| port.local_addr().unwrap().to_string());
         let output = home.join("said");
         let script = Command::new(root().join("bin/run"))
             .env("DATABASE_URL", pool.connect_options().to_url_lossy().as_str())
@@ -39,6 +40,7 @@ impl Running {
             .env("GATEHOUSE_HOME", &home)
             .env("GATEHOUSE__LISTEN", &listen)
             .env("GATEHOUSE__METRICS_LISTEN", monitoring)
+            .env("GATEHOUSE__ADMIN__LISTEN", admin)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&output).unwrap())

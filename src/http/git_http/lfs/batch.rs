@@ -39,6 +39,8 @@ pub struct LfsBatchRequest {
     operation: String,
     /// The objects.
     objects: Vec<LfsBatchObject>,
+    /// The ways of transfer that the client knows; `basic` is the one that it gets.
+    transfers: Option<Vec<String>>,
     /// `sha256`
     hash_algo: Option<String>,
 }
