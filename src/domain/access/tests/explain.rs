@@ -212,7 +212,7 @@ fn a_refusal_is_explained_by_rules_in_order_and_by_what_they_saw() {
     project(&mut facts).level = AccessLevel::REPORTER;
     let verdicts = explain(&facts, &attempt);
     let rules: Vec<&str> = verdicts.iter().map(|verdict| verdict.rule).collect();
-    let order = "C2 B1 B4 D1 D2a D2b D2a D2c D3 D4 D5 D6 D7b D8 D8b D9b D10 D12 D9b P1 P2 P3 P4 P5";
+    let order = "C2 B1 B4 D1 D2a D2b D2a D2c D3 D3b D4 D5 D6 D7b D8 D8b D9b D10 D12 D9b P1 P2 P3 P4 P5";
     assert_eq!(rules.join(" "), order);
     let refused = verdicts.last().unwrap();
     assert_eq!(refused.verdict, Verdict::Denied(Denial::MayNotPush));
