@@ -74,11 +74,20 @@ async fn a_standby_decides_fetches_where_it_knows_as_much_as_the_primary() {
     let cluster = Cluster::new().await;
     let fetches = Fetches::of(&cluster, "").await;
     fetches.fetches(1).await;
-    let before = fetches.asked(&cluster).await;
-    fetches.fetches(20).await;
-    let after = fetches.asked(&cluster).await;
-    // Each connection shows late what it has counted, so not all of it may be there.
-    assert!(after.1 >= before.1 + 5 && after.0 < before.0 + 10, "{before:?} {after:?}");
+    let mut counts = Vec::new();
+    // On a machine with much to do the standby may be behind for a while, and then the primary decides.
+    for _ in 0..10 {
+        let before = fetches.asked(&cluster).await;
+        fetches.fetches(20).await;
+        let after = fetches.asked(&cluster).await;
+        counts.push((before, after));
+        // Each connection shows late what it has counted, so not all of it may be there.
+        if after.1 >= before.1 + 5 && after.0 < before.0 + 10 {
+            break;
+        }
+    }
+    let (before, after) = counts.last().unwrap();
+    assert!(after.1 >= before.1 + 5 && after.0 < before.0 + 10, "{counts:?}");
 
     // It stands still, and the developer leaves.
     cluster.sql("standby", "select pg_wal_replay_pause()").await;
