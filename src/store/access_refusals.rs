@@ -121,24 +121,7 @@ fn storable(text: &str) -> String {
 
 /// The newest refusals that the filter lets through, at most `limit`, newest first.
 pub async fn list(db: impl PgExecutor<'_>, filter: &RefusalFilter, limit: u32) -> Result<Vec<KeptRefusal>> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "select id, created_at, rule, message, actor, user_id, username, target, project_id, command, protocol, ref_name,
-           old_id, new_id, host(client_ip) as client_ip, correlation_id, skipped
-         from access_refusals
-         where true",
-    );
-    if let Some(user) = filter.user {
-        query.push(" and user_id = ").push_bind(user.0);
-    }
-    if let Some(project) = filter.project {
-        query.push(" and project_id = ").push_bind(project.0);
-    }
-    if let Some(rule) = &filter.rule {
-        query.push(" and rule = ").push_bind(rule.clone());
-    }
-    if let Some(correlation_id) = &filter.correlation_id {
-        query.push(" and correlation_id = ").push_bind(correlation_id.clone());
-    }
+    let mut query = select(filter);
     if let Some(after) = filter.after {
         query.push(" and id > ").push_bind(after);
     }
@@ -171,8 +154,32 @@ pub async fn delete_old(db: impl PgExecutor<'_>, since: DateTime<Utc>, keep: u32
     Ok(done.rows_affected())
 }
 
-#[derive(sqlx::FromRow)]
-struct RefusalRow {
+/// What selects the rows of a filter, but for the ids that it wants: pages have their own.
+pub(super) fn select(filter: &RefusalFilter) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(
+        "select id, created_at, rule, message, actor, user_id, username, target, project_id, command, protocol, ref_name,
+           old_id, new_id, host(client_ip) as client_ip, correlation_id, skipped
+         from access_refusals
+         where true",
+    );
+    if let Some(user) = filter.user {
+        query.push(" and user_id = ").push_bind(user.0);
+    }
+    if let Some(project) = filter.project {
+        query.push(" and project_id = ").push_bind(project.0);
+    }
+    if let Some(rule) = &filter.rule {
+        query.push(" and rule = ").push_bind(rule.clone());
+    }
+    if let Some(correlation_id) = &filter.correlation_id {
+        query.push(" and correlation_id = ").push_bind(correlation_id.clone());
+    }
+    query
+}
+
+/// A row, as it lies in the table.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct RefusalRow {
     id: i64,
     created_at: DateTime<Utc>,
     rule: String,
