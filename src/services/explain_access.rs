@@ -314,13 +314,23 @@ async fn judge_change(
             "it depends on the commit that the branch begins with: name the change as OLD..NEW",
         ));
     }
-    let verdicts = push::explain(facts, attempt, &repository, &updates, &answers);
+    let mut verdicts = push::explain(facts, attempt, &repository, &updates, &answers);
+    if !change.is_exact() {
+        // Nobody named what is pushed, so the rules about it have not let it pass: they are not told.
+        verdicts.retain(|verdict| {
+            let known = verdict.name.is_some() || WITHOUT_CONTENT.contains(&verdict.rule);
+            known || matches!(verdict.verdict, Verdict::Denied(_))
+        });
+    }
     let outcome = match decision {
         Decision::Allow => ExplainedOutcome::Allowed,
         Decision::Deny(denial) => ExplainedOutcome::Denied(denial),
     };
     Ok(JudgedChange { outcome, verdicts, admitted })
 }
+
+/// The rules of a push as a whole that need not know what it brings along.
+const WITHOUT_CONTENT: [&str; 4] = ["snippet_branch", "invalid_regex", "branch_name_regex", "deny_delete_tag"];
 
 /// The first denial of the list, which is the decision.
 fn first_denial(verdicts: &[RuleVerdict]) -> Option<Denial> {

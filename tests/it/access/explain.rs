@@ -105,6 +105,13 @@ async fn a_push_to_a_ref_is_judged_by_who_may_make_it(pool: PgPool) {
         "needs maintainer; who can give it: olga (owner), gone (maintainer)"
     );
 
+    // What nobody named has passed no rule.
+    let ruled = "insert into push_rules (project_id, commit_message_regex, branch_name_regex) values ($1, 'X', '.')";
+    sqlx::query(ruled).bind(id).execute(&pool).await.unwrap();
+    let unnamed = push("dana", "topic", "update").stdout;
+    assert!(unnamed.contains("branch_name_regex") && !unnamed.contains("commit_message_regex"), "{unnamed}");
+    sqlx::query("delete from push_rules").execute(&pool).await.unwrap();
+
     // Two objects are looked at as a push of them would be.
     let dana = || Author { name: "Dana", email: "dana@example.com" };
     let next = repository.write_commit(dana(), std::slice::from_ref(&base), &[("a", "2")], "two");
