@@ -4,6 +4,7 @@
 pub mod admin_sessions;
 pub mod administer_scim;
 pub mod agent_tokens;
+pub mod ask_access;
 pub mod audit_log;
 pub mod block_user;
 pub mod change_scim_group;

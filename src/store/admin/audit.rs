@@ -43,7 +43,10 @@ pub fn key(event: &EventRow) -> Vec<KeyValue> {
 pub async fn list(db: &Db, filter: &EventFilter, request: &PageRequest) -> Result<Page<EventRow>> {
     let mut select = QueryBuilder::new(
         "select id, created_at, coalesce(author_name, author_id::text) as author,
-           concat_ws(' ', entity_type, entity_path) as entity,
+           case entity_type
+             when 'Gitlab::Audit::InstanceScope' then 'the installation'
+             else concat_ws(' ', lower(entity_type), entity_path)
+           end as entity,
            concat_ws(' ', target_type, target_id::text, nullif(target_details, '')) as target,
            host(ip_address) as ip_address, coalesce(details, '') as details
          from audit_events

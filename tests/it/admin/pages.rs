@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::PgPool;
 
-use super::{Browser, acting};
+use super::{Browser, acting, words};
 use crate::auth_matrix::admin::ROUTES;
 use crate::support::pushes::app_with_queue;
 use crate::support::{Installation, TestApp};
@@ -99,7 +99,7 @@ async fn an_attempt_is_explained(pool: PgPool) {
     assert!(page.contains("href=\"/admin/projects/3\""), "{page}");
     for (query, status) in [
         ("actor=nobody&project=gnuwget/wget2", 404),
-        ("kind=key&actor=SHA256:x&project=gnuwget/wget2", 404),
+        ("kind=key&actor=SHA256:x&project=gnuwget/wget2", 422),
         ("actor=rubi&project=gnuwget/wget2&action=push&ref=a..b", 422),
         ("actor=rubi&project=gnuwget/wget2&action=push&ref=main&change=x", 422),
         ("actor=rubi&project=gnuwget/wget2&ip=x", 422),
@@ -191,24 +191,6 @@ pub fn paths() -> Vec<String> {
     paths.push("/admin/hooks?failing=1".to_owned());
     paths.push("/admin/jobs?state=dead".to_owned());
     paths
-}
-
-/// A page without its tags, and its spaces as one.
-fn words(page: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for letter in page.chars() {
-        match letter {
-            '<' => {
-                inside = true;
-                text.push(' ');
-            }
-            '>' => inside = false,
-            letter if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[sqlx::test]
