@@ -11,6 +11,7 @@ use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::background::refusals::RefusalWriter;
+use crate::background::scim_calls::ScimCallWriter;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -87,8 +88,9 @@ pub fn build(
     let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, seen) = LastUsedWriter::start(budgets.upkeep.clone());
     let (refusals, refused) = RefusalWriter::start(&budgets.upkeep, &settings.gatehouse.refusals);
+    let (scim_calls, called) = ScimCallWriter::start(&budgets.upkeep);
     let background = tokio::spawn(async move {
-        let _ = tokio::join!(seen, refused);
+        let _ = tokio::join!(seen, refused, called);
     });
     let limits = &settings.gatehouse.limits;
     let git_last_used = last_used.clone();
@@ -155,6 +157,7 @@ pub fn build(
             licensed: ours.licensed,
             token_in_query: ours.token_in_query,
         },
+        scim_calls,
     );
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
     let git_http = git_http::router(

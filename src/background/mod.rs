@@ -18,6 +18,7 @@ pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod refusals;
+pub mod scim_calls;
 pub mod sync_scim_members;
 mod upkeep;
 

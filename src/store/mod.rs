@@ -67,6 +67,7 @@ pub mod repositories;
 pub mod requesters;
 pub mod role;
 pub mod saml_group_links;
+pub mod scim_calls;
 pub mod scim_groups;
 pub mod scim_identities;
 pub mod scim_member_syncs;
