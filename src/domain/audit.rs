@@ -52,6 +52,34 @@ events! {
     TokenRefused = "personal_access_token_refused",
     /// One was taken back.
     TokenRevoked = "personal_access_token_revoked",
+    /// One took the place of another.
+    TokenRotated = "personal_access_token_rotated",
+    /// An account was made.
+    UserCreated = "user_created",
+    /// An account was changed.
+    UserUpdated = "user_updated",
+    /// An account was removed with all that is its own.
+    UserDestroyed = "user_destroyed",
+    /// An account was put to rest.
+    UserDeactivated = "user_deactivated",
+    /// An account was woken.
+    UserActivated = "user_activated",
+    /// An account was banned.
+    UserBanned = "user_banned",
+    /// That was taken back.
+    UserUnbanned = "user_unbanned",
+    /// Somebody who waited for it was let in.
+    UserApproved = "user_approved",
+    /// Somebody who waited for it was not let in, and their account removed.
+    UserRejected = "user_rejected",
+    /// An account's second factor was taken away.
+    TwoFactorDisabled = "user_disable_two_factor",
+    /// A key was added.
+    KeyAdded = "key_added",
+    /// An address was added to an account.
+    EmailAdded = "email_created",
+    /// One was taken from it.
+    EmailRemoved = "email_destroyed",
     /// Recovery codes replaced the ones before them.
     RecoveryCodesIssued = "recovery_codes_issued",
     /// They stay as they are.
@@ -149,6 +177,18 @@ impl RestAuthor {
             message,
             ip_address: self.ip_address,
         }
+    }
+}
+
+/// Whoever can be named as the author of an event.
+pub trait EventAuthor: Sync {
+    /// What they did to somebody or something.
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent;
+}
+
+impl EventAuthor for RestAuthor {
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent {
+        self.event(name, entity, message)
     }
 }
 

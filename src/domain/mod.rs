@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod account_change;
 pub mod account_lock;
 pub mod add_on;
 pub mod admin_session;
@@ -17,6 +18,7 @@ pub mod git_credential;
 pub mod glob;
 pub mod ids;
 pub mod kas_usage;
+pub mod key_policy;
 pub mod ledger;
 pub mod level;
 pub mod membership;
@@ -30,6 +32,7 @@ pub mod push_messages;
 pub mod push_options;
 pub mod re2;
 pub mod reconciliation;
+pub mod record_faults;
 pub mod repository;
 pub mod requester;
 pub mod rest_policy;
@@ -39,6 +42,7 @@ pub mod ssh_key;
 pub mod subscription;
 pub mod token;
 pub mod two_factor;
+pub mod user_account;
 pub mod user_type;
 pub mod vulnerability;
 pub mod web_hook;

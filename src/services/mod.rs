@@ -6,6 +6,7 @@ pub mod administer_scim;
 pub mod agent_tokens;
 pub mod audit_log;
 pub mod block_user;
+pub mod change_account;
 pub mod change_scim_group;
 pub mod change_scim_user;
 pub mod check_access;
@@ -54,6 +55,7 @@ pub mod subscribe;
 pub mod sync_scim_members;
 pub mod tend_queue;
 pub mod write_reconciliations;
+pub mod write_user;
 
 use self::retry::StoreFailure;
 use crate::store;

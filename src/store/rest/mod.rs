@@ -1,5 +1,6 @@
 //! What the public REST API finds, lists and shows.
 
+pub mod accounts;
 pub mod callers;
 pub mod found;
 pub mod users;
