@@ -31,6 +31,7 @@ pub mod list_access;
 pub mod make_repository;
 pub mod move_minutes;
 pub mod open_otp_session;
+pub mod personal_tokens;
 pub mod process_push;
 pub mod provision_scim_group;
 pub mod provision_scim_user;
@@ -54,6 +55,7 @@ pub mod store_lfs_object;
 pub mod subscribe;
 pub mod sync_scim_members;
 pub mod tend_queue;
+pub mod user_keys;
 pub mod write_reconciliations;
 pub mod write_user;
 

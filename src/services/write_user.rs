@@ -10,6 +10,7 @@ use crate::crypto::passwords;
 use crate::domain::audit::{AuditEntity, EventName, RestAuthor};
 use crate::domain::ids::UserId;
 use crate::domain::record_faults::{RecordFaults, TAKEN};
+use crate::domain::token;
 use crate::domain::user_account;
 use crate::domain::user_type::UserType;
 use crate::store::rest::accounts::{self, AccountConflicts};
@@ -184,6 +185,27 @@ pub async fn change(
     Ok(())
 }
 
+/// Takes away who the user is at a provider of the instance; false where that is nobody.
+pub async fn delete_identity(
+    db: &Db,
+    id: UserId,
+    provider: &str,
+    by: &RestAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    let mut transaction = db.begin().await?;
+    let Some(row) = users::find(&mut *transaction, id).await? else { return Ok(false) };
+    if !accounts::delete_identity(&mut *transaction, id, provider).await? {
+        return Ok(false);
+    }
+    let entity = AuditEntity::User(id, row.username);
+    let event = by.event(EventName::UserUpdated, entity, format!("Is nobody at {provider} any more"));
+    audit_events::insert(&mut *transaction, &event, now).await?;
+    transaction.commit().await?;
+    audit_log::log(&event);
+    Ok(true)
+}
+
 impl UserWish {
     fn put_into(&self, row: &mut UserRow) {
         fn put<T: Clone>(to: &mut T, wanted: Option<&T>) {
@@ -314,7 +336,7 @@ async fn hashed(
 
 /// The hash of a password that nobody knows.
 async fn random_hash() -> Option<String> {
-    let password = crate::domain::token::hex(&rand::random::<[u8; 32]>());
+    let password = token::hex(&rand::random::<[u8; 32]>());
     tokio::task::spawn_blocking(move || passwords::hash(&password)).await.ok().flatten()
 }
 

@@ -257,3 +257,20 @@ pub(crate) fn key_limits(restrictions: &[i32]) -> Vec<(KeyKind, KeyLimit)> {
     });
     limits.collect()
 }
+
+/// Forgets that a user shows an address, or writes commits under it, that is no longer theirs.
+pub async fn forget_address(db: impl PgExecutor<'_>, id: UserId, address: &str) -> Result<()> {
+    sqlx::query!(
+        "
+        update users
+        set public_email = case when lower(public_email) = lower($2) then '' else public_email end,
+            commit_email = case when lower(commit_email) = lower($2) then null else commit_email end
+        where id = $1
+        ",
+        id.0,
+        address
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
