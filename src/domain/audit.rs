@@ -140,6 +140,40 @@ events! {
     UserDeprovisioned = "user_deprovisioned_by_scim",
     /// It provisioned a user again.
     UserReactivated = "user_reactivated_by_scim",
+    /// Somebody made a group.
+    GroupCreated = "group_created",
+    /// Somebody changed a group.
+    GroupUpdated = "group_updated",
+    /// Somebody removed a group.
+    GroupDestroyed = "group_destroyed",
+    /// Somebody shared a group with another one.
+    GroupShared = "group_share_with_group_link_created",
+    /// Somebody ended such a share.
+    GroupShareEnded = "group_share_with_group_link_removed",
+    /// Somebody became a member of a group or a project.
+    MemberCreated = "member_created",
+    /// A membership was changed.
+    MemberUpdated = "member_updated",
+    /// A membership was ended.
+    MemberDestroyed = "member_destroyed",
+    /// Somebody made a project.
+    ProjectCreated = "project_created",
+    /// Somebody removed a project.
+    ProjectDestroyed = "project_destroyed",
+    /// Somebody archived a project.
+    ProjectArchived = "project_archived",
+    /// Somebody took a project out of the archive.
+    ProjectUnarchived = "project_unarchived",
+    /// More or fewer people see a project.
+    ProjectVisibilityUpdated = "project_visibility_level_updated",
+    /// A project has another path.
+    ProjectPathUpdated = "project_path_updated",
+    /// A project is in another namespace.
+    ProjectNamespaceUpdated = "project_namespace_updated",
+    /// Somebody shared a project with a group.
+    ProjectShared = "project_group_link_created",
+    /// Somebody ended such a share.
+    ProjectShareEnded = "project_group_link_deleted",
 }
 
 /// Somebody who does something through the public REST API.

@@ -140,6 +140,11 @@ pub async fn change(
     let password = hashed(wish.password.clone(), words).await?;
     let mut transaction = db.begin().await?;
     let conn = &mut *transaction;
+    // The root of the namespace before its owner, as everywhere.
+    let record = user_sets::list(&mut *conn, &[id.0]).await?.remove(&id);
+    if let Some(personal) = record.and_then(|record| record.personal) {
+        derived::lock_root(conn, personal.id).await?;
+    }
     if !accounts::lock(&mut *conn, id).await? {
         return Err(ServiceError::Refused(UserWriteRefusal::NoSuchUser));
     }

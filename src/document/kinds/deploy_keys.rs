@@ -291,20 +291,7 @@ async fn find_or_make_ghost(run: &mut ApplyRun<'_>) -> Result<UserId> {
         number += 1;
         username = format!("ghost{number}");
     }
-    let row = UserRow {
-        email: format!("{username}@ghost.invalid"),
-        username,
-        name: "Ghost User".to_owned(),
-        state: "active".to_owned(),
-        user_type: UserType::Ghost.number(),
-        admin: false,
-        auditor: false,
-        external: false,
-        can_create_group: false,
-        projects_limit: 0,
-        private_profile: false,
-        confirmed_at: Some(run.naive_now()),
-    };
+    let row = ghost_user::row(username, run.now());
     let id = users::insert(&mut *run.conn, None, &row).await?;
     run.directory.set_user(&row.username, Some(id));
     run.added(&format!("user {}", row.username));

@@ -6,6 +6,7 @@ pub mod found;
 pub mod keys;
 pub mod namespaces;
 pub mod tokens;
+pub mod user_deletion;
 pub mod user_list;
 pub mod user_places;
 pub mod users;
