@@ -111,7 +111,8 @@ async fn end_within(conn: &mut PgConnection, ending: Ending<'_>) -> DeletionResu
         // One that was in another of them is gone with it.
         if namespaces::find_path(&mut *conn, group.id).await?.is_some() {
             remove_group(conn, group.id, &author, now).await?;
-            let event = by.event(EventName::GroupDestroyed, AuditEntity::Group(group.id, group.path), "Deleted with its owner");
+            let event =
+                by.event(EventName::GroupDestroyed, AuditEntity::Group(group.id, group.path), "Deleted with its owner");
             audit_events::insert(&mut *conn, &event, now).await?;
         }
     }

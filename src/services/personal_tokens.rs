@@ -154,7 +154,8 @@ pub async fn rotate(
         previous: Some(id),
     };
     let new = rest_tokens::insert(&mut *transaction, &row, now).await?;
-    let event = by.event(EventName::TokenRotated, AuditEntity::User(user, owner.username), format!("Is token {new} now"));
+    let event =
+        by.event(EventName::TokenRotated, AuditEntity::User(user, owner.username), format!("Is token {new} now"));
     let event = event.with_target("PersonalAccessToken", id, row.name);
     audit_events::insert(&mut *transaction, &event, now).await?;
     transaction.commit().await?;
@@ -163,12 +164,7 @@ pub async fn rotate(
 }
 
 /// Takes a token back; nothing happens where that was done before.
-pub async fn revoke(
-    db: &Db,
-    id: i64,
-    by: &RestAuthor,
-    now: DateTime<Utc>,
-) -> ServiceResult<(), TokenWishRefusal> {
+pub async fn revoke(db: &Db, id: i64, by: &RestAuthor, now: DateTime<Utc>) -> ServiceResult<(), TokenWishRefusal> {
     let mut transaction = db.begin().await?;
     let Some((name, user, username)) = tokens::find_owner(&mut *transaction, id).await? else {
         return Err(ServiceError::Refused(TokenWishRefusal::NoSuchToken));

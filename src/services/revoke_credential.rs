@@ -32,7 +32,12 @@ pub async fn revoke_token(
 }
 
 /// Removes a key of a user's, or a deploy key with all its uses: its title. Nothing where there is none.
-pub async fn remove_key(db: &Db, id: KeyId, by: &impl EventAuthor, now: DateTime<Utc>) -> store::Result<Option<String>> {
+pub async fn remove_key(
+    db: &Db,
+    id: KeyId,
+    by: &impl EventAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<Option<String>> {
     let mut transaction = db.begin().await?;
     let Some(key) = keys::remove(&mut transaction, id).await? else { return Ok(None) };
     let entity = key.user.map_or(AuditEntity::Instance, |(user, username)| AuditEntity::User(user, username));

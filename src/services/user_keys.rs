@@ -99,7 +99,8 @@ pub async fn add_email(
     if accounts::find_conflicts(&mut *transaction, None, Some(email), None).await?.address {
         refused(RecordFaults::of("email", TAKEN))?;
     }
-    let row = keys::insert_email(&mut *transaction, user, email, confirmed.then_some(now)).await.map_err(taken("email"))?;
+    let row =
+        keys::insert_email(&mut *transaction, user, email, confirmed.then_some(now)).await.map_err(taken("email"))?;
     let event = by.event(EventName::EmailAdded, AuditEntity::User(user, owner.username), "Address added");
     let event = event.with_target("Email", row.id, "");
     audit_events::insert(&mut *transaction, &event, now).await?;
@@ -109,13 +110,7 @@ pub async fn add_email(
 }
 
 /// Takes a further address from a user; false where they have none such.
-pub async fn remove_email(
-    db: &Db,
-    user: UserId,
-    id: i64,
-    by: &RestAuthor,
-    now: DateTime<Utc>,
-) -> store::Result<bool> {
+pub async fn remove_email(db: &Db, user: UserId, id: i64, by: &RestAuthor, now: DateTime<Utc>) -> store::Result<bool> {
     let mut transaction = db.begin().await?;
     let Some(owner) = users::find(&mut *transaction, user).await? else { return Ok(false) };
     let Some(email) = keys::delete_email(&mut *transaction, user, id).await? else { return Ok(false) };

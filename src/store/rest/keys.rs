@@ -213,10 +213,6 @@ pub async fn insert_email(
 
 /// Takes a further address from a user: what it was.
 pub async fn delete_email(db: impl PgExecutor<'_>, user: UserId, id: i64) -> Result<Option<String>> {
-    let email = sqlx::query_scalar!(
-        "delete from emails where id = $1 and user_id = $2 returning email",
-        id,
-        user.0
-    );
+    let email = sqlx::query_scalar!("delete from emails where id = $1 and user_id = $2 returning email", id, user.0);
     Ok(email.fetch_optional(db).await?)
 }

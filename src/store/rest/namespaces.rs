@@ -95,7 +95,7 @@ pub async fn find(
     Ok(query.build_query_as().fetch_optional(db).await?)
 }
 
-fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<'static, Postgres> {
+fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(
         "select
            namespaces.id,
@@ -151,7 +151,7 @@ fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<'static, Postgres> {
     query
 }
 
-fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &NamespaceFilter, today: NaiveDate) {
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &NamespaceFilter, today: NaiveDate) {
     if let Some(user) = filter.user {
         belongs(query, user, 0, today);
     }
@@ -169,7 +169,7 @@ fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &NamespaceFilter, toda
 }
 
 /// The user's own namespace, and the groups in which, or above which, they have this level.
-fn belongs(query: &mut QueryBuilder<'_, Postgres>, user: UserId, level: i32, today: NaiveDate) {
+fn belongs(query: &mut QueryBuilder<Postgres>, user: UserId, level: i32, today: NaiveDate) {
     query.push(" and ((namespaces.type = 'User' and namespaces.owner_id = ").push_bind(user.0);
     query.push(
         ") or exists (

@@ -116,7 +116,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<ListedToken
     Ok(query.build_query_as().fetch_optional(db).await?)
 }
 
-fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &TokenFilter, today: NaiveDate) {
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &TokenFilter, today: NaiveDate) {
     if let Some(user) = filter.user {
         query.push(" and user_id = ").push_bind(user.0);
     }

@@ -122,7 +122,7 @@ pub async fn count(db: impl PgExecutor<'_>, filter: &UserFilter, most: i64) -> R
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 
-fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &UserFilter) {
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
     if !filter.admin {
         query.push(" and users.state not in ('blocked', 'banned', 'ldap_blocked')");
     }
@@ -154,7 +154,8 @@ fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &UserFilter) {
         query.push(" and not ").push(internal);
     }
     if let Some((provider, extern_uid)) = &filter.identity {
-        query.push(" and exists (select from identities where identities.user_id = users.id and identities.provider = ");
+        query
+            .push(" and exists (select from identities where identities.user_id = users.id and identities.provider = ");
         query.push_bind(provider.clone()).push(" and lower(identities.extern_uid) = lower(");
         query.push_bind(extern_uid.clone()).push("))");
     }
@@ -170,13 +171,15 @@ fn narrow(query: &mut QueryBuilder<'_, Postgres>, filter: &UserFilter) {
         query.push_bind(enabled);
     }
     if filter.without_projects {
-        query.push(" and not exists (select from project_authorizations where project_authorizations.user_id = users.id)");
+        query.push(
+            " and not exists (select from project_authorizations where project_authorizations.user_id = users.id)",
+        );
     }
 }
 
 /// A part of a name from three letters on, which is what the indexes of substrings are good for; a whole name else, or an
 /// address.
-fn search_for(query: &mut QueryBuilder<'_, Postgres>, search: &str, admin: bool) {
+fn search_for(query: &mut QueryBuilder<Postgres>, search: &str, admin: bool) {
     if search.chars().count() >= 3 {
         let pattern = containing(search);
         query.push(" and (users.name ilike ").push_bind(pattern.clone());

@@ -72,8 +72,7 @@ impl RestState {
 
     async fn remove_email(&self, user: UserId, id: Option<i64>, by: &RestCaller) -> Result<(), RestRefusal> {
         const GONE: RestRefusal = RestRefusal::NotFound("Email");
-        let removed =
-            user_keys::remove_email(&self.db, user, id.ok_or(GONE)?, &by.author(), self.clock.now()).await?;
+        let removed = user_keys::remove_email(&self.db, user, id.ok_or(GONE)?, &by.author(), self.clock.now()).await?;
         if removed { Ok(()) } else { Err(GONE) }
     }
 }

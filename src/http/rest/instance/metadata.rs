@@ -32,10 +32,5 @@ pub struct KasMetadata {
 #[utoipa::path(get, path = "/metadata", responses((status = 200, body = MetadataResponse)))]
 pub async fn show(State(state): State<RestState>, _caller: RestCaller) -> Json<MetadataResponse> {
     let kas = KasMetadata { enabled: false, external_url: None, external_k8s_proxy_url: None, version: None };
-    Json(MetadataResponse {
-        version: state.settings.gitlab.version.clone(),
-        revision: REVISION,
-        kas,
-        enterprise: true,
-    })
+    Json(MetadataResponse { version: state.settings.gitlab.version.clone(), revision: REVISION, kas, enterprise: true })
 }

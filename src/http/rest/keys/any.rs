@@ -72,10 +72,8 @@ pub async fn search(
     params: RestParams,
 ) -> Result<Json<KeyResponse>, RestRefusal> {
     let fingerprint = params.read(|reader| reader.filled::<String>("fingerprint"))?;
-    let question = question(&fingerprint).ok_or_else(|| RestRefusal::Message(
-        axum::http::StatusCode::BAD_REQUEST,
-        "Failed to return the key".into(),
-    ))?;
+    let question = question(&fingerprint)
+        .ok_or_else(|| RestRefusal::Message(axum::http::StatusCode::BAD_REQUEST, "Failed to return the key".into()))?;
     answer(&state, question).await
 }
 

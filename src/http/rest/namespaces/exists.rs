@@ -46,8 +46,9 @@ pub async fn show(
         Some(id) => format!("{}/", state.find_group(&caller, &id.to_string()).await?.full_path),
         None => String::new(),
     };
-    let names: Vec<String> =
-        (0..=TRIED).map(|number| if number == 0 { path.text().to_owned() } else { format!("{}{number}", path.text()) }).collect();
+    let names: Vec<String> = (0..=TRIED)
+        .map(|number| if number == 0 { path.text().to_owned() } else { format!("{}{number}", path.text()) })
+        .collect();
     let paths: Vec<String> = names.iter().map(|name| format!("{within}{name}").to_lowercase()).collect();
     let taken = list_taken(state.db.pool(), &paths).await?;
     let exists = taken.contains(&paths[0]);

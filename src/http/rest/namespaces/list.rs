@@ -44,7 +44,6 @@ pub async fn list(
     let total = namespaces::count(pool, &filter, today, MOST_COUNTED + 1).await?;
     let rows = namespaces::list(pool, &filter, caller.id(), today, (page.limit(), page.offset())).await?;
     let (rows, more) = page.cut(rows);
-    let rows: Vec<NamespaceShape> =
-        rows.into_iter().map(|row| NamespaceShape::of(row, &caller, &state.url)).collect();
+    let rows: Vec<NamespaceShape> = rows.into_iter().map(|row| NamespaceShape::of(row, &caller, &state.url)).collect();
     Ok(page.answer(&rows, more, total))
 }

@@ -16,10 +16,7 @@ use crate::store::rest::namespaces::ListedNamespace;
 
 /// The family's routes.
 pub fn routes() -> OpenApiRouter<RestState> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(one::show))
-        .routes(routes!(exists::show))
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(one::show)).routes(routes!(exists::show))
 }
 
 /// A namespace.

@@ -85,13 +85,8 @@ async fn by_key(
 ) -> Result<Response, RestRefusal> {
     let order = asked.order.unwrap_or(UserOrder::Id);
     let after = asked.cursor.as_deref().map(|text| read_cursor(text, order)).transpose()?;
-    let stretch = UserStretch {
-        order: Some(order),
-        descending: asked.descending,
-        after,
-        limit: page.limit(),
-        offset: 0,
-    };
+    let stretch =
+        UserStretch { order: Some(order), descending: asked.descending, after, limit: page.limit(), offset: 0 };
     let (rows, more) = page.cut(user_list::list(state.db.pool(), &asked.filter, &stretch).await?);
     let next = rows.last().filter(|_| more).map(|(id, value)| cursor(value, *id));
     let ids: Vec<i64> = rows.into_iter().map(|(id, _)| id).collect();

@@ -46,8 +46,7 @@ pub async fn list(
 ) -> Result<Response, RestRefusal> {
     let (kind, page) = params.read_list(|reader| reader.word("type", &["Project", "Namespace"]))?;
     let pool = state.db.pool();
-    let (rows, total) =
-        user_places::list(pool, UserId(user.id), kind.value(), page.limit(), page.offset()).await?;
+    let (rows, total) = user_places::list(pool, UserId(user.id), kind.value(), page.limit(), page.offset()).await?;
     let (rows, more) = page.cut(rows);
     let rows: Vec<MembershipResponse> = rows
         .into_iter()

@@ -100,7 +100,7 @@ pub async fn approve(
     admin: RestAdmin,
     user: FoundUser,
 ) -> Result<Created<Json<DecisionResponse>>, RestRefusal> {
-    change(&state, &admin, &user, AccountChange::Approve).await?;
+    let _so = change(&state, &admin, &user, AccountChange::Approve).await?;
     Ok((StatusCode::CREATED, Json(DecisionResponse { message: "Success" })))
 }
 
