@@ -1,0 +1,76 @@
+//! The public REST API: users call it with personal access tokens. Each family has its rows together.
+
+use super::Area;
+
+const UNAUTHORIZED: &str = r#"401 {"message":"401 Unauthorized"}"#;
+
+pub const AREA: Area = Area {
+    folder: "src/http/rest",
+    root: "/api/v4",
+    routes: &[
+        // The installation.
+        ("GET", "/version", UNAUTHORIZED),
+        ("GET", "/metadata", UNAUTHORIZED),
+        ("GET", "/license", UNAUTHORIZED),
+        ("GET", "/topics", UNAUTHORIZED),
+        ("GET", "/admin/ci/variables", UNAUTHORIZED),
+        // Users.
+        ("GET", "/user", UNAUTHORIZED),
+        ("GET", "/users", UNAUTHORIZED),
+        ("POST", "/users", UNAUTHORIZED),
+        ("GET", "/users/{id}", UNAUTHORIZED),
+        ("PUT", "/users/{id}", UNAUTHORIZED),
+        ("DELETE", "/users/{id}", UNAUTHORIZED),
+        ("POST", "/users/{id}/block", UNAUTHORIZED),
+        ("POST", "/users/{id}/unblock", UNAUTHORIZED),
+        ("POST", "/users/{id}/deactivate", UNAUTHORIZED),
+        ("POST", "/users/{id}/activate", UNAUTHORIZED),
+        ("POST", "/users/{id}/ban", UNAUTHORIZED),
+        ("POST", "/users/{id}/unban", UNAUTHORIZED),
+        ("POST", "/users/{id}/approve", UNAUTHORIZED),
+        ("POST", "/users/{id}/reject", UNAUTHORIZED),
+        ("PATCH", "/users/{id}/disable_two_factor", UNAUTHORIZED),
+        ("DELETE", "/users/{id}/identities/{key}", UNAUTHORIZED),
+        ("GET", "/users/{id}/memberships", UNAUTHORIZED),
+        ("GET", "/users/{id}/associations_count", UNAUTHORIZED),
+        // Keys and addresses.
+        ("GET", "/users/{id}/keys", UNAUTHORIZED),
+        ("POST", "/users/{id}/keys", UNAUTHORIZED),
+        ("GET", "/users/{id}/keys/{key}", UNAUTHORIZED),
+        ("DELETE", "/users/{id}/keys/{key}", UNAUTHORIZED),
+        ("GET", "/user/keys", UNAUTHORIZED),
+        ("POST", "/user/keys", UNAUTHORIZED),
+        ("GET", "/user/keys/{key}", UNAUTHORIZED),
+        ("DELETE", "/user/keys/{key}", UNAUTHORIZED),
+        ("GET", "/keys", UNAUTHORIZED),
+        ("GET", "/keys/{key}", UNAUTHORIZED),
+        ("GET", "/users/{id}/emails", UNAUTHORIZED),
+        ("POST", "/users/{id}/emails", UNAUTHORIZED),
+        ("GET", "/users/{id}/emails/{key}", UNAUTHORIZED),
+        ("DELETE", "/users/{id}/emails/{key}", UNAUTHORIZED),
+        ("GET", "/user/emails", UNAUTHORIZED),
+        ("POST", "/user/emails", UNAUTHORIZED),
+        ("GET", "/user/emails/{key}", UNAUTHORIZED),
+        ("DELETE", "/user/emails/{key}", UNAUTHORIZED),
+        // Tokens.
+        ("GET", "/personal_access_tokens", UNAUTHORIZED),
+        ("GET", "/personal_access_tokens/self", UNAUTHORIZED),
+        ("DELETE", "/personal_access_tokens/self", UNAUTHORIZED),
+        ("POST", "/personal_access_tokens/self/rotate", UNAUTHORIZED),
+        ("GET", "/personal_access_tokens/{id}", UNAUTHORIZED),
+        ("DELETE", "/personal_access_tokens/{id}", UNAUTHORIZED),
+        ("POST", "/personal_access_tokens/{id}/rotate", UNAUTHORIZED),
+        ("POST", "/users/{id}/personal_access_tokens", UNAUTHORIZED),
+        ("POST", "/user/personal_access_tokens", UNAUTHORIZED),
+        ("GET", "/users/{id}/impersonation_tokens", UNAUTHORIZED),
+        ("POST", "/users/{id}/impersonation_tokens", UNAUTHORIZED),
+        ("GET", "/users/{id}/impersonation_tokens/{key}", UNAUTHORIZED),
+        ("DELETE", "/users/{id}/impersonation_tokens/{key}", UNAUTHORIZED),
+        // Namespaces.
+        ("GET", "/namespaces", UNAUTHORIZED),
+        ("GET", "/namespaces/{id}", UNAUTHORIZED),
+        ("GET", "/namespaces/{id}/exists", UNAUTHORIZED),
+    ],
+    otherwise: |_, _| None,
+    opened_by: &["personal access token"],
+};
