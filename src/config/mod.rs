@@ -12,6 +12,7 @@ pub mod limits;
 mod load;
 pub mod log;
 pub mod rack_attack;
+pub mod monitoring;
 pub mod refusals;
 pub mod scim;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
 pub use self::rack_attack::{GitBasicAuthSettings, RackAttackSettings};
 pub use self::refusals::RefusalSettings;
+pub use self::monitoring::MonitoringSettings;
 pub use self::scim::ScimSettings;
 pub use self::tracing::TracingSettings;
 
@@ -62,6 +64,8 @@ pub struct Settings {
     pub rack_attack: RackAttackSettings,
     /// How the server ends.
     pub shutdown: ShutdownSettings,
+    /// Who may ask how the server is.
+    pub monitoring: MonitoringSettings,
     /// Our own settings.
     pub gatehouse: GatehouseSettings,
 }
