@@ -25,6 +25,7 @@ pub mod minutes;
 pub mod personal_access_token;
 pub mod presented_token;
 pub mod project_creation;
+pub mod protected_ref;
 pub mod provisioning;
 pub mod push;
 pub mod push_messages;

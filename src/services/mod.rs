@@ -31,6 +31,7 @@ pub mod make_repository;
 pub mod move_minutes;
 pub mod open_otp_session;
 pub mod process_push;
+pub mod protect_ref;
 pub mod provision_scim_group;
 pub mod provision_scim_user;
 pub mod purchase_add_ons;

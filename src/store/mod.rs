@@ -55,6 +55,7 @@ pub mod project_creation;
 pub mod project_statistics;
 pub mod projects;
 pub mod protected_refs;
+pub mod protections;
 pub mod provisioned_namespaces;
 pub mod push_facts;
 pub mod push_message_facts;
