@@ -30,6 +30,7 @@ pub mod provisioning;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;
+pub mod push_rule;
 pub mod re2;
 pub mod reconciliation;
 pub mod repository;

@@ -566,16 +566,3 @@ pub async fn is_member_of_any(
     );
     Ok(member.fetch_one(db).await?)
 }
-
-/// Keeps others from writing rules of this owner until the transaction ends.
-pub async fn lock_owner(db: impl PgExecutor<'_>, owner: ProtectionOwner) -> Result<()> {
-    match owner {
-        ProtectionOwner::Project(id) => {
-            sqlx::query!("select id from projects where id = $1 for no key update", id.0).fetch_optional(db).await?;
-        }
-        ProtectionOwner::Group(id) => {
-            sqlx::query!("select id from namespaces where id = $1 for no key update", id.0).fetch_optional(db).await?;
-        }
-    }
-    Ok(())
-}
