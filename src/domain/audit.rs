@@ -114,6 +114,44 @@ events! {
     UserReactivated = "user_reactivated_by_scim",
 }
 
+/// Somebody who does something through the public REST API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestAuthor {
+    /// Whose request it is: the administrator's, where one acts as somebody else.
+    pub id: UserId,
+    /// Their username.
+    pub username: String,
+    /// As whom they act, where that is somebody else.
+    pub on_behalf_of: Option<(UserId, String)>,
+    /// Where they are.
+    pub ip_address: Option<IpAddr>,
+}
+
+impl RestAuthor {
+    /// As whom everything happens.
+    #[must_use]
+    pub fn acting(&self) -> UserId {
+        self.on_behalf_of.as_ref().map_or(self.id, |(id, _)| *id)
+    }
+
+    /// What they did to somebody or something.
+    #[must_use]
+    pub fn event(&self, name: EventName, entity: AuditEntity, message: impl Into<String>) -> AuditEvent {
+        let mut message = message.into();
+        if let Some((id, username)) = &self.on_behalf_of {
+            message = format!("{message} (acting as {username}, user {id})");
+        }
+        AuditEvent {
+            name,
+            author: AuditAuthor::User(self.id, self.username.clone()),
+            entity,
+            target: None,
+            message,
+            ip_address: self.ip_address,
+        }
+    }
+}
+
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditAuthor {

@@ -35,6 +35,8 @@ pub mod re2;
 pub mod reconciliation;
 pub mod repository;
 pub mod requester;
+pub mod rest_policy;
+pub mod rest_scope;
 pub mod scim;
 pub mod ssh_key;
 pub mod subscription;

@@ -179,8 +179,11 @@ fn area(route: &str) -> &'static str {
         _ if within("/internal/gitlab_subscriptions/") => "gitlab_subscriptions",
         _ if within("/internal/upcoming_reconciliations") => "provisioning",
         _ if within("/api/v4/internal/") => "shell",
-        _ if within("/personal_access_tokens/") => "personal_access_tokens",
-        _ => "provisioning",
+        _ if within("/gitlab_subscription") || within("/minutes") || within("/subscription_add_on_purchase") => {
+            "provisioning"
+        }
+        _ if within("/storage/limit_exclusion") => "provisioning",
+        _ => "rest",
     }
 }
 

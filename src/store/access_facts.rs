@@ -373,7 +373,7 @@ impl AccessFactsRow {
                 _ => EmailConfirmation::Off,
             },
             enforce_terms: self.enforce_terms.unwrap_or_default(),
-            globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
+            globally_allowed_ips: globally_allowed(self.globally_allowed_ips.as_deref()),
         }
     }
 
@@ -515,6 +515,11 @@ pub(super) fn root(
         ip_allowlist,
         ip_restricted,
     }
+}
+
+/// The addresses that the instance lets in everywhere, of the text of its setting.
+pub(super) fn globally_allowed(list: Option<&str>) -> Vec<IpNet> {
+    networks(list.iter().flat_map(|list| list.split(','))).0
 }
 
 /// The networks of a list, and whether some entry of it is none.

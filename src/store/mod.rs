@@ -68,6 +68,7 @@ pub mod replicas;
 pub mod replication;
 pub mod repositories;
 pub mod requesters;
+pub mod rest;
 pub mod role;
 pub mod saml_group_links;
 pub mod scim_groups;

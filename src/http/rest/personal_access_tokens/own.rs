@@ -7,9 +7,9 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::TokensState;
-use crate::http::auth::personal_access_token::TokenCaller;
-use crate::http::error::ApiError;
+use crate::http::auth::rest::RestCaller;
+use crate::http::rest::RestState;
+use crate::http::rest::fault::RestRefusal;
 use crate::services::audit_log;
 use crate::services::revoke_token;
 
@@ -31,7 +31,7 @@ pub struct TokenResponse {
 /// The token that the request came with.
 #[utoipa::path(
     get,
-    path = "/self",
+    path = "/personal_access_tokens/self",
     responses((
         status = 200,
         body = TokenResponse,
@@ -41,7 +41,7 @@ pub struct TokenResponse {
         })
     ))
 )]
-pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
+pub async fn show(caller: RestCaller) -> Json<TokenResponse> {
     let token = caller.token().clone();
     let presented = token.presented;
     Json(TokenResponse {
@@ -62,10 +62,10 @@ pub async fn show(caller: TokenCaller) -> Json<TokenResponse> {
 /// Ends the token that the request came with, at once.
 #[utoipa::path(
     delete,
-    path = "/self",
+    path = "/personal_access_tokens/self",
     responses((status = 204, description = "The token is revoked"))
 )]
-pub async fn revoke(State(state): State<TokensState>, caller: TokenCaller) -> Result<StatusCode, ApiError> {
+pub async fn revoke(State(state): State<RestState>, caller: RestCaller) -> Result<StatusCode, RestRefusal> {
     if let Some(event) = revoke_token::revoke(&state.db, caller.token(), state.clock.now()).await? {
         audit_log::log(&event);
     }

@@ -1,4 +1,4 @@
-//! Pages of a list: which one is asked for, and the headers that lead to the others (provisioning.md 6).
+//! Pages of a list: which one is asked for, and the headers that lead to the others (provisioning.md 6, rest.md 1.8).
 
 use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,7 +13,7 @@ const MOST: i32 = 100;
 pub const MOST_COUNTED: i64 = 10_000;
 
 /// Parameters that are not another page's: those that name the page, and tokens.
-const NOT_LINKED: [&str; 5] = ["page", "per_page", "private_token", "access_token", "bearer_token"];
+pub const NOT_LINKED: [&str; 5] = ["page", "per_page", "private_token", "access_token", "bearer_token"];
 
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,10 @@
+//! The family `deploy_keys` of the public REST API.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::RestState;
+
+/// The family's routes.
+pub fn routes() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+}
