@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod access_token;
 pub mod account_lock;
 pub mod add_on;
 pub mod admin_session;

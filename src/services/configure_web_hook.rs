@@ -6,13 +6,15 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
+use super::audited_change::AuditedChange;
 use super::{ServiceError, ServiceResult};
 use crate::crypto::attr_encrypted::ColumnKey;
+use crate::domain::audit::EventName;
 use crate::domain::egress::EgressPolicy;
 use crate::domain::ids::WebHookId;
 use crate::domain::web_hook::{HookSubscriptions, MOST_OF_GROUP, MOST_OF_PROJECT};
-use crate::store::locks;
 use crate::store::web_hooks::{self, HookDetails, HookOwner, HookRange, StoredHook, WebHook};
+use crate::store::{self, locks};
 
 /// What is said of a hook. What is left out stays as it is, and of a new hook is as it usually is.
 #[derive(Debug, Clone, Default)]
@@ -87,8 +89,56 @@ pub fn usual(url: &str) -> WebHook {
     }
 }
 
+/// Makes a hook, by somebody who may: its id.
+pub async fn add(
+    change: &AuditedChange<'_>,
+    owner: HookOwner,
+    stated: &HookChange,
+    key: &ColumnKey,
+) -> ServiceResult<WebHookId, HookFault> {
+    let mut transaction = change.db.begin().await?;
+    let id = create(&mut transaction, owner, stated, key).await?;
+    // A URL may hold a secret, and so the event says nothing of it.
+    change.commit(transaction, EventName::WebHookCreated, (kind(owner), id.0, ""), "Created").await?;
+    Ok(id)
+}
+
+/// Changes a hook, by somebody who may; false where the owner has no such hook.
+pub async fn alter(
+    change: &AuditedChange<'_>,
+    owner: HookOwner,
+    id: WebHookId,
+    stated: &HookChange,
+    key: &ColumnKey,
+) -> ServiceResult<bool, HookFault> {
+    let mut transaction = change.db.begin().await?;
+    if update(&mut transaction, owner, id, stated, key).await?.is_none() {
+        return Ok(false);
+    }
+    change.commit(transaction, EventName::WebHookUpdated, (kind(owner), id.0, ""), "Changed").await?;
+    Ok(true)
+}
+
+/// Removes a hook, by somebody who may, with what waits to be delivered to it; false where the owner has no such hook.
+pub async fn remove(change: &AuditedChange<'_>, owner: HookOwner, id: WebHookId) -> store::Result<bool> {
+    let mut transaction = change.db.begin().await?;
+    if !web_hooks::belongs_to(&mut *transaction, owner, id).await? || !web_hooks::delete(&mut *transaction, id).await? {
+        return Ok(false);
+    }
+    change.commit(transaction, EventName::WebHookDestroyed, (kind(owner), id.0, ""), "Removed").await?;
+    Ok(true)
+}
+
+fn kind(owner: HookOwner) -> &'static str {
+    match owner {
+        HookOwner::Project(_) => "ProjectHook",
+        HookOwner::Group(_) => "GroupHook",
+        HookOwner::Instance => "SystemHook",
+    }
+}
+
 /// Makes a hook.
-pub async fn create(
+async fn create(
     conn: &mut PgConnection,
     owner: HookOwner,
     stated: &HookChange,
@@ -111,7 +161,7 @@ pub async fn create(
 }
 
 /// Changes a hook of the owner: what it is then. Nothing where there is no such hook.
-pub async fn update(
+async fn update(
     conn: &mut PgConnection,
     owner: HookOwner,
     id: WebHookId,
@@ -131,7 +181,7 @@ pub async fn update(
     Ok(Some(stored))
 }
 
-async fn lock_owner(conn: &mut PgConnection, owner: HookOwner) -> crate::store::Result<()> {
+async fn lock_owner(conn: &mut PgConnection, owner: HookOwner) -> store::Result<()> {
     match owner {
         HookOwner::Project(id) => locks::take_project(conn, id).await,
         HookOwner::Group(id) => locks::take_namespace(conn, id).await,

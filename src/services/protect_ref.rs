@@ -4,13 +4,15 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use super::audited_change::AuditedChange;
 use super::{ServiceError, ServiceResult};
+use crate::domain::audit::EventName;
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::protected_ref::{LONGEST_NAME, ProtectionFault, RefRight};
 use crate::store::protected_refs::ProtectedRefAccess;
 use crate::store::protections::{self, BranchProtectionRow, LevelRow, ProtectionOwner};
-use crate::store::{self, Error};
+use crate::store::{self, Error, locks};
 
 /// Somebody or a level, and what they may do.
 pub type StatedLevel = (RefRight, ProtectedRefAccess);
@@ -255,4 +257,102 @@ impl BranchProtectionChange {
         }
         Ok(rows.into_iter().map(|(_, level)| level).collect())
     }
+}
+
+/// The same as [`create_branch`], by somebody who may.
+pub async fn protect_branch(
+    change: &AuditedChange<'_>,
+    owner: ProtectionOwner,
+    new: &NewBranchProtection,
+) -> ServiceResult<(), ProtectionRefusal> {
+    let mut transaction = change.db.begin().await?;
+    let id = create_branch(&mut transaction, owner, new, change.today()).await?;
+    let object = ("ProtectedBranch", id, new.name.as_str());
+    Ok(change.commit(transaction, EventName::ProtectedBranchCreated, object, "Protected").await?)
+}
+
+/// Why somebody does not change or lift a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnprotectRefusal {
+    /// The owner has no rule of that name.
+    Missing,
+    /// The rule names those who may, and they are none of them.
+    NotNamed,
+    /// What it would say is not possible.
+    Rule(ProtectionRefusal),
+}
+
+/// Changes the owner's rule about branches of that name.
+pub async fn alter_branch(
+    change: &AuditedChange<'_>,
+    owner: ProtectionOwner,
+    name: &str,
+    who: Unprotector,
+    stated: &BranchProtectionChange,
+) -> ServiceResult<(), UnprotectRefusal> {
+    let mut transaction = change.db.begin().await?;
+    let rule = find_for(&mut transaction, owner, name, who, change.today()).await?;
+    change_branch(&mut transaction, owner, &rule, stated, change.today()).await.map_err(|error| match error {
+        ServiceError::Refused(refusal) => ServiceError::Refused(UnprotectRefusal::Rule(refusal)),
+        ServiceError::Store(error) => ServiceError::Store(error),
+    })?;
+    let object = ("ProtectedBranch", rule.id, name);
+    Ok(change.commit(transaction, EventName::ProtectedBranchUpdated, object, "Changed").await?)
+}
+
+/// Lifts the owner's rule about branches of that name.
+pub async fn unprotect_branch(
+    change: &AuditedChange<'_>,
+    owner: ProtectionOwner,
+    name: &str,
+    who: Unprotector,
+) -> ServiceResult<(), UnprotectRefusal> {
+    let mut transaction = change.db.begin().await?;
+    let rule = find_for(&mut transaction, owner, name, who, change.today()).await?;
+    store::sets::protected_refs::delete_branches(&mut *transaction, &[rule.id]).await?;
+    let object = ("ProtectedBranch", rule.id, name);
+    Ok(change.commit(transaction, EventName::ProtectedBranchRemoved, object, "No longer protected").await?)
+}
+
+/// The rule, which nobody else changes meanwhile.
+async fn find_for(
+    conn: &mut PgConnection,
+    owner: ProtectionOwner,
+    name: &str,
+    who: Unprotector,
+    today: NaiveDate,
+) -> ServiceResult<BranchProtectionRow, UnprotectRefusal> {
+    match owner {
+        ProtectionOwner::Project(id) => locks::take_project(&mut *conn, id).await?,
+        ProtectionOwner::Group(id) => locks::take_namespace(&mut *conn, id).await?,
+    }
+    let rule = protections::find_branch(&mut *conn, owner, name).await?;
+    let rule = rule.ok_or(ServiceError::Refused(UnprotectRefusal::Missing))?;
+    if !may_unprotect(conn, rule.id, who, today).await? {
+        return Err(ServiceError::Refused(UnprotectRefusal::NotNamed));
+    }
+    Ok(rule)
+}
+
+/// The same as [`create_tag`], by somebody who may.
+pub async fn protect_tag(
+    change: &AuditedChange<'_>,
+    project: ProjectId,
+    name: &str,
+    levels: &[StatedLevel],
+) -> ServiceResult<(), ProtectionRefusal> {
+    let mut transaction = change.db.begin().await?;
+    let id = create_tag(&mut transaction, project, name, levels, change.today()).await?;
+    Ok(change.commit(transaction, EventName::ProtectedTagCreated, ("ProtectedTag", id, name), "Protected").await?)
+}
+
+/// Lifts the project's rule about tags of that name; false where there is none.
+pub async fn unprotect_tag(change: &AuditedChange<'_>, project: ProjectId, name: &str) -> store::Result<bool> {
+    let mut transaction = change.db.begin().await?;
+    locks::take_project(&mut transaction, project).await?;
+    let Some(rule) = protections::find_tag(&mut *transaction, project, name).await? else { return Ok(false) };
+    store::sets::protected_refs::delete_tags(&mut *transaction, &[rule.id]).await?;
+    let object = ("ProtectedTag", rule.id, name);
+    change.commit(transaction, EventName::ProtectedTagRemoved, object, "No longer protected").await?;
+    Ok(true)
 }

@@ -2,7 +2,9 @@
 
 use sqlx::PgConnection;
 
+use super::audited_change::AuditedChange;
 use super::{ServiceError, ServiceResult};
+use crate::domain::audit::EventName;
 use crate::domain::push_rule::{self, ExpressionFault};
 use crate::store::push_rules::{self, PushRuleOwner, PushRuleRow, StoredPushRule};
 use crate::store::{self, locks};
@@ -49,42 +51,48 @@ pub enum PushRuleFault {
 
 /// Makes the owner's rule.
 pub async fn create(
-    conn: &mut PgConnection,
+    change: &AuditedChange<'_>,
     owner: PushRuleOwner,
     stated: &PushRuleChange,
 ) -> ServiceResult<StoredPushRule, PushRuleRefusal> {
-    lock_owner(conn, owner).await?;
-    if push_rules::find_id(&mut *conn, owner).await?.is_some() {
+    let mut transaction = change.db.begin().await?;
+    lock_owner(&mut transaction, owner).await?;
+    if push_rules::find_id(&mut *transaction, owner).await?.is_some() {
         return Err(ServiceError::Refused(PushRuleRefusal::Exists));
     }
     stated.judge()?;
     let mut row = PushRuleRow::default();
     stated.put_into(&mut row);
-    push_rules::insert(conn, owner, &row).await?;
-    find_written(conn, owner).await
+    push_rules::insert(&mut transaction, owner, &row).await?;
+    let rule = find_written(&mut transaction, owner).await?;
+    change.commit(transaction, EventName::PushRuleCreated, ("PushRule", rule.id, ""), "Created").await?;
+    Ok(rule)
 }
 
 /// Changes the owner's rule.
 pub async fn update(
-    conn: &mut PgConnection,
+    change: &AuditedChange<'_>,
     owner: PushRuleOwner,
     stated: &PushRuleChange,
 ) -> ServiceResult<StoredPushRule, PushRuleRefusal> {
-    lock_owner(conn, owner).await?;
-    let mut rule = find_written(conn, owner).await?;
+    let mut transaction = change.db.begin().await?;
+    lock_owner(&mut transaction, owner).await?;
+    let mut rule = find_written(&mut transaction, owner).await?;
     stated.judge()?;
     stated.put_into(&mut rule.row);
-    push_rules::update(&mut *conn, rule.id, &rule.row).await?;
+    push_rules::update(&mut *transaction, rule.id, &rule.row).await?;
+    change.commit(transaction, EventName::PushRuleUpdated, ("PushRule", rule.id, ""), "Changed").await?;
     Ok(rule)
 }
 
-/// Removes the owner's rule: its id.
-pub async fn remove(conn: &mut PgConnection, owner: PushRuleOwner) -> ServiceResult<i64, PushRuleRefusal> {
-    lock_owner(conn, owner).await?;
-    let id = push_rules::find_id(&mut *conn, owner).await?;
+/// Removes the owner's rule.
+pub async fn remove(change: &AuditedChange<'_>, owner: PushRuleOwner) -> ServiceResult<(), PushRuleRefusal> {
+    let mut transaction = change.db.begin().await?;
+    lock_owner(&mut transaction, owner).await?;
+    let id = push_rules::find_id(&mut *transaction, owner).await?;
     let id = id.ok_or(ServiceError::Refused(PushRuleRefusal::Missing))?;
-    push_rules::delete(conn, id).await?;
-    Ok(id)
+    push_rules::delete(&mut *transaction, id).await?;
+    Ok(change.commit(transaction, EventName::PushRuleRemoved, ("PushRule", id, ""), "Removed").await?)
 }
 
 async fn find_written(conn: &mut PgConnection, owner: PushRuleOwner) -> ServiceResult<StoredPushRule, PushRuleRefusal> {

@@ -25,7 +25,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// A branch that some pattern of the project or of its top-level group protects already stays as it is.
+/// A branch that some pattern of the project or of a group above it protects already stays as it is.
 async fn protect(connection: &mut PgConnection, project: ProjectId, name: &str) -> store::Result<()> {
     let Some(protection) = default_branches::find_protection(&mut *connection, project).await? else { return Ok(()) };
     let protected = pushed_projects::find_protected_refs(&mut *connection, project).await?;

@@ -18,6 +18,7 @@ pub mod broadcast_messages;
 pub mod budgets;
 pub mod db;
 pub mod default_branches;
+pub mod deploy_keys;
 pub mod deploy_tokens;
 pub mod derived;
 pub mod drift;

@@ -390,6 +390,28 @@ pub async fn list_stored(
     hooks.collect()
 }
 
+/// Whether the hook is that owner's.
+pub async fn belongs_to(db: impl PgExecutor<'_>, owner: HookOwner, id: WebHookId) -> Result<bool> {
+    let (kind, project, group) = owner.columns();
+    let found = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from web_hooks
+          where id = $1
+            and type = $2
+            and project_id is not distinct from $3
+            and group_id is not distinct from $4
+        ) as "found!"
+        "#,
+        id.0,
+        kind,
+        project,
+        group
+    );
+    Ok(found.fetch_one(db).await?)
+}
+
 /// How many hooks an owner has.
 pub async fn count(db: impl PgExecutor<'_>, owner: HookOwner) -> Result<i64> {
     let (kind, project, group) = owner.columns();
