@@ -30,6 +30,13 @@ pub fn default_username(id: i64) -> String {
     format!("gitlab+deploy-token-{id}")
 }
 
+/// Whether a token may sign in with this name.
+#[must_use]
+pub fn is_username(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    !name.is_empty() && name.len() <= 255 && name.bytes().all(fits)
+}
+
 /// Whether a token of that end is over.
 #[must_use]
 pub fn is_expired(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {

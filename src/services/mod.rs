@@ -34,6 +34,7 @@ pub mod list_access;
 pub mod make_repository;
 pub mod move_minutes;
 pub mod open_otp_session;
+pub mod outbound;
 pub mod process_push;
 pub mod protect_ref;
 pub mod provision_scim_group;
@@ -59,6 +60,7 @@ pub mod store_lfs_object;
 pub mod subscribe;
 pub mod sync_scim_members;
 pub mod tend_queue;
+pub mod test_web_hook;
 pub mod use_deploy_key;
 pub mod write_reconciliations;
 

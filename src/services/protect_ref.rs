@@ -73,6 +73,10 @@ pub async fn create_branch(
     today: NaiveDate,
 ) -> ServiceResult<i64, ProtectionRefusal> {
     let levels = with_usual(&new.levels, &[RefRight::Push, RefRight::Merge]);
+    lock_owner(conn, owner).await?;
+    if protections::find_branch(&mut *conn, owner, &new.name).await?.is_some() {
+        return Err(ServiceError::Refused(ProtectionRefusal::Exists));
+    }
     judge(conn, owner, Some(&new.name), (&levels, &levels), today).await?;
     let id = taken(protections::insert_branch(&mut *conn, owner, &new.name, new.allow_force_push).await)?;
     protections::insert_levels(conn, id, &levels).await?;
@@ -322,16 +326,20 @@ async fn find_for(
     who: Unprotector,
     today: NaiveDate,
 ) -> ServiceResult<BranchProtectionRow, UnprotectRefusal> {
-    match owner {
-        ProtectionOwner::Project(id) => locks::take_project(&mut *conn, id).await?,
-        ProtectionOwner::Group(id) => locks::take_namespace(&mut *conn, id).await?,
-    }
+    lock_owner(conn, owner).await?;
     let rule = protections::find_branch(&mut *conn, owner, name).await?;
     let rule = rule.ok_or(ServiceError::Refused(UnprotectRefusal::Missing))?;
     if !may_unprotect(conn, rule.id, who, today).await? {
         return Err(ServiceError::Refused(UnprotectRefusal::NotNamed));
     }
     Ok(rule)
+}
+
+async fn lock_owner(conn: &mut PgConnection, owner: ProtectionOwner) -> store::Result<()> {
+    match owner {
+        ProtectionOwner::Project(id) => locks::take_project(conn, id).await,
+        ProtectionOwner::Group(id) => locks::take_namespace(conn, id).await,
+    }
 }
 
 /// The same as [`create_tag`], by somebody who may.

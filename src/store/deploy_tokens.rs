@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::Result;
+use super::protections::RowRange;
 use super::sets::changes;
 use crate::domain::deploy_token::SCOPES;
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
@@ -259,4 +260,76 @@ pub async fn list(
         Some((owner, row.id, token))
     });
     Ok(tokens.collect())
+}
+
+/// Deploy tokens of all projects and groups, by their ids: all, the good ones or the others.
+pub async fn list_all(
+    db: impl PgExecutor<'_>,
+    active: Option<bool>,
+    now: DateTime<Utc>,
+    range: RowRange,
+) -> Result<Vec<(i64, DeployTokenRow)>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+          id,
+          name,
+          username,
+          coalesce(token_encrypted, '') as "token_encrypted!",
+          expires_at,
+          coalesce(revoked, false) as "revoked!",
+          read_repository,
+          read_registry,
+          write_registry,
+          read_package_registry,
+          write_package_registry,
+          read_virtual_registry,
+          write_virtual_registry
+        from deploy_tokens
+        where $1::boolean is null
+          or $1 = (not coalesce(revoked, false) and expires_at >= $2)
+        order by id
+        limit $3
+        offset $4
+        "#,
+        active,
+        now,
+        range.limit,
+        range.offset
+    )
+    .fetch_all(db)
+    .await?;
+    let tokens = rows.into_iter().map(|row| {
+        let token = DeployTokenRow {
+            name: row.name,
+            username: row.username,
+            token_encrypted: row.token_encrypted,
+            expires_at: row.expires_at,
+            revoked: row.revoked,
+            read_repository: row.read_repository,
+            read_registry: row.read_registry,
+            write_registry: row.write_registry,
+            read_package_registry: row.read_package_registry,
+            write_package_registry: row.write_package_registry,
+            read_virtual_registry: row.read_virtual_registry,
+            write_virtual_registry: row.write_virtual_registry,
+        };
+        (row.id, token)
+    });
+    Ok(tokens.collect())
+}
+
+/// How many deploy tokens [`list_all`] can list.
+pub async fn count_all(db: impl PgExecutor<'_>, active: Option<bool>, now: DateTime<Utc>) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+        from deploy_tokens
+        where $1::boolean is null
+          or $1 = (not coalesce(revoked, false) and expires_at >= $2)
+        "#,
+        active,
+        now
+    );
+    Ok(count.fetch_one(db).await?)
 }

@@ -37,6 +37,8 @@ pub struct BranchProtectionRow {
     pub name: String,
     /// Whether those who may push may rewrite history.
     pub allow_force_push: bool,
+    /// `protected_branches.code_owner_approval_required`
+    pub code_owner_approval_required: bool,
     /// Whether it is a group's rule.
     pub of_group: bool,
 }
@@ -83,7 +85,8 @@ pub async fn list_branches(
     let rows = sqlx::query_as!(
         BranchProtectionRow,
         r#"
-        select id, name, allow_force_push, namespace_id is not null as "of_group!"
+        select
+          id, name, allow_force_push, code_owner_approval_required, namespace_id is not null as "of_group!"
         from protected_branches
         where (
             project_id = $1
@@ -149,7 +152,8 @@ pub async fn find_branch(
     let row = sqlx::query_as!(
         BranchProtectionRow,
         r#"
-        select id, name, allow_force_push, namespace_id is not null as "of_group!"
+        select
+          id, name, allow_force_push, code_owner_approval_required, namespace_id is not null as "of_group!"
         from protected_branches
         where (project_id = $1 or namespace_id = $2)
           and name = $3
