@@ -17,6 +17,7 @@ pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod refusals;
+pub mod remove_repository;
 pub mod sync_scim_members;
 mod upkeep;
 
@@ -37,6 +38,7 @@ use self::deliver_webhook::DeliverWebhook;
 use self::post_receive::PostReceive;
 use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
+use self::remove_repository::RemoveRepository;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, QueueSettings, RefusalSettings};
@@ -274,7 +276,8 @@ pub async fn worker(
             };
             let options = options.on(WorkerRecovered, recovered);
             let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
-            options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
+            let options = options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>();
+            options.define_job::<RemoveRepository>()
         }
         QueueLane::Deliveries => {
             let pool = state.pool.clone();

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{Days, NaiveDate};
 
 use super::level::AccessLevel;
-use super::personal_access_token::TokenPolicy;
+use super::personal_access_token::{EndsTooLate, TokenPolicy};
 
 /// The scopes that a token of a project or group may have.
 pub const SCOPES: [&str; 13] = [
@@ -97,25 +97,19 @@ impl fmt::Display for AccessTokenFault {
     }
 }
 
-/// The end of a new token: the one that is wanted, or the last that is allowed.
-pub fn end(
-    wanted: Option<NaiveDate>,
-    policy: &TokenPolicy,
-    today: NaiveDate,
-) -> Result<Option<NaiveDate>, AccessTokenFault> {
-    match (wanted, policy.last_day(today)) {
-        (Some(wanted), Some(last)) if wanted > last => Err(AccessTokenFault::TooLong(last)),
-        (wanted, last) => Ok(wanted.or(last)),
-    }
-}
-
-/// The end of a token that takes the place of another: the one that is wanted, or a week from today.
+/// The end of a token that takes the place of another: the one that is wanted, or a week from today, where that is not
+/// too late.
+///
+/// # Errors
+/// Where the day is later than the last that is allowed.
 pub fn rotated_end(
     wanted: Option<NaiveDate>,
     policy: &TokenPolicy,
     today: NaiveDate,
-) -> Result<Option<NaiveDate>, AccessTokenFault> {
-    end(wanted.or_else(|| today.checked_add_days(Days::new(ROTATED_FOR))), policy, today)
+) -> Result<Option<NaiveDate>, EndsTooLate> {
+    let last = policy.last_day(today);
+    let usual = today.checked_add_days(Days::new(ROTATED_FOR)).map(|day| last.map_or(day, |last| day.min(last)));
+    policy.end(wanted.or(usual), today)
 }
 
 /// Whether somebody of that level may have a token of this one made or rotated.
@@ -129,14 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_ends_by_the_last_allowed_day() {
+    fn a_rotated_token_lives_for_a_week_or_as_long_as_it_may() {
         let day = |day| NaiveDate::from_ymd_opt(2026, 6, day).unwrap();
-        let policy = TokenPolicy { longest: Some(20), ..TokenPolicy::default() };
-        assert_eq!(end(None, &policy, day(1)), Ok(Some(day(21))));
-        assert_eq!(end(Some(day(1)), &policy, day(1)), Ok(Some(day(1))), "dead at birth");
-        assert_eq!(end(Some(day(22)), &policy, day(1)), Err(AccessTokenFault::TooLong(day(21))));
-        assert_eq!(end(None, &TokenPolicy::default(), day(1)), Ok(None));
-        assert_eq!(rotated_end(None, &policy, day(1)), Ok(Some(day(8))));
+        let policy = |longest| TokenPolicy { longest, ..TokenPolicy::default() };
+        assert_eq!(rotated_end(None, &policy(None), day(1)), Ok(Some(day(8))));
+        assert_eq!(rotated_end(None, &policy(Some(3)), day(1)), Ok(Some(day(4))));
+        assert_eq!(rotated_end(Some(day(1)), &policy(None), day(1)), Ok(Some(day(1))), "dead at birth");
+        assert_eq!(rotated_end(Some(day(5)), &policy(Some(3)), day(1)), Err(EndsTooLate(day(4))));
     }
 
     #[test]

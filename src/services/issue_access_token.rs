@@ -10,6 +10,7 @@ use crate::domain::access_token::{self, AccessTokenFault, KEPT_DAYS, TokenResour
 use crate::domain::audit::EventName;
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
+use crate::domain::personal_access_token::EndsTooLate;
 use crate::domain::rest_policy::RestStanding;
 use crate::domain::token;
 use crate::domain::user_type::UserType;
@@ -116,7 +117,7 @@ pub async fn issue(
     }
     let mut transaction = change.db.begin().await?;
     let policy = tokens::find_policy(&mut *transaction, None).await?;
-    let expires_at = access_token::end(new.expires_at, &policy, change.today()).map_err(ServiceError::Refused)?;
+    let expires_at = policy.end(new.expires_at, change.today()).map_err(too_late)?;
     derived::lock_root(&mut transaction, place.namespace()).await?;
     let bot = make_bot(change, &mut transaction, mint, place, (new, maker)).await?;
     let text = SecretString::from(token::mint(&policy.prefix, rand::random()));
@@ -189,7 +190,7 @@ pub async fn rotate(
         return Err(ServiceError::Refused(AccessTokenFault::NotEligible));
     }
     let policy = tokens::find_policy(&mut *transaction, None).await?;
-    let end = access_token::rotated_end(expires_at, &policy, change.today()).map_err(ServiceError::Refused)?;
+    let end = access_token::rotated_end(expires_at, &policy, change.today()).map_err(too_late)?;
     let text = SecretString::from(token::mint(&policy.prefix, rand::random()));
     let row = TokenRow {
         id: 0,
@@ -233,6 +234,10 @@ pub async fn remove_ended_bots(db: &Db, now: DateTime<Utc>) -> store::Result<u64
         removed += 1;
     }
     Ok(removed)
+}
+
+fn too_late(EndsTooLate(last): EndsTooLate) -> ServiceError<AccessTokenFault> {
+    ServiceError::Refused(AccessTokenFault::TooLong(last))
 }
 
 async fn find(

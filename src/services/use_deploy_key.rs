@@ -6,9 +6,11 @@ use super::audited_change::AuditedChange;
 use super::{ServiceError, ServiceResult};
 use crate::domain::audit::EventName;
 use crate::domain::ids::{KeyId, ProjectId};
+use crate::domain::record_faults::{BLANK, RecordFaults, TAKEN};
 use crate::domain::ssh_key::PublicKey;
 use crate::store::deploy_keys::{self, KnownDeployKey};
 use crate::store::keys::KeyRow;
+use crate::store::rest::accounts;
 use crate::store::{self, Error, Transaction, ids, keys, sets};
 
 /// What audit events call it.
@@ -29,19 +31,6 @@ pub struct NewDeployKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why there is no such deploy key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeployKeyFault {
-    /// The text is no public key.
-    Invalid,
-    /// The title is empty, or too long.
-    Title(&'static str),
-    /// It would be over at once.
-    Past,
-    /// It is known already: as a user's, or as one that they may not enable.
-    Taken,
-}
-
 /// How a deploy key of a project is to be changed.
 #[derive(Debug, Clone, Default)]
 pub struct DeployKeyChange {
@@ -58,14 +47,14 @@ pub async fn add(
     project: ProjectId,
     new: &NewDeployKey,
     admin: bool,
-) -> ServiceResult<KeyId, DeployKeyFault> {
-    let key = judge(new, change.now)?;
+) -> ServiceResult<KeyId, RecordFaults> {
     let mut transaction = change.db.begin().await?;
+    let key = judge(&mut transaction, new, change.now).await?;
     let fingerprint = key.sha256();
     let known = deploy_keys::lock_known(&mut *transaction, None, Some(&fingerprint), project, change.user()).await?;
     match known {
         Some(known) if known.used_here => return Ok(known.id),
-        Some(known) if !may_enable(&known, admin) => return Err(ServiceError::Refused(DeployKeyFault::Taken)),
+        Some(known) if !may_enable(&known, admin) => return Err(taken()),
         Some(known) => {
             link(change, transaction, project, &known, (&new.title, new.can_push)).await?;
             Ok(known.id)
@@ -80,9 +69,9 @@ pub async fn add(
 }
 
 /// Makes a key that any project may enable: its id.
-pub async fn create_public(change: &AuditedChange<'_>, new: &NewDeployKey) -> ServiceResult<KeyId, DeployKeyFault> {
-    let key = judge(new, change.now)?;
+pub async fn create_public(change: &AuditedChange<'_>, new: &NewDeployKey) -> ServiceResult<KeyId, RecordFaults> {
     let mut transaction = change.db.begin().await?;
+    let key = judge(&mut transaction, new, change.now).await?;
     let id = make(change, &mut transaction, &key, new, true).await?;
     change.commit(transaction, EventName::DeployKeyAdded, (KIND, id.0, &new.title), "Added for all projects").await?;
     Ok(id)
@@ -107,10 +96,12 @@ pub async fn alter(
     key: KeyId,
     stated: &DeployKeyChange,
     admin: bool,
-) -> ServiceResult<bool, DeployKeyFault> {
-    if let Some(fault) = stated.title.as_deref().and_then(title_fault) {
-        return Err(ServiceError::Refused(fault));
+) -> ServiceResult<bool, RecordFaults> {
+    let mut faults = RecordFaults::default();
+    if let Some(title) = &stated.title {
+        check_title(&mut faults, title);
     }
+    faults.into_result().map_err(ServiceError::Refused)?;
     let mut transaction = change.db.begin().await?;
     let known = deploy_keys::lock_known(&mut *transaction, Some(key), None, project, change.user()).await?;
     let Some(known) = known.filter(|known| known.used_here) else { return Ok(false) };
@@ -176,7 +167,7 @@ async fn make(
     key: &PublicKey,
     new: &NewDeployKey,
     public: bool,
-) -> ServiceResult<KeyId, DeployKeyFault> {
+) -> ServiceResult<KeyId, RecordFaults> {
     let id = ids::take(&mut **transaction, "keys", 1).await?[0];
     let row = KeyRow {
         id,
@@ -189,26 +180,35 @@ async fn make(
         expires_at: new.expires_at,
     };
     sets::keys::insert(&mut **transaction, &[(row, key.sha256())]).await.map_err(|error| match error {
-        Error::Duplicate(_) => ServiceError::Refused(DeployKeyFault::Taken),
+        Error::Duplicate(_) => taken(),
         error => ServiceError::Store(error),
     })?;
     Ok(KeyId(id))
 }
 
-fn judge(new: &NewDeployKey, now: DateTime<Utc>) -> ServiceResult<PublicKey, DeployKeyFault> {
-    let past = new.expires_at.filter(|end| *end <= now).map(|_| DeployKeyFault::Past);
-    if let Some(fault) = title_fault(&new.title).or(past) {
-        return Err(ServiceError::Refused(fault));
-    }
-    PublicKey::parse(&new.key).map_err(|_| ServiceError::Refused(DeployKeyFault::Invalid))
+async fn judge(
+    transaction: &mut Transaction,
+    new: &NewDeployKey,
+    now: DateTime<Utc>,
+) -> ServiceResult<PublicKey, RecordFaults> {
+    let mut faults = RecordFaults::default();
+    check_title(&mut faults, &new.title);
+    let Ok(key) = PublicKey::parse(&new.key) else {
+        faults.add("key", "is invalid");
+        return Err(ServiceError::Refused(faults));
+    };
+    accounts::find_key_policy(&mut **transaction).await?.check(&mut faults, &key, new.expires_at, now);
+    faults.into_result().map_err(ServiceError::Refused)?;
+    Ok(key)
 }
 
-fn title_fault(title: &str) -> Option<DeployKeyFault> {
-    match title {
-        title if title.trim().is_empty() => Some(DeployKeyFault::Title("can't be blank")),
-        title if title.chars().count() > LONGEST_TITLE => {
-            Some(DeployKeyFault::Title("is too long (maximum is 255 characters)"))
-        }
-        _ => None,
+fn check_title(faults: &mut RecordFaults, title: &str) {
+    if title.trim().is_empty() {
+        faults.add("title", BLANK);
     }
+    faults.check_length("title", Some(title), LONGEST_TITLE);
+}
+
+fn taken() -> ServiceError<RecordFaults> {
+    ServiceError::Refused(RecordFaults::of("fingerprint_sha256", TAKEN))
 }

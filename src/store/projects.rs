@@ -42,6 +42,20 @@ pub struct ProjectRow {
     pub printing_merge_request_link_enabled: bool,
 }
 
+impl ProjectRow {
+    /// A project in this namespace of which nothing else was said.
+    #[must_use]
+    pub fn new(namespace: NamespaceId, storage: &str, visibility_level: i32) -> Self {
+        Self {
+            namespace_id: namespace.0,
+            repository_storage: storage.to_owned(),
+            visibility_level,
+            printing_merge_request_link_enabled: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Makes a project with its project namespace and its features, with the given id or the next one. The caller refreshes
 /// its derived rows.
 ///
@@ -139,18 +153,21 @@ pub async fn move_project(conn: &mut PgConnection, id: ProjectId, row: &ProjectR
     Ok(())
 }
 
-/// Removes a project and all that is its own, its private deploy keys included.
-pub async fn delete(conn: &mut PgConnection, id: ProjectId) -> Result<()> {
+/// Removes projects and the rows that are theirs alone, private deploy keys included.
+pub async fn delete(conn: &mut PgConnection, ids: &[i64]) -> Result<()> {
     let deploy_keys =
-        sqlx::query_scalar!("delete from deploy_keys_projects where project_id = $1 returning deploy_key_id", id.0)
+        sqlx::query_scalar!("delete from deploy_keys_projects where project_id = any($1) returning deploy_key_id", ids)
             .fetch_all(&mut *conn)
             .await?;
     super::keys::delete_unused_deploy_keys(&mut *conn, &deploy_keys).await?;
-    sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(&mut *conn).await?;
+    sqlx::query!("delete from project_repositories where project_id = any($1)", ids).execute(&mut *conn).await?;
     // The project's row goes with its shadow, and the rest with the project's.
-    sqlx::query!("delete from namespaces where id = (select project_namespace_id from projects where id = $1)", id.0)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "delete from namespaces where id in (select project_namespace_id from projects where projects.id = any($1))",
+        ids
+    )
+    .execute(&mut *conn)
+    .await?;
     Ok(())
 }
 

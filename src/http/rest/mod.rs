@@ -7,6 +7,7 @@ pub mod access_tokens;
 pub mod changing;
 pub mod deploy_keys;
 pub mod deploy_tokens;
+pub mod emails;
 pub mod entities;
 pub mod fault;
 pub mod found;
@@ -72,6 +73,7 @@ fn routes() -> OpenApiRouter<RestState> {
         .merge(instance::routes())
         .merge(users::routes())
         .merge(keys::routes())
+        .merge(emails::routes())
         .merge(personal_access_tokens::routes())
         .merge(namespaces::routes())
         .merge(groups::routes())

@@ -4,11 +4,12 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::record_faults::RecordFaults;
 use crate::http::grape::ParameterReader;
 use crate::http::rest::entities::{local_moment, moment};
 use crate::http::rest::fault::RestRefusal;
 use crate::services::ServiceError;
-use crate::services::use_deploy_key::{DeployKeyFault, NewDeployKey};
+use crate::services::use_deploy_key::NewDeployKey;
 use crate::store::deploy_keys::{DeployKeyRow, UsingProjectRow};
 
 /// A deploy key.
@@ -132,16 +133,15 @@ pub fn declare(reader: &mut ParameterReader<'_>) -> NewDeployKey {
 }
 
 /// What is said of a key that cannot be. GitLab names the values of a key of a `project` with what they are of.
-pub fn refusal(error: ServiceError<DeployKeyFault>, project: bool) -> RestRefusal {
-    let record = |name: &str, complaint: &str| {
-        let name = if project { format!("deploy_key.{name}") } else { name.to_owned() };
-        RestRefusal::record(name, complaint)
-    };
+pub fn refusal(error: ServiceError<RecordFaults>, project: bool) -> RestRefusal {
+    let name = |field: &str| if project { format!("deploy_key.{field}") } else { field.to_owned() };
     match error {
-        ServiceError::Refused(DeployKeyFault::Invalid) => record("key", "is invalid"),
-        ServiceError::Refused(DeployKeyFault::Title(complaint)) => record("title", complaint),
-        ServiceError::Refused(DeployKeyFault::Past) => record("expires_at", "must be in the future"),
-        ServiceError::Refused(DeployKeyFault::Taken) => record("fingerprint_sha256", "has already been taken"),
+        ServiceError::Refused(faults) => {
+            let said = faults.iter().flat_map(|(field, faults)| {
+                faults.iter().map(move |fault| (name(field), fault.clone())).collect::<Vec<_>>()
+            });
+            RestRefusal::Record(said.collect())
+        }
         ServiceError::Store(error) => error.into(),
     }
 }

@@ -1,5 +1,7 @@
 //! Shapes of answers that several families have in them.
 
+pub mod key;
+pub mod token;
 pub mod user;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
