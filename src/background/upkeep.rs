@@ -8,8 +8,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::JobState;
 use crate::config::RefusalSettings;
-use crate::services::issue_access_token;
 use crate::services::delete_group_or_project::delete_due;
+use crate::services::issue_access_token;
 use crate::services::make_repository::make_all_missing;
 use crate::services::store_lfs_object;
 use crate::store::{
