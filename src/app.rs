@@ -44,6 +44,7 @@ use crate::http::monitoring;
 use crate::http::openapi;
 use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
+use crate::http::rest::hooks::test_limiter::HookTestLimiter;
 use crate::http::rest::{self, RestState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
@@ -55,6 +56,7 @@ use crate::services::check_git_password::PasswordChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::hook_payload::InstallationUrls;
+use crate::services::outbound::OutboundClient;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::services::replace_recovery_codes::CodeHasher;
 use crate::services::report_push::PushReporter;
@@ -136,7 +138,8 @@ pub fn build(
     };
     let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let rest = rest::router(
-        rest_state(settings, secrets, budgets, &gitaly, clock),
+        rest_state(settings, secrets, budgets, &gitaly, clock)
+            .map_err(|error| vec![Problem::new("gitlab.webhook_timeout", format!("{error:#}"))])?,
         RestAuth { tokens: token_auth.clone(), addresses: addresses.clone() },
     );
     let customers_dot = CustomersDotAuth::new(&settings.gatehouse.customers_dot, clock.clone())
@@ -202,8 +205,8 @@ fn rest_state(
     budgets: &DbBudgets,
     gitaly: &GitalyClient,
     clock: &Clock,
-) -> RestState {
-    RestState {
+) -> anyhow::Result<RestState> {
+    Ok(RestState {
         db: budgets.provisioning.clone(),
         clock: clock.clone(),
         gitaly: gitaly.clone(),
@@ -211,7 +214,9 @@ fn rest_state(
         ssh_prefix: ssh_prefix(settings),
         settings: Arc::new(settings.clone()),
         secrets: Arc::new(secrets.clone()),
-    }
+        outbound: OutboundClient::new(Duration::from_secs(settings.gitlab.webhook_timeout.into()))?,
+        hook_tests: HookTestLimiter::default(),
+    })
 }
 
 fn admin_state(

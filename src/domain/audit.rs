@@ -140,6 +140,44 @@ events! {
     UserDeprovisioned = "user_deprovisioned_by_scim",
     /// It provisioned a user again.
     UserReactivated = "user_reactivated_by_scim",
+    /// Branches were protected, in a project or a group.
+    ProtectedBranchCreated = "protected_branch_created",
+    /// Their protection was changed.
+    ProtectedBranchUpdated = "protected_branch_updated",
+    /// It was lifted.
+    ProtectedBranchRemoved = "protected_branch_removed",
+    /// Tags were protected.
+    ProtectedTagCreated = "protected_tag_created",
+    /// Their protection was lifted.
+    ProtectedTagRemoved = "protected_tag_removed",
+    /// A deploy key was made, or a project got one.
+    DeployKeyAdded = "deploy_key_added",
+    /// Its title was changed, or what it may do in a project.
+    DeployKeyUpdated = "deploy_key_updated",
+    /// It was taken from a project.
+    DeployKeyRemoved = "deploy_key_removed",
+    /// A web hook was made.
+    WebHookCreated = "webhook_created",
+    /// It was changed.
+    WebHookUpdated = "webhook_updated",
+    /// It was removed.
+    WebHookDestroyed = "webhook_destroyed",
+    /// A push rule was made.
+    PushRuleCreated = "push_rule_created",
+    /// It was changed.
+    PushRuleUpdated = "push_rule_updated",
+    /// It was removed.
+    PushRuleRemoved = "push_rule_removed",
+    /// An access token of a project or group was made, with its bot.
+    AccessTokenIssued = "resource_access_token_issued",
+    /// Another one took its place.
+    AccessTokenRotated = "resource_access_token_rotated",
+    /// It was taken back.
+    AccessTokenRevoked = "resource_access_token_revoked",
+    /// A deploy token was made.
+    DeployTokenIssued = "deploy_token_created",
+    /// It was removed.
+    DeployTokenRemoved = "deploy_token_destroyed",
     /// Somebody made a group.
     GroupCreated = "group_created",
     /// Somebody changed a group.

@@ -1,6 +1,7 @@
 //! The rules: facts in, decisions out. Plain values, free of HTTP, SQL and serialization.
 
 pub mod access;
+pub mod access_token;
 pub mod account_change;
 pub mod account_lock;
 pub mod add_on;
@@ -11,6 +12,7 @@ pub mod audit;
 pub mod certificate;
 pub mod date;
 pub mod default_branch;
+pub mod deploy_token;
 pub mod egress;
 pub mod exclusion;
 pub mod full_path;
@@ -29,10 +31,12 @@ pub mod personal_access_token;
 pub mod place_names;
 pub mod presented_token;
 pub mod project_creation;
+pub mod protected_ref;
 pub mod provisioning;
 pub mod push;
 pub mod push_messages;
 pub mod push_options;
+pub mod push_rule;
 pub mod re2;
 pub mod reconciliation;
 pub mod record_faults;

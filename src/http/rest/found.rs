@@ -294,3 +294,15 @@ impl FromRequestParts<RestState> for RowName {
         captured(parts, state, "key").await.map(Self).ok_or(RestRefusal::NoSuchRow)
     }
 }
+
+/// What stands in the path as `{trigger}`: the event that a web hook is tested with.
+#[derive(Debug, Clone)]
+pub struct Trigger(pub String);
+
+impl FromRequestParts<RestState> for Trigger {
+    type Rejection = RestRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, RestRefusal> {
+        Ok(Self(captured(parts, state, "trigger").await.unwrap_or_default()))
+    }
+}

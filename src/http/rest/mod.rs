@@ -4,6 +4,7 @@
 //! the first one is `{id}` everywhere, and the second one `{key}`.
 
 pub mod access_tokens;
+pub mod changing;
 pub mod deploy_keys;
 pub mod deploy_tokens;
 pub mod emails;
@@ -33,6 +34,7 @@ use axum::response::Response;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::hooks::test_limiter::HookTestLimiter;
 use super::auth::rest::{RestAuth, require};
 use super::grape;
 use super::openapi::{self, RouteGroup};
@@ -40,6 +42,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::gitaly::GitalyClient;
+use crate::services::outbound::OutboundClient;
 use crate::store::Db;
 
 /// What the area's handlers hold.
@@ -59,6 +62,10 @@ pub struct RestState {
     pub settings: Arc<Settings>,
     /// What secrets are sealed and digested with.
     pub secrets: Arc<Secrets>,
+    /// The way out, for tests of web hooks.
+    pub outbound: OutboundClient,
+    /// How often these are tested.
+    pub hook_tests: HookTestLimiter,
 }
 
 fn routes() -> OpenApiRouter<RestState> {

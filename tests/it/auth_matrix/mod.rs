@@ -4,7 +4,6 @@ pub mod admin;
 mod git_http;
 mod gitlab_subscriptions;
 mod kubernetes;
-
 mod provisioning;
 mod rest;
 mod scim;
@@ -28,8 +27,8 @@ const AREAS: [&Area; 8] = [
     &git_http::BESIDE,
     &gitlab_subscriptions::AREA,
     &kubernetes::AREA,
-    &rest::AREA,
     &provisioning::AREA,
+    &rest::AREA,
     &scim::AREA,
     &shell::AREA,
 ];

@@ -9,7 +9,6 @@ use rustls_platform_verifier::ConfigVerifierExt;
 use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 
-use super::JobSettings;
 use crate::domain::egress::EgressPolicy;
 use crate::store::web_hooks::{HookDelivery, ReceiverAnswer};
 use crate::telemetry::trace;
@@ -53,7 +52,7 @@ impl OutboundClient {
         &self,
         id: &str,
         delivery: &HookDelivery,
-        settings: &JobSettings,
+        instance: &str,
     ) -> Result<ReceiverAnswer, UnsentReason> {
         let started = Instant::now();
         let url = parse(delivery.url.expose_secret())?;
@@ -69,7 +68,7 @@ impl OutboundClient {
             .header("x-gitlab-event", event(delivery))
             .header("x-gitlab-webhook-uuid", uuid::Uuid::new_v4().to_string())
             .header("x-gitlab-event-uuid", delivery.event.to_string())
-            .header("x-gitlab-instance", &settings.urls.url)
+            .header("x-gitlab-instance", instance)
             .body(delivery.body.clone());
         for (name, value) in trace::headers() {
             request = request.header(name, value);
