@@ -2,6 +2,10 @@
 
 pub mod callers;
 pub mod found;
+pub mod groups;
+pub mod lists;
+pub mod members;
+pub mod projects;
 pub mod users;
 
 /// What somebody asks for by name: an id, where it is all digits, or a path.
