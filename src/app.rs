@@ -167,7 +167,6 @@ pub fn build(
             token_in_query: ours.token_in_query,
         },
     );
-    let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
