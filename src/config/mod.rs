@@ -11,8 +11,8 @@ pub mod kas;
 pub mod limits;
 mod load;
 pub mod log;
-pub mod rack_attack;
 pub mod monitoring;
+pub mod rack_attack;
 pub mod refusals;
 pub mod scim;
 #[cfg(test)]
@@ -36,9 +36,9 @@ pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
+pub use self::monitoring::MonitoringSettings;
 pub use self::rack_attack::{GitBasicAuthSettings, RackAttackSettings};
 pub use self::refusals::RefusalSettings;
-pub use self::monitoring::MonitoringSettings;
 pub use self::scim::ScimSettings;
 pub use self::tracing::TracingSettings;
 
