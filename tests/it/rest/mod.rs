@@ -12,6 +12,7 @@ mod keys;
 mod namespaces;
 mod protected_refs;
 mod push_rules;
+mod suites;
 mod tokens;
 mod users;
 mod world;
