@@ -12,12 +12,12 @@ pub mod deliver_webhook;
 pub mod expire_memberships;
 pub mod kas_usage_batcher;
 pub mod last_used;
-pub mod outbound;
 pub mod post_receive;
 pub mod queue_driver;
 pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod refusals;
+pub mod remove_repository;
 pub mod scim_calls;
 pub mod sync_scim_members;
 mod upkeep;
@@ -36,10 +36,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use self::announce_alert::AnnounceAlert;
 use self::deliver_webhook::DeliverWebhook;
-use self::outbound::OutboundClient;
 use self::post_receive::PostReceive;
 use self::queue_driver::QueueDriver;
 use self::refresh_repository::RefreshRepository;
+use self::remove_repository::RemoveRepository;
 use self::sync_scim_members::SyncScimMembers;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, QueueSettings, RefusalSettings};
@@ -47,6 +47,7 @@ use crate::crypto::attr_encrypted::ColumnKey;
 use crate::gitaly;
 use crate::lfs_files::LfsFiles;
 use crate::services::hook_payload::InstallationUrls;
+use crate::services::outbound::OutboundClient;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::store::db::RetryPauses;
 use crate::store::{self, Db, jobs};
@@ -276,7 +277,8 @@ pub async fn worker(
             };
             let options = options.on(WorkerRecovered, recovered);
             let options = options.define_job::<AnnounceAlert>().define_job::<PostReceive>();
-            options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>()
+            let options = options.define_job::<RefreshRepository>().define_job::<SyncScimMembers>();
+            options.define_job::<RemoveRepository>()
         }
         QueueLane::Deliveries => {
             let pool = state.pool.clone();

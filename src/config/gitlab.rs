@@ -35,6 +35,9 @@ pub struct GitLabSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether git takes tokens that an administrator made to act as somebody else.
     pub impersonation_enabled: bool,
+    /// The version of GitLab that `/version` names, three numbers: clients look at it to know what they may ask for.
+    #[schemars(regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9.]+)?$"), extend("examples" = ["17.11.0"]))]
+    pub version: String,
 }
 
 impl Default for GitLabSettings {
@@ -47,6 +50,7 @@ impl Default for GitLabSettings {
             relative_url_root: None,
             trusted_proxies: Vec::new(),
             impersonation_enabled: true,
+            version: "17.11.0".to_owned(),
         }
     }
 }

@@ -404,6 +404,11 @@ impl ApplyRun<'_> {
         self.touched_users.insert(user);
     }
 
+    /// Notes that these users' authorizations may change.
+    pub fn touch_users(&mut self, users: Vec<UserId>) {
+        self.touched_users.extend(users);
+    }
+
     /// Notes that the authorizations of those who reach the namespace at the end of the run may change.
     pub fn touch(&mut self, namespace: NamespaceId) {
         self.touched_namespaces.insert(namespace);

@@ -91,14 +91,16 @@ mod tests {
     use crate::domain::access::UserState;
     use crate::domain::ids::UserId;
     use crate::domain::presented_token::TokenOwner;
+    use crate::domain::user_type::UserType;
 
     fn session(scope: &str) -> SessionFacts {
         let owner = TokenOwner {
             id: UserId(1),
             username: "root".to_owned(),
             state: UserState::Active,
-            internal: false,
+            kind: UserType::Human,
             admin: true,
+            external: false,
         };
         let token = PresentedToken {
             scopes: vec![scope.to_owned()],

@@ -52,6 +52,34 @@ events! {
     TokenRefused = "personal_access_token_refused",
     /// One was taken back.
     TokenRevoked = "personal_access_token_revoked",
+    /// One took the place of another.
+    TokenRotated = "personal_access_token_rotated",
+    /// An account was made.
+    UserCreated = "user_created",
+    /// An account was changed.
+    UserUpdated = "user_updated",
+    /// An account was removed with all that is its own.
+    UserDestroyed = "user_destroyed",
+    /// An account was put to rest.
+    UserDeactivated = "user_deactivated",
+    /// An account was woken.
+    UserActivated = "user_activated",
+    /// An account was banned.
+    UserBanned = "user_banned",
+    /// That was taken back.
+    UserUnbanned = "user_unbanned",
+    /// Somebody who waited for it was let in.
+    UserApproved = "user_approved",
+    /// Somebody who waited for it was not let in, and their account removed.
+    UserRejected = "user_rejected",
+    /// An account's second factor was taken away.
+    TwoFactorDisabled = "user_disable_two_factor",
+    /// A key was added.
+    KeyAdded = "key_added",
+    /// An address was added to an account.
+    EmailAdded = "email_created",
+    /// One was taken from it.
+    EmailRemoved = "email_destroyed",
     /// Recovery codes replaced the ones before them.
     RecoveryCodesIssued = "recovery_codes_issued",
     /// They stay as they are.
@@ -112,6 +140,128 @@ events! {
     UserDeprovisioned = "user_deprovisioned_by_scim",
     /// It provisioned a user again.
     UserReactivated = "user_reactivated_by_scim",
+    /// Branches were protected, in a project or a group.
+    ProtectedBranchCreated = "protected_branch_created",
+    /// Their protection was changed.
+    ProtectedBranchUpdated = "protected_branch_updated",
+    /// It was lifted.
+    ProtectedBranchRemoved = "protected_branch_removed",
+    /// Tags were protected.
+    ProtectedTagCreated = "protected_tag_created",
+    /// Their protection was lifted.
+    ProtectedTagRemoved = "protected_tag_removed",
+    /// A deploy key was made, or a project got one.
+    DeployKeyAdded = "deploy_key_added",
+    /// Its title was changed, or what it may do in a project.
+    DeployKeyUpdated = "deploy_key_updated",
+    /// It was taken from a project.
+    DeployKeyRemoved = "deploy_key_removed",
+    /// A web hook was made.
+    WebHookCreated = "webhook_created",
+    /// It was changed.
+    WebHookUpdated = "webhook_updated",
+    /// It was removed.
+    WebHookDestroyed = "webhook_destroyed",
+    /// A push rule was made.
+    PushRuleCreated = "push_rule_created",
+    /// It was changed.
+    PushRuleUpdated = "push_rule_updated",
+    /// It was removed.
+    PushRuleRemoved = "push_rule_removed",
+    /// An access token of a project or group was made, with its bot.
+    AccessTokenIssued = "resource_access_token_issued",
+    /// Another one took its place.
+    AccessTokenRotated = "resource_access_token_rotated",
+    /// It was taken back.
+    AccessTokenRevoked = "resource_access_token_revoked",
+    /// A deploy token was made.
+    DeployTokenIssued = "deploy_token_created",
+    /// It was removed.
+    DeployTokenRemoved = "deploy_token_destroyed",
+    /// Somebody made a group.
+    GroupCreated = "group_created",
+    /// Somebody changed a group.
+    GroupUpdated = "group_updated",
+    /// Somebody removed a group.
+    GroupDestroyed = "group_destroyed",
+    /// Somebody shared a group with another one.
+    GroupShared = "group_share_with_group_link_created",
+    /// Somebody ended such a share.
+    GroupShareEnded = "group_share_with_group_link_removed",
+    /// Somebody became a member of a group or a project.
+    MemberCreated = "member_created",
+    /// A membership was changed.
+    MemberUpdated = "member_updated",
+    /// A membership was ended.
+    MemberDestroyed = "member_destroyed",
+    /// Somebody made a project.
+    ProjectCreated = "project_created",
+    /// Somebody removed a project.
+    ProjectDestroyed = "project_destroyed",
+    /// Somebody archived a project.
+    ProjectArchived = "project_archived",
+    /// Somebody took a project out of the archive.
+    ProjectUnarchived = "project_unarchived",
+    /// More or fewer people see a project.
+    ProjectVisibilityUpdated = "project_visibility_level_updated",
+    /// A project has another path.
+    ProjectPathUpdated = "project_path_updated",
+    /// A project is in another namespace.
+    ProjectNamespaceUpdated = "project_namespace_updated",
+    /// Somebody shared a project with a group.
+    ProjectShared = "project_group_link_created",
+    /// Somebody ended such a share.
+    ProjectShareEnded = "project_group_link_deleted",
+}
+
+/// Somebody who does something through the public REST API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestAuthor {
+    /// Whose request it is: the administrator's, where one acts as somebody else.
+    pub id: UserId,
+    /// Their username.
+    pub username: String,
+    /// As whom they act, where that is somebody else.
+    pub on_behalf_of: Option<(UserId, String)>,
+    /// Where they are.
+    pub ip_address: Option<IpAddr>,
+}
+
+impl RestAuthor {
+    /// As whom everything happens.
+    #[must_use]
+    pub fn acting(&self) -> UserId {
+        self.on_behalf_of.as_ref().map_or(self.id, |(id, _)| *id)
+    }
+
+    /// What they did to somebody or something.
+    #[must_use]
+    pub fn event(&self, name: EventName, entity: AuditEntity, message: impl Into<String>) -> AuditEvent {
+        let mut message = message.into();
+        if let Some((id, username)) = &self.on_behalf_of {
+            message = format!("{message} (acting as {username}, user {id})");
+        }
+        AuditEvent {
+            name,
+            author: AuditAuthor::User(self.id, self.username.clone()),
+            entity,
+            target: None,
+            message,
+            ip_address: self.ip_address,
+        }
+    }
+}
+
+/// Whoever can be named as the author of an event.
+pub trait EventAuthor: Sync {
+    /// What they did to somebody or something.
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent;
+}
+
+impl EventAuthor for RestAuthor {
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent {
+        self.event(name, entity, message)
+    }
 }
 
 /// Who did it.

@@ -7,6 +7,21 @@ pub const USUAL: &str = "main";
 /// What it was called before.
 const FORMER: &str = "master";
 
+/// Whether git takes the name for a branch's: `git check-ref-format --branch`.
+#[must_use]
+pub fn is_branch_name(name: &str) -> bool {
+    let forbidden = |byte: u8| byte <= b' ' || byte == 0x7f || b"~^:?*[\\".contains(&byte);
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    !name.bytes().any(forbidden)
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && name != "@"
+        && name != "HEAD"
+        && name.split('/').all(part)
+}
+
 /// What a repository says about its HEAD. Names are without `refs/heads/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RepositoryHead {
@@ -127,6 +142,19 @@ fn admitted(levels: Option<&[i32]>) -> AccessLevel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_branches_are_git_s() {
+        for name in ["main", "feature/x.y", "ä", "a@b", "x-"] {
+            assert!(is_branch_name(name), "{name}");
+        }
+        for name in [
+            "", "-x", "a..b", "a b", "a/", "/a", "a//b", ".a", "a/.b", "a.lock", "a.", "@", "a@{b", "a\\b", "x~",
+            "HEAD",
+        ] {
+            assert!(!is_branch_name(name), "{name}");
+        }
+    }
 
     fn head(named: Option<&str>, branch: Option<&str>) -> RepositoryHead {
         RepositoryHead { named: named.map(str::to_owned), branch: branch.map(str::to_owned) }

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::access::{AccountDenial, UserState};
 use super::ids::UserId;
+use super::user_type::UserType;
 
 /// A token that is known, and whose it is.
 #[derive(Debug, Clone)]
@@ -29,10 +30,12 @@ pub struct TokenOwner {
     pub username: String,
     /// Whether they may act at all.
     pub state: UserState,
-    /// Accounts that the installation itself made.
-    pub internal: bool,
+    /// What kind of account it is.
+    pub kind: UserType,
     /// Administrators.
     pub admin: bool,
+    /// External users, for whom what is internal is not.
+    pub external: bool,
 }
 
 /// Why a token does not let its bearer in. Each is answered in its own way.
@@ -68,12 +71,13 @@ pub enum TokenNeed {
 
 impl TokenOwner {
     /// Why the account may not act, in the order of the contract.
-    fn denial(&self) -> Option<AccountDenial> {
+    #[must_use]
+    pub fn denial(&self) -> Option<AccountDenial> {
         match self.state {
             UserState::Blocked | UserState::Banned => Some(AccountDenial::Blocked),
             UserState::Deactivated => Some(AccountDenial::Deactivated),
             UserState::BlockedPendingApproval => Some(AccountDenial::PendingApproval),
-            UserState::Active => self.internal.then_some(AccountDenial::Internal),
+            UserState::Active => self.kind.is_internal().then_some(AccountDenial::Internal),
         }
     }
 }
@@ -108,7 +112,13 @@ impl PresentedToken {
     /// Whether its bearer is an administrator, and may be one by this token.
     #[must_use]
     pub fn is_administrators(&self) -> bool {
-        self.owner.admin && (!self.admin_mode_enforced || self.scopes.iter().any(|scope| scope == "admin_mode"))
+        self.makes_administrator(&self.owner)
+    }
+
+    /// Whether this account, which somebody acts as by this token, is an administrator's, and may be one by it.
+    #[must_use]
+    pub fn makes_administrator(&self, account: &TokenOwner) -> bool {
+        account.admin && (!self.admin_mode_enforced || self.scopes.iter().any(|scope| scope == "admin_mode"))
     }
 }
 
@@ -121,8 +131,9 @@ mod tests {
             id: UserId(1),
             username: "root".to_owned(),
             state: UserState::Active,
-            internal: false,
+            kind: UserType::Human,
             admin: true,
+            external: false,
         };
         let mut token = PresentedToken {
             scopes: vec!["api".to_owned()],
@@ -154,7 +165,7 @@ mod tests {
             Err(TokenRejection::Account(AccountDenial::Blocked))
         );
         assert_eq!(
-            judge(|token| token.owner.internal = true, TokenNeed::Any),
+            judge(|token| token.owner.kind = UserType::Ghost, TokenNeed::Any),
             Err(TokenRejection::Account(AccountDenial::Internal))
         );
         let read_api = |token: &mut PresentedToken| token.scopes = vec!["read_api".to_owned()];

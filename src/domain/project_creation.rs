@@ -117,6 +117,27 @@ pub fn wanted_path<'a>(facts: &AccessFacts, attempt: &'a Attempt) -> Option<(&'a
     (absent && push && !snippet && !below_snippets).then_some((namespace, name))
 }
 
+/// Why a user makes no project in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceDenial {
+    /// It is not theirs to make projects in.
+    NotPermitted,
+    /// They have as many projects as they may have; the number is that limit.
+    LimitReached(i64),
+}
+
+/// Why the user makes no project in the namespace; `None` where they may.
+#[must_use]
+pub fn place_denial(parent: &ParentNamespace, maker: ProjectCreator) -> Option<PlaceDenial> {
+    let own = parent.owner == Some(maker.id) && !maker.external;
+    let full = own && !maker.admin && parent.projects >= parent.projects_limit;
+    if full {
+        Some(PlaceDenial::LimitReached(parent.projects_limit))
+    } else {
+        (!is_permitted(parent, maker)).then_some(PlaceDenial::NotPermitted)
+    }
+}
+
 fn is_permitted(parent: &ParentNamespace, maker: ProjectCreator) -> bool {
     let least = match parent.creation_level {
         CreationLevel::Nobody | CreationLevel::Administrators => None,

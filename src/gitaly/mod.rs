@@ -83,6 +83,12 @@ impl GitalyClient {
         }
     }
 
+    /// Whether the settings say who serves the storage.
+    #[must_use]
+    pub fn serves(&self, storage: &str) -> bool {
+        self.storages.contains_key(storage)
+    }
+
     /// The handle of a repository, for the length of one request.
     ///
     /// # Errors

@@ -103,6 +103,20 @@ impl RepositoryClient {
         }
     }
 
+    /// Removes it for good. One that is not there counts as removed.
+    ///
+    /// # Errors
+    /// Where Gitaly gives no answer, or cannot remove it.
+    pub async fn remove(&self) -> GitalyResult<()> {
+        let call = GitalyCall::new(self, "RemoveRepository", MEDIUM)?;
+        let message = proto::RemoveRepositoryRequest { repository: Some(self.message()) };
+        match call.wait(message, |request| async move { self.repositories().remove_repository(request).await }).await {
+            // By an earlier attempt, or by an operator.
+            Err(super::GitalyError::NotFound(_)) => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
     /// Whether it has a branch. A repository without one is empty to the rules, whatever tags it has.
     pub async fn has_branches(&self) -> GitalyResult<bool> {
         let call = GitalyCall::new(self, "HasLocalBranches", FAST)?;

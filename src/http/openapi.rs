@@ -145,7 +145,7 @@ const TAGS: [(&str, &str); 8] = [
     ("provisioning", "What CustomersDot and administrators give to namespaces"),
     ("gitlab_subscriptions", "The newer mounts of the same, for CustomersDot alone"),
     ("scim", "Users and groups of identity providers"),
-    ("personal_access_tokens", "What a token says of itself"),
+    ("rest", "What clients ask that manage users, groups and projects"),
     ("monitoring", "What operators ask, on a listener of their own"),
 ];
 

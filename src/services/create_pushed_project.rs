@@ -3,17 +3,19 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
 use super::check_access::{AccessCheckError, AccessChecker, NO_GITALY};
+use super::place_projects::{self, AuditedMaker, NewProjectRecord, NewRepository};
+use super::{audit_log, choose_storage};
 use crate::domain::access::{AccessActor, AccessFacts, Attempt, Denial};
 use crate::domain::default_branch::USUAL;
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::project_creation::{self, CreationRefusal, ParentNamespace};
 use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
 use crate::gitaly::{CallContext, GitalyResult};
-use crate::store::{self, Error, post_push_messages, project_creation as rows};
+use crate::store::projects::{FeaturesRow, ProjectRow};
+use crate::store::{self, Error, namespaces, post_push_messages, project_creation as rows};
 
 /// What making the project may take; gitlab-shell waits for longer.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -70,7 +72,7 @@ pub(super) async fn create(
         Ok(parent) => parent,
         Err(refusal) => return Ok(refusal.into()),
     };
-    let Some(storage) = choose_storage(access).await? else {
+    let Some(storage) = choose_storage::choose(&access.db, &access.storages).await? else {
         let reason = "No storage takes new repositories. Please contact your administrator.";
         return Ok(PushedProjectCreation::impossible(reason));
     };
@@ -85,7 +87,8 @@ pub(super) async fn create(
         Err(refusal) => return Ok(refusal.into()),
     };
     // Somebody else has pushed to the same path just now.
-    if rows::is_taken(&mut *transaction, &format!("{}/{name}", parent.full_path)).await? {
+    let path = format!("{}/{name}", parent.full_path);
+    if namespaces::is_path_taken(&mut *transaction, &path).await? {
         return Ok(PushedProjectCreation::Created);
     }
     let id = rows::reserve_id(&mut *transaction).await?;
@@ -101,14 +104,19 @@ pub(super) async fn create(
             return Ok(PushedProjectCreation::impossible(NO_GITALY));
         }
     }
-    match rows::insert(&mut transaction, id, &parent, name, &storage, user.id, today).await {
-        Ok(()) => transaction.commit().await?,
+    let head = parent.default_branch.clone().unwrap_or_else(|| USUAL.to_owned());
+    let project = new_project(id, &parent, name, &storage, user.id, NewRepository::Made(head));
+    let maker = AuditedMaker::Pushing(user.id, &user.username);
+    match place_projects::create(&mut transaction, project, &maker, facts.now).await {
+        Ok((_, event)) => {
+            transaction.commit().await?;
+            audit_log::log(&event);
+        }
         // Somebody else has taken the path just now.
         Err(Error::Duplicate(_)) => return Ok(PushedProjectCreation::Created),
         Err(error) => return Err(error.into()),
     }
 
-    let path = format!("{}/{name}", parent.full_path);
     tracing::info!(project.id = id.0, project.path = path, user.id = user.id.0, "a push made a project");
     keep_created_message(access, facts, attempt, user.id, id, &path).await;
     Ok(PushedProjectCreation::Created)
@@ -142,6 +150,25 @@ fn permit(
     project_creation::decide(facts, attempt, &parent, name).map(|()| parent)
 }
 
+/// A private project of that name.
+fn new_project(
+    id: ProjectId,
+    parent: &ParentNamespace,
+    name: &str,
+    storage: &str,
+    creator: UserId,
+    repository: NewRepository,
+) -> NewProjectRecord {
+    let row = ProjectRow {
+        name: name.to_owned(),
+        path: name.to_owned(),
+        creator_id: Some(creator.0),
+        ..ProjectRow::new(parent.id, storage, 0)
+    };
+    let (features, path) = (FeaturesRow::default(), format!("{}/{name}", parent.full_path));
+    NewProjectRecord { id, row, features, repository, owner: parent.owner, path }
+}
+
 /// False where something lies there already: after the database was restored, its ids may have been others' before.
 async fn create_repository(
     access: &AccessChecker,
@@ -161,16 +188,6 @@ async fn create_repository(
     let head = parent.default_branch.as_deref().unwrap_or(USUAL);
     let repository = access.gitaly.repository(location, context)?;
     Ok(repository.create(head).await? || !repository.has_branches().await?)
-}
-
-/// One of the storages that take new repositories, by their weights; `default` where the instance gives no weights.
-async fn choose_storage(access: &AccessChecker) -> store::Result<Option<String>> {
-    let weights = rows::list_storage_weights(access.db.pool()).await?;
-    let storages = &access.storages;
-    let known: Vec<(String, f64)> = weights.into_iter().filter(|(name, _)| storages.contains(name)).collect();
-    let chosen = known.choose_weighted(&mut rand::rng(), |(_, weight)| *weight).ok().map(|(name, _)| name.clone());
-    let first = || storages.iter().find(|name| *name == "default").or(storages.first());
-    Ok(chosen.or_else(|| first().cloned()))
 }
 
 /// Keeps the message that the project was created, for the user to read after the push. The project is there without

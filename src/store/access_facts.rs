@@ -8,17 +8,18 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::rest::accounts::key_limits;
 use super::{Error, Result, fault};
 use crate::domain::access::{
     AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
-    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitAbilities, GitCommand, InstanceFacts, KeyLimit,
+    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitAbilities, GitCommand, InstanceFacts,
     KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
 use crate::domain::git_credential::{AccessToken, CredentialFacts, DeployToken, OauthToken};
 use crate::domain::ids::{DeployTokenId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
-use crate::domain::ssh_key::{KeyKind, PublicKey};
+use crate::domain::ssh_key::PublicKey;
 use crate::domain::token::scopes_from_yaml;
 use crate::domain::user_type::UserType;
 
@@ -354,14 +355,9 @@ impl From<&CollaborationRow> for BranchCollaboration {
 
 impl AccessFactsRow {
     fn instance(&self) -> InstanceFacts {
-        let limits = self.key_restrictions.as_deref().unwrap_or_default();
-        let key_limits = KeyKind::ALL.into_iter().zip(limits).filter_map(|(kind, restriction)| match *restriction {
-            0 => None,
-            bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
-        });
         InstanceFacts {
             git_protocol: self.instance_protocol.clone().filter(|protocol| !protocol.is_empty()),
-            key_limits: key_limits.collect(),
+            key_limits: key_limits(self.key_restrictions.as_deref().unwrap_or_default()),
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
             read_only: self.read_only,
             receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),
@@ -373,7 +369,7 @@ impl AccessFactsRow {
                 _ => EmailConfirmation::Off,
             },
             enforce_terms: self.enforce_terms.unwrap_or_default(),
-            globally_allowed_ips: networks(self.globally_allowed_ips.iter().flat_map(|list| list.split(','))).0,
+            globally_allowed_ips: globally_allowed(self.globally_allowed_ips.as_deref()),
         }
     }
 
@@ -515,6 +511,11 @@ pub(super) fn root(
         ip_allowlist,
         ip_restricted,
     }
+}
+
+/// The addresses that the instance lets in everywhere, of the text of its setting.
+pub(super) fn globally_allowed(list: Option<&str>) -> Vec<IpNet> {
+    networks(list.iter().flat_map(|list| list.split(','))).0
 }
 
 /// The networks of a list, and whether some entry of it is none.

@@ -84,7 +84,13 @@ select
         and namespace_settings.archived
     )
   end as "ancestor_archived?",
-  project.marked_for_deletion_at is not null or coalesce(project.pending_delete, false) as "pending_deletion!",
+  project.marked_for_deletion_at is not null
+    or coalesce(project.pending_delete, false)
+    or exists (
+      select
+      from group_deletion_schedules
+      where group_deletion_schedules.group_id = any (namespace.traversal_ids)
+    ) as "pending_deletion!",
   project.repository_read_only as "repository_read_only?",
   project.repository_storage as "repository_storage?",
   project.storage_version as "storage_version?",

@@ -82,6 +82,7 @@ pub async fn find(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<K
           owner.state,
           owner.user_type,
           owner.admin,
+          coalesce(owner.external, false) as "external!",
           coalesce(settings.admin_mode, false) as "admin_mode!"
         from admin_sessions as session
         join personal_access_tokens as token on token.id = session.personal_access_token_id
@@ -127,8 +128,9 @@ pub async fn find(db: impl PgExecutor<'_>, digest: &[u8; 32]) -> Result<Option<K
                     id: UserId(row.user_id),
                     username: row.username,
                     state: UserState::from(row.state.as_str()),
-                    internal: UserType::from_number(row.user_type).is_internal(),
+                    kind: UserType::from_number(row.user_type),
                     admin: row.admin,
+                    external: row.external,
                 },
             },
         },

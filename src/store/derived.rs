@@ -178,6 +178,11 @@ pub async fn lock_root(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
     lock_roots(conn, &[id.0]).await
 }
 
+/// Like [`lock_root`], for the trees of several namespaces at once.
+pub async fn lock_trees(conn: &mut PgConnection, ids: &[NamespaceId]) -> Result<()> {
+    lock_roots(conn, &ids.iter().map(|id| id.0).collect::<Vec<_>>()).await
+}
+
 async fn lock_roots(conn: &mut PgConnection, ids: &[i64]) -> Result<()> {
     let mut roots = list_roots(&mut *conn, ids).await?;
     while !roots.is_empty() {

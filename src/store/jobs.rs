@@ -31,6 +31,8 @@ pub const ANNOUNCE_ALERT: &str = "announce_alert";
 pub const SYNC_SCIM_MEMBERS: &str = "sync_scim_members";
 /// The job of a project's repositories after a push: `{"project": 7}`.
 pub const REFRESH_REPOSITORY: &str = "refresh_repository";
+/// The job of a repository whose project is gone: `{"repository": 4}`.
+pub const REMOVE_REPOSITORY: &str = "remove_repository";
 /// The key of a payload with the trace that the job goes on with.
 const TRACEPARENT: &str = "traceparent";
 /// Deliveries to one receiver that are under way at once, on all servers.
@@ -91,6 +93,28 @@ pub async fn insert_refresh_repository(db: impl PgExecutor<'_>, project: Project
     .bind(traced(json!({ "project": project.0 })))
     .bind(max_attempts(REFRESH_REPOSITORY))
     .bind(format!("{REFRESH_REPOSITORY}:{project}"))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds the jobs of repositories that are to be removed once so much time has passed, visible to workers when the caller's
+/// transaction is committed.
+pub async fn insert_remove_repositories(db: impl PgExecutor<'_>, rows: &[i64], after: Duration) -> Result<()> {
+    sqlx::query(
+        "select graphile_worker.add_job(
+           identifier => $1,
+           payload => jsonb_build_object('repository', row_id)::json,
+           max_attempts => $2,
+           run_at => now() + $3 * interval '1 second',
+           job_key => $1 || ':' || row_id
+         )
+         from unnest($4::bigint[]) as rows (row_id)",
+    )
+    .bind(REMOVE_REPOSITORY)
+    .bind(max_attempts(REMOVE_REPOSITORY))
+    .bind(after.as_secs_f64())
+    .bind(rows)
     .execute(db)
     .await?;
     Ok(())

@@ -137,13 +137,20 @@ pub async fn list_address_rules(conn: &mut PgConnection, namespaces: &[i64], use
     Ok(rules)
 }
 
-/// Makes users active members, or changes what their memberships grant.
-pub async fn upsert(db: impl PgExecutor<'_>, rows: &[(MemberSource, UserId, MemberGrant)]) -> Result<()> {
+/// Makes users active members, or changes what their memberships grant. New rows name who made them, where that is known.
+pub async fn upsert(
+    db: impl PgExecutor<'_>,
+    rows: &[(MemberSource, UserId, MemberGrant)],
+    made_by: Option<UserId>,
+) -> Result<()> {
     sqlx::query!(
         "
-        insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level, expires_at)
-        select *
+        insert into members (
+          type, source_type, source_id, member_namespace_id, user_id, access_level, expires_at, created_by_id
+        )
+        select type, source_type, source_id, member_namespace_id, user_id, access_level, expires_at, $8
         from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[], $7::date[])
+          as stated (type, source_type, source_id, member_namespace_id, user_id, access_level, expires_at)
         on conflict (source_type, source_id, user_id) where user_id is not null do update
         set access_level = excluded.access_level,
             expires_at = excluded.expires_at,
@@ -158,7 +165,8 @@ pub async fn upsert(db: impl PgExecutor<'_>, rows: &[(MemberSource, UserId, Memb
         &rows.iter().map(|(source, _, _)| source.namespace().0).collect::<Vec<_>>(),
         &rows.iter().map(|(_, user, _)| user.0).collect::<Vec<_>>(),
         &rows.iter().map(|(_, _, grant)| grant.level).collect::<Vec<_>>(),
-        &rows.iter().map(|(_, _, grant)| grant.expires_at).collect::<Vec<_>>() as _
+        &rows.iter().map(|(_, _, grant)| grant.expires_at).collect::<Vec<_>>() as _,
+        made_by.map(|user| user.0)
     )
     .execute(db)
     .await?;

@@ -1,6 +1,7 @@
 //! Groups, personal namespaces and the paths of both.
 
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
@@ -22,8 +23,9 @@ pub async fn find_path(db: impl PgExecutor<'_>, id: NamespaceId) -> Result<Optio
     Ok(sqlx::query_scalar!("select path from routes where namespace_id = $1", id.0).fetch_optional(db).await?)
 }
 
-/// What an operator states about a group. Serialized, its keys are the columns.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What is said of a group. Serialized, its keys are the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct GroupRow {
     /// `namespaces.name`
     pub name: String,
@@ -55,6 +57,53 @@ pub struct GroupRow {
     pub repository_size_limit: Option<i64>,
     /// `namespaces.shared_runners_minutes_limit`
     pub shared_runners_minutes_limit: Option<i32>,
+    /// `namespaces.extra_shared_runners_minutes_limit`
+    pub extra_shared_runners_minutes_limit: Option<i32>,
+    /// `namespaces.two_factor_grace_period`
+    pub two_factor_grace_period: i32,
+    /// `namespaces.request_access_enabled`
+    pub request_access_enabled: bool,
+    /// `namespaces.auto_devops_enabled`
+    pub auto_devops_enabled: Option<bool>,
+    /// `namespaces.mentions_disabled`
+    pub mentions_disabled: Option<bool>,
+    /// `namespaces.shared_runners_enabled`
+    pub shared_runners_enabled: bool,
+    /// `namespaces.allow_descendants_override_disabled_shared_runners`
+    pub allow_descendants_override_disabled_shared_runners: bool,
+    /// `namespaces.max_artifacts_size`
+    pub max_artifacts_size: Option<i32>,
+}
+
+impl Default for GroupRow {
+    /// A group of which nothing was said.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            path: String::new(),
+            parent_id: None,
+            description: String::new(),
+            visibility_level: 0,
+            share_with_group_lock: false,
+            membership_lock: false,
+            lfs_enabled: None,
+            project_creation_level: None,
+            subgroup_creation_level: Some(1),
+            require_two_factor_authentication: false,
+            max_personal_access_token_lifetime: None,
+            default_branch_protection: None,
+            repository_size_limit: None,
+            shared_runners_minutes_limit: None,
+            extra_shared_runners_minutes_limit: None,
+            two_factor_grace_period: 48,
+            request_access_enabled: true,
+            auto_devops_enabled: None,
+            mentions_disabled: None,
+            shared_runners_enabled: true,
+            allow_descendants_override_disabled_shared_runners: false,
+            max_artifacts_size: None,
+        }
+    }
 }
 
 /// Writes the group's name and place. Its derived rows are the caller's to refresh.
@@ -81,15 +130,19 @@ pub async fn move_group(db: impl PgExecutor<'_>, id: NamespaceId, row: &GroupRow
     Ok(())
 }
 
-/// Removes a group that has neither projects nor subgroups.
+/// Removes groups that have no projects. Groups below them must be among them.
 ///
 /// # Errors
-/// Where the database gives no answer, or the group has some.
-pub async fn delete_group(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
-    sqlx::query!("delete from push_rules where id = (select push_rule_id from namespaces where id = $1)", id.0)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query!("delete from namespaces where id = $1 and type = 'Group'", id.0).execute(&mut *conn).await?;
+/// Where the database gives no answer, or something else is in a group.
+pub async fn delete_groups(conn: &mut PgConnection, ids: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "delete from push_rules where id in (select push_rule_id from namespaces where namespaces.id = any($1))",
+        ids
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("delete from group_wiki_repositories where group_id = any($1)", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from namespaces where id = any($1) and type = 'Group'", ids).execute(&mut *conn).await?;
     Ok(())
 }
 
@@ -186,7 +239,7 @@ pub async fn update_personal(db: impl PgExecutor<'_>, id: NamespaceId, username:
 }
 
 /// What `namespace_settings` holds for a group. Serialized, its keys are the columns.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "GitLab's columns")]
 pub struct GroupSettingsRow {
     /// 0 all, 1 ssh, 2 http
@@ -201,6 +254,49 @@ pub struct GroupSettingsRow {
     pub archived: bool,
     /// Of new projects.
     pub default_branch_name: Option<String>,
+    /// How new default branches are protected, spelt out; an empty object where nothing was said.
+    pub default_branch_protection_defaults: Value,
+    /// Groups below this root are shared within it alone.
+    pub prevent_sharing_groups_outside_hierarchy: bool,
+    /// Kept: mail.
+    pub emails_enabled: bool,
+    /// Kept: mail.
+    pub show_diff_preview_in_email: bool,
+    /// Kept: merge requests.
+    pub only_allow_merge_if_pipeline_succeeds: bool,
+    /// Kept: merge requests.
+    pub allow_merge_on_skipped_pipeline: bool,
+    /// Kept: merge requests.
+    pub only_allow_merge_if_all_discussions_are_resolved: bool,
+    /// Kept: pages of the web application.
+    pub math_rendering_limits_enabled: bool,
+    /// Kept: pages of the web application.
+    pub lock_math_rendering_limits_enabled: bool,
+    /// Kept: forks.
+    pub prevent_forking_outside_group: bool,
+}
+
+impl Default for GroupSettingsRow {
+    fn default() -> Self {
+        Self {
+            enabled_git_access_protocol: 0,
+            enforce_ssh_certificates: false,
+            disable_personal_access_tokens: false,
+            repository_read_only: false,
+            archived: false,
+            default_branch_name: None,
+            default_branch_protection_defaults: Value::Object(serde_json::Map::new()),
+            prevent_sharing_groups_outside_hierarchy: false,
+            emails_enabled: true,
+            show_diff_preview_in_email: true,
+            only_allow_merge_if_pipeline_succeeds: false,
+            allow_merge_on_skipped_pipeline: false,
+            only_allow_merge_if_all_discussions_are_resolved: false,
+            math_rendering_limits_enabled: true,
+            lock_math_rendering_limits_enabled: false,
+            prevent_forking_outside_group: false,
+        }
+    }
 }
 
 /// The address ranges from which a group may be used, in order.
@@ -342,4 +438,96 @@ pub async fn delete_saml_provider(db: impl PgExecutor<'_>, id: i64) -> Result<()
 pub async fn list_project_namespaces(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<Vec<NamespaceId>> {
     let ids = sqlx::query_scalar!("select project_namespace_id from projects where namespace_id = $1", group.0);
     Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
+}
+
+/// Keeps others waiting, until the transaction ends, who are about to take the path in whatever letter case: the unique
+/// index knows the exact one alone.
+pub async fn lock_path(db: impl PgExecutor<'_>, path: &str) -> Result<()> {
+    let key = format!("path {}", path.to_lowercase());
+    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;
+    Ok(())
+}
+
+/// Whether something has the path, whatever its letter case.
+pub async fn is_path_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
+    let taken =
+        sqlx::query_scalar!(r#"select exists (select from routes where lower(path) = lower($1)) as "taken!""#, path);
+    Ok(taken.fetch_one(db).await?)
+}
+
+/// Whether another namespace of the type, of the same parent, has the name.
+pub async fn is_name_taken(
+    db: impl PgExecutor<'_>,
+    kind: &str,
+    parent: NamespaceId,
+    name: &str,
+    own: Option<NamespaceId>,
+) -> Result<bool> {
+    let taken = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from namespaces
+          where parent_id = $1
+            and name = $2
+            and type = $3
+            and id is distinct from $4
+        ) as "taken!"
+        "#,
+        parent.0,
+        name,
+        kind,
+        own.map(|id| id.0)
+    );
+    Ok(taken.fetch_one(db).await?)
+}
+
+/// What in a group more people could see than the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WiderInside {
+    /// Projects directly in it.
+    pub projects: bool,
+    /// Groups directly in it.
+    pub groups: bool,
+}
+
+/// What directly in a group more people see than this visibility allows.
+pub async fn find_wider_inside(db: impl PgExecutor<'_>, group: NamespaceId, level: i32) -> Result<WiderInside> {
+    let wider = sqlx::query_as!(
+        WiderInside,
+        r#"
+        select
+          coalesce(bool_or(type = 'Project'), false) as "projects!",
+          coalesce(bool_or(type = 'Group'), false) as "groups!"
+        from namespaces
+        where parent_id = $1
+          and visibility_level > $2
+        "#,
+        group.0,
+        level
+    );
+    Ok(wider.fetch_one(db).await?)
+}
+
+/// How many levels of groups there are below a group.
+pub async fn find_depth_below(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<usize> {
+    let depth = sqlx::query_scalar!(
+        r#"
+        select coalesce(max(cardinality(below.traversal_ids) - cardinality(own.traversal_ids)), 0) as "depth!"
+        from namespaces as own
+        join namespaces as below on below.traversal_ids @> array[own.id] and below.type = 'Group'
+        where own.id = $1
+        "#,
+        group.0
+    );
+    Ok(usize::try_from(depth.fetch_one(db).await?).unwrap_or_default())
+}
+
+/// The personal namespace of a user.
+pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<NamespaceId>> {
+    let id = sqlx::query_scalar!(
+        "select id from namespaces where owner_id = $1 and type = 'User' order by id limit 1",
+        user.0
+    );
+    Ok(id.fetch_optional(db).await?.map(NamespaceId))
 }

@@ -1,10 +1,9 @@
 //! A project that a push makes: where it would be, and its rows.
 
 use chrono::NaiveDate;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
-use super::projects::{self, ProjectRow};
-use super::{Result, access_facts, derived};
+use super::{Result, access_facts};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::project_creation::{CreationLevel, ParentNamespace};
@@ -122,47 +121,10 @@ pub async fn lock_creation(db: impl PgExecutor<'_>, namespace: NamespaceId) -> R
     Ok(())
 }
 
-/// Whether something has the path.
-pub async fn is_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
-    let taken =
-        sqlx::query_scalar!(r#"select exists (select from routes where lower(path) = lower($1)) as "taken!""#, path);
-    Ok(taken.fetch_one(db).await?)
-}
-
 /// An id that no project has and none will get.
 pub async fn reserve_id(db: impl PgExecutor<'_>) -> Result<ProjectId> {
     let id = sqlx::query_scalar!(r#"select nextval('projects_id_seq') as "id!""#).fetch_one(db).await?;
     Ok(ProjectId(id))
-}
-
-/// The rows of a private project whose repository exists already.
-///
-/// # Errors
-/// `Duplicate` where another project has taken the path meanwhile; where the database fails.
-pub async fn insert(
-    conn: &mut PgConnection,
-    id: ProjectId,
-    parent: &ParentNamespace,
-    name: &str,
-    storage: &str,
-    creator: UserId,
-    today: NaiveDate,
-) -> Result<()> {
-    let row = ProjectRow {
-        name: name.to_owned(),
-        path: name.to_owned(),
-        creator_id: Some(creator.0),
-        namespace_id: parent.id.0,
-        repository_storage: storage.to_owned(),
-        printing_merge_request_link_enabled: true,
-        ..ProjectRow::default()
-    };
-    let (id, namespace) = projects::insert(conn, Some(id), &row).await?;
-    derived::refresh_namespace(conn, namespace).await?;
-    projects::upsert_repository(conn, id, storage).await?;
-    let reaching = derived::users_reaching(&mut *conn, &[namespace]).await?;
-    derived::refresh_authorizations(conn, &reaching, today).await?;
-    Ok(())
 }
 
 /// The storages that take new repositories, each with its weight; empty where the instance names none.

@@ -4,7 +4,6 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use super::sets::projects::upsert_features;
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::repository::hashed_path;
 
@@ -42,62 +41,18 @@ pub struct ProjectRow {
     pub printing_merge_request_link_enabled: bool,
 }
 
-/// Makes a project with its project namespace and its features, with the given id or the next one. The caller refreshes
-/// its derived rows.
-///
-/// # Errors
-/// [`super::Error::Duplicate`] where a project of the namespace has the name.
-pub async fn insert(
-    conn: &mut PgConnection,
-    id: Option<ProjectId>,
-    row: &ProjectRow,
-) -> Result<(ProjectId, NamespaceId)> {
-    let shadow = sqlx::query_scalar!(
-        "
-        insert into namespaces (type, name, path, parent_id, visibility_level)
-        values ('Project', $1, $2, $3, $4)
-        returning id
-        ",
-        row.name,
-        row.path,
-        row.namespace_id,
-        row.visibility_level
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    let id = sqlx::query_scalar!(
-        "
-        insert into projects (
-          id, project_namespace_id, name, path, description, creator_id, namespace_id, visibility_level, archived,
-          hidden, repository_storage, repository_read_only, repository_size_limit, lfs_enabled, mirror,
-          printing_merge_request_link_enabled, storage_version
-        )
-        values (
-          coalesce($1, nextval('projects_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 2
-        )
-        returning id
-        ",
-        id.map(|id| id.0),
-        shadow,
-        row.name,
-        row.path,
-        row.description,
-        row.creator_id,
-        row.namespace_id,
-        row.visibility_level,
-        row.archived,
-        row.hidden,
-        row.repository_storage,
-        row.repository_read_only,
-        row.repository_size_limit,
-        row.lfs_enabled,
-        row.mirror,
-        row.printing_merge_request_link_enabled
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    upsert_features(conn, &[(id, FeaturesRow::default())]).await?;
-    Ok((ProjectId(id), NamespaceId(shadow)))
+impl ProjectRow {
+    /// A project in this namespace of which nothing else was said.
+    #[must_use]
+    pub fn new(namespace: NamespaceId, storage: &str, visibility_level: i32) -> Self {
+        Self {
+            namespace_id: namespace.0,
+            repository_storage: storage.to_owned(),
+            visibility_level,
+            printing_merge_request_link_enabled: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Writes the project's name and place, which its project namespace repeats. Its derived rows are the caller's to refresh.
@@ -139,18 +94,21 @@ pub async fn move_project(conn: &mut PgConnection, id: ProjectId, row: &ProjectR
     Ok(())
 }
 
-/// Removes a project and all that is its own, its private deploy keys included.
-pub async fn delete(conn: &mut PgConnection, id: ProjectId) -> Result<()> {
+/// Removes projects and the rows that are theirs alone, private deploy keys included.
+pub async fn delete(conn: &mut PgConnection, ids: &[i64]) -> Result<()> {
     let deploy_keys =
-        sqlx::query_scalar!("delete from deploy_keys_projects where project_id = $1 returning deploy_key_id", id.0)
+        sqlx::query_scalar!("delete from deploy_keys_projects where project_id = any($1) returning deploy_key_id", ids)
             .fetch_all(&mut *conn)
             .await?;
     super::keys::delete_unused_deploy_keys(&mut *conn, &deploy_keys).await?;
-    sqlx::query!("delete from project_repositories where project_id = $1", id.0).execute(&mut *conn).await?;
+    sqlx::query!("delete from project_repositories where project_id = any($1)", ids).execute(&mut *conn).await?;
     // The project's row goes with its shadow, and the rest with the project's.
-    sqlx::query!("delete from namespaces where id = (select project_namespace_id from projects where id = $1)", id.0)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "delete from namespaces where id in (select project_namespace_id from projects where projects.id = any($1))",
+        ids
+    )
+    .execute(&mut *conn)
+    .await?;
     Ok(())
 }
 

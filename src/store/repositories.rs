@@ -83,6 +83,14 @@ pub async fn delete_missing(db: impl PgExecutor<'_>, project: ProjectId) -> Resu
     Ok(())
 }
 
+/// Says anew what HEAD is to name of a project's repository, where that is still to be made.
+pub async fn update_missing(db: impl PgExecutor<'_>, project: ProjectId, branch: &str) -> Result<()> {
+    sqlx::query!("update missing_repositories set default_branch = $2 where project_id = $1", project.0, branch)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// A project whose repository is to be made, and the branch that HEAD is to name.
 pub async fn find_missing(db: &mut PgConnection, project: ProjectId) -> Result<Option<String>> {
     let missing =

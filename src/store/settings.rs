@@ -43,6 +43,7 @@ pub struct SettingsRow {
     pub allow_local_requests_from_web_hooks_and_services: bool,
     pub allow_local_requests_from_system_hooks: bool,
     pub default_project_visibility: i32,
+    pub deletion_adjourned_period: i32,
 }
 
 /// The settings of the instance: of several rows the newest.
@@ -85,7 +86,8 @@ pub async fn find(db: impl PgExecutor<'_>) -> Result<SettingsRow> {
           error_tracking_enabled,
           allow_local_requests_from_web_hooks_and_services,
           allow_local_requests_from_system_hooks,
-          default_project_visibility
+          default_project_visibility,
+          deletion_adjourned_period
         from application_settings
         order by id desc
         limit 1
@@ -131,6 +133,7 @@ pub async fn update(db: impl PgExecutor<'_>, row: &SettingsRow) -> Result<()> {
             allow_local_requests_from_web_hooks_and_services = stated.allow_local_requests_from_web_hooks_and_services,
             allow_local_requests_from_system_hooks = stated.allow_local_requests_from_system_hooks,
             default_project_visibility = stated.default_project_visibility,
+            deletion_adjourned_period = stated.deletion_adjourned_period,
             updated_at = now() at time zone 'utc'
         -- One JSON text in place of a parameter for each column; the table itself gives the types.
         from jsonb_populate_record(null::application_settings, $1) as stated

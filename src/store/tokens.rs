@@ -121,6 +121,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
           owner.state,
           owner.user_type,
           owner.admin,
+          coalesce(owner.external, false) as "external!",
           coalesce(
             -- Of several rows of settings the newest counts (schema.md 11).
             (select admin_mode from application_settings order by application_settings.id desc limit 1),
@@ -172,8 +173,9 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
                 id: UserId(row.user_id),
                 username: row.username,
                 state: UserState::from(row.state.as_str()),
-                internal: UserType::from_number(row.user_type).is_internal(),
+                kind: UserType::from_number(row.user_type),
                 admin: row.admin,
+                external: row.external,
             },
         },
     }))

@@ -90,6 +90,7 @@ fn of_instance(row: &SettingsRow) -> Map<String, Value> {
         ("repository_size_limit", json!(row.repository_size_limit)),
         ("error_tracking_enabled", json!(row.error_tracking_enabled)),
         ("default_project_visibility", word::<VisibilityWord>(row.default_project_visibility)),
+        ("deletion_adjourned_period", row.deletion_adjourned_period.into()),
     ]);
     for (key, value) in [
         ("allow_local_requests_from_web_hooks_and_services", row.allow_local_requests_from_web_hooks_and_services),

@@ -10,7 +10,6 @@ use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay, stated};
 use crate::domain::add_on::{AddOn, AddOnPurchase, PurchaseRequest, PurchaseTerms};
-use crate::domain::ids::NamespaceId;
 use crate::store::{Result, add_on_purchases};
 
 /// A purchase, found by its namespace and add-on.
@@ -94,19 +93,6 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &AddOnP
         }
     };
     run.name("add_on_purchases", &format!("{} {}", entry.namespace, entry.add_on), json!({ "id": purchase.id }));
-    Ok(())
-}
-
-/// Ends what the namespace has bought, where it has. Whatever removes a namespace does this first, so that the ledger
-/// knows how it ended.
-pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    let (author, now) = (run.author(), run.now);
-    for add_on in AddOn::NUMBERED {
-        if let Some(purchase) = add_on_purchases::find_for_update(&mut *run.conn, namespace, add_on).await? {
-            add_on_purchases::delete(&mut *run.conn, &purchase, &author, now).await?;
-            run.removed(&format!("purchase of {} by {path}", add_on.name()));
-        }
-    }
     Ok(())
 }
 

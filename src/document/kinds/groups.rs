@@ -14,7 +14,6 @@ use super::push_rules::PushRulesEntry;
 use super::saml_group_links::SamlGroupLinkEntry;
 use super::scim::ScimIdentityEntry;
 use super::security_policies::SecurityPoliciesEntry;
-use super::subscriptions;
 use crate::document::changes::FieldChanges;
 use crate::document::object_kind::{EntryPosition, NewIds, ObjectKind, RowBatch};
 use crate::document::place::DocumentPlace;
@@ -25,9 +24,10 @@ use crate::document::words::{
 };
 use crate::domain::full_path::{PathPosition, check_name, split};
 use crate::domain::ids::NamespaceId;
+use crate::services::{delete_places, place_groups};
+use crate::store::Result;
 use crate::store::namespaces::{self, GroupRow, GroupSettingsRow, PathOwner};
 use crate::store::sets::groups::{self as group_sets, GroupRecord};
-use crate::store::{Result, derived};
 
 /// A group, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -317,13 +317,10 @@ impl GroupSet {
         group: &GroupEntry,
     ) -> Result<()> {
         self.write(run).await?;
-        if row.parent_id != before.parent_id {
-            derived::lock_root(run.conn, id).await?;
-            run.touch_before(&[id]).await?;
+        if let Some(users) = place_groups::relocate(run.conn, id, before, row).await? {
+            run.touch_users(users);
             run.touch(id);
         }
-        namespaces::move_group(&mut *run.conn, id, row).await?;
-        derived::refresh_namespace(run.conn, id).await?;
         self.names.forget(before.parent_id, &before.name);
         self.names.set(row.parent_id, &row.name, id);
         // What is in it has other paths now as well, and is looked up again when it is asked for.
@@ -432,9 +429,7 @@ impl ObjectKind for GroupSet {
         }
         let inserts = self.rows.take_inserts();
         if !inserts.is_empty() {
-            group_sets::insert(&mut *run.conn, &inserts).await?;
-            let new: Vec<NamespaceId> = inserts.iter().map(|(id, _)| NamespaceId(*id)).collect();
-            derived::refresh_namespaces(run.conn, &new).await?;
+            place_groups::insert(run.conn, &inserts).await?;
         }
         let settings: Vec<_> = std::mem::take(&mut self.settings).into_iter().collect();
         if !settings.is_empty() {
@@ -449,7 +444,6 @@ fn new_row(group: &GroupEntry, parent: Option<NamespaceId>, last: &str) -> Group
         name: last.to_owned(),
         path: last.to_owned(),
         parent_id: parent.map(|id| id.0),
-        subgroup_creation_level: Some(1),
         ..GroupRow::default()
     };
     group.put_into(&mut row);
@@ -471,9 +465,7 @@ pub(crate) async fn remove(run: &mut ApplyRun<'_>, place: &DocumentPlace, group:
     // Projects and groups that are shared with this one lose its members.
     run.touch_before(&[id]).await?;
     provisioned::end(run, id, &group.path).await?;
-    subscriptions::end(run, id, &group.path).await?;
-    crate::store::saml_group_links::delete_all(&mut *run.conn, id).await?;
-    namespaces::delete_group(run.conn, id).await?;
+    delete_places::delete_groups(run.conn, &[id]).await?;
     run.directory.forget_below(&group.path);
     run.removed(&format!("group {}", group.path));
     Ok(())

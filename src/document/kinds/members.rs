@@ -159,7 +159,7 @@ impl ObjectKind for MemberSet {
         let upserts = std::mem::take(&mut self.upserts);
         if !upserts.is_empty() {
             let upserts: Vec<_> = upserts.into_iter().map(|((source, user), grant)| (source, user, grant)).collect();
-            members::upsert(&mut *run.conn, &upserts).await?;
+            members::upsert(&mut *run.conn, &upserts, None).await?;
         }
         Ok(())
     }

@@ -118,14 +118,3 @@ async fn credit(
     }
     Ok(pack)
 }
-
-/// Ends the packs that the namespace has. Whatever removes a namespace does this first, so that the ledger knows how
-/// they ended.
-pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    let (author, now) = (run.author(), run.now);
-    for pack in minutes_packs::list_for_update(&mut *run.conn, namespace).await? {
-        minutes_packs::delete(&mut *run.conn, &pack, &author, now).await?;
-        run.removed(&format!("pack of minutes {} of {path}", pack.purchase_xid.unwrap_or_default()));
-    }
-    Ok(())
-}

@@ -24,14 +24,15 @@ use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, FeatureWord, StatedId, VisibilityWord, stated};
 use crate::domain::full_path::{PathPosition, check_name, split};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+use crate::services::{delete_places, place_projects};
 use crate::store::members::MemberSource;
 use crate::store::namespaces::PathOwner;
-use crate::store::projects::{self, FeaturesRow, ProjectRow};
+use crate::store::projects::{FeaturesRow, ProjectRow};
 use crate::store::push_rules::PushRuleOwner;
 use crate::store::security_policies as policy_files;
 use crate::store::sets::groups as group_sets;
 use crate::store::sets::projects::{self as project_sets, ProjectRecord};
-use crate::store::{Result, derived, settings, web_hooks};
+use crate::store::{Result, settings, web_hooks};
 
 /// A project, found by its full path.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -363,13 +364,10 @@ impl ProjectSet {
         if moved || row.path != before.path || row.name != before.name {
             // What was made by this run stands before what moves beside it.
             self.write(run).await?;
-            if moved {
-                derived::lock_root(run.conn, project_namespace).await?;
-                run.touch_before(&[project_namespace]).await?;
+            if let Some(users) = place_projects::relocate(run.conn, (id, project_namespace), &before, &row).await? {
+                run.touch_users(users);
                 run.touch(project_namespace);
             }
-            projects::move_project(run.conn, id, &row).await?;
-            derived::refresh_namespace(run.conn, project_namespace).await?;
             self.names.forget(Some(before.namespace_id), &before.name);
             self.names.set(Some(row.namespace_id), &row.name, project_namespace);
             run.directory.forget_below(&path_before);
@@ -388,13 +386,7 @@ impl ProjectSet {
     fn new_row(&self, namespace: NamespaceId, last: &str) -> ProjectRow {
         let usual = self.usual_visibility;
         let widest = self.widest.get(&namespace).copied().unwrap_or(usual);
-        ProjectRow {
-            name: last.to_owned(),
-            visibility_level: usual.min(widest),
-            repository_storage: "default".to_owned(),
-            printing_merge_request_link_enabled: true,
-            ..ProjectRow::default()
-        }
+        ProjectRow { name: last.to_owned(), ..ProjectRow::new(namespace, "default", usual.min(widest)) }
     }
 
     fn diff_features(&mut self, run: &mut ApplyRun<'_>, id: ProjectId, project: &ProjectEntry, is_new: bool) {
@@ -485,9 +477,7 @@ impl ObjectKind for ProjectSet {
         }
         let inserts = placed(self.rows.take_inserts());
         if !inserts.is_empty() {
-            project_sets::insert(run.conn, &inserts).await?;
-            let new: Vec<NamespaceId> = inserts.iter().map(|(_, namespace, _)| *namespace).collect();
-            derived::refresh_namespaces(run.conn, &new).await?;
+            place_projects::insert(run.conn, &inserts).await?;
         }
         let features: Vec<_> = std::mem::take(&mut self.features).into_iter().collect();
         if !features.is_empty() {
@@ -517,7 +507,7 @@ pub(crate) async fn remove(run: &mut ApplyRun<'_>, place: &DocumentPlace, projec
         run.problem(&place.key("id"), format!("must be {id}, which it has, or be left out"));
         return Ok(());
     }
-    projects::delete(run.conn, id).await?;
+    delete_places::delete_projects(run.conn, &[id]).await?;
     run.directory.forget_below(&project.path);
     run.removed(&format!("project {}", project.path));
     Ok(())

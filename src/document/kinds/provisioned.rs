@@ -1,10 +1,10 @@
 //! What the entries about namespaces' purchases share: which namespace one means, and what ends when a namespace does.
 
-use super::{add_on_purchases, minutes_packs, reconciliations, storage_exclusions};
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::Ensure;
 use crate::domain::ids::NamespaceId;
+use crate::services::end_provisioning::{self, EndingNamespace};
 use crate::store::Result;
 use crate::store::provisioned_namespaces::{self, ProvisionedNamespace};
 
@@ -22,11 +22,11 @@ pub async fn namespace(
     Ok(found)
 }
 
-/// Ends all that the namespace has bought beside its subscription. Whatever removes a namespace does this first, so
-/// that the ledger knows how it ended.
+/// Ends all that the namespace has bought, its subscription included.
 pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    add_on_purchases::end(run, namespace, path).await?;
-    minutes_packs::end(run, namespace, path).await?;
-    reconciliations::end(run, namespace, path).await?;
-    storage_exclusions::end(run, namespace, path).await
+    let ending = EndingNamespace { id: namespace, path, author: &run.author(), now: run.now };
+    for what in end_provisioning::end_all(&mut *run.conn, &ending).await? {
+        run.removed(&what);
+    }
+    Ok(())
 }

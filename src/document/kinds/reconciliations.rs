@@ -8,8 +8,8 @@ use crate::document::changes::FieldChanges;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay};
-use crate::domain::ids::NamespaceId;
 use crate::domain::reconciliation::UpcomingReconciliation as Dates;
+use crate::services::end_provisioning::{self, EndingNamespace};
 use crate::store::{Result, provisioned_namespaces, reconciliations};
 
 /// A reconciliation, found by its namespace.
@@ -31,7 +31,11 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Reconc
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let namespace = namespace.id;
     if entry.ensure.is_absent() {
-        return end(run, namespace, &entry.namespace).await;
+        let ending = EndingNamespace { id: namespace, path: &entry.namespace, author: &run.author(), now: run.now };
+        if let Some(what) = end_provisioning::end_reconciliation(&mut *run.conn, &ending).await? {
+            run.removed(&what);
+        }
+        return Ok(());
     }
     provisioned_namespaces::lock_all(&mut *run.conn, [namespace]).await?;
     let what = format!("reconciliation of {}", entry.namespace);
@@ -60,16 +64,6 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Reconc
         run.updated(&what, &changes);
     } else {
         run.added(&what);
-    }
-    Ok(())
-}
-
-/// Removes the namespace's reconciliation, where it has one. Whatever removes a namespace does this first, so that the
-/// ledger knows how it ended.
-pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    let (author, now) = (run.author(), run.now);
-    if reconciliations::delete(run.conn, namespace, &author, now).await? {
-        run.removed(&format!("reconciliation of {path}"));
     }
     Ok(())
 }

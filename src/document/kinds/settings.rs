@@ -80,6 +80,9 @@ pub struct SettingsEntry {
     /// Whether hooks of the instance may.
     pub allow_local_requests_from_system_hooks: Option<bool>,
     pub default_project_visibility: Option<VisibilityWord>,
+    /// Days between the word of a client of the public API and the end of a group or project; 0 ends it at once.
+    #[schemars(range(min = 0, max = 90))]
+    pub deletion_adjourned_period: Option<i32>,
     /// The rule that holds where neither project nor group has one.
     pub push_rules: Option<PushRulesEntry>,
 }
@@ -230,6 +233,8 @@ impl SettingsEntry {
             &mut row.default_project_visibility,
             self.default_project_visibility,
         );
+        let period = self.deletion_adjourned_period;
+        changes.set("deletion_adjourned_period", &mut row.deletion_adjourned_period, period);
 
         changes.word("default_branch_protection", &mut row.default_branch_protection, self.default_branch_protection);
         let finer = &mut row.default_branch_protection_defaults;

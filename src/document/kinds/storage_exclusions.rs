@@ -10,7 +10,7 @@ use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::Ensure;
 use crate::domain::exclusion::ExclusionReason;
-use crate::domain::ids::NamespaceId;
+use crate::services::end_provisioning::{self, EndingNamespace};
 use crate::store::{Result, storage_exclusions};
 
 /// An exclusion, found by its namespace.
@@ -33,7 +33,11 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Storag
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let id = namespace.id;
     if entry.ensure.is_absent() {
-        return end(run, id, &entry.namespace).await;
+        let ending = EndingNamespace { id: id, path: &entry.namespace, author: &run.author(), now: run.now };
+        if let Some(what) = end_provisioning::end_exclusion(&mut *run.conn, &ending).await? {
+            run.removed(&what);
+        }
+        return Ok(());
     }
     if !namespace.is_root() {
         run.problem(&place.key("namespace"), "must be a root group or a user's own namespace");
@@ -68,15 +72,5 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Storag
         exclusion.id
     };
     run.name("storage_exclusions", &entry.namespace, json!({ "id": id }));
-    Ok(())
-}
-
-/// Ends the namespace's exclusion, where it has one. Whatever removes a namespace does this first, so that the ledger
-/// knows how it ended.
-pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    let (author, now) = (run.author(), run.now);
-    if storage_exclusions::delete(run.conn, namespace, &author, now).await? {
-        run.removed(&format!("storage exclusion of {path}"));
-    }
     Ok(())
 }

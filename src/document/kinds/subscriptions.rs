@@ -10,6 +10,7 @@ use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, StatedDay, stated};
 use crate::domain::ids::NamespaceId;
 use crate::domain::subscription::{HostedPlan, Subscription, SubscriptionChange, SubscriptionTerms};
+use crate::services::end_provisioning::{self, EndingNamespace};
 use crate::store::{Result, provisioned_namespaces, subscriptions};
 
 /// A subscription, found by its namespace.
@@ -47,7 +48,11 @@ pub struct SubscriptionEntry {
 pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &SubscriptionEntry) -> Result<()> {
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     if entry.ensure.is_absent() {
-        return end(run, namespace, &entry.namespace).await;
+        let ending = EndingNamespace { id: namespace, path: &entry.namespace, author: &run.author(), now: run.now };
+        if let Some(what) = end_provisioning::end_subscription(&mut *run.conn, &ending).await? {
+            run.removed(&what);
+        }
+        return Ok(());
     }
     let existing = subscriptions::find_for_update(&mut *run.conn, namespace).await?;
     let what = format!("subscription of {}", entry.namespace);
@@ -92,17 +97,6 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Subscr
         }
     };
     run.name("subscriptions", &entry.namespace, json!({ "id": id }));
-    Ok(())
-}
-
-/// Ends the namespace's subscription, where it has one. Whatever removes a namespace does this first, so that the
-/// history and the ledger know how it ended.
-pub async fn end(run: &mut ApplyRun<'_>, namespace: NamespaceId, path: &str) -> Result<()> {
-    if let Some(subscription) = subscriptions::find_for_update(&mut *run.conn, namespace).await? {
-        let (author, now) = (run.author(), run.now);
-        subscriptions::delete(&mut *run.conn, &subscription, &author, now).await?;
-        run.removed(&format!("subscription of {path}"));
-    }
     Ok(())
 }
 

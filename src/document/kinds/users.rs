@@ -11,7 +11,6 @@ use super::emails::{EmailEntry, UserAddresses};
 use super::identities::IdentityEntry;
 use super::keys::KeyEntry;
 use super::provisioned;
-use super::subscriptions;
 use super::tokens::TokenEntry;
 use crate::crypto::passwords;
 use crate::crypto::seal::UnsealError;
@@ -208,7 +207,6 @@ impl UserSet {
                 return Ok(());
             }
             provisioned::end(run, personal.id, &entry.username).await?;
-            subscriptions::end(run, personal.id, &entry.username).await?;
             let path = personal.path.clone();
             run.directory.forget_below(&path);
         }

@@ -1,5 +1,6 @@
 //! What the access rules look at: the facts about everyone and everything in an attempt.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -266,6 +267,15 @@ pub struct RootNamespace {
     pub ip_allowlist: Vec<IpNet>,
     /// Some entry of the allow-list cannot be read, so the list lets in nobody that no other entry lets in.
     pub ip_restricted: bool,
+}
+
+impl RootNamespace {
+    /// Whether somebody at this address may come in, where these addresses may everywhere.
+    #[must_use]
+    pub fn welcomes(&self, address: IpAddr, everywhere: &[IpNet]) -> bool {
+        let open = self.ip_allowlist.is_empty() && !self.ip_restricted;
+        open || self.ip_allowlist.iter().chain(everywhere).any(|net| net.contains(&address))
+    }
 }
 
 /// The repository.

@@ -241,12 +241,11 @@ fn sees(user: &AccessUser, visibility: VisibilityLevel) -> bool {
 }
 
 fn address_is_welcome(facts: &AccessFacts, attempt: &Attempt, root: &RootNamespace) -> bool {
-    let listed = |ip| root.ip_allowlist.iter().chain(&facts.instance.globally_allowed_ips).any(|net| net.contains(&ip));
     match attempt.client_ip {
         _ if root.ip_allowlist.is_empty() && !root.ip_restricted => true,
         // Gitaly's call tells no address; gitlab-shell's call was checked before it.
         None => true,
-        Some(ClientIp::Known(ip)) => listed(ip),
+        Some(ClientIp::Known(ip)) => root.welcomes(ip, &facts.instance.globally_allowed_ips),
         Some(ClientIp::Garbage) => false,
     }
 }

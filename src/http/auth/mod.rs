@@ -10,6 +10,7 @@ pub mod kas;
 pub mod lfs_token;
 pub mod personal_access_token;
 pub mod provisioning;
+pub mod rest;
 pub mod scim;
 pub mod shell;
 pub mod workhorse;

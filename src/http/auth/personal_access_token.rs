@@ -1,11 +1,9 @@
-//! Users who call with a personal access token: administrators, and whoever looks at their own token.
+//! Users who call with a personal access token.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -20,26 +18,6 @@ use crate::http::error::ApiError;
 use crate::http::grape::GrapeParameters;
 use crate::store::tokens::{self, KnownToken};
 use crate::store::{self, Db};
-
-/// Shows that the request came with a good token, whatever its scopes.
-#[derive(Debug, Clone)]
-pub struct TokenCaller(KnownToken);
-
-impl TokenCaller {
-    /// The token.
-    #[must_use]
-    pub fn token(&self) -> &KnownToken {
-        &self.0
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for TokenCaller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
-    }
-}
 
 /// What the layers check against.
 #[derive(Debug, Clone)]
@@ -107,20 +85,6 @@ impl TokenAuth {
         ];
         candidates.into_iter().flatten().map(str::trim).find(|token| !token.is_empty()).map(str::to_owned)
     }
-}
-
-/// The layer of endpoints that any token may use: leaves a [`TokenCaller`] on the request, or refuses it.
-///
-/// # Errors
-/// 401 without a good token, 403 where its owner may not act.
-pub async fn require_token(
-    State(auth): State<TokenAuth>,
-    request: Request,
-    next: Next,
-) -> Result<Response, TokenRefusal> {
-    let (mut request, token) = auth.admit(request, TokenNeed::Any).await?;
-    request.extensions_mut().insert(TokenCaller(token));
-    Ok(next.run(request).await)
 }
 
 /// A refusal in the words of GitLab's public API.

@@ -2,6 +2,7 @@
 //! all that is wrong with them said at once (kas.md 1.5, provisioning.md 1.7 to 1.9). GitLab's API is built on Grape.
 
 mod coerce;
+mod declared;
 mod nested;
 
 pub use coerce::{CoerceParameter, WrongType};

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, Uri};
 
 use super::ProvisioningState;
 use super::limit_exclusion::{ExclusionResponse, only_with_limits};
-use super::pages::{ListPage, MOST_COUNTED};
 use crate::http::auth::provisioning::Provisioner;
 use crate::http::error::ApiError;
 use crate::http::grape::GrapeParameters;
+use crate::http::pages::{ListPage, MOST_COUNTED};
 use crate::store::storage_exclusions;
 
 const PATH: &str = "/api/v4/namespaces/storage/limit_exclusions";

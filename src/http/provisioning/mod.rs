@@ -7,7 +7,6 @@ pub mod limit_exclusions;
 pub mod minutes;
 pub mod minutes_move;
 pub mod namespace;
-pub mod pages;
 mod refusal;
 pub mod subscription;
 pub mod subscription_add_on_purchase;

@@ -242,6 +242,18 @@ impl RepositoryService for Answers {
         Ok(Response::new(CreateRepositoryResponse {}))
     }
 
+    async fn remove_repository(
+        &self,
+        request: Request<RemoveRepositoryRequest>,
+    ) -> Result<Response<RemoveRepositoryResponse>, Status> {
+        let (objects, _) = self.begin("RemoveRepository", request, |message| &message.repository).await?;
+        if !objects.path.exists() {
+            return Err(Status::not_found("repository does not exist"));
+        }
+        std::fs::remove_dir_all(&objects.path)?;
+        Ok(Response::new(RemoveRepositoryResponse {}))
+    }
+
     async fn has_local_branches(
         &self,
         request: Request<HasLocalBranchesRequest>,

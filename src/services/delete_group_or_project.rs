@@ -1,0 +1,290 @@
+//! A client deletes a group or a project: at once, or marked until its time has come.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgConnection;
+
+use super::acting_user::ActingUser;
+use super::end_provisioning::{self, EndingNamespace};
+use super::retry::{RetryAfter, retried};
+use super::{ServiceError, ServiceResult, audit_log, delete_places, place_groups, place_projects};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, EventName};
+use crate::domain::ids::{NamespaceId, ProjectId, UserId};
+use crate::domain::ledger::{LedgerActor, LedgerAuthor};
+use crate::store::sets::groups::{self as group_sets, GroupRecord};
+use crate::store::sets::projects::{self as project_sets, ProjectRecord};
+use crate::store::{
+    self, Db, audit_events, deletion_marks, deletions, derived, removed_repositories, saml_group_links, settings,
+    subscriptions,
+};
+
+/// How a group or project is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionWish {
+    /// As the instance has it.
+    Usual,
+    /// Now, though the instance waits: of what is marked already.
+    Permanently,
+}
+
+/// Why a group or project is not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionRefusal {
+    /// It is gone.
+    Gone,
+    /// Somebody pays for it.
+    Subscribed,
+    /// It is marked for deletion already.
+    MarkedAlready,
+    /// It is not marked, so that it cannot be deleted before its time.
+    NotMarked,
+    /// Of root groups, nothing is deleted before its time.
+    RootGroup,
+}
+
+type DeletionResult<T> = ServiceResult<T, DeletionRefusal>;
+
+fn refused<T>(refusal: DeletionRefusal) -> DeletionResult<T> {
+    Err(ServiceError::Refused(refusal))
+}
+
+/// Who deletes: a user, or the clock.
+#[derive(Debug, Clone)]
+pub enum DeletedBy<'a> {
+    /// A user.
+    User(&'a ActingUser),
+    /// The installation, since the time has come.
+    Time,
+}
+
+impl DeletedBy<'_> {
+    fn event(&self, name: EventName, entity: AuditEntity, message: &str) -> AuditEvent {
+        match self {
+            Self::User(user) => user.event(name, entity, message),
+            Self::Time => AuditEvent {
+                name,
+                author: AuditAuthor::System,
+                entity,
+                target: None,
+                message: message.to_owned(),
+                ip_address: None,
+            },
+        }
+    }
+
+    fn ledger(&self) -> LedgerAuthor {
+        let actor = match self {
+            Self::User(user) => LedgerActor::Administrator(user.author.id, user.author.username.clone()),
+            Self::Time => LedgerActor::Operator,
+        };
+        LedgerAuthor { actor, request_id: None }
+    }
+}
+
+/// Deletes a project, or marks it. Its repositories are removed by jobs.
+pub async fn delete_project(
+    db: &Db,
+    id: ProjectId,
+    wish: DeletionWish,
+    by: &DeletedBy<'_>,
+    now: DateTime<Utc>,
+) -> DeletionResult<()> {
+    let event = retried(db, RetryAfter::LostRace, || async {
+        let mut transaction = db.begin().await?;
+        let event = delete_project_within(&mut transaction, id, wish, by, now).await?;
+        transaction.commit().await?;
+        DeletionResult::Ok(event)
+    })
+    .await?;
+    audit_log::log(&event);
+    Ok(())
+}
+
+async fn delete_project_within(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    wish: DeletionWish,
+    by: &DeletedBy<'_>,
+    now: DateTime<Utc>,
+) -> DeletionResult<AuditEvent> {
+    let Some(record) = project_sets::list(&mut *conn, &[id.0]).await?.remove(&id) else {
+        return refused(DeletionRefusal::Gone);
+    };
+    derived::lock_root(conn, record.project_namespace).await?;
+    let Some(record) = project_sets::list(&mut *conn, &[id.0]).await?.remove(&id) else {
+        return refused(DeletionRefusal::Gone);
+    };
+    let marked = deletion_marks::find_of_project(&mut *conn, id).await?;
+    let entity = AuditEntity::Project(id, record.path.clone());
+    let event = if waits(conn, marked, wish).await? {
+        mark_project(conn, id, &record, now).await?;
+        by.event(EventName::ProjectDestroyed, entity, "Marked the project for deletion")
+    } else {
+        remove_projects(conn, &[id]).await?;
+        by.event(EventName::ProjectDestroyed, entity, "Deleted the project")
+    };
+    audit_events::insert(conn, &event, now).await?;
+    Ok(event)
+}
+
+/// Whether what is to be deleted is marked first, and waits.
+async fn waits(conn: &mut PgConnection, marked: Option<NaiveDate>, wish: DeletionWish) -> DeletionResult<bool> {
+    let period = settings::find(conn).await?.deletion_adjourned_period;
+    match (period, marked, wish) {
+        (..=0, ..) | (_, Some(_), DeletionWish::Permanently) => Ok(false),
+        (_, None, DeletionWish::Permanently) => refused(DeletionRefusal::NotMarked),
+        (_, Some(_), DeletionWish::Usual) => refused(DeletionRefusal::MarkedAlready),
+        (_, None, DeletionWish::Usual) => Ok(true),
+    }
+}
+
+async fn mark_project(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    record: &ProjectRecord,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    let mut row = record.row.clone();
+    row.path = marked_path(&row.path, id.0);
+    place_projects::relocate(conn, (id, record.project_namespace), &record.row, &row).await?;
+    deletion_marks::mark_project(conn, id, now.date_naive()).await
+}
+
+/// The path until the time has come, so that the old one is free.
+fn marked_path(path: &str, id: i64) -> String {
+    let suffix = format!("-deletion_scheduled-{id}");
+    let kept: String = path.chars().take(255 - suffix.len()).collect();
+    format!("{kept}{suffix}")
+}
+
+/// Removes projects, with jobs for their repositories, and takes from users what they had by them.
+pub async fn remove_projects(conn: &mut PgConnection, ids: &[ProjectId]) -> store::Result<()> {
+    let repositories = deletions::list_repositories(&mut *conn, ids).await?;
+    removed_repositories::insert(conn, &repositories).await?;
+    delete_places::delete_projects(conn, ids).await
+}
+
+/// Deletes a group with all that is in it, or marks it.
+pub async fn delete_group(
+    db: &Db,
+    id: NamespaceId,
+    wish: DeletionWish,
+    by: &DeletedBy<'_>,
+    now: DateTime<Utc>,
+) -> DeletionResult<()> {
+    let event = retried(db, RetryAfter::LostRace, || async {
+        let mut transaction = db.begin().await?;
+        let event = delete_group_within(&mut transaction, id, wish, by, now).await?;
+        transaction.commit().await?;
+        DeletionResult::Ok(event)
+    })
+    .await?;
+    audit_log::log(&event);
+    Ok(())
+}
+
+async fn delete_group_within(
+    conn: &mut PgConnection,
+    id: NamespaceId,
+    wish: DeletionWish,
+    by: &DeletedBy<'_>,
+    now: DateTime<Utc>,
+) -> DeletionResult<AuditEvent> {
+    // Before any row is written: providers hold what this changes in the other order.
+    saml_group_links::lock_links(&mut *conn).await?;
+    derived::lock_root(conn, id).await?;
+    let Some(record) = group_sets::list(&mut *conn, &[id.0]).await?.remove(&id) else {
+        return refused(DeletionRefusal::Gone);
+    };
+    let subscription = subscriptions::find(&mut *conn, id).await?;
+    if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+        return refused(DeletionRefusal::Subscribed);
+    }
+    let marked = deletion_marks::find_of_group(&mut *conn, id).await?;
+    let waits = waits(conn, marked, wish).await?;
+    if wish == DeletionWish::Permanently && record.row.parent_id.is_none() && marked.is_some() {
+        return refused(DeletionRefusal::RootGroup);
+    }
+    let entity = AuditEntity::Group(id, record.path.clone());
+    let event = if waits {
+        let user = if let DeletedBy::User(user) = by { user.id() } else { UserId(0) };
+        mark_group(conn, id, &record, user, now).await?;
+        by.event(EventName::GroupDestroyed, entity, "Marked the group for deletion")
+    } else {
+        remove_group(conn, id, &by.ledger(), now).await?;
+        by.event(EventName::GroupDestroyed, entity, "Deleted the group")
+    };
+    audit_events::insert(conn, &event, now).await?;
+    Ok(event)
+}
+
+async fn mark_group(
+    conn: &mut PgConnection,
+    id: NamespaceId,
+    record: &GroupRecord,
+    by: UserId,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    let mut row = record.row.clone();
+    row.path = marked_path(&row.path, id.0);
+    place_groups::relocate(conn, id, &record.row, &row).await?;
+    deletion_marks::mark_group(conn, id, by, now.date_naive()).await
+}
+
+/// Removes a group with all that is in it: subgroups, projects, what it has bought, and what its members had by it. The
+/// caller holds the locks of [`saml_group_links::lock_links`] and [`derived::lock_root`].
+pub async fn remove_group(
+    conn: &mut PgConnection,
+    id: NamespaceId,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    let groups = deletions::list_groups(&mut *conn, id).await?;
+    let ids: Vec<NamespaceId> = groups.iter().map(|group| group.id).collect();
+    let raw: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    // Who reached something else by a share with one of these.
+    let users = derived::users_reaching(&mut *conn, &ids).await?;
+    let projects = deletions::list_projects(&mut *conn, &raw).await?;
+    remove_projects(conn, &projects).await?;
+    let wikis = deletions::list_group_wikis(&mut *conn, &raw).await?;
+    removed_repositories::insert(conn, &wikis).await?;
+    for group in groups.iter().filter(|group| group.provisioned) {
+        let ending = EndingNamespace { id: group.id, path: &group.path, author, now };
+        end_provisioning::end_all(conn, &ending).await?;
+    }
+    delete_places::delete_groups(conn, &ids).await?;
+    derived::refresh_authorizations(conn, &users, now.date_naive()).await
+}
+
+/// Deletes what was marked so many days ago; how much that was.
+pub async fn delete_due(db: &Db, now: DateTime<Utc>) -> store::Result<usize> {
+    let due = deletion_marks::list_due(db.pool(), now.date_naive()).await?;
+    let ended = |ended: DeletionResult<()>| match ended {
+        Ok(()) => Ok(1),
+        Err(ServiceError::Refused(_)) => Ok(0),
+        Err(ServiceError::Store(error)) => Err(error),
+    };
+    let mut deleted = 0;
+    for group in due.groups {
+        deleted += ended(end_group(db, group, now).await)?;
+    }
+    for project in due.projects {
+        deleted += ended(delete_project(db, project, DeletionWish::Permanently, &DeletedBy::Time, now).await)?;
+    }
+    Ok(deleted)
+}
+
+async fn end_group(db: &Db, group: NamespaceId, now: DateTime<Utc>) -> DeletionResult<()> {
+    let mut transaction = db.begin().await?;
+    saml_group_links::lock_links(&mut *transaction).await?;
+    derived::lock_root(&mut transaction, group).await?;
+    let record = group_sets::list(&mut *transaction, &[group.0]).await?.remove(&group);
+    let marked = deletion_marks::find_of_group(&mut *transaction, group).await?;
+    let Some(record) = record.filter(|_| marked.is_some()) else { return refused(DeletionRefusal::Gone) };
+    remove_group(&mut transaction, group, &DeletedBy::Time.ledger(), now).await?;
+    let entity = AuditEntity::Group(group, record.path);
+    let event = DeletedBy::Time.event(EventName::GroupDestroyed, entity, "Deleted the group, whose time had come");
+    audit_events::insert(&mut *transaction, &event, now).await?;
+    transaction.commit().await?;
+    audit_log::log(&event);
+    Ok(())
+}
