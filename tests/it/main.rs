@@ -35,6 +35,7 @@ mod query_cache;
 mod re2;
 mod references;
 mod repositories;
+mod rest;
 mod scim;
 mod shell;
 mod standbys;
