@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use utoipa::openapi::OpenApi;
 
@@ -36,12 +37,14 @@ use crate::http::auth::shell::ShellAuth;
 use crate::http::auth::workhorse::WorkhorseAuth;
 use crate::http::client_address::ClientAddresses;
 use crate::http::git_http::{self, GitHttpSettings, GitHttpState};
+use crate::http::health::{self, HealthGuard, HealthState};
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
 use crate::http::monitoring;
 use crate::http::openapi;
 use crate::http::provisioning::gitlab_subscriptions;
 use crate::http::provisioning::{self, ProvisioningState};
+use crate::http::rest::hooks::test_limiter::HookTestLimiter;
 use crate::http::rest::{self, RestState};
 use crate::http::scim::{self, ScimState};
 use crate::http::shell::{self, AttemptLimiter, ShellAuths, ShellSettings, ShellState};
@@ -53,6 +56,7 @@ use crate::services::check_git_password::PasswordChecker;
 use crate::services::find_clone_url::CloneUrls;
 use crate::services::guard_call::IdempotencyGuard;
 use crate::services::hook_payload::InstallationUrls;
+use crate::services::outbound::OutboundClient;
 use crate::services::pushed_repositories::PushedRepositories;
 use crate::services::replace_recovery_codes::CodeHasher;
 use crate::services::report_push::PushReporter;
@@ -69,6 +73,8 @@ pub struct Application {
     pub admin: Router,
     /// The storages, for the jobs.
     pub gitaly: GitalyClient,
+    /// Whether the server is about to stop, which its readiness tells.
+    pub stopping: watch::Sender<bool>,
     /// The requests that are under way.
     pub tasks: RequestTasks,
     /// Ends once the router is gone and everything that it left to write is written.
@@ -132,7 +138,8 @@ pub fn build(
     };
     let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let rest = rest::router(
-        rest_state(settings, secrets, budgets, &gitaly, clock),
+        rest_state(settings, secrets, budgets, &gitaly, clock)
+            .map_err(|error| vec![Problem::new("gitlab.webhook_timeout", format!("{error:#}"))])?,
         RestAuth { tokens: token_auth.clone(), addresses: addresses.clone() },
     );
     let customers_dot = CustomersDotAuth::new(&settings.gatehouse.customers_dot, clock.clone())
@@ -164,21 +171,31 @@ pub fn build(
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
-        addresses,
+        addresses.clone(),
     );
+    let stopping = watch::Sender::new(false);
+    let health = health::guarded_router(
+        HealthState { budgets: budgets.clone(), stopping: stopping.subscribe() },
+        HealthGuard { admitted: settings.monitoring.ip_whitelist.as_slice().into(), addresses },
+    );
+    let health = match settings.gitlab.root().as_str() {
+        "" => health,
+        root => Router::new().nest(root, health),
+    };
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning.merge(rest).merge(git_http::api_router(workhorse.clone())))
         .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
-        .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions);
+        .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
+        .merge(health);
     let tasks = RequestTasks::default();
     let figures = RequestFigures::default();
     let router = layers::layered(router, git_http, limits, &tasks, &figures);
     let admin = admin::router(admin_state(settings, secrets, budgets, &gitaly, clock, figures));
     let admin = admin::for_browsers(layers::surrounded(admin, limits, &tasks, None));
-    Ok(Application { router, admin, gitaly, tasks, background })
+    Ok(Application { router, admin, gitaly, stopping, tasks, background })
 }
 
 fn rest_state(
@@ -187,8 +204,8 @@ fn rest_state(
     budgets: &DbBudgets,
     gitaly: &GitalyClient,
     clock: &Clock,
-) -> RestState {
-    RestState {
+) -> anyhow::Result<RestState> {
+    Ok(RestState {
         db: budgets.provisioning.clone(),
         clock: clock.clone(),
         gitaly: gitaly.clone(),
@@ -196,7 +213,9 @@ fn rest_state(
         ssh_prefix: ssh_prefix(settings),
         settings: Arc::new(settings.clone()),
         secrets: Arc::new(secrets.clone()),
-    }
+        outbound: OutboundClient::new(Duration::from_secs(settings.gitlab.webhook_timeout.into()))?,
+        hook_tests: HookTestLimiter::default(),
+    })
 }
 
 fn admin_state(

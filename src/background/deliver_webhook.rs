@@ -8,9 +8,9 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::outbound::UnsentReason;
 use super::{JobFailure, JobState, attempt};
 use crate::domain::web_hook::HookReadiness;
+use crate::services::outbound::UnsentReason;
 use crate::services::record_delivery;
 use crate::store::jobs;
 use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer};
@@ -61,7 +61,7 @@ async fn deliver(state: &JobState, id: Uuid) -> Result<(), JobFailure> {
 /// Posts it, traced and counted.
 async fn post(state: &JobState, id: Uuid, delivery: &HookDelivery) -> Result<ReceiverAnswer, UnsentReason> {
     let (trace, id) = (TraceSpan::call(|| "POST".into()), id.to_string());
-    let posted = trace.around(state.outbound.post(&id, delivery, &state.settings)).await;
+    let posted = trace.around(state.outbound.post(&id, delivery, &state.settings.urls.url)).await;
     let outcome = match &posted {
         Ok(ReceiverAnswer { status: Some(200..=299), .. }) => "taken",
         Ok(ReceiverAnswer { status: Some(300..=399), .. }) => "redirected",

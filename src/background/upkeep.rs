@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::JobState;
 use crate::config::RefusalSettings;
 use crate::services::delete_group_or_project::delete_due;
+use crate::services::issue_access_token;
 use crate::services::make_repository::make_all_missing;
 use crate::services::store_lfs_object;
 use crate::store::{
@@ -37,6 +38,7 @@ pub(super) async fn run(state: JobState, mut stop: watch::Receiver<bool>) {
             if round % TIDY == TIDY - 1 {
                 jobs::tidy_receivers(&state.pool).await?;
                 remove_orphans(&state).await;
+                issue_access_token::remove_ended_bots(&state.pool, state.clock.now()).await?;
             }
             sweep(&state).await?;
             let deleted = delete_due(&state.pool, state.clock.now()).await?;

@@ -52,6 +52,34 @@ events! {
     TokenRefused = "personal_access_token_refused",
     /// One was taken back.
     TokenRevoked = "personal_access_token_revoked",
+    /// One took the place of another.
+    TokenRotated = "personal_access_token_rotated",
+    /// An account was made.
+    UserCreated = "user_created",
+    /// An account was changed.
+    UserUpdated = "user_updated",
+    /// An account was removed with all that is its own.
+    UserDestroyed = "user_destroyed",
+    /// An account was put to rest.
+    UserDeactivated = "user_deactivated",
+    /// An account was woken.
+    UserActivated = "user_activated",
+    /// An account was banned.
+    UserBanned = "user_banned",
+    /// That was taken back.
+    UserUnbanned = "user_unbanned",
+    /// Somebody who waited for it was let in.
+    UserApproved = "user_approved",
+    /// Somebody who waited for it was not let in, and their account removed.
+    UserRejected = "user_rejected",
+    /// An account's second factor was taken away.
+    TwoFactorDisabled = "user_disable_two_factor",
+    /// A key was added.
+    KeyAdded = "key_added",
+    /// An address was added to an account.
+    EmailAdded = "email_created",
+    /// One was taken from it.
+    EmailRemoved = "email_destroyed",
     /// Recovery codes replaced the ones before them.
     RecoveryCodesIssued = "recovery_codes_issued",
     /// They stay as they are.
@@ -112,6 +140,44 @@ events! {
     UserDeprovisioned = "user_deprovisioned_by_scim",
     /// It provisioned a user again.
     UserReactivated = "user_reactivated_by_scim",
+    /// Branches were protected, in a project or a group.
+    ProtectedBranchCreated = "protected_branch_created",
+    /// Their protection was changed.
+    ProtectedBranchUpdated = "protected_branch_updated",
+    /// It was lifted.
+    ProtectedBranchRemoved = "protected_branch_removed",
+    /// Tags were protected.
+    ProtectedTagCreated = "protected_tag_created",
+    /// Their protection was lifted.
+    ProtectedTagRemoved = "protected_tag_removed",
+    /// A deploy key was made, or a project got one.
+    DeployKeyAdded = "deploy_key_added",
+    /// Its title was changed, or what it may do in a project.
+    DeployKeyUpdated = "deploy_key_updated",
+    /// It was taken from a project.
+    DeployKeyRemoved = "deploy_key_removed",
+    /// A web hook was made.
+    WebHookCreated = "webhook_created",
+    /// It was changed.
+    WebHookUpdated = "webhook_updated",
+    /// It was removed.
+    WebHookDestroyed = "webhook_destroyed",
+    /// A push rule was made.
+    PushRuleCreated = "push_rule_created",
+    /// It was changed.
+    PushRuleUpdated = "push_rule_updated",
+    /// It was removed.
+    PushRuleRemoved = "push_rule_removed",
+    /// An access token of a project or group was made, with its bot.
+    AccessTokenIssued = "resource_access_token_issued",
+    /// Another one took its place.
+    AccessTokenRotated = "resource_access_token_rotated",
+    /// It was taken back.
+    AccessTokenRevoked = "resource_access_token_revoked",
+    /// A deploy token was made.
+    DeployTokenIssued = "deploy_token_created",
+    /// It was removed.
+    DeployTokenRemoved = "deploy_token_destroyed",
     /// Somebody made a group.
     GroupCreated = "group_created",
     /// Somebody changed a group.
@@ -183,6 +249,18 @@ impl RestAuthor {
             message,
             ip_address: self.ip_address,
         }
+    }
+}
+
+/// Whoever can be named as the author of an event.
+pub trait EventAuthor: Sync {
+    /// What they did to somebody or something.
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent;
+}
+
+impl EventAuthor for RestAuthor {
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent {
+        self.event(name, entity, message)
     }
 }
 

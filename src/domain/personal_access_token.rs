@@ -21,6 +21,30 @@ pub const SCOPES: [&str; 10] = [
     "write_repository",
 ];
 
+/// Every scope that a token may have which is made over the REST API (rest.md 5).
+pub const ALL_SCOPES: [&str; 17] = [
+    "api",
+    "read_user",
+    "read_api",
+    "create_runner",
+    "manage_runner",
+    "k8s_proxy",
+    "self_rotate",
+    "read_repository",
+    "write_repository",
+    "read_registry",
+    "write_registry",
+    "read_virtual_registry",
+    "write_virtual_registry",
+    "ai_features",
+    "sudo",
+    "admin_mode",
+    "read_service_ping",
+];
+
+/// Those of them that are for administrators alone.
+pub const ADMIN_SCOPES: [&str; 3] = ["sudo", "admin_mode", "read_service_ping"];
+
 /// The life of a token where the instance asks for an end and names none, in days.
 const LONGEST: u32 = 365;
 
@@ -121,18 +145,8 @@ pub fn decide(
     if policy.disabled || !account.active {
         return Err(TokenCreationRefusal::NotPermitted);
     }
-    let last = policy.last_day(today);
-    match (wanted, last) {
-        (Some(wanted), Some(last)) if wanted > last => return Err(TokenCreationRefusal::TooLong(last)),
-        _ => {}
-    }
-    Ok(TokenGrant {
-        user: account.id,
-        name: wish.name.to_owned(),
-        scopes: wish.scopes.to_vec(),
-        // A day in the past is taken at its word: such a token is dead from the start.
-        expires_at: wanted.or(last),
-    })
+    let end = policy.end(wanted, today).map_err(|EndsTooLate(last)| TokenCreationRefusal::TooLong(last))?;
+    Ok(TokenGrant { user: account.id, name: wish.name.to_owned(), scopes: wish.scopes.to_vec(), expires_at: end })
 }
 
 fn end(text: &str) -> Result<Option<NaiveDate>, TokenCreationRefusal> {
@@ -144,7 +158,24 @@ fn end(text: &str) -> Result<Option<NaiveDate>, TokenCreationRefusal> {
     }
 }
 
+/// A token's end lies behind the last day that is allowed, which this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndsTooLate(pub NaiveDate);
+
 impl TokenPolicy {
+    /// The end of a token that is to end on this day, or where none is named as late as it may. A day in the past is
+    /// taken at its word: such a token is dead from the start.
+    ///
+    /// # Errors
+    /// Where the day is later than the last that is allowed.
+    pub fn end(&self, wanted: Option<NaiveDate>, today: NaiveDate) -> Result<Option<NaiveDate>, EndsTooLate> {
+        let last = self.last_day(today);
+        match (wanted, last) {
+            (Some(wanted), Some(last)) if wanted > last => Err(EndsTooLate(last)),
+            (wanted, last) => Ok(wanted.or(last)),
+        }
+    }
+
     /// The last day that a token may have as its end; none where it need not end.
     #[must_use]
     pub fn last_day(&self, today: NaiveDate) -> Option<NaiveDate> {

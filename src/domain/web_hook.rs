@@ -21,6 +21,35 @@ pub struct HookSubscriptions {
     pub branch_filter: Option<String>,
 }
 
+/// What a hook may also be told to listen to, as in GitLab, and what never happens here. It is kept, so that a client that
+/// writes it reads it back.
+pub const KEPT_EVENTS: [&str; 19] = [
+    "issues_events",
+    "confidential_issues_events",
+    "merge_requests_events",
+    "note_events",
+    "confidential_note_events",
+    "job_events",
+    "pipeline_events",
+    "wiki_page_events",
+    "deployment_events",
+    "feature_flag_events",
+    "releases_events",
+    "milestone_events",
+    "emoji_events",
+    "resource_access_token_events",
+    "resource_deploy_token_events",
+    "vulnerability_events",
+    "subgroup_events",
+    "member_events",
+    "project_events",
+];
+
+/// Hooks that a project may have.
+pub const MOST_OF_PROJECT: i64 = 100;
+/// Hooks that a group may have.
+pub const MOST_OF_GROUP: i64 = 50;
+
 impl HookSubscriptions {
     /// Whether the hook is told of this change. The filter is for branches; tags are not filtered.
     #[must_use]

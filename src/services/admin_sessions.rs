@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{ServiceError, ServiceResult, audit_log};
 use crate::domain::admin_session::{self, IDLE, LONGEST, SessionEnd, SessionRight};
-use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventName};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, AuditTarget, EventAuthor, EventName};
 use crate::domain::ids::UserId;
 use crate::domain::presented_token::{TokenNeed, TokenRejection};
 use crate::domain::token;
@@ -46,6 +46,12 @@ impl Administrator {
             message: message.into(),
             ip_address: self.ip_address,
         }
+    }
+}
+
+impl EventAuthor for Administrator {
+    fn did(&self, name: EventName, entity: AuditEntity, message: String) -> AuditEvent {
+        self.event(name, entity, message)
     }
 }
 

@@ -1,10 +1,9 @@
-//! An administrator takes back what somebody else signs in with.
+//! What somebody signs in with is taken back.
 
 use chrono::{DateTime, Utc};
 
-use super::admin_sessions::Administrator;
 use super::audit_log;
-use crate::domain::audit::{AuditEntity, EventName};
+use crate::domain::audit::{AuditEntity, EventAuthor, EventName};
 use crate::domain::ids::KeyId;
 use crate::store::{self, Db, audit_events, keys, tokens};
 
@@ -12,7 +11,7 @@ use crate::store::{self, Db, audit_events, keys, tokens};
 pub async fn revoke_token(
     db: &Db,
     id: i64,
-    by: &Administrator,
+    by: &impl EventAuthor,
     now: DateTime<Utc>,
 ) -> store::Result<Option<(String, String)>> {
     let mut transaction = db.begin().await?;
@@ -21,7 +20,7 @@ pub async fn revoke_token(
         return Ok(None);
     }
     let entity = AuditEntity::User(user, username.clone());
-    let event = by.event(EventName::TokenRevoked, entity, "Revoked by an administrator").with_target(
+    let event = by.did(EventName::TokenRevoked, entity, "Revoked by an administrator".to_owned()).with_target(
         "PersonalAccessToken",
         id,
         name.as_str(),
@@ -33,13 +32,18 @@ pub async fn revoke_token(
 }
 
 /// Removes a key of a user's, or a deploy key with all its uses: its title. Nothing where there is none.
-pub async fn remove_key(db: &Db, id: KeyId, by: &Administrator, now: DateTime<Utc>) -> store::Result<Option<String>> {
+pub async fn remove_key(
+    db: &Db,
+    id: KeyId,
+    by: &impl EventAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<Option<String>> {
     let mut transaction = db.begin().await?;
     let Some(key) = keys::remove(&mut transaction, id).await? else { return Ok(None) };
     let entity = key.user.map_or(AuditEntity::Instance, |(user, username)| AuditEntity::User(user, username));
     let message = if key.deploy { "Deploy key removed from all its projects" } else { "Key removed" };
     let kind = if key.deploy { "DeployKey" } else { "Key" };
-    let event = by.event(EventName::KeyRemoved, entity, message).with_target(kind, id.0, key.title.as_str());
+    let event = by.did(EventName::KeyRemoved, entity, message.to_owned()).with_target(kind, id.0, key.title.as_str());
     audit_events::insert(&mut *transaction, &event, now).await?;
     transaction.commit().await?;
     audit_log::log(&event);

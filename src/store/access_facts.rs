@@ -8,17 +8,18 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::rest::accounts::key_limits;
 use super::{Error, Result, fault};
 use crate::domain::access::{
     AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,
-    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitAbilities, GitCommand, InstanceFacts, KeyLimit,
+    AccessUser, ActorName, BranchCollaboration, EmailConfirmation, GitAbilities, GitCommand, InstanceFacts,
     KeyStrength, RepositoryContainer, RootNamespace, UserState,
 };
 use crate::domain::git_credential::{AccessToken, CredentialFacts, DeployToken, OauthToken};
 use crate::domain::ids::{DeployTokenId, KeyId, NamespaceId, ProjectId, SnippetId, UserId};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::repository::{GlRepository, SuffixedPath};
-use crate::domain::ssh_key::{KeyKind, PublicKey};
+use crate::domain::ssh_key::PublicKey;
 use crate::domain::token::scopes_from_yaml;
 use crate::domain::user_type::UserType;
 
@@ -354,14 +355,9 @@ impl From<&CollaborationRow> for BranchCollaboration {
 
 impl AccessFactsRow {
     fn instance(&self) -> InstanceFacts {
-        let limits = self.key_restrictions.as_deref().unwrap_or_default();
-        let key_limits = KeyKind::ALL.into_iter().zip(limits).filter_map(|(kind, restriction)| match *restriction {
-            0 => None,
-            bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
-        });
         InstanceFacts {
             git_protocol: self.instance_protocol.clone().filter(|protocol| !protocol.is_empty()),
-            key_limits: key_limits.collect(),
+            key_limits: key_limits(self.key_restrictions.as_deref().unwrap_or_default()),
             maintenance_mode: self.maintenance_mode.unwrap_or_default(),
             read_only: self.read_only,
             receive_max_input_size: self.receive_max_input_size.and_then(|size| u64::try_from(size).ok()),

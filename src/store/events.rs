@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::Result;
+use super::web_hooks::HookOwner;
 use crate::domain::ids::{ProjectId, PushId, UserId};
 use crate::domain::push::{RefAction, RefType};
 
@@ -96,6 +97,71 @@ pub async fn insert_push(db: impl PgExecutor<'_>, event: &PushEvent<'_>) -> Resu
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The last push that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastPush {
+    /// Where.
+    pub project: ProjectId,
+    /// Who.
+    pub author: UserId,
+    /// The full name of the ref.
+    pub name: String,
+    /// The object before, in hex; zeros where the ref was new.
+    pub old: String,
+    /// The object after, in hex.
+    pub new: String,
+}
+
+/// The last push to branches, or of `tags`, that hooks of this owner can have been told of.
+pub async fn find_last_push(db: impl PgExecutor<'_>, owner: HookOwner, tags: bool) -> Result<Option<LastPush>> {
+    let (project, group) = match owner {
+        HookOwner::Project(id) => (Some(id.0), None),
+        HookOwner::Group(id) => (None, Some(id.0)),
+        HookOwner::Instance => (None, None),
+    };
+    let row = sqlx::query!(
+        r#"
+        select
+          events.project_id as "project_id!",
+          events.author_id,
+          payloads.ref as "name!",
+          encode(payloads.commit_from, 'hex') as old,
+          encode(payloads.commit_to, 'hex') as "new!"
+        from events
+        join push_event_payloads as payloads on payloads.event_id = events.id
+        where events.action = $4
+          and payloads.ref_type = case when $3 then 1 else 0 end
+          and payloads.commit_to is not null
+          and payloads.ref is not null
+          and ($1::bigint is null or events.project_id = $1)
+          and (
+            $2::bigint is null
+            or events.project_id in (
+              select projects.id
+              from projects
+              join namespaces on namespaces.id = projects.namespace_id
+              where $2 = any (namespaces.traversal_ids)
+            )
+          )
+        order by events.id desc
+        limit 1
+        "#,
+        project,
+        group,
+        tags,
+        PUSHED
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| LastPush {
+        project: ProjectId(row.project_id),
+        author: UserId(row.author_id),
+        name: format!("refs/{}/{}", if tags { "tags" } else { "heads" }, row.name),
+        old: row.old.unwrap_or_else(|| "0".repeat(row.new.len())),
+        new: row.new,
+    }))
 }
 
 /// The bytes of an object id; none where it is no hex, as from a client that we do not know.

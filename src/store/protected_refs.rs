@@ -1,9 +1,6 @@
 //! Protected branches and tags, and who may do what to them.
 
-use sqlx::PgExecutor;
-
-use super::Result;
-use crate::domain::ids::{KeyId, NamespaceId, ProjectId, UserId};
+use crate::domain::ids::{KeyId, NamespaceId, UserId};
 use crate::domain::level::AccessLevel;
 
 /// Who a protection lets through.
@@ -75,28 +72,6 @@ pub struct ProtectedBranchRow {
     pub allow_force_push: bool,
     /// `protected_branches.code_owner_approval_required`
     pub code_owner_approval_required: bool,
-}
-
-/// A new protection; `row.id` is looked at where it is not 0. Nobody may pass it yet.
-pub async fn insert_branch(
-    db: impl PgExecutor<'_>,
-    project: ProjectId,
-    name: &str,
-    row: &ProtectedBranchRow,
-) -> Result<i64> {
-    let id = sqlx::query_scalar!(
-        "
-        insert into protected_branches (id, project_id, name, allow_force_push, code_owner_approval_required)
-        values (coalesce(nullif($1::bigint, 0), nextval('protected_branches_id_seq')), $2, $3, $4, $5)
-        returning id
-        ",
-        row.id,
-        project.0,
-        name,
-        row.allow_force_push,
-        row.code_owner_approval_required
-    );
-    Ok(id.fetch_one(db).await?)
 }
 
 pub(super) fn sorted(rows: impl Iterator<Item = ProtectedRefAccess>) -> Vec<ProtectedRefAccess> {

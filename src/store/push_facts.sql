@@ -81,8 +81,7 @@ select
       )
       from protected_branches
       where protected_branches.project_id = projects.id
-        -- Groups below the top-level one protect no branches of their projects (allowed.md 3.3.2).
-        or protected_branches.namespace_id = namespaces.traversal_ids[1]
+        or protected_branches.namespace_id = any (namespaces.traversal_ids)
     ),
     '[]'
   ) as "branches!: Json<Vec<BranchProtectionRow>>",

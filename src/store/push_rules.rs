@@ -1,5 +1,6 @@
 //! Push rules of projects, of groups and of the instance.
 
+use chrono::NaiveDateTime;
 use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
@@ -85,6 +86,25 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<PushRuleRow
         id
     );
     Ok(row.fetch_optional(db).await?)
+}
+
+/// A rule with what says which one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPushRule {
+    /// `push_rules.id`
+    pub id: i64,
+    /// When it was made.
+    pub created_at: Option<NaiveDateTime>,
+    /// What it says.
+    pub row: PushRuleRow,
+}
+
+/// The owner's rule.
+pub async fn find_of(conn: &mut PgConnection, owner: PushRuleOwner) -> Result<Option<StoredPushRule>> {
+    let Some(id) = find_id(&mut *conn, owner).await? else { return Ok(None) };
+    let created_at = sqlx::query_scalar!("select created_at from push_rules where id = $1", id);
+    let created_at = created_at.fetch_optional(&mut *conn).await?.flatten();
+    Ok(find(conn, id).await?.map(|row| StoredPushRule { id, created_at, row }))
 }
 
 /// A rule for the owner.

@@ -144,7 +144,7 @@ pub async fn find_protected_refs(db: impl PgExecutor<'_>, id: ProjectId) -> Resu
             select protected_branches.name
             from protected_branches
             where protected_branches.project_id = projects.id
-              or protected_branches.namespace_id = namespaces.traversal_ids[1]
+              or protected_branches.namespace_id = any (namespaces.traversal_ids)
           ) as "branches!",
           array(
             select protected_tags.name

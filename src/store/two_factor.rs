@@ -47,6 +47,12 @@ pub async fn delete_otp_secret(db: impl PgExecutor<'_>, user: UserId) -> Result<
     Ok(())
 }
 
+/// Takes a user's security keys away.
+pub async fn delete_security_keys(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
+    sqlx::query!("delete from webauthn_registrations where user_id = $1", user.0).execute(db).await?;
+    Ok(())
+}
+
 /// The user's secret in base32. `Closed` where it was written by GitLab, or under another `db_key_base`.
 pub async fn find_otp_secret(
     db: impl PgExecutor<'_>,

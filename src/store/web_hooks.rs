@@ -1,9 +1,11 @@
 //! Web hooks: who is told of pushes, what waits to be told, and what was answered. URLs and tokens are ciphertexts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use super::Result;
 use crate::crypto::attr_encrypted::{ColumnKey, UndecryptableColumns};
 use crate::domain::egress::EgressPolicy;
 use crate::domain::ids::{NamespaceId, ProjectId, WebHookId};
-use crate::domain::web_hook::{HookHealth, HookSubscriptions};
+use crate::domain::web_hook::{HookHealth, HookSubscriptions, KEPT_EVENTS};
 
 /// Answers that are kept of each hook.
 const LOGS: i64 = 20;
@@ -150,12 +152,13 @@ pub async fn upsert(
     let same = hooks.into_iter().find(|(_, found)| found.url.expose_secret() == hook.url.expose_secret());
     match same {
         Some((id, found)) if found == *hook => Ok((id, UpsertedHook::Unchanged)),
-        Some((id, _)) => update(db, id, hook, key).await.map(|()| (id, UpsertedHook::Updated)),
-        None => insert(db, owner, hook, key).await.map(|id| (id, UpsertedHook::Created)),
+        Some((id, _)) => update(&mut *db, id, hook, key).await.map(|()| (id, UpsertedHook::Updated)),
+        None => insert(&mut *db, owner, hook, key).await.map(|id| (id, UpsertedHook::Created)),
     }
 }
 
-async fn insert(db: &mut PgConnection, owner: HookOwner, hook: &WebHook, key: &ColumnKey) -> Result<WebHookId> {
+/// A new hook.
+pub async fn insert(db: impl PgExecutor<'_>, owner: HookOwner, hook: &WebHook, key: &ColumnKey) -> Result<WebHookId> {
     let (kind, project, group) = owner.columns();
     let url = key.encrypt(hook.url.expose_secret());
     let token = hook.token.as_ref().map(|token| key.encrypt(token.expose_secret()));
@@ -187,7 +190,9 @@ async fn insert(db: &mut PgConnection, owner: HookOwner, hook: &WebHook, key: &C
     Ok(WebHookId(id))
 }
 
-async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &ColumnKey) -> Result<()> {
+/// Makes a hook what it should be.
+pub async fn update(db: impl PgExecutor<'_>, id: WebHookId, hook: &WebHook, key: &ColumnKey) -> Result<()> {
+    let url = key.encrypt(hook.url.expose_secret());
     let token = hook.token.as_ref().map(|token| key.encrypt(token.expose_secret()));
     sqlx::query!(
         "update web_hooks
@@ -202,6 +207,8 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
            enable_ssl_verification = $8,
            alert_events = $9,
            repository_update_events = $10,
+           encrypted_url = $11,
+           encrypted_url_iv = $12,
            updated_at = now() at time zone 'utc'
          where id = $1",
         id.0,
@@ -214,10 +221,233 @@ async fn update(db: &mut PgConnection, id: WebHookId, hook: &WebHook, key: &Colu
         hook.enable_ssl_verification,
         hook.listening.alert_events,
         hook.listening.repository_update_events,
+        url.text,
+        url.iv,
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// What else clients write of a hook and read back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HookDetails {
+    /// `web_hooks.description`
+    pub description: Option<String>,
+    /// The branches are not filtered, and that was said.
+    pub all_branches: bool,
+    /// The events among [`KEPT_EVENTS`] that it is said to listen to.
+    pub kept_events: BTreeSet<String>,
+}
+
+/// Writes what else clients say of a hook.
+pub async fn update_details(db: impl PgExecutor<'_>, id: WebHookId, details: &HookDetails) -> Result<()> {
+    let kept: BTreeMap<&str, bool> =
+        KEPT_EVENTS.into_iter().map(|name| (name, details.kept_events.contains(name))).collect();
+    sqlx::query!(
+        "
+        update web_hooks
+        set description = $2,
+            branch_filter_strategy = case when $3 then 2 else 0 end,
+            (
+              issues_events, confidential_issues_events, merge_requests_events, note_events, confidential_note_events,
+              job_events, pipeline_events, wiki_page_events, deployment_events, feature_flag_events, releases_events,
+              milestone_events, emoji_events, resource_access_token_events, resource_deploy_token_events,
+              vulnerability_events, subgroup_events, member_events, project_events
+            ) = (
+              select
+                issues_events, confidential_issues_events, merge_requests_events, note_events,
+                confidential_note_events, job_events, pipeline_events, wiki_page_events, deployment_events,
+                feature_flag_events, releases_events, milestone_events, emoji_events, resource_access_token_events,
+                resource_deploy_token_events, vulnerability_events, subgroup_events, member_events, project_events
+              from jsonb_populate_record(null::web_hooks, $4)
+            )
+        where id = $1
+        ",
+        id.0,
+        details.description,
+        details.all_branches,
+        Json(kept) as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A hook with everything that clients read of it.
+#[derive(Debug, Clone)]
+pub struct StoredHook {
+    /// `web_hooks.id`
+    pub id: WebHookId,
+    /// When it was made.
+    pub created_at: Option<NaiveDateTime>,
+    /// How its receiver does.
+    pub health: HookHealth,
+    /// What it is.
+    pub hook: WebHook,
+    /// What else is said of it.
+    pub details: HookDetails,
+}
+
+/// Which hooks of an owner are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct HookRange {
+    /// That one alone.
+    pub id: Option<WebHookId>,
+    /// Hooks at most.
+    pub limit: i64,
+    /// Hooks before them.
+    pub offset: i64,
+}
+
+impl HookRange {
+    /// One hook.
+    #[must_use]
+    pub fn one(id: WebHookId) -> Self {
+        Self { id: Some(id), limit: 1, offset: 0 }
+    }
+}
+
+/// Hooks of an owner, the oldest first.
+///
+/// # Errors
+/// Where the database does not answer, or a hook cannot be decrypted.
+pub async fn list_stored(
+    db: impl PgExecutor<'_>,
+    owner: HookOwner,
+    range: HookRange,
+    key: &ColumnKey,
+) -> Result<Vec<StoredHook>> {
+    let (kind, project, group) = owner.columns();
+    let rows = sqlx::query!(
+        r#"
+        select
+          id,
+          created_at,
+          encrypted_url,
+          encrypted_url_iv,
+          encrypted_token,
+          encrypted_token_iv,
+          name,
+          description,
+          push_events,
+          coalesce(tag_push_events, false) as "tag_push_events!",
+          alert_events,
+          repository_update_events,
+          branch_filter_strategy = 2 as "all_branches!",
+          case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter,
+          coalesce(enable_ssl_verification, true) as "enable_ssl_verification!",
+          recent_failures,
+          disabled_until,
+          array(
+            select kept.name
+            from jsonb_each(to_jsonb(web_hooks)) as kept (name, value)
+            where kept.name = any ($4)
+              and kept.value = 'true'::jsonb
+          ) as "kept_events!: Vec<String>"
+        from web_hooks
+        where type = $1
+          and project_id is not distinct from $2
+          and group_id is not distinct from $3
+          and ($5::bigint is null or id = $5)
+        order by id
+        limit $6
+        offset $7
+        "#,
+        kind,
+        project,
+        group,
+        &KEPT_EVENTS.map(str::to_owned)[..],
+        range.id.map(|id| id.0),
+        range.limit,
+        range.offset
+    )
+    .fetch_all(db)
+    .await?;
+    let hooks = rows.into_iter().map(|row| {
+        let listening = HookSubscriptions {
+            push_events: row.push_events,
+            tag_push_events: row.tag_push_events,
+            alert_events: row.alert_events,
+            repository_update_events: row.repository_update_events,
+            branch_filter: row.branch_filter,
+        };
+        let hook = WebHook {
+            url: key.decrypt(&row.encrypted_url, &row.encrypted_url_iv).map_err(undecryptable)?,
+            token: token(key, row.encrypted_token.as_deref(), row.encrypted_token_iv.as_deref())?,
+            name: row.name,
+            listening,
+            enable_ssl_verification: row.enable_ssl_verification,
+        };
+        let details = HookDetails {
+            description: row.description,
+            all_branches: row.all_branches,
+            kept_events: row.kept_events.into_iter().collect(),
+        };
+        let health = HookHealth::of(owner == HookOwner::Instance, row.recent_failures, row.disabled_until);
+        Ok(StoredHook { id: WebHookId(row.id), created_at: row.created_at, health, hook, details })
+    });
+    hooks.collect()
+}
+
+/// Whether the hook is that owner's.
+pub async fn belongs_to(db: impl PgExecutor<'_>, owner: HookOwner, id: WebHookId) -> Result<bool> {
+    let (kind, project, group) = owner.columns();
+    let found = sqlx::query_scalar!(
+        r#"
+        select exists (
+          select
+          from web_hooks
+          where id = $1
+            and type = $2
+            and project_id is not distinct from $3
+            and group_id is not distinct from $4
+        ) as "found!"
+        "#,
+        id.0,
+        kind,
+        project,
+        group
+    );
+    Ok(found.fetch_one(db).await?)
+}
+
+/// How many hooks an owner has.
+pub async fn count(db: impl PgExecutor<'_>, owner: HookOwner) -> Result<i64> {
+    let (kind, project, group) = owner.columns();
+    let count = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+        from web_hooks
+        where type = $1
+          and project_id is not distinct from $2
+          and group_id is not distinct from $3
+        "#,
+        kind,
+        project,
+        group
+    );
+    Ok(count.fetch_one(db).await?)
+}
+
+/// Where requests of hooks may go: of the instance's own, or of the others.
+pub async fn find_egress(db: impl PgExecutor<'_>, system: bool) -> Result<EgressPolicy> {
+    let row = sqlx::query!(
+        r#"
+        select
+          case
+            when $1 then allow_local_requests_from_system_hooks
+            else allow_local_requests_from_web_hooks_and_services
+          end as "local!",
+          outbound_local_requests_whitelist as exceptions
+        from application_settings
+        order by id desc
+        limit 1
+        "#,
+        system
+    );
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| EgressPolicy { local: row.local, exceptions: row.exceptions }).unwrap_or_default())
 }
 
 /// Removes a hook, with what waits to be delivered to it. False where there was none.

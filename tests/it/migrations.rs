@@ -51,8 +51,9 @@ const SAMPLES: [(usize, &str); 14] = [
     ),
     (
         6,
-        "insert into protected_branches (id, project_id, name) values (1, 7, 'main');
-     insert into protected_branch_push_access_levels (protected_branch_id) values (1);
+        "insert into protected_branches (id, project_id, name) values (1, 7, 'main'), (3, 7, 'main'), (4, 7, 'rel/*');
+     update protected_branches set allow_force_push = id = 3;
+     insert into protected_branch_push_access_levels (protected_branch_id, access_level) values (1, 40), (3, 30), (4, 0);
      insert into protected_tags (project_id, name) values (7, 'v*')",
     ),
     (
@@ -126,6 +127,19 @@ async fn each_step_carries_the_rows_of_before_along(pool: PgPool) {
         accounts.as_deref(),
         Some(made_by_scim),
         "SCIM's accounts are their group's, which alone trusts their address"
+    );
+    let protected = "select string_agg(concat_ws(' ', name, allow_force_push, levels), ', ' order by id)
+                     from protected_branches
+                     cross join lateral (
+                       select string_agg(access_level::text, '+' order by access_level) as levels
+                       from protected_branch_push_access_levels
+                       where protected_branch_id = protected_branches.id
+                     ) as of_branch";
+    let protected: Option<String> = sqlx::query_scalar(protected).fetch_one(&pool).await.unwrap();
+    assert_eq!(
+        protected.as_deref(),
+        Some("main t 30+40, rel/* f 0"),
+        "of two rules of one name, one lets pass who either did"
     );
     let active: i64 =
         sqlx::query_scalar("select count(*) from members where state = 0").fetch_one(&pool).await.unwrap();

@@ -14,11 +14,11 @@ use crate::document::run::{ApplyRun, FoundRow};
 use crate::document::words::{Ensure, GivenValue, StatedDay, StatedId, stated};
 use crate::domain::ids::{KeyId, ProjectId, UserId};
 use crate::domain::ssh_key::PublicKey;
-use crate::domain::user_type::UserType;
+use crate::services::ghost_user;
 use crate::store::Result;
 use crate::store::keys::{self, KeyRow};
 use crate::store::sets::keys::{self as key_sets, Fingerprint};
-use crate::store::users::{self, UserRow};
+use crate::store::users;
 
 /// A key that fetches from the project, and may push to it. It is found by its fingerprint; several projects may use
 /// it.
@@ -291,20 +291,7 @@ async fn find_or_make_ghost(run: &mut ApplyRun<'_>) -> Result<UserId> {
         number += 1;
         username = format!("ghost{number}");
     }
-    let row = UserRow {
-        email: format!("{username}@ghost.invalid"),
-        username,
-        name: "Ghost User".to_owned(),
-        state: "active".to_owned(),
-        user_type: UserType::Ghost.number(),
-        admin: false,
-        auditor: false,
-        external: false,
-        can_create_group: false,
-        projects_limit: 0,
-        private_profile: false,
-        confirmed_at: Some(run.naive_now()),
-    };
+    let row = ghost_user::row(username, run.now);
     let id = users::insert(&mut *run.conn, None, &row).await?;
     run.directory.set_user(&row.username, Some(id));
     run.added(&format!("user {}", row.username));

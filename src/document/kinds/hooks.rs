@@ -1,6 +1,5 @@
 //! `hooks:`, who is told of pushes: of one project's, of a group's, of all.
 
-use reqwest::Url;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -8,9 +7,9 @@ use serde::Deserialize;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, GivenValue, stated};
-use crate::domain::web_hook::HookSubscriptions;
+use crate::services::configure_web_hook::{self, HookChange};
 use crate::store::Result;
-use crate::store::web_hooks::{self, HookOwner, UpsertedHook, WebHook};
+use crate::store::web_hooks::{self, HookOwner, UpsertedHook};
 
 /// A hook, found by its URL among those of its owner.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -51,13 +50,13 @@ pub async fn apply(
     for (index, hook) in hooks.iter().enumerate() {
         let place = place.item(index);
         let Some(url) = run.given(&place.key("url"), &hook.url) else { continue };
-        match Url::parse(&url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.host().is_some() => {
+        match configure_web_hook::parse_url(&url) {
+            Ok(parsed) => {
                 // A URL may hold a secret; its host and the owner tell people enough.
                 let what = format!("hook {} of {of}", parsed.host_str().unwrap_or_default());
                 apply_one(run, &place, owner, &what, hook, &url).await?;
             }
-            _ => {
+            Err(_) => {
                 run.problem(&place.key("url"), "must be an http or https URL, for example https://ci.example.com/hook");
             }
         }
@@ -83,38 +82,29 @@ async fn apply_one(
         }
         return Ok(());
     }
-    let mut hook = existing.map_or_else(|| new(url), |(_, hook)| hook);
-    if let Some(token) = &stated.token {
-        hook.token = match token {
-            None => None,
-            Some(given) => run.given(&place.key("token"), given).map(SecretString::from),
-        };
-    }
-    hook.listening.push_events = stated.push_events.unwrap_or(hook.listening.push_events);
-    hook.listening.tag_push_events = stated.tag_push_events.unwrap_or(hook.listening.tag_push_events);
-    hook.listening.alert_events = stated.alert_events.unwrap_or(hook.listening.alert_events);
+    let mut hook = existing.map_or_else(|| configure_web_hook::usual(url), |(_, hook)| hook);
+    let token = stated
+        .token
+        .as_ref()
+        .map(|token| token.as_ref().and_then(|given| run.given(&place.key("token"), given)).map(SecretString::from));
     if stated.repository_update_events == Some(true) && owner != HookOwner::Instance {
         run.problem(&place.key("repository_update_events"), "is for hooks of the instance: no other hears of them");
     }
-    let updates = stated.repository_update_events.unwrap_or(hook.listening.repository_update_events);
-    hook.listening.repository_update_events = updates;
-    let filter = stated.push_events_branch_filter.clone();
-    hook.listening.branch_filter = filter.unwrap_or(hook.listening.branch_filter);
-    hook.enable_ssl_verification = stated.enable_ssl_verification.unwrap_or(hook.enable_ssl_verification);
+    let change = HookChange {
+        token,
+        push_events: stated.push_events,
+        tag_push_events: stated.tag_push_events,
+        alert_events: stated.alert_events,
+        repository_update_events: stated.repository_update_events,
+        branch_filter: stated.push_events_branch_filter.clone(),
+        enable_ssl_verification: stated.enable_ssl_verification,
+        ..HookChange::default()
+    };
+    change.put_into(&mut hook);
     match web_hooks::upsert(&mut *run.conn, owner, &hook, &key).await?.1 {
         UpsertedHook::Created => run.added(what),
         UpsertedHook::Updated => run.changed(what),
         UpsertedHook::Unchanged => {}
     }
     Ok(())
-}
-
-fn new(url: &str) -> WebHook {
-    WebHook {
-        url: url.into(),
-        token: None,
-        name: None,
-        listening: HookSubscriptions { push_events: true, ..HookSubscriptions::default() },
-        enable_ssl_verification: true,
-    }
 }

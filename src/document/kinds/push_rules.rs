@@ -7,7 +7,7 @@ use crate::document::changes::FieldChanges;
 use crate::document::place::DocumentPlace;
 use crate::document::run::ApplyRun;
 use crate::document::words::{Ensure, stated};
-use crate::domain::re2::{AnchorMode, Re2};
+use crate::domain::push_rule::{self, ExpressionFault};
 use crate::store::Result;
 use crate::store::push_rules::{self, PushRuleOwner, PushRuleRow};
 
@@ -96,15 +96,16 @@ pub async fn apply(
 impl PushRulesEntry {
     fn check(&self, run: &mut ApplyRun<'_>, place: &DocumentPlace) {
         let expressions = [
-            ("commit_message_regex", &self.commit_message_regex, AnchorMode::Lines),
-            ("commit_message_negative_regex", &self.commit_message_negative_regex, AnchorMode::Lines),
-            ("author_email_regex", &self.author_email_regex, AnchorMode::Text),
-            ("file_name_regex", &self.file_name_regex, AnchorMode::Text),
-            ("branch_name_regex", &self.branch_name_regex, AnchorMode::Text),
+            ("commit_message_regex", &self.commit_message_regex),
+            ("commit_message_negative_regex", &self.commit_message_negative_regex),
+            ("author_email_regex", &self.author_email_regex),
+            ("file_name_regex", &self.file_name_regex),
+            ("branch_name_regex", &self.branch_name_regex),
         ];
-        for (name, expression, anchors) in expressions {
+        for (name, expression) in expressions {
+            // How long it may be is the schema's matter.
             if let Some(Some(text)) = expression
-                && let Err(error) = Re2::new(text, anchors)
+                && let Some(ExpressionFault::Syntax(error)) = push_rule::fault(name, text)
             {
                 run.problem(&place.key(name), format!("is no regular expression of RE2's: {error}"));
             }

@@ -73,6 +73,14 @@ impl RestCaller {
         self.0.account.kind == UserType::ProjectBot
     }
 
+    /// Refuses bots: nothing that they make for themselves may outlive their token.
+    ///
+    /// # Errors
+    /// 403 for bots
+    pub fn no_bot(&self) -> Result<(), RestRefusal> {
+        if self.is_bot() { Err(RestRefusal::Forbidden) } else { Ok(()) }
+    }
+
     /// What kind of account it is.
     #[must_use]
     pub fn kind(&self) -> UserType {

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::domain::record_faults::RecordFaults;
 use crate::http::auth::personal_access_token::TokenRefusal;
 use crate::http::error::ApiError;
 use crate::services::ServiceError;
@@ -177,5 +178,14 @@ impl<R: Into<RestRefusal>> From<ServiceError<R>> for RestRefusal {
 impl From<TokenRefusal> for RestRefusal {
     fn from(refusal: TokenRefusal) -> Self {
         Self::Token(refusal)
+    }
+}
+
+impl From<RecordFaults> for RestRefusal {
+    fn from(faults: RecordFaults) -> Self {
+        let said = |(field, faults): (&'static str, &[String])| {
+            faults.iter().map(|fault| (field.to_owned(), fault.clone())).collect::<Vec<_>>()
+        };
+        Self::Record(faults.iter().flat_map(said).collect())
     }
 }

@@ -141,6 +141,15 @@ impl RestState {
         Ok(FoundGroup { facts, standing })
     }
 
+    /// The caller's own row.
+    ///
+    /// # Errors
+    /// 401 where the account is gone meanwhile.
+    pub async fn caller_row(&self, caller: &RestCaller) -> Result<BasicUserRow, RestRefusal> {
+        let row = users::find_basic(self.db.pool(), &RestName::Id(caller.id().0)).await?;
+        row.ok_or(RestRefusal::Unauthorized)
+    }
+
     /// The user of that id or username.
     ///
     /// # Errors
@@ -238,6 +247,33 @@ pub async fn captured(parts: &mut Parts, state: &RestState, parameter: &str) -> 
     captured.iter().find_map(|(name, value)| (name == parameter && !value.contains('\0')).then(|| value.to_owned()))
 }
 
+/// What stands in the path as `{id}`, where it is neither a project, a group nor a user.
+#[derive(Debug, Clone)]
+pub struct PathId(String);
+
+impl PathId {
+    /// The id that it is; nothing where it is none.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        let digits = !self.0.is_empty() && self.0.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { self.0.parse().ok() } else { None }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromRequestParts<RestState> for PathId {
+    type Rejection = RestRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, RestRefusal> {
+        Ok(Self(captured(parts, state, "id").await.unwrap_or_default()))
+    }
+}
+
 /// What stands in the path as `{key}`: the second name of a path, such as a branch or a row's id.
 #[derive(Debug, Clone)]
 pub struct RowName(pub String);
@@ -256,5 +292,17 @@ impl FromRequestParts<RestState> for RowName {
 
     async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, RestRefusal> {
         captured(parts, state, "key").await.map(Self).ok_or(RestRefusal::NoSuchRow)
+    }
+}
+
+/// What stands in the path as `{trigger}`: the event that a web hook is tested with.
+#[derive(Debug, Clone)]
+pub struct Trigger(pub String);
+
+impl FromRequestParts<RestState> for Trigger {
+    type Rejection = RestRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, RestRefusal> {
+        Ok(Self(captured(parts, state, "trigger").await.unwrap_or_default()))
     }
 }

@@ -4,8 +4,10 @@
 //! the first one is `{id}` everywhere, and the second one `{key}`.
 
 pub mod access_tokens;
+pub mod changing;
 pub mod deploy_keys;
 pub mod deploy_tokens;
+pub mod emails;
 pub mod entities;
 pub mod fault;
 pub mod found;
@@ -33,6 +35,7 @@ use axum::response::Response;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::hooks::test_limiter::HookTestLimiter;
 use super::auth::rest::{RestAuth, require};
 use super::grape;
 use super::openapi::{self, RouteGroup};
@@ -40,6 +43,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
 use crate::gitaly::GitalyClient;
+use crate::services::outbound::OutboundClient;
 use crate::store::Db;
 
 /// What the area's handlers hold.
@@ -59,6 +63,10 @@ pub struct RestState {
     pub settings: Arc<Settings>,
     /// What secrets are sealed and digested with.
     pub secrets: Arc<Secrets>,
+    /// The way out, for tests of web hooks.
+    pub outbound: OutboundClient,
+    /// How often these are tested.
+    pub hook_tests: HookTestLimiter,
 }
 
 fn routes() -> OpenApiRouter<RestState> {
@@ -66,6 +74,7 @@ fn routes() -> OpenApiRouter<RestState> {
         .merge(instance::routes())
         .merge(users::routes())
         .merge(keys::routes())
+        .merge(emails::routes())
         .merge(personal_access_tokens::routes())
         .merge(namespaces::routes())
         .merge(groups::routes())

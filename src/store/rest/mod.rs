@@ -1,11 +1,18 @@
 //! What the public REST API finds, lists and shows.
 
+pub mod accounts;
 pub mod callers;
 pub mod found;
 pub mod groups;
+pub mod keys;
 pub mod lists;
 pub mod members;
+pub mod namespaces;
 pub mod projects;
+pub mod tokens;
+pub mod user_deletion;
+pub mod user_list;
+pub mod user_places;
 pub mod users;
 
 /// What somebody asks for by name: an id, where it is all digits, or a path.

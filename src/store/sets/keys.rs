@@ -54,12 +54,15 @@ pub async fn list_by_fingerprint(
 pub async fn insert(db: impl PgExecutor<'_>, rows: &[(KeyRow, Fingerprint)]) -> Result<()> {
     sqlx::query!(
         "
-        insert into keys (id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256)
-        select *
+        insert into keys (
+          id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256, fingerprint
+        )
+        select
+          id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256, gatehouse_key_md5(key)
         from unnest(
           $1::bigint[], $2::bigint[], $3::varchar[], $4::text[], $5::varchar[], $6::boolean[], $7::smallint[],
           $8::timestamptz[], $9::bytea[]
-        )
+        ) as stated (id, user_id, title, key, type, public, usage_type, expires_at, fingerprint_sha256)
         ",
         &rows.iter().map(|(row, _)| row.id).collect::<Vec<_>>(),
         &rows.iter().map(|(row, _)| row.user_id).collect::<Vec<_>>() as _,

@@ -4,8 +4,8 @@ pub mod admin;
 mod git_http;
 mod gitlab_subscriptions;
 mod kubernetes;
-mod personal_access_tokens;
 mod provisioning;
+mod rest;
 mod scim;
 mod shell;
 
@@ -27,8 +27,8 @@ const AREAS: [&Area; 8] = [
     &git_http::BESIDE,
     &gitlab_subscriptions::AREA,
     &kubernetes::AREA,
-    &personal_access_tokens::AREA,
     &provisioning::AREA,
+    &rest::AREA,
     &scim::AREA,
     &shell::AREA,
 ];

@@ -1,7 +1,21 @@
 //! The public REST API, in the world that the contract's cases assume (rest.md 17).
 
+mod access_tokens;
+mod callers;
+mod deletion;
+mod deploy_keys;
+mod deploy_tokens;
+mod emails;
 mod groups;
+mod hooks;
+mod instance;
+mod keys;
 mod members;
+mod namespaces;
 mod projects;
+mod protected_refs;
+mod push_rules;
 mod races;
+mod tokens;
+mod users;
 mod world;

@@ -1,8 +1,10 @@
 //! Shapes of answers that several families have in them.
 
 pub mod group;
+pub mod key;
 pub mod member;
 pub mod project;
+pub mod token;
 pub mod user;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};

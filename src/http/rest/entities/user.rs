@@ -131,6 +131,14 @@ pub struct SelfShape {
     scim_identities: Vec<ScimIdentityShape>,
 }
 
+impl SelfShape {
+    /// The name that people read.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.user.basic.name
+    }
+}
+
 /// Who a user is at a provider.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IdentityShape {

@@ -12,15 +12,6 @@ use crate::services::share_with_group::ShareRefusal;
 use crate::services::write_group::GroupRefusal;
 use crate::services::{ServiceError, ServiceResult};
 
-impl From<RecordFaults> for RestRefusal {
-    fn from(faults: RecordFaults) -> Self {
-        let each = |(field, faults): (&'static str, &[String])| {
-            faults.iter().map(|fault| (field.to_owned(), fault.clone())).collect::<Vec<_>>()
-        };
-        Self::Record(faults.iter().flat_map(each).collect())
-    }
-}
-
 impl From<GroupRefusal> for RestRefusal {
     fn from(refusal: GroupRefusal) -> Self {
         match refusal {

@@ -1,5 +1,8 @@
-//! What the installation is, and who calls it (rest.md 2, 13.4).
+//! What the installation is (rest.md 2, 13.4).
 
+mod empty;
+mod license;
+mod metadata;
 mod version;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -9,5 +12,10 @@ use super::RestState;
 
 /// The family's routes.
 pub fn routes() -> OpenApiRouter<RestState> {
-    OpenApiRouter::new().routes(routes!(version::show))
+    OpenApiRouter::new()
+        .routes(routes!(version::show))
+        .routes(routes!(metadata::show))
+        .routes(routes!(license::show))
+        .routes(routes!(empty::topics))
+        .routes(routes!(empty::variables))
 }

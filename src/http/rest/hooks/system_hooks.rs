@@ -1,0 +1,136 @@
+//! `/hooks`: the web hooks of the installation, which are told of all projects.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::common::{self, TestedHook, hook_id};
+use super::shape::{HookParameters, HookShape};
+use crate::http::auth::rest::RestAdmin;
+use crate::http::rest::RestState;
+use crate::http::rest::fault::RestRefusal;
+use crate::http::rest::found::{RowName, Trigger};
+use crate::http::rest::params::RestParams;
+use crate::store::web_hooks::HookOwner;
+
+/// The hooks, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/hooks",
+    params(("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)),
+    responses((status = 200, body = Vec<HookShape>))
+)]
+pub async fn list(
+    State(state): State<RestState>,
+    _admin: RestAdmin,
+    params: RestParams,
+) -> Result<Response, RestRefusal> {
+    common::list(&state, HookOwner::Instance, &params).await
+}
+
+/// A hook.
+#[utoipa::path(
+    get,
+    path = "/hooks/{key}",
+    params(("key" = i64, Path, description = "The hook")),
+    responses((status = 200, body = HookShape))
+)]
+pub async fn show(
+    State(state): State<RestState>,
+    _admin: RestAdmin,
+    name: RowName,
+) -> Result<Json<HookShape>, RestRefusal> {
+    common::show(&state, HookOwner::Instance, hook_id(&name)?).await
+}
+
+/// Makes a hook.
+///
+/// # Errors
+/// 422 for a URL that hooks may not go to.
+#[utoipa::path(
+    post,
+    path = "/hooks",
+    request_body(
+        content = HookParameters,
+        example = json!({ "url": "https://ci.example.com/hook", "push_events": true })
+    ),
+    responses(
+        (status = 201, body = HookShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "Hooks may not go there")
+    )
+)]
+pub async fn create(
+    State(state): State<RestState>,
+    admin: RestAdmin,
+    params: RestParams,
+) -> Result<(StatusCode, Json<HookShape>), RestRefusal> {
+    let change = state.change_in_instance(admin.caller());
+    common::create(&state, &change, HookOwner::Instance, &params).await
+}
+
+/// Changes a hook. Its token stays, unless it is stated or the URL is a new one.
+///
+/// # Errors
+/// 422 for a URL that hooks may not go to.
+#[utoipa::path(
+    put,
+    path = "/hooks/{key}",
+    params(("key" = i64, Path, description = "The hook")),
+    request_body(content = HookParameters, example = json!({ "url": "https://ci.example.com/hook" })),
+    responses(
+        (status = 200, body = HookShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "Hooks may not go there")
+    )
+)]
+pub async fn update(
+    State(state): State<RestState>,
+    admin: RestAdmin,
+    name: RowName,
+    params: RestParams,
+) -> Result<Json<HookShape>, RestRefusal> {
+    let change = state.change_in_instance(admin.caller());
+    common::update(&state, &change, HookOwner::Instance, hook_id(&name)?, &params).await
+}
+
+/// Removes a hook, with what waits to be delivered to it.
+#[utoipa::path(
+    delete,
+    path = "/hooks/{key}",
+    params(("key" = i64, Path, description = "The hook")),
+    responses((status = 204, description = "Removed"))
+)]
+pub async fn delete(
+    State(state): State<RestState>,
+    admin: RestAdmin,
+    name: RowName,
+) -> Result<StatusCode, RestRefusal> {
+    common::delete(&state.change_in_instance(admin.caller()), HookOwner::Instance, hook_id(&name)?).await
+}
+
+/// Sends a hook a sample of the last push.
+///
+/// # Errors
+/// 422 where there was no push, or the receiver does not take it; 429 after five tests in a minute.
+#[utoipa::path(
+    post,
+    path = "/hooks/{key}/test/{trigger}",
+    params(
+        ("key" = i64, Path, description = "The hook"),
+        ("trigger" = String, Path, description = "`push_events` or `tag_push_events`")
+    ),
+    responses(
+        (status = 201, body = TestedHook),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "No push yet, or it was not taken"),
+        (status = 429, body = crate::http::openapi::FailureResponse, description = "Too many tests")
+    )
+)]
+pub async fn test(
+    State(state): State<RestState>,
+    admin: RestAdmin,
+    name: RowName,
+    Trigger(trigger): Trigger,
+) -> Result<(StatusCode, Json<TestedHook>), RestRefusal> {
+    let change = state.change_in_instance(admin.caller());
+    common::test(&state, &change, HookOwner::Instance, hook_id(&name)?, &trigger).await
+}

@@ -1,0 +1,192 @@
+//! Namespaces as the REST API lists them: groups and personal namespaces.
+
+use chrono::NaiveDate;
+use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
+
+use super::{RestName, containing};
+use crate::domain::ids::UserId;
+use crate::store::Result;
+
+/// A namespace, and what somebody is to it.
+#[derive(Debug, Clone, FromRow)]
+pub struct ListedNamespace {
+    /// `namespaces.id`
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The last part of its path.
+    pub path: String,
+    /// Its full path.
+    pub full_path: String,
+    /// The group that it is in.
+    pub parent_id: Option<i64>,
+    /// Whose personal namespace it is; nothing for a group.
+    pub owner_id: Option<i64>,
+    /// The level of the one who looks.
+    pub level: i32,
+    /// Everybody with a membership in it or below.
+    pub members: i64,
+    /// The plan, where it is subscribed.
+    pub plan: Option<String>,
+    /// Whether that is a trial.
+    pub trial: Option<bool>,
+    /// When the trial ends.
+    pub trial_ends_on: Option<NaiveDate>,
+    /// Seats that are taken.
+    pub seats_in_use: Option<i32>,
+    /// Seats that were taken at most.
+    pub max_seats_used: Option<i32>,
+}
+
+/// Which namespaces are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct NamespaceFilter {
+    /// Whose: their own, and those of the groups that they belong to; everybody's where this is nobody.
+    pub user: Option<UserId>,
+    /// Only those of which the user is an owner.
+    pub owned: Option<UserId>,
+    /// Only those that are in no other.
+    pub top_level: bool,
+    /// A part of the name or path.
+    pub search: Option<String>,
+}
+
+/// A stretch of the namespaces, by id, as `viewer` sees them.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &NamespaceFilter,
+    viewer: UserId,
+    today: NaiveDate,
+    (limit, offset): (i64, i64),
+) -> Result<Vec<ListedNamespace>> {
+    let mut query = select(viewer, today);
+    narrow(&mut query, filter, today);
+    query.push(" order by namespaces.id limit ").push_bind(limit).push(" offset ").push_bind(offset);
+    Ok(query.build_query_as().fetch_all(db).await?)
+}
+
+/// How many namespaces there are, up to so many.
+pub async fn count(db: impl PgExecutor<'_>, filter: &NamespaceFilter, today: NaiveDate, most: i64) -> Result<i64> {
+    let mut query = QueryBuilder::new(
+        "select count(*) from (
+           select from namespaces
+           where namespaces.type in ('User', 'Group')",
+    );
+    narrow(&mut query, filter, today);
+    query.push(" limit ").push_bind(most).push(") as found");
+    Ok(query.build_query_scalar().fetch_one(db).await?)
+}
+
+/// The namespace of that id or full path, as `viewer` sees it, where the filter lets it through.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    name: &RestName,
+    filter: &NamespaceFilter,
+    viewer: UserId,
+    today: NaiveDate,
+) -> Result<Option<ListedNamespace>> {
+    let mut query = select(viewer, today);
+    narrow(&mut query, filter, today);
+    match name {
+        RestName::Id(id) => query.push(" and namespaces.id = ").push_bind(*id),
+        RestName::Path(path) => query.push(" and lower(routes.path) = lower(").push_bind(path.clone()).push(")"),
+    };
+    query.push(" order by namespaces.id limit 1");
+    Ok(query.build_query_as().fetch_optional(db).await?)
+}
+
+fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(
+        "select
+           namespaces.id,
+           namespaces.name,
+           namespaces.path,
+           routes.path as full_path,
+           namespaces.parent_id,
+           case when namespaces.type = 'User' then namespaces.owner_id end as owner_id,
+           coalesce(
+             case
+               when namespaces.type = 'User' and namespaces.owner_id = ",
+    );
+    query.push_bind(viewer.0).push(
+        " then 50
+               else (
+                 select max(members.access_level)
+                 from members
+                 where members.user_id = ",
+    );
+    query.push_bind(viewer.0).push(
+        "
+                   and members.source_type = 'Namespace'
+                   and members.source_id = any (namespaces.traversal_ids)
+                   and gatehouse_is_active_member(members, ",
+    );
+    query.push_bind(today).push(
+        ")
+               )
+             end,
+             0
+           ) as level,
+           (
+             select count(distinct members.user_id)
+             from namespaces as below
+             join members on members.member_namespace_id = below.id
+             where below.traversal_ids @> array[namespaces.id]
+               and gatehouse_is_active_member(members, ",
+    );
+    query.push_bind(today).push(
+        ")
+           ) as members,
+           plans.name as plan,
+           gitlab_subscriptions.trial,
+           gitlab_subscriptions.trial_ends_on,
+           gitlab_subscriptions.seats_in_use,
+           gitlab_subscriptions.max_seats_used
+         from namespaces
+         join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id
+         left join gitlab_subscriptions on gitlab_subscriptions.namespace_id = namespaces.id
+         left join plans on plans.id = gitlab_subscriptions.hosted_plan_id
+         where namespaces.type in ('User', 'Group')",
+    );
+    query
+}
+
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &NamespaceFilter, today: NaiveDate) {
+    if let Some(user) = filter.user {
+        belongs(query, user, 0, today);
+    }
+    if let Some(user) = filter.owned {
+        belongs(query, user, 50, today);
+    }
+    if filter.top_level {
+        query.push(" and namespaces.parent_id is null");
+    }
+    if let Some(search) = &filter.search {
+        let pattern = containing(search);
+        query.push(" and (namespaces.name ilike ").push_bind(pattern.clone());
+        query.push(" or namespaces.path ilike ").push_bind(pattern).push(")");
+    }
+}
+
+/// The user's own namespace, and the groups in which, or above which, they have this level.
+fn belongs(query: &mut QueryBuilder<Postgres>, user: UserId, level: i32, today: NaiveDate) {
+    query.push(" and ((namespaces.type = 'User' and namespaces.owner_id = ").push_bind(user.0);
+    query.push(
+        ") or exists (
+             select from members
+             where members.source_type = 'Namespace'
+               and members.source_id = any (namespaces.traversal_ids)
+               and members.user_id = ",
+    );
+    query.push_bind(user.0).push(" and members.access_level >= ").push_bind(level);
+    query.push(" and gatehouse_is_active_member(members, ").push_bind(today).push(")))");
+}
+
+/// Which of these full paths are taken, in lower case.
+pub async fn list_taken(db: impl PgExecutor<'_>, paths: &[String]) -> Result<Vec<String>> {
+    let taken = sqlx::query_scalar!(
+        r#"select lower(path) as "path!" from routes where lower(path) = any ($1) and source_type = 'Namespace'"#,
+        paths
+    );
+    Ok(taken.fetch_all(db).await?)
+}
