@@ -164,7 +164,7 @@ async fn make_bot(
     access_tokens::insert_bots(&mut **transaction, &[bot]).await?;
     // The token ends, and the membership does not: an ended token is listed with its level.
     let grant = MemberGrant { level: new.level.0, expires_at: None };
-    members::upsert(&mut **transaction, &[(place.source(), id, grant)]).await?;
+    members::upsert(&mut **transaction, &[(place.source(), id, grant)], Some(change.user())).await?;
     derived::refresh_authorizations(transaction, &[id], change.today()).await?;
     Ok(id)
 }

@@ -6,4 +6,5 @@ mod deploy_tokens;
 mod hooks;
 mod protected_refs;
 mod push_rules;
+mod same_as_apply;
 mod world;
