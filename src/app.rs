@@ -96,8 +96,7 @@ pub fn build(
     });
     let limits = &settings.gatehouse.limits;
     let git_last_used = last_used.clone();
-    let lfs_files = LfsFiles::new(&settings.lfs.storage_path)
-        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    let lfs_files = LfsFiles::new(&settings.lfs).map_err(|error| vec![Problem::new("lfs", format!("{error:#}"))])?;
     let shell_state = shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), lfs_files, clock);
     let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
@@ -160,12 +159,13 @@ pub fn build(
             token_in_query: ours.token_in_query,
         },
     );
-    let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
+    let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
         addresses.clone(),
+    );
     let stopping = watch::Sender::new(false);
     let health = health::guarded_router(
         HealthState { budgets: budgets.clone(), stopping: stopping.subscribe() },
@@ -175,7 +175,6 @@ pub fn build(
         "" => health,
         root => Router::new().nest(root, health),
     };
-    );
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning.merge(git_http::api_router(workhorse.clone())))
@@ -261,7 +260,7 @@ pub fn job_state(
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
         refusals: settings.gatehouse.refusals,
-        lfs_files: LfsFiles::new(&settings.lfs.storage_path)?,
+        lfs_files: LfsFiles::new(&settings.lfs)?,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }

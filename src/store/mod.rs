@@ -39,6 +39,7 @@ pub mod level_paths;
 pub mod lfs;
 pub mod lfs_locks;
 pub mod lfs_objects;
+pub mod lfs_pending_uploads;
 pub mod locks;
 pub mod members;
 pub mod merge_requests;

@@ -429,6 +429,20 @@ const FILE: &[Row] = &[
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
     ("what_workhorse_has_laid_down_is_stored_and_counted", "lfs.storage_path=LfsForge"),
+    (
+        "the_bucket_is_entered_with_the_key_of_the_settings",
+        "lfs.object_store.connection.aws_access_key_id lfs.object_store.connection.aws_secret_access_key \
+         lfs.object_store.connection.aws_secret_access_key_file lfs.object_store.connection.use_iam_profile \
+         lfs.object_store.connection.endpoint lfs.object_store.remote_directory",
+    ),
+    ("objects_are_named_as_gitlab_names_them", "lfs.object_store.connection.path_style lfs.object_store.bucket_prefix"),
+    ("a_url_is_signed_for_the_region", "lfs.object_store.connection.region"),
+    ("no_other_protocol_than_s3_is_spoken", "lfs.object_store.connection.provider"),
+    (
+        "workhorse_lays_an_object_down_in_the_bucket",
+        "lfs.object_store.enabled=in_bucket lfs.object_store.bucket_prefix",
+    ),
+    ("clients_fetch_from_the_bucket_where_they_can_reach_it", "lfs.object_store.proxy_download"),
     ("a_token_of_a_transfer_lives_as_long_as_the_settings_say", "gatehouse.lfs_transfer_token_lifetime"),
     ("the_clients_address_is_told_by_proxies_that_are_trusted", "gitlab.trusted_proxies"),
     ("a_token_that_has_ended_is_none", "gitlab.impersonation_enabled"),

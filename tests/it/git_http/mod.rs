@@ -91,6 +91,13 @@ impl Forge {
         forge
     }
 
+    /// The same ground under another application over the same database.
+    pub fn again(&self, app: TestApp) -> Self {
+        let given = app.given();
+        let (private, open) = (self.private.clone(), self.open.clone());
+        Self { app, given, group: self.group, private, open, dev: self.dev }
+    }
+
     /// Gives a user a password, hashed as Devise hashes it but for the cost.
     pub async fn password(&self, user: UserId, password: &str) {
         let hash = bcrypt::hash_with_salt(password, 4, [3; 16]).unwrap().format_for_version(bcrypt::Version::TwoA);
