@@ -10,6 +10,7 @@ pub mod audit;
 pub mod certificate;
 pub mod date;
 pub mod default_branch;
+pub mod deploy_token;
 pub mod egress;
 pub mod exclusion;
 pub mod full_path;

@@ -41,6 +41,7 @@ pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<boo
           when 'cluster_agent_tokens' then exists (select from cluster_agent_tokens where id = $2)
           when 'cluster_agents' then exists (select from cluster_agents where id = $2)
           when 'emails' then exists (select from emails where id = $2)
+          when 'deploy_tokens' then exists (select from deploy_tokens where id = $2)
           when 'error_tracking_client_keys' then exists (select from error_tracking_client_keys where id = $2)
           when 'group_ssh_certificates' then exists (select from group_ssh_certificates where id = $2)
           when 'group_scim_identities' then exists (select from group_scim_identities where id = $2)

@@ -3,6 +3,7 @@
 pub mod access_facts;
 pub mod access_lists;
 pub mod access_refusals;
+pub mod access_tokens;
 pub mod actors;
 pub mod add_on_purchases;
 pub mod admin;
@@ -17,6 +18,7 @@ pub mod broadcast_messages;
 pub mod budgets;
 pub mod db;
 pub mod default_branches;
+pub mod deploy_tokens;
 pub mod derived;
 pub mod drift;
 pub mod error_tracking;

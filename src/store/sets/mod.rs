@@ -30,14 +30,14 @@ fn with_ids<T>(rows: &[(i64, T)]) -> Vec<RowWithId<'_, T>> {
 
 /// The columns of a row that change.
 #[derive(Debug, Serialize)]
-struct RowChanges {
+pub(super) struct RowChanges {
     id: i64,
     changes: Map<String, Value>,
 }
 
 /// The columns in which rows differ from what was loaded. The others stay what they are by then: somebody else may have
 /// written them while the document was compared.
-fn changes<T: Serialize>(rows: &[(i64, T, T)]) -> Vec<RowChanges> {
+pub(super) fn changes<T: Serialize>(rows: &[(i64, T, T)]) -> Vec<RowChanges> {
     let columns = |row: &T| match serde_json::to_value(row) {
         Ok(Value::Object(columns)) => columns,
         _ => Map::new(),
