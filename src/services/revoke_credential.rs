@@ -1,18 +1,19 @@
-//! An administrator takes back what somebody else signs in with.
+//! An administrator, or an operator, takes back what somebody else signs in with.
 
 use chrono::{DateTime, Utc};
 
 use super::admin_sessions::Administrator;
 use super::audit_log;
-use crate::domain::audit::{AuditEntity, EventName};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, EventName};
 use crate::domain::ids::KeyId;
 use crate::store::{self, Db, audit_events, keys, tokens};
 
-/// Revokes a personal access token: whose it was, and its name. Nothing where there is none that is good.
+/// Revokes a personal access token: whose it was, and its name. Nothing where there is none that is good. Who does it on the
+/// command line is nobody that we know.
 pub async fn revoke_token(
     db: &Db,
     id: i64,
-    by: &Administrator,
+    by: Option<&Administrator>,
     now: DateTime<Utc>,
 ) -> store::Result<Option<(String, String)>> {
     let mut transaction = db.begin().await?;
@@ -21,11 +22,18 @@ pub async fn revoke_token(
         return Ok(None);
     }
     let entity = AuditEntity::User(user, username.clone());
-    let event = by.event(EventName::TokenRevoked, entity, "Revoked by an administrator").with_target(
-        "PersonalAccessToken",
-        id,
-        name.as_str(),
-    );
+    let event = match by {
+        Some(by) => by.event(EventName::TokenRevoked, entity, "Revoked by an administrator"),
+        None => AuditEvent {
+            name: EventName::TokenRevoked,
+            author: AuditAuthor::Unknown,
+            entity,
+            target: None,
+            message: "Revoked on the command line".to_owned(),
+            ip_address: None,
+        },
+    };
+    let event = event.with_target("PersonalAccessToken", id, name.as_str());
     audit_events::insert(&mut *transaction, &event, now).await?;
     transaction.commit().await?;
     audit_log::log(&event);

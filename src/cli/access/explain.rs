@@ -55,6 +55,10 @@ pub struct ExplainCommand {
     /// The way to git: ssh, http or web
     #[arg(long, default_value = "ssh", value_parser = ["ssh", "http", "web"])]
     protocol: String,
+    /// The scopes of the token that git shows over HTTP, with commas between them; left out, the token may do everything, or
+    /// it is a password
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
     /// The address that the client comes from
     #[arg(long)]
     ip: Option<std::net::IpAddr>,
@@ -162,6 +166,7 @@ impl ExplainCommand {
                 AskedAction::Push => GitCommand::Push,
             },
             protocol: AccessProtocol::from(self.protocol.as_str()),
+            scopes: self.scopes,
             client_ip: self.ip.map(|ip| ClientIp::Known(ip.to_canonical())),
             change,
         };

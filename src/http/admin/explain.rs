@@ -58,6 +58,8 @@ fn form(query: &AdminQuery) -> Filter {
         Field::search("ref", "Ref of a push", query.get("ref")).hint("such as main or refs/tags/v1"),
         Field::search("change", "Change of the ref", query.get("change"))
             .hint("update, create, force, delete, or OLD..NEW"),
+        Field::search("scopes", "Scopes of the token", query.get("scopes"))
+            .hint("over HTTP, such as read_repository; empty for all"),
         Field::search("ip", "From the address", query.get("ip")),
     ];
     Filter::new("/admin/explain", fields).asked("Explain")
@@ -96,6 +98,7 @@ async fn question(state: &AdminState, query: &AdminQuery) -> Result<AccessQuesti
         }
         _ => None,
     };
+    let scopes = query.get("scopes").split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
     let ip = match query.get("ip") {
         "" => None,
         ip => Some(ip.parse::<std::net::IpAddr>().map_err(|_| refused("This is no address."))?),
@@ -109,6 +112,7 @@ async fn question(state: &AdminState, query: &AdminQuery) -> Result<AccessQuesti
             .map_or_else(|_| AccessTarget::Path(RepositoryPath::new(project)), AccessTarget::Repository),
         command: if pushes { GitCommand::Push } else { GitCommand::Download },
         protocol: AccessProtocol::from(protocol.unwrap_or("ssh")),
+        scopes,
         client_ip: ip.map(|ip| ClientIp::Known(ip.to_canonical())),
         change,
     })
