@@ -6,6 +6,7 @@ mod bans;
 mod credentials;
 mod health;
 mod lfs;
+mod packs;
 mod proof;
 
 use axum::body::Body;
