@@ -101,8 +101,7 @@ pub fn build(
     });
     let limits = &settings.gatehouse.limits;
     let git_last_used = last_used.clone();
-    let lfs_files = LfsFiles::new(&settings.lfs.storage_path)
-        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    let lfs_files = LfsFiles::new(&settings.lfs).map_err(|error| vec![Problem::new("lfs", format!("{error:#}"))])?;
     let shell_state = shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), lfs_files, clock);
     let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
@@ -171,6 +170,7 @@ pub fn build(
         scim_calls,
     );
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
+    let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
@@ -289,7 +289,7 @@ pub fn job_state(
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
         refusals: settings.gatehouse.refusals,
-        lfs_files: LfsFiles::new(&settings.lfs.storage_path)?,
+        lfs_files: LfsFiles::new(&settings.lfs)?,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }

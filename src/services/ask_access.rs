@@ -39,6 +39,8 @@ pub struct WrittenQuestion<'a> {
     pub command: GitCommand,
     /// One of [`PROTOCOLS`].
     pub protocol: &'a str,
+    /// The scopes of the token that git shows over HTTP; none where it may do everything.
+    pub scopes: Vec<String>,
     /// Of a push, the ref: in full, or a branch by its name alone.
     pub name: Option<&'a str>,
     /// What becomes of the ref.
@@ -79,6 +81,7 @@ pub async fn read(db: &Db, written: &WrittenQuestion<'_>) -> Result<AccessQuesti
             .map_or_else(|_| AccessTarget::Path(RepositoryPath::new(written.project)), AccessTarget::Repository),
         command: written.command,
         protocol: AccessProtocol::from(written.protocol),
+        scopes: written.scopes.clone(),
         client_ip: written.ip.map(|ip| ClientIp::Known(ip.to_canonical())),
         change,
     })

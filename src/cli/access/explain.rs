@@ -49,6 +49,10 @@ pub struct ExplainCommand {
     /// The way to git: ssh, http or web
     #[arg(long, default_value = "ssh", value_parser = ask_access::PROTOCOLS)]
     protocol: String,
+    /// The scopes of the token that git shows over HTTP, with commas between them; left out, the token may do everything, or
+    /// it is a password
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
     /// The address that the client comes from
     #[arg(long)]
     ip: Option<std::net::IpAddr>,
@@ -120,6 +124,7 @@ impl ExplainCommand {
                 AskedAction::Push => GitCommand::Push,
             },
             protocol: &self.protocol,
+            scopes: self.scopes,
             name: self.name.as_deref(),
             change: self.change,
             ip: self.ip,

@@ -54,6 +54,8 @@ fn form(query: &AdminQuery) -> Filter {
         Field::search("ref", "Ref of a push", query.get("ref")).hint("such as main or refs/tags/v1"),
         Field::search("change", "Change of the ref", query.get("change"))
             .hint("update, create, force, delete, or OLD..NEW"),
+        Field::search("scopes", "Scopes of the token", query.get("scopes"))
+            .hint("over HTTP, such as read_repository; empty for all"),
         Field::search("ip", "From the address", query.get("ip")),
     ];
     Filter::new("/admin/explain", fields).asked("Explain")
@@ -67,6 +69,7 @@ async fn question(state: &AdminState, query: &AdminQuery) -> Result<AccessQuesti
         "" => AskedChangeKind::Update,
         text => ask_access::parse_change(text).map_err(refused)?,
     };
+    let scopes = query.get("scopes").split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
     let ip = match query.get("ip") {
         "" => None,
         ip => Some(ip.parse().map_err(|_| refused(format!("{ip} is no address")))?),
@@ -82,6 +85,7 @@ async fn question(state: &AdminState, query: &AdminQuery) -> Result<AccessQuesti
         project: query.get("project"),
         command: if pushes { GitCommand::Push } else { GitCommand::Download },
         protocol: protocol.unwrap_or("ssh"),
+        scopes,
         name: Some(query.get("ref")).filter(|name| pushes && !name.is_empty()),
         change,
         ip,

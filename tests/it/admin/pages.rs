@@ -219,6 +219,11 @@ async fn every_page_is_there_and_has_one_heading(pool: PgPool) {
 #[sqlx::test]
 async fn pages_say_what_there_is(pool: PgPool) {
     let app = installation(pool).await;
+    let lfs = "insert into lfs_file_locks (project_id, user_id, path) select 3, id, 'model.bin' from users where username = 'rubi';
+               with object as (insert into lfs_objects (oid, size) values (repeat('a', 64), 5) returning id)
+               insert into lfs_objects_projects (lfs_object_id, project_id, repository_type)
+               select id, 3, kind from object, (values (0), (1)) as kinds (kind)";
+    app.given().sql(lfs).await;
     let mut browser = acting(&app).await;
     let expected: [(&str, &[&str]); 17] = [
         ("/admin", &["Version 0.2.0", "Jobs that are dead 1", "Storages", "default no answer", "Git refused"]),
@@ -232,6 +237,8 @@ async fn pages_say_what_there_is(pool: PgPool) {
                 "v* maintainers",
                 "builder SHA256:",
                 "rubi active owner",
+                "LFS objects 1",
+                "model.bin rubi",
                 "ci gnuwget/wget2 pushes pauses until",
             ],
         ),
