@@ -278,7 +278,7 @@ impl ObjectKind for AccessTokens {
         let granted = changed.chain(inserts.iter().map(|(_, row)| row));
         let grants: Vec<_> = granted.map(|row| (row.source, row.user, row.grant)).collect();
         if !grants.is_empty() {
-            members::upsert(&mut *run.conn, &grants).await?;
+            members::upsert(&mut *run.conn, &grants, None).await?;
         }
         let updates: Vec<_> = changes.into_iter().map(|(id, before, row)| (id, before.token, row.token)).collect();
         if !updates.is_empty() {
