@@ -10,7 +10,11 @@ use crate::support::{Reply, TestApp};
 /// The ids of a list.
 pub fn ids(reply: &Reply) -> Vec<i64> {
     let rows = reply.json();
-    rows.as_array().unwrap_or_else(|| panic!("no list: {}", reply.line())).iter().map(|row| row["id"].as_i64().unwrap()).collect()
+    rows.as_array()
+        .unwrap_or_else(|| panic!("no list: {}", reply.line()))
+        .iter()
+        .map(|row| row["id"].as_i64().unwrap())
+        .collect()
 }
 
 /// What gitlab-shell is told of a push by this user.

@@ -34,7 +34,10 @@ async fn lists_hold_each_member_once(pool: PgPool) {
     assert_eq!(ids(&world.call("dev", "GET", "/projects/21/members/all?query=Mai").await), [3]);
     assert_eq!(ids(&world.call("dev", "GET", "/groups/10/members?user_ids=2,4&skip_users=2").await), [4]);
     let one = world.call("dev", "GET", "/projects/21/members/all/4").await.json();
-    assert_eq!((&one["username"], &one["membership_state"], &one["expires_at"]), (&json!("dev"), &json!("active"), &json!(null)));
+    assert_eq!(
+        (&one["username"], &one["membership_state"], &one["expires_at"]),
+        (&json!("dev"), &json!("active"), &json!(null))
+    );
     assert_eq!(world.call("dev", "GET", "/projects/21/members/4").await.line(), NO_ROW);
     let unseen = world.call("gue", "GET", "/groups/12/members/all").await;
     assert_eq!(unseen.status.as_u16(), 200, "it is public");
@@ -55,7 +58,10 @@ async fn members_are_added_alone_and_together(pool: PgPool) {
     let again = add(json!({ "username": "OUT", "access_level": "30" })).await;
     assert_eq!(again.line(), r#"409 {"message":"Member already exists"}"#);
     assert_eq!(add(json!({ "user_id": "7", "access_level": 20 })).await.status.as_u16(), 201);
-    assert_eq!(add(json!({ "user_id": 999, "access_level": 20 })).await.line(), r#"404 {"message":"404 User Not Found"}"#);
+    assert_eq!(
+        add(json!({ "user_id": 999, "access_level": 20 })).await.line(),
+        r#"404 {"message":"404 User Not Found"}"#
+    );
     let both = add(json!({ "user_id": "6,8", "access_level": 20 })).await;
     let said = r#"201 {"message":{"out":"Member already exists"},"status":"error"}"#;
     assert_eq!(both.line(), said);

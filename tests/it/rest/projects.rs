@@ -79,7 +79,10 @@ async fn links_lead_on_with_all_parameters_but_tokens(pool: PgPool) {
     let query = "search=prj&simple=true&per_page=20&page=2&private_token=T_root";
     let reply = world.call("root", "GET", &format!("/projects?{query}")).await;
     assert_eq!(ids(&reply).len(), 20);
-    assert_eq!((&reply.headers["x-total"], &reply.headers["x-next-page"]), (&"45".parse().unwrap(), &"3".parse().unwrap()));
+    assert_eq!(
+        (&reply.headers["x-total"], &reply.headers["x-next-page"]),
+        (&"45".parse().unwrap(), &"3".parse().unwrap())
+    );
     let link = reply.headers["link"].to_str().unwrap();
     let next = "<http://localhost/api/v4/projects?search=prj&simple=true&page=3&per_page=20>; rel=\"next\"";
     assert!(link.contains(next), "{link}");
@@ -135,7 +138,10 @@ async fn a_project_is_made_in_ones_own_namespace(pool: PgPool) {
     assert_eq!((taken.status.as_u16(), &taken.json()["message"]), (400, &both));
     let path = make(&world, "dev", json!({ "path": "x.git" })).await.json();
     assert!(path["message"]["path"][0].as_str().unwrap().starts_with("can contain only letters"));
-    assert_eq!(make(&world, "dev", json!({ "path": "tree" })).await.json()["message"]["path"][0], "tree is a reserved name");
+    assert_eq!(
+        make(&world, "dev", json!({ "path": "tree" })).await.json()["message"]["path"][0],
+        "tree is a reserved name"
+    );
     assert_eq!(push(&world.app, 4, "dev/my-app").await, 200);
     let of_user = ids(&world.call("dev", "GET", "/users/dev/projects").await);
     assert_eq!(of_user, [id]);
@@ -238,7 +244,12 @@ async fn head_names_a_branch_that_is_there(pool: PgPool) {
     gitaly.repository(&format!("{hashed}.git")).commit("main", &[("a", "1")], "first");
     let absent = world.json("mai", "PUT", "/projects/20", json!({ "default_branch": "nope" })).await;
     let base = "Could not set the default branch. Do you have a branch named 'nope' in your repository?";
-    assert_eq!((absent.status.as_u16(), &absent.json()["message"]), (400, &json!({ "base": [base] })), "{}", absent.line());
+    assert_eq!(
+        (absent.status.as_u16(), &absent.json()["message"]),
+        (400, &json!({ "base": [base] })),
+        "{}",
+        absent.line()
+    );
     let there = world.json("mai", "PUT", "/projects/20", json!({ "default_branch": "main" })).await;
     assert_eq!(there.json()["default_branch"], "main", "{}", there.line());
 }
@@ -295,9 +306,8 @@ async fn each_filter_of_a_list_leaves_something_out(pool: PgPool) {
              update projects set repository_storage = 'second' where id = 21",
         )
         .await;
-    let list = async |query: &str| {
-        ids(&world.call("root", "GET", &format!("/projects?order_by=updated_at&{query}")).await)
-    };
+    let list =
+        async |query: &str| ids(&world.call("root", "GET", &format!("/projects?order_by=updated_at&{query}")).await);
     let cases: [(&str, &[i64]); 17] = [
         ("visibility=public", &[22]),
         ("archived=true", &[20]),
@@ -359,7 +369,12 @@ async fn nobody_pushes_to_an_archived_project(pool: PgPool) {
 async fn a_project_moves_to_another_namespace(pool: PgPool) {
     let world = World::new(pool).await;
     let moved = world.json("own", "PUT", "/projects/20/transfer", json!({ "namespace": "pub" })).await;
-    assert_eq!((moved.status.as_u16(), &moved.json()["path_with_namespace"]), (200, &json!("pub/app")), "{}", moved.line());
+    assert_eq!(
+        (moved.status.as_u16(), &moved.json()["path_with_namespace"]),
+        (200, &json!("pub/app")),
+        "{}",
+        moved.line()
+    );
     assert_ne!(push(&world.app, 4, "acme/app").await, 200, "dev lost it");
     assert_eq!(push(&world.app, 2, "acme/app").await, 200, "the old path leads on");
     let there = world.json("own", "PUT", "/projects/20/transfer", json!({ "namespace": 12 })).await;
@@ -367,7 +382,10 @@ async fn a_project_moves_to_another_namespace(pool: PgPool) {
     assert_eq!((there.status.as_u16(), there.message()), (400, sentence.to_owned()));
     let unknown = world.json("own", "PUT", "/projects/20/transfer", json!({ "namespace": "nope" })).await;
     assert_eq!(unknown.line(), r#"404 {"message":"404 Namespace Not Found"}"#);
-    assert_eq!(world.json("mai", "PUT", "/projects/21/transfer", json!({ "namespace": "pub" })).await.line(), FORBIDDEN);
+    assert_eq!(
+        world.json("mai", "PUT", "/projects/21/transfer", json!({ "namespace": "pub" })).await.line(),
+        FORBIDDEN
+    );
     let wide = world.json("own", "PUT", "/projects/22/transfer", json!({ "namespace": "acme" })).await;
     assert!(wide.message().contains("public is not allowed in a private group."), "{}", wide.line());
 }
@@ -481,7 +499,8 @@ async fn kept_settings_of_projects_are_read_back_each_alone(pool: PgPool) {
         let put = world.json("mai", "PUT", "/projects/20", json!({ setting.name: value })).await;
         assert_eq!((put.status.as_u16(), &put.json()[setting.name]), (200, &value), "{} {}", setting.name, put.line());
     }
-    let levels = [("issues_access_level", "private"), ("wiki_access_level", "disabled"), ("pages_access_level", "public")];
+    let levels =
+        [("issues_access_level", "private"), ("wiki_access_level", "disabled"), ("pages_access_level", "public")];
     for (name, level) in levels {
         let put = world.json("mai", "PUT", "/projects/20", json!({ name: level })).await;
         assert_eq!(put.json()[name], level, "{}", put.line());

@@ -53,15 +53,22 @@ async fn what_is_made_in_a_group_that_is_deleted_is_refused_or_goes_with_it(pool
     let given = world.given();
     assert_eq!(given.value::<i64>("select count(*) from namespaces where path like 'n%'").await, 0);
     assert_eq!(given.value::<i64>("select count(*) from routes where path like 'acme/sub%'").await, 0);
-    assert_eq!(given.value::<i64>("select count(*) from members where member_namespace_id not in (select id from namespaces)").await, 0);
+    assert_eq!(
+        given
+            .value::<i64>("select count(*) from members where member_namespace_id not in (select id from namespaces)")
+            .await,
+        0
+    );
 }
 
 #[sqlx::test]
 async fn two_owners_who_remove_each_other_leave_one(pool: PgPool) {
     let world = World::new(pool).await;
     world.json("own", "PUT", "/groups/10/members/3", json!({ "access_level": 50 })).await;
-    let (one, other) =
-        tokio::join!(world.call("own", "DELETE", "/groups/10/members/3"), world.call("mai", "DELETE", "/groups/10/members/2"));
+    let (one, other) = tokio::join!(
+        world.call("own", "DELETE", "/groups/10/members/3"),
+        world.call("mai", "DELETE", "/groups/10/members/2")
+    );
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert!(statuses == [204, 403] || statuses == [204, 404], "{statuses:?}");
