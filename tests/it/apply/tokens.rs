@@ -7,7 +7,7 @@ use super::{applied, refused, rows};
 const BASE: &str = "
 users: [{username: rubi, email: r@x}]
 groups: [{path: acme, id: 50}]
-projects: [{path: acme/web, id: 8, repository: absent}, {path: acme/fork, repository: absent}]
+projects: [{path: acme/web, id: 8, repository: present}, {path: acme/fork, repository: present}]
 ";
 
 #[sqlx::test]
@@ -134,7 +134,7 @@ async fn forks_come_change_and_go(pool: PgPool) {
     applied(&pool, BASE).await;
     let chain = "
 projects:
-  - {path: acme/third, repository: absent, forked_from: acme/fork}
+  - {path: acme/third, repository: present, forked_from: acme/fork}
   - {path: acme/fork, forked_from: acme/web}
 ";
     let report = applied(&pool, chain).await;

@@ -76,7 +76,7 @@ impl TestWorkhorse {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(folder);
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("LC_ALL", "C");
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "true");
+        command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GIT_ASKPASS").env_remove("SSH_ASKPASS");
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), "Dana").env(format!("GIT_{role}_EMAIL"), "dana@example.com");
         }
