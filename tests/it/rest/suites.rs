@@ -65,7 +65,8 @@ async fn python_gitlab_passes_its_own_tests(pool: PgPool) {
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
     let said = String::from_utf8_lossy(&ran.stdout);
-    let passed: BTreeSet<String> = said.lines().filter_map(|line| line.strip_prefix("PASSED ")).map(str::to_owned).collect();
+    let passed: BTreeSet<String> =
+        said.lines().filter_map(|line| line.strip_prefix("PASSED ")).map(str::to_owned).collect();
     let failed: Vec<&String> = wanted.difference(&passed).collect();
     assert!(failed.is_empty(), "{failed:#?}\n{said}\n{}\n{}", String::from_utf8_lossy(&ran.stderr), served.log());
 }
