@@ -37,6 +37,12 @@ pub struct UserRow {
     pub confirmed_at: Option<NaiveDateTime>,
 }
 
+/// The user of that name, whatever its letter case.
+pub async fn find_id(db: impl PgExecutor<'_>, username: &str) -> Result<Option<UserId>> {
+    let id = sqlx::query_scalar!("select id from users where lower(username) = lower($1)", username);
+    Ok(id.fetch_optional(db).await?.map(UserId))
+}
+
 /// The user's row.
 pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserRow>> {
     let row = sqlx::query_as!(

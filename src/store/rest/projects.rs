@@ -308,7 +308,7 @@ pub struct ProjectFilter {
 pub async fn list(db: &Db, filter: &ProjectFilter, part: ListPart) -> Result<Listed> {
     let mut query = QueryBuilder::new("select page.id, counted.total from (select count(*) as total from (select ");
     push_source(&mut query, filter, SightForm::ForAll);
-    query.push(" limit ").push_bind(MOST_COUNTED + 1);
+    query.push(" limit ").push(MOST_COUNTED + 1);
     query.push(") as counted) as counted left join lateral (select projects.id, row_number() over (");
     push_order(&mut query, filter);
     query.push(") as place ");
@@ -324,7 +324,7 @@ pub async fn list_by_key(db: &Db, filter: &ProjectFilter, limit: i64) -> Result<
     let mut query = QueryBuilder::new("select projects.id ");
     push_source(&mut query, filter, SightForm::ForSome);
     push_order(&mut query, filter);
-    query.push(" limit ").push_bind(limit);
+    query.push(" limit ").push(limit);
     Ok(query.build_query_scalar().fetch_all(db.pool()).await?)
 }
 

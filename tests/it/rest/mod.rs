@@ -16,6 +16,8 @@ mod projects;
 mod protected_refs;
 mod push_rules;
 mod races;
+mod same_as_apply;
+mod suites;
 mod tokens;
 mod users;
 mod world;

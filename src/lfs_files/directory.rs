@@ -1,44 +1,27 @@
-//! The files of LFS objects, in a directory that is laid out as GitLab's: `ab/cd/rest of the id`. A directory of GitLab's
-//! can be used as it is.
+//! A directory of LFS objects that is laid out as GitLab's: `ab/cd/rest of the id`. One of GitLab's can be used as it is.
 
 use std::io::{self, ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use tokio::fs;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::task;
+
+use super::{LfsContent, LfsOid};
 
 /// Bytes of a piece that is read at once.
 const PIECE: usize = 256 << 10;
 
-/// The directory of the files.
+/// The directory.
 #[derive(Debug, Clone)]
-pub struct LfsFiles {
+pub struct LfsDirectory {
     root: PathBuf,
 }
 
-/// An id of an object: 64 hexadecimal digits in small letters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LfsOid(String);
-
-impl LfsOid {
-    /// The id that a text is.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (text.len() == 64 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl LfsFiles {
+impl LfsDirectory {
     /// Those in this directory.
     ///
     /// # Errors
@@ -70,6 +53,23 @@ impl LfsFiles {
         }
     }
 
+    /// Of these objects those that have no file.
+    pub async fn without_file(&self, oids: Vec<LfsOid>) -> io::Result<Vec<LfsOid>> {
+        let own = self.clone();
+        let missing = move || {
+            let mut missing = Vec::new();
+            for oid in oids {
+                match std::fs::symlink_metadata(own.path(&oid)) {
+                    Ok(found) if found.is_file() => {}
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                    Ok(_) | Err(_) => missing.push(oid),
+                }
+            }
+            Ok(missing)
+        };
+        task::spawn_blocking(missing).await.map_err(io::Error::other)?
+    }
+
     /// A temporary file that nobody else has.
     pub async fn create(&self) -> io::Result<TemporaryFile> {
         let folder = self.temporary();
@@ -97,15 +97,10 @@ impl LfsFiles {
     }
 
     /// So many bytes of an object, from here on, a piece at a time: the next one is read when the one before was taken.
-    pub async fn read(
-        &self,
-        oid: &LfsOid,
-        from: u64,
-        length: u64,
-    ) -> io::Result<impl futures_util::Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    pub async fn read(&self, oid: &LfsOid, from: u64, length: u64) -> io::Result<LfsContent> {
         let mut file = fs::File::open(self.path(oid)).await?;
         file.seek(SeekFrom::Start(from)).await?;
-        Ok(stream::try_unfold((file, length), async |(mut file, left)| {
+        let pieces = stream::try_unfold((file, length), async |(mut file, left)| {
             if left == 0 {
                 return Ok(None);
             }
@@ -117,7 +112,8 @@ impl LfsFiles {
             }
             piece.truncate(read);
             Ok(Some((Bytes::from(piece), (file, left - read as u64))))
-        }))
+        });
+        Ok(pieces.boxed())
     }
 
     /// Moves a whole file to where its object's is. It is on the disk when this returns.
@@ -203,19 +199,10 @@ impl Drop for TemporaryFile {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_id_has_64_small_digits() {
-        assert!(LfsOid::parse(&"0f".repeat(32)).is_some());
-        for bad in ["", "0f", &"0F".repeat(32), &"0g".repeat(32), &"0f".repeat(33), &"é".repeat(32), &"../".repeat(22)]
-        {
-            assert_eq!(LfsOid::parse(bad), None, "{bad}");
-        }
-    }
-
     #[tokio::test]
     async fn a_file_is_placed_whole_and_what_is_abandoned_goes() {
         let root = std::env::temp_dir().join(format!("gatehouse-lfs-{}", uuid::Uuid::new_v4()));
-        let files = LfsFiles::new(&root).unwrap();
+        let files = LfsDirectory::new(&root).unwrap();
         let oid = LfsOid::parse(&"ab".repeat(32)).unwrap();
         assert_eq!(files.size(&oid).await.unwrap(), None);
         let mut temporary = files.create().await.unwrap();
