@@ -44,7 +44,7 @@ pub enum DeletionRefusal {
 }
 
 /// Projects that are deleted at once, at most.
-pub const MOST_AT_ONCE: i64 = 5_000;
+pub const MOST_AT_ONCE: i64 = 2_000;
 
 type DeletionResult<T> = ServiceResult<T, DeletionRefusal>;
 

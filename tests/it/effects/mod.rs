@@ -90,6 +90,7 @@ const STATED: &[Row] = &[
          settings.allow_local_requests_from_system_hooks",
     ),
     ("new_projects_are_as_visible_as_the_instance_says", "settings.default_project_visibility"),
+    ("an_instance_may_wait_before_it_deletes_a_project", "settings.deletion_adjourned_period"),
     (
         "push_rules_look_at_what_the_push_brings",
         "push_rules.author_email_regex push_rules.commit_message_regex push_rules.reject_non_dco_commits \

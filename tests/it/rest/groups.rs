@@ -329,7 +329,8 @@ async fn a_deleted_group_is_gone_with_all_that_was_in_it(pool: PgPool) {
     assert!(given.value::<i64>(ended).await > 0, "the ledger knows how it ended");
     let again = world.json("own", "POST", "/groups", json!({ "name": "acme", "path": "acme" })).await;
     assert_eq!(again.status.as_u16(), 201, "name and path are free at once");
-    assert_eq!(world.events().await, ["group_destroyed", "group_created"]);
+    let gone = ["project_destroyed", "project_destroyed", "group_destroyed", "group_destroyed", "group_created"];
+    assert_eq!(world.events().await, gone);
 }
 
 #[sqlx::test]
@@ -398,4 +399,44 @@ async fn an_administrator_moves_a_project_into_a_group(pool: PgPool) {
     assert_eq!(world.call("own", "GET", "/projects/20").await.json()["path_with_namespace"], "pub/app");
     let values: Vec<Value> = moved.json()["projects"].as_array().unwrap().clone();
     assert_eq!(values.len(), 2);
+}
+
+#[sqlx::test]
+async fn paths_have_an_end_also_below(pool: PgPool) {
+    let world = World::new(pool).await;
+    let long = "x".repeat(250);
+    let body = json!({ "name": "x", "path": long, "parent_id": 10 });
+    let refused = world.json("own", "POST", "/groups", body).await;
+    assert!(refused.message().contains("is too long (maximum is 255 characters)"), "{}", refused.line());
+    let renamed = world.json("own", "PUT", "/groups/10", json!({ "path": long })).await;
+    assert_eq!(renamed.json()["message"]["path"][0], "is too long (maximum is 255 characters)", "what is below it");
+    let branch = world.json("own", "PUT", "/groups/10", json!({ "default_branch": "a b" })).await;
+    assert_eq!(branch.status.as_u16(), 400, "{}", branch.line());
+}
+
+#[sqlx::test]
+async fn what_is_paid_for_stays_where_it_is(pool: PgPool) {
+    let world = World::of(app_with_queue(pool).await).await;
+    world
+        .given()
+        .sql(
+            "insert into gitlab_subscriptions (namespace_id, hosted_plan_id, seats, start_date, trial)
+             select 11, id, 5, '2026-01-01', false from plans where name = 'premium';
+             insert into gitlab_subscriptions (namespace_id, hosted_plan_id, seats, start_date, trial)
+             select 12, id, 5, '2026-01-01', false from plans where name = 'premium';
+             update namespaces set visibility_level = 20 where id = 10",
+        )
+        .await;
+    assert_eq!(world.call("own", "DELETE", "/groups/10").await.status.as_u16(), 400, "what is in it is paid");
+    let moved = world.json("own", "POST", "/groups/12/transfer", json!({ "group_id": 10 })).await;
+    assert_eq!(moved.message(), "Transfer failed: Group is linked to a subscription.");
+}
+
+#[sqlx::test]
+async fn a_word_of_the_web_application_is_no_root(pool: PgPool) {
+    let world = World::new(pool).await;
+    let body = json!({ "name": "users", "path": "users", "parent_id": 10 });
+    let id = world.json("own", "POST", "/groups", body).await.json()["id"].as_i64().unwrap();
+    let moved = world.call("own", "POST", &format!("/groups/{id}/transfer")).await;
+    assert_eq!(moved.message(), "Transfer failed: Path users is a reserved name");
 }

@@ -187,3 +187,42 @@ async fn new_members_have_addresses_of_the_domains_that_a_root_group_allows(pool
     world.given().sql("update users set email = 'out@corp.example' where id = 6").await;
     assert_eq!(world.json("own", "POST", "/groups/11/members", body).await.status.as_u16(), 201);
 }
+
+#[sqlx::test]
+async fn bots_of_access_tokens_and_accounts_of_the_installation_are_not_added(pool: PgPool) {
+    let world = World::new(pool).await;
+    world
+        .given()
+        .sql(
+            "insert into users (id, username, email, user_type) values (60, 'bot', 'b@x.org', 6), (61, 'ghost', 'g@x.org', 5);
+             insert into user_details (user_id, bot_namespace_id) values (60, 12)",
+        )
+        .await;
+    for user in [60, 61] {
+        let body = json!({ "user_id": user, "access_level": 30 });
+        let refused = world.json("own", "POST", "/groups/10/members", body).await;
+        assert_eq!(refused.status.as_u16(), 400, "{}", refused.line());
+        assert!(refused.json()["message"]["user"].is_array(), "{}", refused.line());
+    }
+    let home = world.json("own", "POST", "/groups/12/members", json!({ "user_id": 60, "access_level": 30 })).await;
+    assert_eq!(home.status.as_u16(), 201, "{}", home.line());
+}
+
+#[sqlx::test]
+async fn an_owner_whose_end_is_known_is_not_the_one_who_stays(pool: PgPool) {
+    let world = World::new(pool).await;
+    let end = json!({ "access_level": 50, "expires_at": "2026-09-01" });
+    assert_eq!(world.json("own", "PUT", "/groups/10/members/3", end).await.status.as_u16(), 200);
+    assert_eq!(world.call("root", "DELETE", "/groups/10/members/2").await.line(), FORBIDDEN);
+}
+
+#[sqlx::test]
+async fn one_user_named_often_is_one_and_many_are_too_many(pool: PgPool) {
+    let world = World::new(pool).await;
+    let add = async |ids: String| {
+        world.json("mai", "POST", "/projects/20/members", json!({ "user_id": ids, "access_level": 20 })).await.line()
+    };
+    assert!(add("6,6,6".to_owned()).await.starts_with("201 {\"access_level\":20"), "as if named once");
+    let many: Vec<String> = (1000..1101).map(|id| id.to_string()).collect();
+    assert_eq!(add(many.join(",")).await, r#"400 {"error":"user_id is too long (maximum is 100)"}"#);
+}
