@@ -4,6 +4,7 @@ pub mod access_facts;
 pub mod access_lists;
 pub mod access_refusals;
 pub mod access_tokens;
+pub mod actor_levels;
 pub mod actors;
 pub mod add_on_purchases;
 pub mod admin;
