@@ -194,6 +194,45 @@ install_promtool() {
   PATH=$folder/usr/bin:$PATH
 }
 
+# The tests that clients of the REST API have of themselves: python-gitlab's, out of its source archive, and client-go's,
+# built where there is Go.
+install_suites() {
+  local folder=$1 release requirements=tests/suites/requirements.txt
+  install_python "$folder/python" "$requirements"
+  release=$(sed -n 's/^python-gitlab==//p' "$requirements")
+  if [[ ! -e $folder/python-gitlab-$release ]]; then
+    say "unpacking the tests of python-gitlab $release"
+    rm -rf "$folder"/python-gitlab*
+    "$folder/python/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$folder" \
+      "python-gitlab==$release" >&2 || die "pip could not download python-gitlab $release"
+    tar -xzf "$folder/python_gitlab-$release.tar.gz" -C "$folder"
+    rm "$folder/python_gitlab-$release.tar.gz"
+    mv "$folder/python_gitlab-$release" "$folder/python-gitlab"
+    touch "$folder/python-gitlab-$release"
+  fi
+  install_client_go "$folder"
+}
+
+# The tests of client-go as a program. Its module says how new Go must be: from 1.21 on, Go fetches a newer one by itself.
+install_client_go() {
+  local folder=$1 module=gitlab.com/gitlab-org/api/client-go/v2 release source
+  release=$(sed -n 's/^# release //p' tests/suites/client-go.txt)
+  if [[ -e $folder/client-go-$release ]]; then return; fi
+  if ! have go && have apt-get; then apt_get update && apt_get install --no-install-recommends golang-go || true; fi
+  if ! have go || ! GOTOOLCHAIN=auto go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])'; then
+    say "the tests of client-go are left out: they need Go 1.21 or later"
+    return
+  fi
+  say "building the tests of client-go $release"
+  rm -rf "$folder"/client-go*
+  (
+    export GOTOOLCHAIN=auto GOFLAGS='-mod=mod -modcacherw' GOPATH=$folder/go
+    source=$(cd "$folder" && go mod download -json "$module@$release" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') &&
+      cd "$source" && go test -c -tags integration -o "$folder/client-go.test" ./gitlab_test/
+  ) >&2 || { say "the tests of client-go are left out: they cannot be built"; return; }
+  touch "$folder/client-go-$release"
+}
+
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------------
 
 # The folder of the newest PostgreSQL server that is installed.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use utoipa::openapi::OpenApi;
 
@@ -36,6 +37,7 @@ use crate::http::auth::shell::ShellAuth;
 use crate::http::auth::workhorse::WorkhorseAuth;
 use crate::http::client_address::ClientAddresses;
 use crate::http::git_http::{self, GitHttpSettings, GitHttpState};
+use crate::http::health::{self, HealthGuard, HealthState};
 use crate::http::kubernetes::{self, KubernetesAuths, KubernetesSettings, KubernetesState};
 use crate::http::layers;
 use crate::http::monitoring;
@@ -71,6 +73,8 @@ pub struct Application {
     pub admin: Router,
     /// The storages, for the jobs.
     pub gitaly: GitalyClient,
+    /// Whether the server is about to stop, which its readiness tells.
+    pub stopping: watch::Sender<bool>,
     /// The requests that are under way.
     pub tasks: RequestTasks,
     /// Ends once the router is gone and everything that it left to write is written.
@@ -167,21 +171,31 @@ pub fn build(
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
-        addresses,
+        addresses.clone(),
     );
+    let stopping = watch::Sender::new(false);
+    let health = health::guarded_router(
+        HealthState { budgets: budgets.clone(), stopping: stopping.subscribe() },
+        HealthGuard { admitted: settings.monitoring.ip_whitelist.as_slice().into(), addresses },
+    );
+    let health = match settings.gitlab.root().as_str() {
+        "" => health,
+        root => Router::new().nest(root, health),
+    };
     let root = format!("{}/api/v4", settings.gitlab.root());
     let router = Router::new()
         .nest(&root, provisioning.merge(rest).merge(git_http::api_router(workhorse.clone())))
         .nest(&format!("{}{}", settings.gitlab.root(), provisioning::DOCUMENTED_MOUNT), as_documented)
         .nest_service(&format!("{}{}", settings.gitlab.root(), scim::MOUNT), scim)
         .nest(&format!("{root}/internal"), shell.merge(kubernetes))
-        .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions);
+        .nest(&format!("{root}/internal/gitlab_subscriptions"), gitlab_subscriptions)
+        .merge(health);
     let tasks = RequestTasks::default();
     let figures = RequestFigures::default();
     let router = layers::layered(router, git_http, limits, &tasks, &figures);
     let admin = admin::router(admin_state(settings, secrets, budgets, &gitaly, clock, figures));
     let admin = admin::for_browsers(layers::surrounded(admin, limits, &tasks, None));
-    Ok(Application { router, admin, gitaly, tasks, background })
+    Ok(Application { router, admin, gitaly, stopping, tasks, background })
 }
 
 fn rest_state(

@@ -15,6 +15,7 @@ use crate::background;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::secrets::Secrets;
+use crate::http::health::HealthState;
 use crate::http::monitoring::{self, MonitoringState};
 use crate::server::{self, InheritedListeners, Listener};
 use crate::store::{self, DbBudgets};
@@ -36,7 +37,7 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         anyhow::anyhow!("{}", lines.join("; "))
     })?;
     let (stop, stopped) = watch::channel(false);
-    let about_to_stop = watch::Sender::new(false);
+    let about_to_stop = app.stopping;
     let limits = &settings.gatehouse.limits;
     let mut tasks = JoinSet::new();
     if settings.gatehouse.database.read_only {
@@ -80,9 +81,8 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     let (_open, to_the_end) = watch::channel(false);
     let mut monitoring = JoinSet::new();
     let operators = monitoring::router(MonitoringState {
-        budgets: budgets.clone(),
+        health: HealthState { budgets: budgets.clone(), stopping: about_to_stop.subscribe() },
         clock: Clock::system(),
-        stopping: about_to_stop.subscribe(),
         metrics,
         openapi: serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into(),
     });

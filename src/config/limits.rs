@@ -78,7 +78,7 @@ impl Default for RequestLimits {
 /// Networks as CIDR has them; an address alone is a network of one.
 pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    let problem = |text| format!("gatehouse.limits.exempt_peers: {text} is no network, for example 10.0.0.0/8");
+    let problem = |text| format!("{text} is no network, for example 10.0.0.0/8");
     let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     texts.iter().map(|text| network(text).map_err(|_| D::Error::custom(problem(text)))).collect()
 }

@@ -93,7 +93,7 @@ fn is_origin(url: &str) -> bool {
 fn without_empty_sections(value: &mut Value) {
     if let Value::Object(sections) = value {
         sections.retain(|_, section| !section.is_null());
-        for key in ["gatehouse", "rack_attack", "repositories"] {
+        for key in ["gatehouse", "lfs", "monitoring", "rack_attack", "repositories"] {
             if let Some(Value::Object(section)) = sections.get_mut(key) {
                 let optional = ["listen", "socket", "metrics_listen"];
                 section.retain(|name, inner| !inner.is_null() || optional.contains(&name.as_str()));

@@ -11,6 +11,7 @@ pub mod kas;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod monitoring;
 pub mod rack_attack;
 pub mod refusals;
 pub mod scim;
@@ -35,6 +36,7 @@ pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
+pub use self::monitoring::MonitoringSettings;
 pub use self::rack_attack::{GitBasicAuthSettings, RackAttackSettings};
 pub use self::refusals::RefusalSettings;
 pub use self::scim::ScimSettings;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub rack_attack: RackAttackSettings,
     /// How the server ends.
     pub shutdown: ShutdownSettings,
+    /// Who may ask how the server is.
+    pub monitoring: MonitoringSettings,
     /// Our own settings.
     pub gatehouse: GatehouseSettings,
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod extract;
 pub mod git_http;
 pub mod grape;
+pub mod health;
 pub mod kubernetes;
 pub mod layers;
 pub mod media_type;

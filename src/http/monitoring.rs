@@ -1,40 +1,36 @@
-//! `/-/liveness`, `/-/readiness`, `/-/metrics`: what an operator's tools ask, on a listener of their own.
+//! `/-/metrics` and the API's description: what an operator's tools ask, on a listener of their own. How the server is
+//! (`health.rs`) they hear there too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use bytes::Bytes;
 use chrono::NaiveTime;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Serialize;
-use tokio::sync::watch;
-use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
 
 use super::error::ApiError;
+use super::health::{self, HealthState};
 use super::openapi::RouteGroup;
 use crate::clock::Clock;
 use crate::domain::kas_usage::{UNIQUE_COUNTERS, UsagePeriod};
-use crate::store::{self, DbBudgets, jobs, kas_usage, secret_expiry};
+use crate::store::{self, jobs, kas_usage, secret_expiry};
 
 /// What the handlers use.
 #[derive(Clone)]
 pub struct MonitoringState {
-    /// The connections: readiness asks those that logins use.
-    pub budgets: DbBudgets,
+    /// How this server is, and its connections.
+    pub health: HealthState,
     /// The clock.
     pub clock: Clock,
-    /// Whether this server is about to stop.
-    pub stopping: watch::Receiver<bool>,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
     /// What the API says of itself, as JSON.
@@ -42,11 +38,7 @@ pub struct MonitoringState {
 }
 
 fn routes() -> OpenApiRouter<MonitoringState> {
-    OpenApiRouter::new()
-        .routes(routes!(liveness))
-        .routes(routes!(readiness))
-        .routes(routes!(metrics))
-        .routes(routes!(openapi_json))
+    OpenApiRouter::new().routes(routes!(metrics)).routes(routes!(openapi_json))
 }
 
 const GROUP: RouteGroup = RouteGroup {
@@ -62,102 +54,16 @@ const GROUP: RouteGroup = RouteGroup {
 /// What the operator's routes say of themselves.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    GROUP.on(routes()).into_openapi()
+    let mut document = GROUP.on(health::routes()).into_openapi();
+    document.merge(GROUP.on(routes()).into_openapi());
+    document
 }
 
 /// The operator's routes.
 pub fn router(state: MonitoringState) -> Router {
     let pages = Router::new().route("/-/docs", get(docs)).route("/-/docs/{file}", get(docs_file));
-    Router::from(routes()).merge(pages).with_state(state).fallback(async || ApiError::NotFound)
-}
-
-/// `ok`, or `failed`.
-#[derive(Debug, Serialize, ToSchema)]
-struct LivenessResponse {
-    status: &'static str,
-}
-
-/// The same, and the checks beside it.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReadinessResponse {
-    #[schema(value_type = Vec<LivenessResponse>)]
-    db_check: [LivenessResponse; 1],
-    #[schema(value_type = Vec<LivenessResponse>)]
-    db_write_check: [LivenessResponse; 1],
-    #[schema(value_type = Vec<QueueResponse>)]
-    job_queue_check: [QueueResponse; 1],
-    status: &'static str,
-}
-
-/// That the process answers.
-#[utoipa::path(
-    get,
-    path = "/-/liveness",
-    responses(
-        (status = 200, body = LivenessResponse, example = json!({ "status": "ok" })),
-        (status = 400, description = "The request is no HTTP")
-    )
-)]
-async fn liveness() -> Json<LivenessResponse> {
-    Json(LivenessResponse { status: "ok" })
-}
-
-/// The queue, and how long its oldest job has been waiting that could run.
-#[derive(Debug, Serialize, ToSchema)]
-struct QueueResponse {
-    oldest_seconds: Option<f64>,
-    status: &'static str,
-}
-
-/// Whether this server should be asked: the database answers, which logins need, and the server is not about to stop.
-/// Whether the database takes writes, and how old the queue is, is told beside that: fetches go on without.
-#[utoipa::path(
-    get,
-    path = "/-/readiness",
-    responses(
-        (
-            status = 200,
-            body = ReadinessResponse,
-            example = json!({
-                "db_check": [{ "status": "ok" }],
-                "db_write_check": [{ "status": "ok" }],
-                "job_queue_check": [{ "oldest_seconds": 0.0, "status": "ok" }],
-                "status": "ok"
-            })
-        ),
-        (status = 400, description = "The request is no HTTP"),
-        (
-            status = 503,
-            description = "The database does not answer within a second, or the server is about to stop",
-            body = ReadinessResponse
-        )
-    )
-)]
-async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<ReadinessResponse>) {
-    // Who may go on without the primary says so before a balancer gives up, which many do after a second.
-    let standbys = state.budgets.replicas.as_ref().filter(|replicas| replicas.stale.is_some());
-    let patience = Duration::from_millis(if standbys.is_some() { 500 } else { 1000 });
-    let stands_in = async {
-        match standbys {
-            Some(standbys) => standbys.may_stand_in().await,
-            None => false,
-        }
-    };
-    let (writable, oldest, stands_in) = tokio::join!(
-        tokio::time::timeout(patience, store::is_writable(&state.budgets.lookups)),
-        tokio::time::timeout(patience, jobs::find_oldest_seconds(&state.budgets.upkeep)),
-        tokio::time::timeout(patience, stands_in),
-    );
-    let (writable, oldest) = (writable.ok().and_then(Result::ok), oldest.ok().and_then(Result::ok));
-    let word = |well: bool| if well { "ok" } else { "failed" };
-    let ready = (writable.is_some() || stands_in.unwrap_or(false)) && !*state.stopping.borrow();
-    let body = ReadinessResponse {
-        db_check: [LivenessResponse { status: word(writable.is_some()) }],
-        db_write_check: [LivenessResponse { status: word(writable == Some(true)) }],
-        job_queue_check: [QueueResponse { oldest_seconds: oldest, status: word(oldest.is_some()) }],
-        status: word(ready),
-    };
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+    let health = health::router(state.health.clone());
+    Router::from(routes()).merge(pages).with_state(state).merge(health).fallback(async || ApiError::NotFound)
 }
 
 /// The metrics of this process, and figures that all servers share.
@@ -170,13 +76,14 @@ async fn readiness(State(state): State<MonitoringState>) -> (StatusCode, Json<Re
     )
 )]
 async fn metrics(State(state): State<MonitoringState>) -> String {
-    for (name, db) in state.budgets.each() {
+    for (name, db) in state.health.budgets.each() {
         let (open, idle) = db.count();
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "open").set(f64::from(open));
         metrics::gauge!("gatehouse_pool_connections", "pool" => name, "state" => "idle").set(f64::from(idle));
     }
-    if !state.budgets.upkeep.is_read_only() {
-        let writable = tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.budgets.upkeep)).await;
+    if !state.health.budgets.upkeep.is_read_only() {
+        let writable =
+            tokio::time::timeout(Duration::from_secs(1), store::is_writable(&state.health.budgets.upkeep)).await;
         metrics::gauge!("gatehouse_database_writable").set(if matches!(writable, Ok(Ok(true))) { 1.0 } else { 0.0 });
     }
     // These are in the database, the same for every server; without an answer the last figures stay.
@@ -233,7 +140,7 @@ async fn docs_file(Path(file): Path<String>) -> Result<Response, ApiError> {
 const DOCS_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";
 
 async fn queue(state: &MonitoringState) -> store::Result<()> {
-    let facts = jobs::find_queue_facts(&state.budgets.upkeep).await?;
+    let facts = jobs::find_queue_facts(&state.health.budgets.upkeep).await?;
     for (name, count) in
         [("ready", facts.ready), ("retrying", facts.retrying), ("running", facts.running), ("dead", facts.dead)]
     {
@@ -246,7 +153,7 @@ async fn queue(state: &MonitoringState) -> store::Result<()> {
 
 async fn secrets(state: &MonitoringState) -> store::Result<()> {
     let now = state.clock.now();
-    let next = secret_expiry::find_next(&state.budgets.upkeep, now).await?;
+    let next = secret_expiry::find_next(&state.health.budgets.upkeep, now).await?;
     let token = next.administrator_token.map(|day| day.and_time(NaiveTime::MIN).and_utc());
     for (secret, end) in [("administrator_token", token), ("deploy_key", next.deploy_key)] {
         // A secret that never ends ends later than any.
@@ -257,7 +164,7 @@ async fn secrets(state: &MonitoringState) -> store::Result<()> {
 }
 
 async fn usage(state: &MonitoringState) -> store::Result<()> {
-    let db = &state.budgets.upkeep;
+    let db = &state.health.budgets.upkeep;
     for (counter, total) in kas_usage::list_totals(db, None).await? {
         let total = u64::try_from(total).unwrap_or_default();
         metrics::counter!("gatehouse_kas_usage_total", "counter" => counter).absolute(total);

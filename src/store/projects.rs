@@ -4,7 +4,6 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
-use super::sets::projects::upsert_features;
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::repository::hashed_path;
 
@@ -54,64 +53,6 @@ impl ProjectRow {
             ..Self::default()
         }
     }
-}
-
-/// Makes a project with its project namespace and its features, with the given id or the next one. The caller refreshes
-/// its derived rows.
-///
-/// # Errors
-/// [`super::Error::Duplicate`] where a project of the namespace has the name.
-pub async fn insert(
-    conn: &mut PgConnection,
-    id: Option<ProjectId>,
-    row: &ProjectRow,
-) -> Result<(ProjectId, NamespaceId)> {
-    let shadow = sqlx::query_scalar!(
-        "
-        insert into namespaces (type, name, path, parent_id, visibility_level)
-        values ('Project', $1, $2, $3, $4)
-        returning id
-        ",
-        row.name,
-        row.path,
-        row.namespace_id,
-        row.visibility_level
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    let id = sqlx::query_scalar!(
-        "
-        insert into projects (
-          id, project_namespace_id, name, path, description, creator_id, namespace_id, visibility_level, archived,
-          hidden, repository_storage, repository_read_only, repository_size_limit, lfs_enabled, mirror,
-          printing_merge_request_link_enabled, storage_version
-        )
-        values (
-          coalesce($1, nextval('projects_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 2
-        )
-        returning id
-        ",
-        id.map(|id| id.0),
-        shadow,
-        row.name,
-        row.path,
-        row.description,
-        row.creator_id,
-        row.namespace_id,
-        row.visibility_level,
-        row.archived,
-        row.hidden,
-        row.repository_storage,
-        row.repository_read_only,
-        row.repository_size_limit,
-        row.lfs_enabled,
-        row.mirror,
-        row.printing_merge_request_link_enabled
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    upsert_features(conn, &[(id, FeaturesRow::default())]).await?;
-    Ok((ProjectId(id), NamespaceId(shadow)))
 }
 
 /// Writes the project's name and place, which its project namespace repeats. Its derived rows are the caller's to refresh.

@@ -23,6 +23,7 @@ use crate::http::client_address::ClientAddresses;
 use crate::http::error::ApiError;
 use crate::http::grape::{BodyDoorkeeper, GrapeParameters};
 use crate::http::rest::fault::RestRefusal;
+use crate::services::acting_user::ActingUser;
 use crate::store::rest::{RestName, callers};
 use crate::store::tokens::KnownToken;
 
@@ -108,6 +109,18 @@ impl RestCaller {
     #[must_use]
     pub fn standing(&self, level: AccessLevel) -> RestStanding {
         RestStanding { level, admin: self.is_admin() }
+    }
+
+    /// The visibilities that let them see what they do not belong to.
+    #[must_use]
+    pub fn open_levels(&self) -> Vec<i32> {
+        if self.is_external() { vec![20] } else { vec![10, 20] }
+    }
+
+    /// Who acts, for what changes groups, projects and members.
+    #[must_use]
+    pub fn acting(&self) -> ActingUser {
+        ActingUser { author: self.author(), admin: self.is_admin() }
     }
 
     /// Who is named as the author of what they do.

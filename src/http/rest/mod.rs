@@ -19,6 +19,7 @@ pub mod members;
 pub mod namespaces;
 pub mod params;
 pub mod personal_access_tokens;
+pub mod precondition;
 pub mod projects;
 pub mod protected_refs;
 pub mod push_rules;

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::RestState;
 use super::fault::RestRefusal;
@@ -44,6 +45,22 @@ impl RestParams {
     /// 400 with all that is wrong with them.
     pub fn read<T>(&self, declare: impl FnOnce(&mut ParameterReader<'_>) -> T) -> Result<T, RestRefusal> {
         Ok(self.parameters.read(declare)?)
+    }
+
+    /// Refuses parameters that promise what is not kept here, unless they ask for nothing (rest.md 1.11).
+    ///
+    /// # Errors
+    /// 400
+    pub fn refuse_unsupported(&self, names: &[&str]) -> Result<(), RestRefusal> {
+        let asks = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !matches!(text.as_str(), "" | "false" | "False" | "0"),
+            Value::Array(values) => !values.is_empty(),
+            Value::Object(values) => !values.is_empty(),
+            Value::Bool(true) | Value::Number(_) => true,
+        };
+        let asked = |name: &&&str| self.parameters.map().get(**name).is_some_and(asks);
+        names.iter().find(asked).map_or(Ok(()), |name| Err(RestRefusal::not_supported(name)))
     }
 
     /// What `declare` reads from the parameters, and the page of a list that they ask for.

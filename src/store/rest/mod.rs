@@ -3,8 +3,12 @@
 pub mod accounts;
 pub mod callers;
 pub mod found;
+pub mod groups;
 pub mod keys;
+pub mod lists;
+pub mod members;
 pub mod namespaces;
+pub mod projects;
 pub mod tokens;
 pub mod user_deletion;
 pub mod user_list;

@@ -440,6 +440,7 @@ const FILE: &[Row] = &[
         "the_ban_may_be_switched_off_and_addresses_left_out",
         "rack_attack.git_basic_auth.enabled rack_attack.git_basic_auth.ip_whitelist",
     ),
+    ("the_addresses_of_the_settings_are_told_how_the_server_is", "monitoring.ip_whitelist"),
     ("a_balancer_sees_the_stop_before_it_happens", "shutdown.blackout_seconds"),
 ];
 

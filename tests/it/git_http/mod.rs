@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod bans;
 mod credentials;
+mod health;
 mod lfs;
 mod proof;
 

@@ -1,10 +1,19 @@
 //! The public REST API, in the world that the contract's cases assume (rest.md 17).
 
 mod access_tokens;
+mod callers;
+mod deletion;
 mod deploy_keys;
 mod deploy_tokens;
+mod emails;
 mod hooks;
+mod instance;
+mod keys;
+mod namespaces;
 mod protected_refs;
 mod push_rules;
 mod same_as_apply;
+mod suites;
+mod tokens;
+mod users;
 mod world;

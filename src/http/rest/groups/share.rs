@@ -1,0 +1,74 @@
+//! `/groups/{id}/share`: a group is shared with another one, or is not any more.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
+
+use crate::domain::ids::NamespaceId;
+use crate::domain::level::AccessLevel;
+use crate::domain::rest_policy::RestOperation;
+use crate::http::auth::rest::RestCaller;
+use crate::http::grape::ParameterReader;
+use crate::http::rest::RestState;
+use crate::http::rest::entities::group::GroupDetailShape;
+use crate::http::rest::fault::RestRefusal;
+use crate::http::rest::found::{FoundGroup, RowName};
+use crate::http::rest::params::RestParams;
+use crate::services::share_with_group::{self, group_place};
+use crate::store::members::MemberGrant;
+
+/// The other group and what it gets.
+pub fn read(reader: &mut ParameterReader<'_>) -> (i64, MemberGrant) {
+    let group: i64 = reader.required("group_id").value().unwrap_or_default();
+    if !reader.names("group_access") {
+        reader.refuse("group_access", "is missing");
+    }
+    let level = reader.access_level("group_access", &[5, 10, 15, 20, 30, 40, 50]).value().unwrap_or(AccessLevel::GUEST);
+    let expires_at = reader.optional::<NaiveDate>("expires_at").value();
+    (group, MemberGrant { level: level.0, expires_at })
+}
+
+/// Shares a group: direct members of the other one get in.
+#[utoipa::path(
+    post,
+    path = "/groups/{id}/share",
+    params(("id" = String, Path)),
+    responses((status = 201, body = GroupDetailShape))
+)]
+pub async fn create(
+    State(state): State<RestState>,
+    caller: RestCaller,
+    group: FoundGroup,
+    params: RestParams,
+) -> Result<Response, RestRefusal> {
+    group.require_or_hide(RestOperation::ChangeGroup)?;
+    let (with, grant) = params.read(read)?;
+    let with = state.find_group(&caller, &with.to_string()).await?;
+    let place = group_place(group.id, &group.full_path);
+    share_with_group::share(&state.db, &place, with.id, grant, &caller.acting(), state.clock.now()).await?;
+    let detail = state.group_detail(&caller, group.id.0, group.standing().level, true).await?;
+    Ok((StatusCode::CREATED, Json(detail)).into_response())
+}
+
+/// Ends a share.
+#[utoipa::path(
+    delete,
+    path = "/groups/{id}/share/{key}",
+    params(("id" = String, Path), ("key" = i64, Path)),
+    responses((status = 204))
+)]
+pub async fn delete(
+    State(state): State<RestState>,
+    caller: RestCaller,
+    group: FoundGroup,
+    with: RowName,
+) -> Result<StatusCode, RestRefusal> {
+    group.require(RestOperation::ChangeGroup)?;
+    let with = with.id().ok_or_else(|| RestRefusal::Parameters("group_id is invalid".to_owned()))?;
+    let (place, level) = (group_place(group.id, &group.full_path), group.standing().level);
+    let by = caller.acting();
+    share_with_group::unshare(&state.db, &place, NamespaceId(with), level, &by, state.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

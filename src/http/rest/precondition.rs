@@ -1,0 +1,41 @@
+//! `If-Unmodified-Since` of what is to be deleted (rest.md 1.7).
+
+use axum::extract::FromRequestParts;
+use axum::http::header::IF_UNMODIFIED_SINCE;
+use axum::http::request::Parts;
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+
+use super::RestState;
+use super::fault::RestRefusal;
+
+/// The time since which a row must not have changed for it to be deleted; none where the request does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct UnmodifiedSince(Option<DateTime<Utc>>);
+
+impl UnmodifiedSince {
+    /// Refuses where the row changed later.
+    ///
+    /// # Errors
+    /// 412
+    pub fn check(self, updated_at: Option<NaiveDateTime>) -> Result<(), RestRefusal> {
+        // The header knows whole seconds.
+        let changed = updated_at.and_then(|at| at.with_nanosecond(0)).map(|at| at.and_utc());
+        match (self.0, changed) {
+            (Some(since), Some(changed)) if changed > since => Err(RestRefusal::ChangedMeanwhile),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromRequestParts<RestState> for UnmodifiedSince {
+    type Rejection = RestRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &RestState) -> Result<Self, RestRefusal> {
+        let text = parts.headers.get(IF_UNMODIFIED_SINCE).and_then(|value| value.to_str().ok());
+        let time = |text: &str| {
+            let parsed = DateTime::parse_from_rfc2822(text).or_else(|_| DateTime::parse_from_rfc3339(text));
+            parsed.ok().map(|at| at.with_timezone(&Utc))
+        };
+        Ok(Self(text.and_then(time)))
+    }
+}

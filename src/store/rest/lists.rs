@@ -1,0 +1,87 @@
+//! What lists of the public REST API have in common: the part that is asked for, how many there are, what is searched for.
+
+use sqlx::{FromRow, Postgres, QueryBuilder};
+
+use super::containing;
+use crate::store::{Db, Result};
+
+/// Rows up to which a list is counted.
+pub const MOST_COUNTED: i64 = 10_000;
+/// Characters from which on a search finds parts of words.
+const WORDS_FROM: usize = 3;
+
+/// Which way a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// The smallest first.
+    #[default]
+    Ascending,
+    /// The largest first.
+    Descending,
+}
+
+impl Direction {
+    /// As SQL has it.
+    #[must_use]
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Ascending => "asc",
+            Self::Descending => "desc",
+        }
+    }
+}
+
+/// The part of a list that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ListPart {
+    /// Rows at most.
+    pub limit: i64,
+    /// Rows before it.
+    pub offset: i64,
+}
+
+impl ListPart {
+    pub(super) fn push(self, query: &mut QueryBuilder<Postgres>) {
+        query.push(" limit ").push_bind(self.limit).push(" offset ").push_bind(self.offset);
+    }
+}
+
+/// The ids on a part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The ids, in the order of the list.
+    pub ids: Vec<i64>,
+    /// How many there are in the whole list; of a long one, more than [`MOST_COUNTED`].
+    pub total: i64,
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    id: Option<i64>,
+    total: i64,
+}
+
+impl Listed {
+    /// Fetches rows of an id, which is null where the part is empty, and the total.
+    pub(super) async fn fetch(db: &Db, mut query: QueryBuilder<Postgres>) -> Result<Self> {
+        let rows: Vec<ListedRow> = query.build_query_as().fetch_all(db.pool()).await?;
+        let total = rows.first().map_or(0, |row| row.total);
+        Ok(Self { ids: rows.into_iter().filter_map(|row| row.id).collect(), total })
+    }
+}
+
+/// Finds what has the text in one of these columns, whatever the letter case; a short text is to be the whole value.
+pub(super) fn push_search(query: &mut QueryBuilder<Postgres>, columns: &[&str], search: &str) {
+    query.push(" and (");
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            query.push(" or ");
+        }
+        if search.chars().count() < WORDS_FROM {
+            query.push(format!("lower({column}) = ")).push_bind(search.to_lowercase());
+        } else {
+            query.push(format!("{column} ilike ")).push_bind(containing(search));
+        }
+    }
+    query.push(")");
+}
