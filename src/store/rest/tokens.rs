@@ -28,6 +28,8 @@ pub struct ListedToken {
     pub impersonation: bool,
     /// `personal_access_tokens.created_at`
     pub created_at: NaiveDateTime,
+    /// `personal_access_tokens.updated_at`
+    pub updated_at: NaiveDateTime,
     /// `personal_access_tokens.last_used_at`
     pub last_used_at: Option<DateTime<Utc>>,
     /// `personal_access_tokens.expires_at`
@@ -50,7 +52,7 @@ impl ListedToken {
 
 const COLUMNS: &str = "
     select id, user_id, name, description, scopes, coalesce(revoked, false) as revoked, impersonation, created_at,
-      last_used_at, expires_at
+      updated_at, last_used_at, expires_at
     from personal_access_tokens
     where true";
 
