@@ -27,9 +27,7 @@ pub async fn find(
             from members
             where members.member_namespace_id = place.id
               and members.user_id = $2
-              and members.requested_at is null
-              and members.invite_token is null
-              and members.state = 0
+              and gatehouse_is_active_member(members, '-infinity')
           ) as present,
           inherited.access_level as "inherited_level?",
           inherited.name as "inherited_from?",
@@ -107,9 +105,7 @@ async fn has_other_owner(db: impl PgExecutor<'_>, group: NamespaceId, user: User
           where members.source_type = 'Namespace'
             and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
             and members.access_level = $3
-            and members.requested_at is null
-            and members.invite_token is null
-            and members.state = 0
+            and gatehouse_is_active_member(members, '-infinity')
             -- Whose last day is known leaves the group without an owner on that day.
             and members.expires_at is null
             and users.user_type <> $4
