@@ -257,6 +257,10 @@ pub async fn list_stated(
           members.expires_at as member_until
         from members
         join users on users.id = members.user_id
+        -- A bot of another place may be a member here, like anybody.
+        join user_details
+          on user_details.user_id = users.id
+          and user_details.bot_namespace_id = members.member_namespace_id
         join personal_access_tokens as token on token.user_id = users.id
         where members.member_namespace_id = any ($1)
           -- 6 is the account behind the token of a project or group.

@@ -27,6 +27,7 @@ pub async fn find(
             from members
             where members.member_namespace_id = place.id
               and members.user_id = $2
+              -- On any day: what has ended and stands there yet is changed like what has not.
               and gatehouse_is_active_member(members, '-infinity')
           ) as present,
           inherited.access_level as "inherited_level?",
@@ -105,9 +106,8 @@ async fn has_other_owner(db: impl PgExecutor<'_>, group: NamespaceId, user: User
           where members.source_type = 'Namespace'
             and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
             and members.access_level = $3
-            and gatehouse_is_active_member(members, '-infinity')
-            -- Whose last day is known leaves the group without an owner on that day.
-            and members.expires_at is null
+            -- For ever: whose last day is known leaves the group without an owner on that day.
+            and gatehouse_is_active_member(members, 'infinity')
             and users.user_type <> $4
             and (members.user_id <> $2 or members.source_id <> $1)
         ) as "other!"

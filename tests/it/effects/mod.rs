@@ -32,6 +32,7 @@ const SHAPES: [&str; 8] = [
 
 /// The keys of the state document.
 const STATED: &[Row] = &[
+    ("an_instance_may_wait_before_it_deletes_a_group", "settings.deletion_adjourned_period"),
     ("the_instance_may_close_a_protocol", "settings.enabled_git_access_protocol"),
     ("the_services_token_or_gitlab_shells_lets_in", "settings.error_tracking_access_token"),
     ("a_token_opens_its_own_scope_alone", "settings.scim_token groups[].scim_token"),
@@ -447,6 +448,7 @@ const FILE: &[Row] = &[
         "each_project_is_on_its_own_storage",
         "repositories.storages.*.gitaly_address repositories.storages.*.gitaly_token gitaly.token",
     ),
+    ("the_version_is_a_setting", "gitlab.version"),
     ("a_user_gets_a_token_of_their_own", "gitlab.host gitlab.https gitlab.port gitlab.relative_url_root"),
     ("a_receiver_that_never_answers_is_given_up_and_tried_again", "gitlab.webhook_timeout=will_take"),
     ("git_over_http_may_be_switched_off_by_direction", "gitlab_shell.upload_pack gitlab_shell.receive_pack"),

@@ -81,6 +81,13 @@ groups: [{path: acme, access_tokens: [{name: all, level: developer, scopes: [api
     ] {
         assert_eq!(stated.git("acme/web", "x", secret).await, expected, "{secret}");
     }
+    // Another place's bot may be a member here like anybody: it is no token of this place.
+    let guest = "insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level)
+                 select 'GroupMember', 'Namespace', namespaces.id, namespaces.id, users.id, 10
+                 from namespaces, users where namespaces.path = 'acme' and namespaces.type = 'Group' and users.name = 'pusher'";
+    stated.app.given().sql(guest).await;
+    stated.says("groups: [{path: acme, access_tokens: [{name: pusher, ensure: absent}]}]").await;
+    assert_eq!(stated.git("acme/web", "x", "glpat-pusher").await, (200, 200));
     stated.says("projects: [{path: acme/web, access_tokens: [{name: pusher, level: reporter}]}]").await;
     assert_eq!(stated.git("acme/web", "x", "glpat-pusher").await, (200, 403));
     stated.says("projects: [{path: acme/web, access_tokens: [{name: pusher, ensure: absent}]}]").await;
