@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::audit_log;
 use crate::domain::audit::{AuditEntity, EventName, RestAuthor};
 use crate::domain::ids::UserId;
-use crate::store::{self, Db, Transaction, audit_events};
+use crate::store::{self, Db, Transaction, audit_events, locks};
 
 /// Who changes something, and where.
 #[derive(Debug, Clone)]
@@ -34,6 +34,28 @@ impl AuditedChange<'_> {
     #[must_use]
     pub fn today(&self) -> NaiveDate {
         self.now.date_naive()
+    }
+
+    /// Begins the change. What the object belongs to stays until the end, for nobody deletes it meanwhile.
+    ///
+    /// # Errors
+    /// [`store::Error::is_gone`] where somebody did before.
+    pub async fn begin(&self) -> store::Result<Transaction> {
+        let mut transaction = self.db.begin().await?;
+        self.keep(&mut transaction).await?;
+        Ok(transaction)
+    }
+
+    /// The same within a transaction that has begun with other locks.
+    ///
+    /// # Errors
+    /// [`store::Error::is_gone`] where somebody deleted what the object belongs to.
+    pub async fn keep(&self, transaction: &mut Transaction) -> store::Result<()> {
+        match &self.entity {
+            AuditEntity::Project(id, _) => locks::keep_project(transaction, *id).await,
+            AuditEntity::Group(id, _) => locks::keep_namespace(transaction, *id).await,
+            AuditEntity::Instance | AuditEntity::User(..) => Ok(()),
+        }
     }
 
     /// Writes down what has happened to the object, and makes all of it last.

@@ -96,7 +96,7 @@ pub async fn add(
     stated: &HookChange,
     key: &ColumnKey,
 ) -> ServiceResult<WebHookId, HookFault> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let id = create(&mut transaction, owner, stated, key).await?;
     // A URL may hold a secret, and so the event says nothing of it.
     change.commit(transaction, EventName::WebHookCreated, (kind(owner), id.0, ""), "Created").await?;
@@ -111,7 +111,7 @@ pub async fn alter(
     stated: &HookChange,
     key: &ColumnKey,
 ) -> ServiceResult<bool, HookFault> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     if update(&mut transaction, owner, id, stated, key).await?.is_none() {
         return Ok(false);
     }
@@ -121,7 +121,7 @@ pub async fn alter(
 
 /// Removes a hook, by somebody who may, with what waits to be delivered to it; false where the owner has no such hook.
 pub async fn remove(change: &AuditedChange<'_>, owner: HookOwner, id: WebHookId) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     if !web_hooks::belongs_to(&mut *transaction, owner, id).await? || !web_hooks::delete(&mut *transaction, id).await? {
         return Ok(false);
     }

@@ -11,11 +11,12 @@ use crate::domain::audit::EventName;
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::level::AccessLevel;
 use crate::domain::personal_access_token::EndsTooLate;
-use crate::domain::rest_policy::RestStanding;
+use crate::domain::rest_policy::{RestOperation, RestStanding};
 use crate::domain::token;
 use crate::domain::user_type::UserType;
 use crate::store::access_tokens::{self, BotTokenRow, NewBot, WhichBotTokens};
 use crate::store::members::{self, MemberGrant, MemberSource};
+use crate::store::rest::{RestName, found};
 use crate::store::tokens::{self, TokenRow};
 use crate::store::users::{self, UserRow};
 use crate::store::{self, Db, Transaction, derived, ids};
@@ -49,6 +50,15 @@ impl TokenPlace {
         }
     }
 
+    /// What those may do who manage its tokens.
+    #[must_use]
+    pub fn operation(self) -> RestOperation {
+        match self {
+            Self::Project(..) => RestOperation::ManageProjectAccessTokens,
+            Self::Group(_) => RestOperation::ManageGroupAccessTokens,
+        }
+    }
+
     fn source(self) -> MemberSource {
         match self {
             Self::Project(id, namespace) => MemberSource::Project(id, namespace),
@@ -75,8 +85,8 @@ pub struct NewAccessToken {
 /// Who makes a token or has one made anew.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenMaker {
-    /// What they are to the project or group.
-    pub standing: RestStanding,
+    /// Whether they are an administrator.
+    pub admin: bool,
     /// Whether they are a bot themselves.
     pub bot: bool,
     /// Whether they are an external user.
@@ -112,13 +122,19 @@ pub async fn issue(
     if maker.bot {
         return Err(ServiceError::Refused(AccessTokenFault::NotPermitted(place.resource())));
     }
-    if !access_token::covers(maker.standing.level, maker.standing.admin, new.level) {
+    let mut transaction = change.db.begin().await?;
+    // Nobody changes what the maker is to it from here on. Who deletes it takes these locks in the same order.
+    derived::lock_root(&mut transaction, place.namespace()).await?;
+    change.keep(&mut transaction).await?;
+    let standing = standing_now(change, &mut transaction, place, maker).await?;
+    if !place.operation().allows(standing) {
+        return Err(ServiceError::Refused(AccessTokenFault::NotPermitted(place.resource())));
+    }
+    if !access_token::covers(standing.level, standing.admin, new.level) {
         return Err(ServiceError::Refused(AccessTokenFault::LevelAboveOwn));
     }
-    let mut transaction = change.db.begin().await?;
     let policy = tokens::find_policy(&mut *transaction, None).await?;
     let expires_at = policy.end(new.expires_at, change.today()).map_err(too_late)?;
-    derived::lock_root(&mut transaction, place.namespace()).await?;
     let bot = make_bot(change, &mut transaction, mint, place, (new, maker)).await?;
     let text = SecretString::from(token::mint(&policy.prefix, rand::random()));
     let row = TokenRow {
@@ -180,13 +196,18 @@ pub async fn rotate(
     maker: TokenMaker,
 ) -> ServiceResult<Option<IssuedAccessToken>, AccessTokenFault> {
     let mut transaction = change.db.begin().await?;
+    derived::lock_root(&mut transaction, place.namespace()).await?;
+    change.keep(&mut transaction).await?;
     access_tokens::lock(&mut *transaction, id).await?;
     let Some(old) = find(&mut transaction, place, id, change.today()).await? else { return Ok(None) };
     if old.revoked {
         return Err(ServiceError::Refused(AccessTokenFault::Revoked));
     }
     let own = change.user() == old.user;
-    if !own && !access_token::covers(maker.standing.level, maker.standing.admin, AccessLevel(old.access_level)) {
+    let standing = standing_now(change, &mut transaction, place, maker).await?;
+    let eligible = place.operation().allows(standing)
+        && access_token::covers(standing.level, standing.admin, AccessLevel(old.access_level));
+    if !own && !eligible {
         return Err(ServiceError::Refused(AccessTokenFault::NotEligible));
     }
     let policy = tokens::find_policy(&mut *transaction, None).await?;
@@ -212,7 +233,7 @@ pub async fn rotate(
 
 /// Takes a token back; false where the project or group has no such token. Its bot stays for a while.
 pub async fn revoke(change: &AuditedChange<'_>, place: TokenPlace, id: i64) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     access_tokens::lock(&mut *transaction, id).await?;
     let Some(token) = find(&mut transaction, place, id, change.today()).await? else { return Ok(false) };
     if tokens::revoke(&mut *transaction, id).await? {
@@ -236,6 +257,25 @@ pub async fn remove_ended_bots(db: &Db, now: DateTime<Utc>) -> store::Result<u64
     Ok(removed)
 }
 
+/// What the maker is to the project or group by now.
+async fn standing_now(
+    change: &AuditedChange<'_>,
+    transaction: &mut Transaction,
+    place: TokenPlace,
+    maker: TokenMaker,
+) -> store::Result<RestStanding> {
+    let (name, user) = (RestName::Id(place.resource().id()), change.user());
+    let level = match place {
+        TokenPlace::Project(..) => {
+            found::find_project(&mut **transaction, &name, user).await?.map(|project| project.level)
+        }
+        TokenPlace::Group(_) => {
+            found::find_group(&mut **transaction, &name, user, change.today()).await?.map(|group| group.level)
+        }
+    };
+    Ok(RestStanding { level: level.unwrap_or(AccessLevel::NO_ACCESS), admin: maker.admin })
+}
+
 fn too_late(EndsTooLate(last): EndsTooLate) -> ServiceError<AccessTokenFault> {
     ServiceError::Refused(AccessTokenFault::TooLong(last))
 }
@@ -246,8 +286,7 @@ async fn find(
     id: i64,
     today: NaiveDate,
 ) -> store::Result<Option<BotTokenRow>> {
-    let which = WhichBotTokens { id: Some(id), active: None };
-    Ok(access_tokens::list(&mut **transaction, place.namespace(), which, today).await?.pop())
+    Ok(access_tokens::list(&mut **transaction, place.namespace(), WhichBotTokens::one(id), today).await?.pop())
 }
 
 /// The token that was written just now.

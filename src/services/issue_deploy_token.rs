@@ -64,7 +64,7 @@ pub async fn issue(
         write_virtual_registry: false,
     };
     row.set_scopes(&stated.scopes);
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let id = ids::take(&mut *transaction, "deploy_tokens", 1).await?[0];
     let new = NewDeployToken { id, owner, creator: Some(change.user()), row: row.clone() };
     deploy_tokens::insert(&mut *transaction, &[new]).await?;
@@ -76,7 +76,7 @@ pub async fn issue(
 
 /// Removes a deploy token; false where the project or group has no such token.
 pub async fn remove(change: &AuditedChange<'_>, owner: DeployTokenOwner, id: i64) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let known = deploy_tokens::list(&mut *transaction, &[owner]).await?;
     let Some((_, _, row)) = known.into_iter().find(|(_, known, _)| *known == id) else { return Ok(false) };
     deploy_tokens::delete(&mut *transaction, &[id]).await?;

@@ -269,7 +269,7 @@ pub async fn protect_branch(
     owner: ProtectionOwner,
     new: &NewBranchProtection,
 ) -> ServiceResult<(), ProtectionRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let id = create_branch(&mut transaction, owner, new, change.today()).await?;
     let object = ("ProtectedBranch", id, new.name.as_str());
     Ok(change.commit(transaction, EventName::ProtectedBranchCreated, object, "Protected").await?)
@@ -294,7 +294,7 @@ pub async fn alter_branch(
     who: Unprotector,
     stated: &BranchProtectionChange,
 ) -> ServiceResult<(), UnprotectRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let rule = find_for(&mut transaction, owner, name, who, change.today()).await?;
     change_branch(&mut transaction, owner, &rule, stated, change.today()).await.map_err(|error| match error {
         ServiceError::Refused(refusal) => ServiceError::Refused(UnprotectRefusal::Rule(refusal)),
@@ -311,7 +311,7 @@ pub async fn unprotect_branch(
     name: &str,
     who: Unprotector,
 ) -> ServiceResult<(), UnprotectRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let rule = find_for(&mut transaction, owner, name, who, change.today()).await?;
     store::sets::protected_refs::delete_branches(&mut *transaction, &[rule.id]).await?;
     let object = ("ProtectedBranch", rule.id, name);
@@ -349,14 +349,14 @@ pub async fn protect_tag(
     name: &str,
     levels: &[StatedLevel],
 ) -> ServiceResult<(), ProtectionRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let id = create_tag(&mut transaction, project, name, levels, change.today()).await?;
     Ok(change.commit(transaction, EventName::ProtectedTagCreated, ("ProtectedTag", id, name), "Protected").await?)
 }
 
 /// Lifts the project's rule about tags of that name; false where there is none.
 pub async fn unprotect_tag(change: &AuditedChange<'_>, project: ProjectId, name: &str) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     locks::take_project(&mut transaction, project).await?;
     let Some(rule) = protections::find_tag(&mut *transaction, project, name).await? else { return Ok(false) };
     store::sets::protected_refs::delete_tags(&mut *transaction, &[rule.id]).await?;

@@ -55,7 +55,7 @@ pub async fn create(
     owner: PushRuleOwner,
     stated: &PushRuleChange,
 ) -> ServiceResult<StoredPushRule, PushRuleRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     lock_owner(&mut transaction, owner).await?;
     if push_rules::find_id(&mut *transaction, owner).await?.is_some() {
         return Err(ServiceError::Refused(PushRuleRefusal::Exists));
@@ -75,7 +75,7 @@ pub async fn update(
     owner: PushRuleOwner,
     stated: &PushRuleChange,
 ) -> ServiceResult<StoredPushRule, PushRuleRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     lock_owner(&mut transaction, owner).await?;
     let mut rule = find_written(&mut transaction, owner).await?;
     stated.judge()?;
@@ -87,7 +87,7 @@ pub async fn update(
 
 /// Removes the owner's rule.
 pub async fn remove(change: &AuditedChange<'_>, owner: PushRuleOwner) -> ServiceResult<(), PushRuleRefusal> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     lock_owner(&mut transaction, owner).await?;
     let id = push_rules::find_id(&mut *transaction, owner).await?;
     let id = id.ok_or(ServiceError::Refused(PushRuleRefusal::Missing))?;

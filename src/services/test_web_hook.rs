@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::hook_payload::{self, InstallationUrls, PushPayload};
-use super::outbound::OutboundClient;
+use super::outbound::{OutboundClient, UnsentReason};
 use super::pushed_repositories::PushedRepositories;
 use super::{ServiceError, ServiceResult, record_delivery};
 use crate::domain::push::RefChange;
@@ -91,7 +91,11 @@ pub async fn test(
                 ReceiverAnswer { status: None, .. } => not_taken("Hook execution failed"),
             }
         }
-        Err(unsent) => not_taken(&format!("Hook execution failed: {unsent}")),
+        // Where a name leads to in the network around us is nobody's business who tests a hook.
+        Err(UnsentReason::Refused(_)) => {
+            not_taken("Hook execution failed: Requests to the local network are not allowed")
+        }
+        Err(UnsentReason::Unreachable(_)) => not_taken("Hook execution failed: the receiver cannot be reached"),
     }
 }
 

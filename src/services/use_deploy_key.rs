@@ -48,7 +48,7 @@ pub async fn add(
     new: &NewDeployKey,
     admin: bool,
 ) -> ServiceResult<KeyId, RecordFaults> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let key = judge(&mut transaction, new, change.now).await?;
     let fingerprint = key.sha256();
     let known = deploy_keys::lock_known(&mut *transaction, None, Some(&fingerprint), project, change.user()).await?;
@@ -70,7 +70,7 @@ pub async fn add(
 
 /// Makes a key that any project may enable: its id.
 pub async fn create_public(change: &AuditedChange<'_>, new: &NewDeployKey) -> ServiceResult<KeyId, RecordFaults> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let key = judge(&mut transaction, new, change.now).await?;
     let id = make(change, &mut transaction, &key, new, true).await?;
     change.commit(transaction, EventName::DeployKeyAdded, (KIND, id.0, &new.title), "Added for all projects").await?;
@@ -79,7 +79,7 @@ pub async fn create_public(change: &AuditedChange<'_>, new: &NewDeployKey) -> Se
 
 /// Lets a project use a key that is there, to fetch alone; false where there is none that they may enable.
 pub async fn enable(change: &AuditedChange<'_>, project: ProjectId, key: KeyId, admin: bool) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let known = deploy_keys::lock_known(&mut *transaction, Some(key), None, project, change.user()).await?;
     let Some(known) = known.filter(|known| known.used_here || may_enable(known, admin)) else { return Ok(false) };
     if !known.used_here {
@@ -102,7 +102,7 @@ pub async fn alter(
         check_title(&mut faults, title);
     }
     faults.into_result().map_err(ServiceError::Refused)?;
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let known = deploy_keys::lock_known(&mut *transaction, Some(key), None, project, change.user()).await?;
     let Some(known) = known.filter(|known| known.used_here) else { return Ok(false) };
     let own = admin || !(known.used_elsewhere || known.public);
@@ -121,7 +121,7 @@ pub async fn alter(
 /// Takes a key from a project; false where the project does not use it. A key without a project goes, unless any project
 /// may enable it.
 pub async fn remove(change: &AuditedChange<'_>, project: ProjectId, key: KeyId) -> store::Result<bool> {
-    let mut transaction = change.db.begin().await?;
+    let mut transaction = change.begin().await?;
     let known = deploy_keys::lock_known(&mut *transaction, Some(key), None, project, change.user()).await?;
     if !known.is_some_and(|known| known.used_here) {
         return Ok(false);

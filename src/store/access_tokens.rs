@@ -7,6 +7,7 @@ use sqlx::types::Json;
 
 use super::Result;
 use super::members::MemberGrant;
+use super::protections::RowRange;
 use super::tokens::TokenRow;
 use super::users::UserRow;
 use crate::domain::ids::{NamespaceId, UserId};
@@ -122,9 +123,11 @@ pub struct BotTokenRow {
     pub revoked: bool,
     /// `personal_access_tokens.created_at`
     pub created_at: NaiveDateTime,
+    /// `personal_access_tokens.updated_at`
+    pub updated_at: NaiveDateTime,
     /// `personal_access_tokens.last_used_at`
     pub last_used_at: Option<DateTime<Utc>>,
-    /// What the bot's own membership gives it.
+    /// What the bot's own membership gives it; nothing where somebody took that away.
     pub access_level: i32,
 }
 
@@ -137,15 +140,26 @@ impl BotTokenRow {
 }
 
 /// Which tokens are looked for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct WhichBotTokens {
     /// That one alone.
     pub id: Option<i64>,
     /// The good ones, or those that are not.
     pub active: Option<bool>,
+    /// Those of the page.
+    pub range: RowRange,
 }
 
-/// The tokens of the bots of a project (by its project namespace) or group, newest first.
+impl WhichBotTokens {
+    /// One token.
+    #[must_use]
+    pub fn one(id: i64) -> Self {
+        Self { id: Some(id), active: None, range: RowRange { limit: 1, offset: 0 } }
+    }
+}
+
+/// The tokens of the bots that were made for a project (by its project namespace) or group, newest first. A bot of
+/// another place that is a member here is not one of these.
 pub async fn list(
     db: impl PgExecutor<'_>,
     namespace: NamespaceId,
@@ -163,12 +177,16 @@ pub async fn list(
           token.expires_at,
           coalesce(token.revoked, false) as "revoked!",
           token.created_at,
+          token.updated_at,
           token.last_used_at,
-          members.access_level
-        from members
-        join users on users.id = members.user_id
+          coalesce(members.access_level, 0) as "access_level!"
+        from user_details
+        join users on users.id = user_details.user_id
         join personal_access_tokens as token on token.user_id = users.id
-        where members.member_namespace_id = $1
+        left join members
+          on members.user_id = users.id
+          and members.member_namespace_id = user_details.bot_namespace_id
+        where user_details.bot_namespace_id = $1
           -- 6 is the account behind the token of a project or group.
           and users.user_type = 6
           and not token.impersonation
@@ -178,11 +196,15 @@ pub async fn list(
             or $3 = (not coalesce(token.revoked, false) and coalesce(token.expires_at > $4, true))
           )
         order by token.id desc
+        limit $5
+        offset $6
         "#,
         namespace.0,
         which.id,
         which.active,
-        today
+        today,
+        which.range.limit,
+        which.range.offset
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| BotTokenRow {
         id: row.id,
@@ -193,10 +215,39 @@ pub async fn list(
         expires_at: row.expires_at,
         revoked: row.revoked,
         created_at: row.created_at,
+        updated_at: row.updated_at,
         last_used_at: row.last_used_at,
         access_level: row.access_level,
     });
     Ok(rows.collect())
+}
+
+/// How many tokens there are: all, the good ones, or those that are not.
+pub async fn count(
+    db: impl PgExecutor<'_>,
+    namespace: NamespaceId,
+    active: Option<bool>,
+    today: NaiveDate,
+) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+        from user_details
+        join users on users.id = user_details.user_id
+        join personal_access_tokens as token on token.user_id = users.id
+        where user_details.bot_namespace_id = $1
+          and users.user_type = 6
+          and not token.impersonation
+          and (
+            $2::boolean is null
+            or $2 = (not coalesce(token.revoked, false) and coalesce(token.expires_at > $3, true))
+          )
+        "#,
+        namespace.0,
+        active,
+        today
+    );
+    Ok(count.fetch_one(db).await?)
 }
 
 /// Keeps everybody else from writing the token until the transaction ends: of two rotations, one finds it revoked.

@@ -18,6 +18,8 @@ pub struct DeployKeyRow {
     pub key: String,
     /// `keys.created_at`
     pub created_at: Option<NaiveDateTime>,
+    /// When it was changed last: the key, or what the project that was asked about says of it.
+    pub updated_at: Option<NaiveDateTime>,
     /// `keys.expires_at`
     pub expires_at: Option<DateTime<Utc>>,
     /// `keys.last_used_at`
@@ -47,6 +49,7 @@ pub async fn list_of_project(
           coalesce(keys.title, '') as "title!",
           coalesce(keys.key, '') as "key!",
           keys.created_at,
+          greatest(keys.updated_at, uses.updated_at) as updated_at,
           keys.expires_at,
           keys.last_used_at,
           keys.usage_type,
@@ -95,6 +98,7 @@ pub async fn list_all(db: impl PgExecutor<'_>, public: bool, range: RowRange) ->
           coalesce(title, '') as "title!",
           coalesce(key, '') as "key!",
           created_at,
+          updated_at,
           expires_at,
           last_used_at,
           usage_type,
@@ -125,6 +129,7 @@ pub async fn find(db: impl PgExecutor<'_>, key: KeyId) -> Result<Option<DeployKe
           coalesce(title, '') as "title!",
           coalesce(key, '') as "key!",
           created_at,
+          updated_at,
           expires_at,
           last_used_at,
           usage_type,

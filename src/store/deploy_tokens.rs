@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
@@ -262,6 +262,29 @@ pub async fn list(
         Some((owner, row.id, token))
     });
     Ok(tokens.collect())
+}
+
+/// When a deploy token of the owner was made.
+pub async fn find_created_at(
+    db: impl PgExecutor<'_>,
+    owner: DeployTokenOwner,
+    id: i64,
+) -> Result<Option<NaiveDateTime>> {
+    let at = sqlx::query_scalar!(
+        "
+        select created_at
+        from deploy_tokens
+        where id = $1
+          and (
+            id in (select deploy_token_id from project_deploy_tokens where project_id = $2)
+            or id in (select deploy_token_id from group_deploy_tokens where group_id = $3)
+          )
+        ",
+        id,
+        owner.project(),
+        owner.group()
+    );
+    Ok(at.fetch_optional(db).await?.map(|at| at.naive_utc()))
 }
 
 /// Deploy tokens of all projects and groups, by their ids: all, the good ones or the others.

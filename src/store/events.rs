@@ -124,34 +124,44 @@ pub async fn find_last_push(db: impl PgExecutor<'_>, owner: HookOwner, tags: boo
     let row = sqlx::query!(
         r#"
         select
-          events.project_id as "project_id!",
-          events.author_id,
-          payloads.ref as "name!",
-          encode(payloads.commit_from, 'hex') as old,
-          encode(payloads.commit_to, 'hex') as "new!"
-        from events
-        join push_event_payloads as payloads on payloads.event_id = events.id
-        where events.action = $4
-          and payloads.ref_type = case when $3 then 1 else 0 end
-          and payloads.commit_to is not null
-          and payloads.ref is not null
-          and ($1::bigint is null or events.project_id = $1)
-          and (
-            $2::bigint is null
-            or events.project_id in (
-              select projects.id
-              from projects
-              join namespaces on namespaces.id = projects.namespace_id
-              where $2 = any (namespaces.traversal_ids)
-            )
+          push.project_id as "project_id!",
+          push.author_id as "author_id!",
+          push.name as "name!",
+          push.old,
+          push.new as "new!"
+        from projects
+        left join namespaces on namespaces.id = projects.namespace_id
+        cross join lateral (
+          select
+            events.id,
+            events.project_id,
+            events.author_id,
+            payloads.ref as name,
+            encode(payloads.commit_from, 'hex') as old,
+            encode(payloads.commit_to, 'hex') as new
+          from events
+          join push_event_payloads as payloads on payloads.event_id = events.id
+          where events.project_id = projects.id
+            -- As in the index: a push.
+            and events.action = 5
+            and payloads.ref_type = case when $3 then 1 else 0 end
+            and payloads.commit_to is not null
+            and payloads.ref is not null
+          order by events.id desc
+          limit 1
+        ) as push
+        where (
+            projects.id = $1
+            or namespaces.traversal_ids @> array[$2::bigint]
+            or $4
           )
-        order by events.id desc
+        order by push.id desc
         limit 1
         "#,
         project,
         group,
         tags,
-        PUSHED
+        owner == HookOwner::Instance
     )
     .fetch_optional(db)
     .await?;

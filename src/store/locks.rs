@@ -27,3 +27,21 @@ pub async fn take_namespace(conn: &mut PgConnection, id: NamespaceId) -> Result<
     sqlx::query!("select id from namespaces where id = $1 for no key update", id.0).fetch_optional(conn).await?;
     Ok(())
 }
+
+/// The same, and the project from being deleted.
+///
+/// # Errors
+/// [`super::Error::is_gone`] where it was deleted before.
+pub async fn keep_project(conn: &mut PgConnection, id: ProjectId) -> Result<()> {
+    sqlx::query!("select id from projects where id = $1 for no key update", id.0).fetch_one(conn).await?;
+    Ok(())
+}
+
+/// The same, and the group from being deleted.
+///
+/// # Errors
+/// [`super::Error::is_gone`] where it was deleted before.
+pub async fn keep_namespace(conn: &mut PgConnection, id: NamespaceId) -> Result<()> {
+    sqlx::query!("select id from namespaces where id = $1 for no key update", id.0).fetch_one(conn).await?;
+    Ok(())
+}

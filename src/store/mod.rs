@@ -159,6 +159,16 @@ impl Error {
         }
     }
 
+    /// Whether a row that was needed was removed meanwhile, or one that was to be referred to.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Query(sqlx::Error::RowNotFound) => true,
+            Self::Query(sqlx::Error::Database(error)) => error.code().as_deref() == Some("23503"),
+            _ => false,
+        }
+    }
+
     /// Whether the database ended the transaction because it and another one waited for each other. The same again
     /// succeeds.
     #[must_use]

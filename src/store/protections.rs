@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 use sqlx::PgExecutor;
 
 use super::Result;
@@ -39,6 +39,8 @@ pub struct BranchProtectionRow {
     pub allow_force_push: bool,
     /// `protected_branches.code_owner_approval_required`
     pub code_owner_approval_required: bool,
+    /// `protected_branches.updated_at`
+    pub updated_at: Option<NaiveDateTime>,
     /// Whether it is a group's rule.
     pub of_group: bool,
 }
@@ -50,6 +52,8 @@ pub struct TagProtectionRow {
     pub id: i64,
     /// The tag, or a pattern.
     pub name: String,
+    /// `protected_tags.updated_at`
+    pub updated_at: NaiveDateTime,
 }
 
 /// Somebody who may pass, or a level.
@@ -86,7 +90,7 @@ pub async fn list_branches(
         BranchProtectionRow,
         r#"
         select
-          id, name, allow_force_push, code_owner_approval_required, namespace_id is not null as "of_group!"
+          id, name, allow_force_push, code_owner_approval_required, updated_at, namespace_id is not null as "of_group!"
         from protected_branches
         where (
             project_id = $1
@@ -153,11 +157,50 @@ pub async fn find_branch(
         BranchProtectionRow,
         r#"
         select
-          id, name, allow_force_push, code_owner_approval_required, namespace_id is not null as "of_group!"
+          id, name, allow_force_push, code_owner_approval_required, updated_at, namespace_id is not null as "of_group!"
         from protected_branches
         where (project_id = $1 or namespace_id = $2)
           and name = $3
         order by id
+        limit 1
+        "#,
+        project,
+        group,
+        name
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// The rule about branches of that name that holds for the owner: its own, or for a project the one of the nearest group
+/// above it.
+pub async fn find_branch_in_force(
+    db: impl PgExecutor<'_>,
+    owner: ProtectionOwner,
+    name: &str,
+) -> Result<Option<BranchProtectionRow>> {
+    let (project, group) = owner.columns();
+    let row = sqlx::query_as!(
+        BranchProtectionRow,
+        r#"
+        select
+          rules.id, rules.name, rules.allow_force_push, rules.code_owner_approval_required, rules.updated_at,
+          rules.namespace_id is not null as "of_group!"
+        from protected_branches as rules
+        left join namespaces as groups on groups.id = rules.namespace_id
+        where (
+            rules.project_id = $1
+            or rules.namespace_id = $2
+            or rules.namespace_id = any (
+              array(
+                select unnest(namespaces.traversal_ids)
+                from projects
+                join namespaces on namespaces.id = projects.namespace_id
+                where projects.id = $1
+              )
+            )
+          )
+          and rules.name = $3
+        order by rules.project_id is null, cardinality(groups.traversal_ids) desc, rules.id
         limit 1
         "#,
         project,
@@ -196,7 +239,7 @@ pub async fn insert_branch(
 pub async fn list_tags(db: impl PgExecutor<'_>, project: ProjectId, range: RowRange) -> Result<Vec<TagProtectionRow>> {
     let rows = sqlx::query_as!(
         TagProtectionRow,
-        "select id, name from protected_tags where project_id = $1 order by name, id limit $2 offset $3",
+        "select id, name, updated_at from protected_tags where project_id = $1 order by name, id limit $2 offset $3",
         project.0,
         range.limit,
         range.offset
@@ -215,7 +258,7 @@ pub async fn count_tags(db: impl PgExecutor<'_>, project: ProjectId) -> Result<i
 pub async fn find_tag(db: impl PgExecutor<'_>, project: ProjectId, name: &str) -> Result<Option<TagProtectionRow>> {
     let row = sqlx::query_as!(
         TagProtectionRow,
-        "select id, name from protected_tags where project_id = $1 and name = $2",
+        "select id, name, updated_at from protected_tags where project_id = $1 and name = $2",
         project.0,
         name
     );

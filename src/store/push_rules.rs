@@ -95,6 +95,8 @@ pub struct StoredPushRule {
     pub id: i64,
     /// When it was made.
     pub created_at: Option<NaiveDateTime>,
+    /// When it was changed last.
+    pub updated_at: Option<NaiveDateTime>,
     /// What it says.
     pub row: PushRuleRow,
 }
@@ -102,9 +104,10 @@ pub struct StoredPushRule {
 /// The owner's rule.
 pub async fn find_of(conn: &mut PgConnection, owner: PushRuleOwner) -> Result<Option<StoredPushRule>> {
     let Some(id) = find_id(&mut *conn, owner).await? else { return Ok(None) };
-    let created_at = sqlx::query_scalar!("select created_at from push_rules where id = $1", id);
-    let created_at = created_at.fetch_optional(&mut *conn).await?.flatten();
-    Ok(find(conn, id).await?.map(|row| StoredPushRule { id, created_at, row }))
+    let stamps = sqlx::query!("select created_at, updated_at from push_rules where id = $1", id);
+    let Some(stamps) = stamps.fetch_optional(&mut *conn).await? else { return Ok(None) };
+    let (created_at, updated_at) = (stamps.created_at, stamps.updated_at);
+    Ok(find(conn, id).await?.map(|row| StoredPushRule { id, created_at, updated_at, row }))
 }
 
 /// A rule for the owner.

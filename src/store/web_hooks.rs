@@ -107,9 +107,11 @@ pub async fn list(db: impl PgExecutor<'_>, owner: HookOwner, key: &ColumnKey) ->
           case when branch_filter_strategy = 0 then push_events_branch_filter end as branch_filter,
           coalesce(enable_ssl_verification, true) as "enable_ssl_verification!"
         from web_hooks
-        where type = $1
-          and project_id is not distinct from $2
-          and group_id is not distinct from $3
+        where (
+            (type = 'ProjectHook' and project_id = $2)
+            or (type = 'GroupHook' and group_id = $3)
+            or (type = 'SystemHook' and $1 = 'SystemHook')
+          )
         order by id
         "#,
         kind,
@@ -281,6 +283,8 @@ pub struct StoredHook {
     pub id: WebHookId,
     /// When it was made.
     pub created_at: Option<NaiveDateTime>,
+    /// When it was changed last.
+    pub updated_at: Option<NaiveDateTime>,
     /// How its receiver does.
     pub health: HookHealth,
     /// What it is.
@@ -324,6 +328,7 @@ pub async fn list_stored(
         select
           id,
           created_at,
+          updated_at,
           encrypted_url,
           encrypted_url_iv,
           encrypted_token,
@@ -346,9 +351,11 @@ pub async fn list_stored(
               and kept.value = 'true'::jsonb
           ) as "kept_events!: Vec<String>"
         from web_hooks
-        where type = $1
-          and project_id is not distinct from $2
-          and group_id is not distinct from $3
+        where (
+            (type = 'ProjectHook' and project_id = $2)
+            or (type = 'GroupHook' and group_id = $3)
+            or (type = 'SystemHook' and $1 = 'SystemHook')
+          )
           and ($5::bigint is null or id = $5)
         order by id
         limit $6
@@ -385,7 +392,14 @@ pub async fn list_stored(
             kept_events: row.kept_events.into_iter().collect(),
         };
         let health = HookHealth::of(owner == HookOwner::Instance, row.recent_failures, row.disabled_until);
-        Ok(StoredHook { id: WebHookId(row.id), created_at: row.created_at, health, hook, details })
+        Ok(StoredHook {
+            id: WebHookId(row.id),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            health,
+            hook,
+            details,
+        })
     });
     hooks.collect()
 }
@@ -419,9 +433,11 @@ pub async fn count(db: impl PgExecutor<'_>, owner: HookOwner) -> Result<i64> {
         r#"
         select count(*) as "count!"
         from web_hooks
-        where type = $1
-          and project_id is not distinct from $2
-          and group_id is not distinct from $3
+        where (
+            (type = 'ProjectHook' and project_id = $2)
+            or (type = 'GroupHook' and group_id = $3)
+            or (type = 'SystemHook' and $1 = 'SystemHook')
+          )
         "#,
         kind,
         project,

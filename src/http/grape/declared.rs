@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
 
 use super::coerce::{CoerceParameter, WrongType};
@@ -22,15 +22,17 @@ impl CoerceParameter for DateTime<Utc> {
             Value::String(text) => text.trim(),
             _ => return Err(WrongType),
         };
+        // No other year fits into all the columns and texts that it may come to stand in.
+        let in_range = |at: DateTime<Utc>| if (1..=9999).contains(&at.year()) { Ok(Some(at)) } else { Err(WrongType) };
         if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            return Ok(Some(day.and_time(NaiveTime::MIN).and_utc()));
+            return in_range(day.and_time(NaiveTime::MIN).and_utc());
         }
         let plus = |text: &str| match text.rsplit_once(' ') {
             Some((time, zone)) if time.contains('T') => format!("{time}+{zone}"),
             _ => text.to_owned(),
         };
         let parsed = DateTime::parse_from_rfc3339(&plus(text));
-        parsed.map(|at| Some(at.with_timezone(&Utc))).map_err(|_| WrongType)
+        in_range(parsed.map_err(|_| WrongType)?.with_timezone(&Utc))
     }
 }
 
@@ -179,7 +181,8 @@ impl ParameterReader<'_> {
     }
 
     fn refuse_all(&mut self, names: &[&str], complaint: &str) {
-        self.refuse(&names.join(", "), complaint);
+        let full: Vec<String> = names.iter().map(|name| self.name(name)).collect();
+        self.complain_of(&full.join(", "), complaint);
     }
 }
 
@@ -243,6 +246,7 @@ mod tests {
         assert_eq!(at("2026-06-01"), Some(Some("2026-06-01T00:00:00+00:00".to_owned())));
         assert_eq!(at(""), Some(None));
         assert_eq!([at("2026-06-01T10:00:00"), at("yesterday")], [None, None]);
+        assert_eq!([at("-9999-01-01"), at("10000-01-01"), at("0000-01-01"), at("+10000-01-01T00:00:00Z")], [None; 4]);
     }
 
     #[test]

@@ -306,13 +306,18 @@ impl ParameterReader<'_> {
     where
         T: Default,
     {
+        self.complain_of(&self.name(name), complaint);
+        T::default()
+    }
+
+    /// Notes what is wrong with parameters that are named as a whole.
+    fn complain_of(&mut self, names: &str, complaint: &str) {
         if self.complaints.len() < MOST_COMPLAINTS {
-            let complaint = format!("{} {complaint}", self.name(name));
+            let complaint = format!("{names} {complaint}");
             if !self.complaints.contains(&complaint) {
                 self.complaints.push(complaint);
             }
         }
-        T::default()
     }
 
     /// The parameter's name from the request's root: `packs[1][number_of_minutes]`.

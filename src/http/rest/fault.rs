@@ -161,8 +161,9 @@ impl From<ApiError> for RestRefusal {
 }
 
 impl From<store::Error> for RestRefusal {
+    /// What somebody else removed while it was to be changed is not found.
     fn from(error: store::Error) -> Self {
-        Self::Plain(error.into())
+        if error.is_gone() { Self::NothingFound } else { Self::Plain(error.into()) }
     }
 }
 

@@ -6,7 +6,7 @@ use gatehouse::store::Db;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::world::World;
+use super::world::{FORBIDDEN, World};
 use crate::git_http;
 
 const TOKENS: &str = "/projects/20/access_tokens";
@@ -80,10 +80,7 @@ async fn a_token_has_a_bot_that_is_a_member_and_no_more_than_its_maker(pool: PgP
     world.given().setting("max_personal_access_token_lifetime = 30").await;
     let late = json!({ "name": "x", "scopes": ["api"], "expires_at": "2026-07-02" });
     let reply = world.json("mai", "POST", TOKENS, late).await;
-    assert_eq!(
-        reply.line(),
-        r#"422 {"message":"422 Unprocessable Entity - Expiration date must be before 2026-07-01"}"#
-    );
+    assert_eq!(reply.line(), r#"422 {"message":"Expiration date must be before 2026-07-01"}"#);
     let bots: i64 = world.given().value("select count(*) from users where user_type = 6").await;
     assert_eq!(bots, 2, "refused means unchanged");
 }
@@ -113,6 +110,36 @@ async fn a_bot_calls_like_anybody_and_makes_no_tokens(pool: PgPool) {
     let secret = rotated.json()["token"].as_str().unwrap().to_owned();
     assert_eq!(git(&secret).await, 200);
     assert_eq!(rotated.json()["user_id"], made["user_id"], "the bot stays");
+}
+
+/// A bot that was made for one project and is a member of another stays the first one's: whoever owns the second neither
+/// sees nor rotates its token.
+#[sqlx::test]
+async fn a_bot_of_another_place_is_no_bot_of_this_one(pool: PgPool) {
+    let world = World::new(pool).await;
+    let made = world.json("own", "POST", "/projects/21/access_tokens", token(40)).await.json();
+    let bot = made["user_id"].as_i64().unwrap();
+    world.project_member(20, bot, 40).await;
+    assert_eq!(world.call("own", "GET", TOKENS).await.line(), "200 []");
+    assert_eq!(world.call("own", "GET", &format!("{TOKENS}/{}", made["id"])).await.status, 404);
+    assert_eq!(world.call("own", "POST", &format!("{TOKENS}/{}/rotate", made["id"])).await.status, 401);
+    assert_eq!(world.call("own", "DELETE", &format!("{TOKENS}/{}", made["id"])).await.status, 404);
+    // Without its membership the token is still where it was made.
+    world.given().sql(&format!("delete from members where user_id = {bot}")).await;
+    let listed = world.call("own", "GET", "/projects/21/access_tokens").await.json();
+    assert_eq!((&listed[0]["id"], &listed[0]["access_level"]), (&made["id"], &json!(0)));
+}
+
+/// Nothing that a bot makes outlives its own token.
+#[sqlx::test]
+async fn bots_make_neither_deploy_keys_nor_deploy_tokens(pool: PgPool) {
+    let world = World::new(pool).await;
+    let made = world.json("mai", "POST", TOKENS, token(40)).await.json();
+    let secret = made["token"].as_str().unwrap();
+    let key = json!({ "title": "k", "key": format!("ssh-ed25519 {}", crate::support::key_body("k")) });
+    assert_eq!(world.json(secret, "POST", "/projects/20/deploy_keys", key).await.line(), FORBIDDEN);
+    let deploy = json!({ "name": "x", "scopes": ["read_repository"] });
+    assert_eq!(world.json(secret, "POST", "/projects/20/deploy_tokens", deploy).await.line(), FORBIDDEN);
 }
 
 /// A token that may do nothing else may rotate itself, and no other.

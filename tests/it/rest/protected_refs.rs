@@ -81,12 +81,12 @@ async fn parameters_of_rules_are_read_in_every_form(pool: PgPool) {
     );
     assert_eq!(rule["allow_force_push"], true);
     for (body, said) in [
-        (json!({}), "name is missing, name is empty"),
+        (json!({}), "name is missing"),
         (json!({ "name": "x", "push_access_level": 35 }), "push_access_level does not have a valid value"),
         (json!({ "name": "x", "unprotect_access_level": 0 }), "unprotect_access_level does not have a valid value"),
         (
             json!({ "name": "x", "allowed_to_push": [{ "user_id": 4, "group_id": 10 }] }),
-            "allowed_to_push[0][user_id, group_id] are mutually exclusive",
+            "allowed_to_push[0][user_id], allowed_to_push[0][group_id] are mutually exclusive",
         ),
     ] {
         let reply = world.json("mai", "POST", BRANCHES, body).await;
@@ -121,6 +121,10 @@ async fn a_rule_of_a_group_holds_for_all_projects_below_it(pool: PgPool) {
     let listed = world.call("dev", "GET", "/projects/21/protected_branches").await.json();
     assert_eq!((&listed[0]["name"], &listed[0]["inherited"]), (&json!("main"), &json!(true)));
     assert_eq!(world.call("dev", "GET", BRANCHES).await.line(), "200 []", "the project is not below that group");
+    let shown = world.call("dev", "GET", "/projects/21/protected_branches/main").await.json();
+    assert_eq!((&shown["id"], &shown["inherited"]), (&listed[0]["id"], &json!(true)));
+    let own = world.json("mai", "PATCH", "/projects/21/protected_branches/main", json!({ "allow_force_push": true }));
+    assert_eq!(own.await.line(), NO_ROW, "the project has no rule of its own to change");
     let today = world.app.clock.now().date_naive();
     let facts = async |project: i64| {
         let project = gatehouse::domain::ids::ProjectId(project);
@@ -235,4 +239,42 @@ async fn of_several_who_protect_a_branch_at_once_one_does(pool: PgPool) {
     assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
     let rows: i64 = world.given().value("select count(*) from protected_branches").await;
     assert_eq!(rows, 1);
+}
+
+/// What changed since a client looked is not deleted.
+#[sqlx::test]
+async fn what_was_changed_meanwhile_is_not_deleted(pool: PgPool) {
+    let world = World::new(pool).await;
+    let delete = async |path: &str, since: &str| {
+        let request = axum::http::Request::builder().method("DELETE").uri(format!("/api/v4{path}"));
+        let request = request.header("private-token", "T_own").header("if-unmodified-since", since);
+        world.app.send(request.body(axum::body::Body::empty()).unwrap()).await.status.as_u16()
+    };
+    let id = async |path: &str, body: Value| {
+        let made = world.json("own", "POST", path, body).await;
+        assert_eq!(made.status, 201, "{path}: {}", made.text);
+        format!("{path}/{}", made.json()["id"])
+    };
+    let mut rows = vec![
+        id("/projects/20/hooks", json!({ "url": "https://ci.example.com/" })).await,
+        id("/groups/10/hooks", json!({ "url": "https://ci.example.com/" })).await,
+        id("/projects/20/deploy_keys", json!({ "title": "k", "key": format!("ssh-ed25519 {}", key_body("k")) })).await,
+        id("/projects/20/access_tokens", json!({ "name": "x", "scopes": ["api"] })).await,
+        id("/projects/20/deploy_tokens", json!({ "name": "x", "scopes": ["read_repository"] })).await,
+    ];
+    for (path, row) in [
+        (BRANCHES, "main"),
+        ("/groups/10/protected_branches", "main"),
+        (TAGS, "main"),
+        ("/projects/20/push_rule", ""),
+        ("/groups/10/push_rule", ""),
+    ] {
+        let made = world.json("own", "POST", path, json!({ "name": "main", "member_check": true })).await;
+        assert_eq!(made.status, 201, "{path}: {}", made.text);
+        rows.push(format!("{path}/{row}").trim_end_matches('/').to_owned());
+    }
+    for row in rows {
+        assert_eq!(delete(&row, "Wed, 01 Jan 2020 00:00:00 GMT").await, 412, "{row}");
+        assert_eq!(delete(&row, "Fri, 01 Jan 2100 00:00:00 GMT").await, 204, "{row}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::issue_access_token::TokenPlace;
 
 /// The group's tokens, the newest first; those that have ended are listed for a month.
@@ -129,11 +130,13 @@ pub async fn delete(
     caller: RestCaller,
     group: FoundGroup,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     if !OPERATION.allows(group.standing()) {
         return Err(RestRefusal::BadRequest("Not permitted to revoke".to_owned()));
     }
-    common::revoke(&state.change_in_group(&caller, &group), place(&group), &name).await
+    let change = state.change_in_group(&caller, &group);
+    common::revoke(&change, place(&group), &name, unmodified).await
 }
 
 const OPERATION: RestOperation = RestOperation::ManageGroupAccessTokens;

@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::issue_access_token::TokenPlace;
 
 /// The project's tokens, the newest first; those that have ended are listed for a month.
@@ -129,11 +130,13 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     if !OPERATION.allows(project.standing()) {
         return Err(RestRefusal::BadRequest("Not permitted to revoke".to_owned()));
     }
-    common::revoke(&state.change_in_project(&caller, &project), place(&project), &name).await
+    let change = state.change_in_project(&caller, &project);
+    common::revoke(&change, place(&project), &name, unmodified).await
 }
 
 const OPERATION: RestOperation = RestOperation::ManageProjectAccessTokens;

@@ -81,7 +81,7 @@ impl AccessTokenShape {
 
 /// Reads what is said of a new token.
 pub fn declare(reader: &mut ParameterReader<'_>) -> NewAccessToken {
-    let name: String = reader.filled("name");
+    let name = reader.required::<String>("name").value().unwrap_or_default();
     if reader.value("scopes").is_none() {
         reader.refuse("scopes", "is missing");
     }

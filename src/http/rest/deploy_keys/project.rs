@@ -14,6 +14,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::use_deploy_key::{self, DeployKeyChange};
 use crate::store::deploy_keys;
 use crate::store::protections::RowRange;
@@ -92,6 +93,7 @@ pub async fn create(
     params: RestParams,
 ) -> Result<(StatusCode, Json<DeployKeyShape>), RestRefusal> {
     project.require(RestOperation::ManageDeployKeys)?;
+    caller.no_bot()?;
     let new = params.read(shape::declare)?;
     let change = state.change_in_project(&caller, &project);
     let added = use_deploy_key::add(&change, project.id, &new, caller.is_admin()).await;
@@ -171,9 +173,13 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     project.require(RestOperation::ManageDeployKeys)?;
     let key = key_id(&name).ok_or(NO_KEY)?;
+    let one = RowRange { limit: 1, offset: 0 };
+    let row = deploy_keys::list_of_project(state.db.pool(), project.id, Some(key), one).await?.pop();
+    unmodified.check(row.and_then(|row| row.updated_at))?;
     let change = state.change_in_project(&caller, &project);
     if use_deploy_key::remove(&change, project.id, key).await? { Ok(StatusCode::NO_CONTENT) } else { Err(NO_KEY) }
 }

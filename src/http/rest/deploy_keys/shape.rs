@@ -125,8 +125,8 @@ impl UsingProject {
 /// Reads a key that somebody brings.
 pub fn declare(reader: &mut ParameterReader<'_>) -> NewDeployKey {
     NewDeployKey {
-        key: reader.filled("key"),
-        title: reader.filled("title"),
+        key: reader.required("key").value().unwrap_or_default(),
+        title: reader.required("title").value().unwrap_or_default(),
         can_push: reader.optional("can_push").value().unwrap_or(false),
         expires_at: reader.optional("expires_at").value(),
     }

@@ -10,6 +10,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::audited_change::AuditedChange;
 use crate::services::issue_deploy_token;
 use crate::store::deploy_tokens::{self, DeployTokenOwner, DeployTokenRow};
@@ -48,6 +49,9 @@ pub async fn create(
     params: &RestParams,
 ) -> Result<(StatusCode, Json<DeployTokenShape>), RestRefusal> {
     let stated = params.read(shape::declare)?;
+    if stated.name.trim().is_empty() {
+        return Err(RestRefusal::record("name", "can't be blank"));
+    }
     if stated.name.chars().count() > LONGEST {
         return Err(RestRefusal::record("name", "is too long (maximum is 255 characters)"));
     }
@@ -68,8 +72,11 @@ pub async fn delete(
     change: &AuditedChange<'_>,
     owner: DeployTokenOwner,
     name: &RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     let id = name.id().ok_or(RestRefusal::NoSuchRow)?;
+    // Nothing of a deploy token is ever changed.
+    unmodified.check(deploy_tokens::find_created_at(change.db.pool(), owner, id).await?)?;
     if issue_deploy_token::remove(change, owner, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

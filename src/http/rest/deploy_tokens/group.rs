@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::deploy_tokens::DeployTokenOwner;
 
 /// The group's deploy tokens.
@@ -74,6 +75,7 @@ pub async fn create(
     params: RestParams,
 ) -> Result<(StatusCode, Json<DeployTokenShape>), RestRefusal> {
     group.require(RestOperation::ManageGroupDeployTokens)?;
+    caller.no_bot()?;
     let change = state.change_in_group(&caller, &group);
     common::create(&state, &change, DeployTokenOwner::Group(group.id), &params).await
 }
@@ -93,8 +95,9 @@ pub async fn delete(
     caller: RestCaller,
     group: FoundGroup,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     group.require(RestOperation::ManageGroupDeployTokens)?;
     let change = state.change_in_group(&caller, &group);
-    common::delete(&change, DeployTokenOwner::Group(group.id), &name).await
+    common::delete(&change, DeployTokenOwner::Group(group.id), &name, unmodified).await
 }

@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::deploy_tokens::DeployTokenOwner;
 
 /// The project's deploy tokens.
@@ -74,6 +75,7 @@ pub async fn create(
     params: RestParams,
 ) -> Result<(StatusCode, Json<DeployTokenShape>), RestRefusal> {
     project.require(RestOperation::ManageProjectDeployTokens)?;
+    caller.no_bot()?;
     let change = state.change_in_project(&caller, &project);
     common::create(&state, &change, DeployTokenOwner::Project(project.id), &params).await
 }
@@ -93,8 +95,9 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     project.require(RestOperation::ManageProjectDeployTokens)?;
     let change = state.change_in_project(&caller, &project);
-    common::delete(&change, DeployTokenOwner::Project(project.id), &name).await
+    common::delete(&change, DeployTokenOwner::Project(project.id), &name, unmodified).await
 }

@@ -55,7 +55,7 @@ impl DeployTokenShape {
 
 /// Reads what is said of a new token.
 pub fn declare(reader: &mut ParameterReader<'_>) -> StatedDeployToken {
-    let name: String = reader.filled("name");
+    let name = reader.required::<String>("name").value().unwrap_or_default();
     if reader.value("scopes").is_none() {
         reader.refuse("scopes", "is missing");
     }

@@ -15,6 +15,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::ServiceError;
 use crate::services::audited_change::AuditedChange;
 use crate::services::configure_web_hook::{self, HookFault};
@@ -78,7 +79,15 @@ pub async fn update(
 }
 
 /// Removes the hook.
-pub async fn delete(change: &AuditedChange<'_>, owner: HookOwner, id: WebHookId) -> Result<StatusCode, RestRefusal> {
+pub async fn delete(
+    state: &RestState,
+    unmodified: UnmodifiedSince,
+    change: &AuditedChange<'_>,
+    owner: HookOwner,
+    id: WebHookId,
+) -> Result<StatusCode, RestRefusal> {
+    let stored = web_hooks::list_stored(state.db.pool(), owner, HookRange::one(id), &key(state)).await?.pop();
+    unmodified.check(stored.and_then(|stored| stored.updated_at))?;
     if configure_web_hook::remove(change, owner, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName, Trigger};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::web_hooks::HookOwner;
 
 /// The hooks, the oldest first.
@@ -115,9 +116,17 @@ pub async fn delete(
     caller: RestCaller,
     group: FoundGroup,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     group.require(RestOperation::ManageGroupHooks)?;
-    common::delete(&state.change_in_group(&caller, &group), HookOwner::Group(group.id), hook_id(&name)?).await
+    common::delete(
+        &state,
+        unmodified,
+        &state.change_in_group(&caller, &group),
+        HookOwner::Group(group.id),
+        hook_id(&name)?,
+    )
+    .await
 }
 
 /// Sends a hook a sample of the last push.

@@ -13,6 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName, Trigger};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::web_hooks::HookOwner;
 
 /// The hooks, the oldest first.
@@ -115,9 +116,17 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     project.require(RestOperation::ManageProjectHooks)?;
-    common::delete(&state.change_in_project(&caller, &project), HookOwner::Project(project.id), hook_id(&name)?).await
+    common::delete(
+        &state,
+        unmodified,
+        &state.change_in_project(&caller, &project),
+        HookOwner::Project(project.id),
+        hook_id(&name)?,
+    )
+    .await
 }
 
 /// Sends a hook a sample of the last push.

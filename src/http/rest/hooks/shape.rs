@@ -91,7 +91,7 @@ fn kept_of(owner: HookOwner) -> impl Iterator<Item = &'static str> {
 impl HookShape {
     /// The hook, with what only one alone is shown with where it is `alone`.
     pub fn of(stored: StoredHook, owner: HookOwner, alone: bool, now: DateTime<Utc>) -> Self {
-        let StoredHook { id, created_at, health, hook, details } = stored;
+        let StoredHook { id, created_at, health, hook, details, .. } = stored;
         let (project_id, group_id, organization_id) = match owner {
             HookOwner::Project(id) => (Some(id.0), None, None),
             HookOwner::Group(id) => (None, Some(id.0), None),

@@ -12,6 +12,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{RowName, Trigger};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::web_hooks::HookOwner;
 
 /// The hooks, the oldest first.
@@ -104,8 +105,10 @@ pub async fn delete(
     State(state): State<RestState>,
     admin: RestAdmin,
     name: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
-    common::delete(&state.change_in_instance(admin.caller()), HookOwner::Instance, hook_id(&name)?).await
+    common::delete(&state, unmodified, &state.change_in_instance(admin.caller()), HookOwner::Instance, hook_id(&name)?)
+        .await
 }
 
 /// Sends a hook a sample of the last push.

@@ -16,6 +16,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::ServiceError;
 use crate::services::audited_change::AuditedChange;
 use crate::services::protect_ref::{self, BranchProtectionChange, NewBranchProtection, UnprotectRefusal, Unprotector};
@@ -85,7 +86,7 @@ pub async fn list(
     list_of(&state, ProtectionOwner::Project(project.id), &params).await
 }
 
-/// The project's own rule about branches of that name.
+/// The rule about branches of that name: the project's own, or that of a group above it.
 #[utoipa::path(
     get,
     path = "/projects/{id}/protected_branches/{key}",
@@ -176,10 +177,11 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     RowName(name): RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     project.require(RestOperation::ProtectRefsOfProject)?;
     let change = state.change_in_project(&caller, &project);
-    delete_in(&change, ProtectionOwner::Project(project.id), &name, project.standing()).await
+    delete_in(&change, ProtectionOwner::Project(project.id), (&name, unmodified), project.standing()).await
 }
 
 fn may_read(project: &FoundProject) -> Result<(), RestRefusal> {
@@ -200,13 +202,14 @@ pub(super) async fn list_of(
     Ok(page.answer(&shapes(state, owner, rows).await?, more, total))
 }
 
-/// The owner's rule about branches of that name.
+/// The rule about branches of that name that holds for the owner.
 pub(super) async fn shape_of(
     state: &RestState,
     owner: ProtectionOwner,
     name: &str,
 ) -> Result<ProtectedBranchShape, RestRefusal> {
-    let row = protections::find_branch(state.db.pool(), owner, name).await?.ok_or(RestRefusal::NoSuchRow)?;
+    let row = protections::find_branch_in_force(state.db.pool(), owner, name).await?;
+    let row = row.ok_or(RestRefusal::NoSuchRow)?;
     shapes(state, owner, vec![row]).await?.pop().ok_or(RestRefusal::NoSuchRow)
 }
 
@@ -242,7 +245,7 @@ pub(super) async fn create_in(
     params: &RestParams,
 ) -> Result<(StatusCode, Json<ProtectedBranchShape>), RestRefusal> {
     let new = params.read(|reader| NewBranchProtection {
-        name: reader.filled("name"),
+        name: reader.required("name").value().unwrap_or_default(),
         allow_force_push: reader.optional("allow_force_push").value().unwrap_or(false),
         levels: levels::declare_new(reader, &RIGHTS),
     })?;
@@ -279,9 +282,11 @@ pub(super) async fn update_in(
 pub(super) async fn delete_in(
     change: &AuditedChange<'_>,
     owner: ProtectionOwner,
-    name: &str,
+    (name, unmodified): (&str, UnmodifiedSince),
     standing: RestStanding,
 ) -> Result<StatusCode, RestRefusal> {
+    let rule = protections::find_branch(change.db.pool(), owner, name).await?;
+    unmodified.check(rule.and_then(|rule| rule.updated_at))?;
     let done = protect_ref::unprotect_branch(change, owner, name, unprotector(change, standing)).await;
     done.map_err(|error| unprotect_refusal(error, name))?;
     Ok(StatusCode::NO_CONTENT)

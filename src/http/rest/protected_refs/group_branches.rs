@@ -12,6 +12,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::protections::ProtectionOwner;
 
 /// The group's protected branches.
@@ -125,8 +126,9 @@ pub async fn delete(
     caller: RestCaller,
     group: FoundGroup,
     RowName(name): RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     group.require(RestOperation::ProtectRefsOfGroup)?;
     let change = state.change_in_group(&caller, &group);
-    branches::delete_in(&change, ProtectionOwner::Group(group.id), &name, group.standing()).await
+    branches::delete_in(&change, ProtectionOwner::Group(group.id), (&name, unmodified), group.standing()).await
 }

@@ -16,6 +16,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::ServiceError;
 use crate::services::protect_ref;
 use crate::store::protections::{self, RowRange, TagProtectionRow};
@@ -101,8 +102,12 @@ pub async fn create(
     params: RestParams,
 ) -> Result<(StatusCode, Json<ProtectedTagShape>), RestRefusal> {
     project.require(RestOperation::ProtectRefsOfProject)?;
-    let (name, levels) =
-        params.read(|reader| (reader.filled::<String>("name"), levels::declare_new(reader, &[RefRight::Create])))?;
+    let (name, levels) = params.read(|reader| {
+        (
+            reader.required::<String>("name").value().unwrap_or_default(),
+            levels::declare_new(reader, &[RefRight::Create]),
+        )
+    })?;
     let change = state.change_in_project(&caller, &project);
     protect_ref::protect_tag(&change, project.id, &name, &levels).await.map_err(|error| match error {
         ServiceError::Refused(refusal) => {
@@ -128,8 +133,11 @@ pub async fn delete(
     caller: RestCaller,
     project: FoundProject,
     RowName(name): RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     project.require(RestOperation::ProtectRefsOfProject)?;
+    let rule = protections::find_tag(state.db.pool(), project.id, &name).await?;
+    unmodified.check(rule.map(|rule| rule.updated_at))?;
     let change = state.change_in_project(&caller, &project);
     if protect_ref::unprotect_tag(&change, project.id, &name).await? {
         Ok(StatusCode::NO_CONTENT)

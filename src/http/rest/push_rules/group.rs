@@ -11,6 +11,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundGroup;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::set_push_rule;
 use crate::store::push_rules::{self, PushRuleOwner};
 
@@ -95,8 +96,11 @@ pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,
     group: FoundGroup,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     require(&group)?;
+    let rule = push_rules::find_of(&mut *state.db.acquire().await?, PushRuleOwner::Group(group.id)).await?;
+    unmodified.check(rule.and_then(|rule| rule.updated_at))?;
     let change = state.change_in_group(&caller, &group);
     let removed = set_push_rule::remove(&change, PushRuleOwner::Group(group.id)).await;
     removed.map_err(|error| shape::refusal(error, EXISTS, RestRefusal::NotFound("Push Rule")))?;

@@ -11,6 +11,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundProject;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::set_push_rule;
 use crate::store::push_rules::{self, PushRuleOwner};
 
@@ -95,8 +96,11 @@ pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,
     project: FoundProject,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     require(&project)?;
+    let rule = push_rules::find_of(&mut *state.db.acquire().await?, PushRuleOwner::Project(project.id)).await?;
+    unmodified.check(rule.and_then(|rule| rule.updated_at))?;
     let change = state.change_in_project(&caller, &project);
     let removed = set_push_rule::remove(&change, PushRuleOwner::Project(project.id)).await;
     removed.map_err(|error| shape::refusal(error, EXISTS, RestRefusal::NotFound("Push Rule")))?;
