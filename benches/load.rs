@@ -47,7 +47,7 @@ struct Load {
     #[arg(long)]
     expect: String,
     /// The binary that mints gitlab-shell's tokens
-    #[arg(long, required_unless_present_any = ["bearer", "cookie"])]
+    #[arg(long, required_unless_present_any = ["bearer", "cookie", "header"])]
     gatehouse: Option<PathBuf>,
     /// The bearer token of each request instead, as SCIM has it
     #[arg(long)]
@@ -55,6 +55,9 @@ struct Load {
     /// The cookie of each request instead, as browsers have it
     #[arg(long)]
     cookie: Option<String>,
+    /// Lines of each request's head instead; each %s takes the next column of a sample after those of the path
+    #[arg(long)]
+    header: Vec<String>,
     /// Cargo passes this to benchmarks
     #[arg(long, hide = true)]
     bench: bool,
@@ -142,6 +145,9 @@ fn mint(load: &Load) -> anyhow::Result<String> {
     if let Some(cookie) = &load.cookie {
         return Ok(format!("Cookie: {cookie}"));
     }
+    if !load.header.is_empty() {
+        return Ok(load.header.join("\r\n"));
+    }
     let gatehouse = load.gatehouse.as_deref().context("no binary mints tokens")?;
     let output = Command::new(gatehouse).args(["token", "shell"]).output().context("cannot mint a token")?;
     ensure!(output.status.success(), "cannot mint a token: {}", String::from_utf8_lossy(&output.stderr));
@@ -199,7 +205,9 @@ fn write_request(shared: &Shared, request: &mut String) {
     request.push_str(if body.is_some() { "POST " } else { "GET " });
     fill(request, path, &mut columns);
     let connection = if *close { "close" } else { "keep-alive" };
-    let _ = write!(request, " HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n{token}\r\n");
+    let _ = write!(request, " HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n");
+    fill(request, &token, &mut columns);
+    request.push_str("\r\n");
     match body {
         None => request.push_str("\r\n"),
         Some(body) => {

@@ -12,6 +12,7 @@ use crate::background::access_facts_batcher::AccessFactsBatcher;
 use crate::background::kas_usage_batcher::KasUsageBatcher;
 use crate::background::last_used::LastUsedWriter;
 use crate::background::refusals::RefusalWriter;
+use crate::background::scim_calls::ScimCallWriter;
 use crate::background::{JobSettings, JobState};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -94,13 +95,13 @@ pub fn build(
     let gitaly = GitalyClient::new(settings, clock)?;
     let (last_used, seen) = LastUsedWriter::start(budgets.upkeep.clone());
     let (refusals, refused) = RefusalWriter::start(&budgets.upkeep, &settings.gatehouse.refusals);
+    let (scim_calls, called) = ScimCallWriter::start(&budgets.upkeep);
     let background = tokio::spawn(async move {
-        let _ = tokio::join!(seen, refused);
+        let _ = tokio::join!(seen, refused, called);
     });
     let limits = &settings.gatehouse.limits;
     let git_last_used = last_used.clone();
-    let lfs_files = LfsFiles::new(&settings.lfs.storage_path)
-        .map_err(|error| vec![Problem::new("lfs.storage_path", error.to_string())])?;
+    let lfs_files = LfsFiles::new(&settings.lfs).map_err(|error| vec![Problem::new("lfs", format!("{error:#}"))])?;
     let shell_state = shell_state(settings, secrets, budgets, &gitaly, (&last_used, refusals), lfs_files, clock);
     let shell = shell::router(shell_state.clone(), shell_auths(settings, secrets, &budgets.lookups, clock));
     let kubernetes = kubernetes::router(
@@ -166,8 +167,10 @@ pub fn build(
             licensed: ours.licensed,
             token_in_query: ours.token_in_query,
         },
+        scim_calls,
     );
     let workhorse = WorkhorseAuth::new(&secrets.workhorse, clock.clone());
+    let addresses = ClientAddresses::through(&settings.gitlab.trusted_proxies);
     let git_http = git_http::router(
         git_http_state(settings, secrets, budgets, &shell_state, &git_last_used, workhorse.clone()),
         workhorse.clone(),
@@ -286,7 +289,7 @@ pub fn job_state(
         drain_timeout: seconds(settings.gatehouse.limits.drain_timeout),
         queue: settings.gatehouse.jobs.clone(),
         refusals: settings.gatehouse.refusals,
-        lfs_files: LfsFiles::new(&settings.lfs.storage_path)?,
+        lfs_files: LfsFiles::new(&settings.lfs)?,
     };
     JobState::new(ours, &settings.gatehouse.database, clock.clone(), PushedRepositories::new(gitaly))
 }

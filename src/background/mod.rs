@@ -18,6 +18,7 @@ pub mod refresh_repository;
 pub mod refresh_seats;
 pub mod refusals;
 pub mod remove_repository;
+pub mod scim_calls;
 pub mod sync_scim_members;
 mod upkeep;
 

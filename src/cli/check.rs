@@ -76,15 +76,18 @@ async fn database(report: &mut CheckReport, settings: &Settings) -> io::Result<(
 
 /// Whether LFS objects can be kept: their directory is looked at where it is there already, for the first object makes it.
 async fn lfs(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
-    let place = &settings.lfs.storage_path;
-    if !settings.lfs.enabled || !place.exists() {
+    let (directory, bucket) = (&settings.lfs.storage_path, &settings.lfs.object_store);
+    if !settings.lfs.enabled || !(bucket.enabled || directory.exists()) {
         return Ok(());
     }
     let tried = async {
-        let files = LfsFiles::new(place)?;
-        files.try_to_keep().await.map(|()| place.display().to_string())
+        LfsFiles::new(&settings.lfs)?.try_to_keep().await?;
+        Ok(match bucket.enabled {
+            true => format!("the bucket {}", bucket.remote_directory),
+            false => directory.display().to_string(),
+        })
     };
-    report.say("LFS objects", &tried.await.map_err(anyhow::Error::from))
+    report.say("LFS objects", &tried.await)
 }
 
 async fn storages(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {

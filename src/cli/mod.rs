@@ -81,9 +81,9 @@ enum Command {
     Apply(apply::Apply),
     Export(export::Export),
     Schema(schema::SchemaCommand),
-    /// Print a token that is good for a minute, to call the API by hand
-    #[command(long_about = token::LONG_ABOUT)]
-    Token(token::CallerTokenCommand),
+    /// Print a token to call the API by hand; make, list and revoke personal access tokens of users
+    #[command(subcommand, long_about = token::LONG_ABOUT)]
+    Token(token::TokenCommand),
     Access(access::AccessCommand),
     Audit(audit::AuditCommand),
     Agent(agent::AgentCommand),
@@ -143,7 +143,7 @@ impl Command {
             Self::Agent(agent) => runtime()?.block_on(agent.run(&settings)),
             Self::Audit(audit) => runtime()?.block_on(audit.run(&settings)),
             Self::Ledger(ledger) => runtime()?.block_on(ledger.run(&settings)),
-            Self::Token(token) => token.run(&settings),
+            Self::Token(token) => runtime()?.block_on(token.run(&settings)),
             Self::Scim(scim) => runtime()?.block_on(scim.run(&settings)),
             Self::Usage(usage) => runtime()?.block_on(usage.run(&settings)),
             Self::Access(_)

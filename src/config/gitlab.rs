@@ -167,22 +167,6 @@ pub struct GitalySettings {
     pub token: Option<SecretString>,
 }
 
-/// `lfs:`, Git LFS.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct LfsSettings {
-    /// Whether this installation offers LFS.
-    pub enabled: bool,
-    /// The directory of the objects, laid out as GitLab's. Servers that share a database share it too.
-    pub storage_path: PathBuf,
-}
-
-impl Default for LfsSettings {
-    fn default() -> Self {
-        Self { enabled: true, storage_path: "shared/lfs-objects".into() }
-    }
-}
-
 /// `shutdown:`
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default)]

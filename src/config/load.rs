@@ -72,6 +72,7 @@ impl Settings {
             problems
                 .push(Problem::new("gatehouse.log.level", "must be a level or a filter, for example info,sqlx=warn"));
         }
+        problems.extend(self.lfs.object_store.problems());
         for (name, storage) in &self.repositories.storages {
             if storage.gitaly_address.is_none() {
                 let place = format!("repositories.storages.{name}.gitaly_address");

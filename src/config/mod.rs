@@ -8,6 +8,7 @@ pub mod gatehouse;
 pub mod gitlab;
 pub mod jobs;
 pub mod kas;
+pub mod lfs;
 pub mod limits;
 mod load;
 pub mod log;
@@ -29,11 +30,12 @@ pub use self::database::{ConnectionBudgets, DatabaseSettings};
 pub use self::features::LicensedFeatures;
 pub use self::gatehouse::GatehouseSettings;
 pub use self::gitlab::{
-    GitLabKasSettings, GitLabSettings, GitLabShellSettings, GitalySettings, LfsSettings, RepositoriesSettings,
-    ShutdownSettings, StorageSettings, WorkhorseSettings,
+    GitLabKasSettings, GitLabSettings, GitLabShellSettings, GitalySettings, RepositoriesSettings, ShutdownSettings,
+    StorageSettings, WorkhorseSettings,
 };
 pub use self::jobs::QueueSettings;
 pub use self::kas::KasSettings;
+pub use self::lfs::{LfsSettings, ObjectStoreConnection, ObjectStoreSettings};
 pub use self::limits::RequestLimits;
 pub use self::log::{LogFormat, LogSettings};
 pub use self::monitoring::MonitoringSettings;
@@ -62,10 +64,10 @@ pub struct Settings {
     pub lfs: LfsSettings,
     /// Who guesses passwords.
     pub rack_attack: RackAttackSettings,
-    /// How the server ends.
-    pub shutdown: ShutdownSettings,
     /// Who may ask how the server is.
     pub monitoring: MonitoringSettings,
+    /// How the server ends.
+    pub shutdown: ShutdownSettings,
     /// Our own settings.
     pub gatehouse: GatehouseSettings,
 }

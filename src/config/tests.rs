@@ -97,3 +97,23 @@ fn all_mistakes_are_reported_at_once() {
     repositories.storages.default.gitaly_address: must match ^(unix:|tcp://|tls://|dns:|dns\+tls:).+, for example unix:/var/opt/gitlab/gitaly/gitaly.socket
     ");
 }
+
+#[test]
+fn no_other_protocol_than_s3_is_spoken() {
+    let said = |keys: &str| {
+        let store = format!("lfs: {{object_store: {{enabled: true, remote_directory: x, connection: {{{keys}}}}}}}");
+        load(&store, &[]).map(|_| String::new()).unwrap_or_else(|problems| problems.join("; "))
+    };
+    assert_eq!(said("aws_access_key_id: a, aws_secret_access_key: b, provider: AWS"), "");
+    assert_eq!(said("use_iam_profile: true"), "");
+    let refused = "lfs.object_store.connection.provider: must be AWS: no other protocol than S3 is spoken";
+    assert_eq!(said("aws_access_key_id: a, aws_secret_access_key: b, provider: Google"), refused);
+    for keys in
+        ["", "aws_access_key_id: a", "aws_access_key_id: a, aws_secret_access_key: b, aws_secret_access_key_file: c"]
+    {
+        assert!(said(keys).starts_with("lfs.object_store.connection.aws_access_key_id: is needed"), "{keys}");
+    }
+    assert!(said("use_iam_profile: true, aws_access_key_id: a").contains("use_iam_profile: takes credentials"));
+    // What is switched off may be anything.
+    assert!(load("lfs: {object_store: {connection: {provider: Google, google_project: x}}}", &[]).is_ok());
+}

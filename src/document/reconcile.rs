@@ -7,14 +7,17 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 
+use super::kinds::access_tokens::{AccessTokenEntry, AccessTokens, StatedAccessToken};
 use super::kinds::agent_tokens::{AgentTokens, StatedAgentToken};
 use super::kinds::agents::{AgentAccess, AgentSet, StatedAgent};
 use super::kinds::deploy_keys::{DeployKeys, StatedDeployKey};
+use super::kinds::deploy_tokens::{DeployTokenEntry, DeployTokens, StatedDeployToken};
 use super::kinds::emails::{EmailSet, StatedEmail};
 use super::kinds::groups::{self, GroupEntry, GroupSet, StatedGroup};
 use super::kinds::identities::{IdentitySet, StatedIdentity};
 use super::kinds::keys::{StatedKey, UserKeys};
 use super::kinds::members::{MemberSet, StatedMember};
+use super::kinds::oauth_tokens::{OauthTokens, StatedOauthToken};
 use super::kinds::projects::{self, AppliedProject, ProjectEntry, ProjectSet, StatedProject};
 use super::kinds::protected_branches::{ProtectedBranches, StatedBranch};
 use super::kinds::protected_tags::{ProtectedTags, StatedTag};
@@ -23,8 +26,8 @@ use super::kinds::shares::ShareSet;
 use super::kinds::tokens::{StatedToken, UserTokens};
 use super::kinds::users::{self, StatedUser, UserEntry, UserSet};
 use super::kinds::{
-    add_on_purchases, broadcast_messages, group_extras, hooks, merge_requests, minutes_packs, plans, reconciliations,
-    scim, settings, snippets, storage_exclusions, subscriptions,
+    add_on_purchases, broadcast_messages, forks, group_extras, hooks, merge_requests, minutes_packs, plans,
+    reconciliations, scim, settings, snippets, storage_exclusions, subscriptions,
 };
 use super::object_kind::{EntryPosition, apply_kind};
 use super::place::DocumentPlace;
@@ -36,6 +39,7 @@ use super::words::Ensure;
 use super::{Problem, refused};
 use crate::domain::ids::NamespaceId;
 use crate::domain::scim::ScimScope;
+use crate::store::deploy_tokens::DeployTokenOwner;
 use crate::store::members::MemberSource;
 use crate::store::web_hooks::HookOwner;
 use crate::store::{self, Error, Result, locks, saml_group_links};
@@ -261,7 +265,8 @@ async fn apply_user_parts(
     stated: &[StatedUser<'_>],
     ensure: Ensure,
 ) -> Result<()> {
-    let (mut emails, mut identities, mut keys, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut emails, mut identities, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut oauth_tokens) = (Vec::new(), Vec::new());
     for StatedUser { position, entry } in stated {
         let Some(user) = users.find(run, entry) else { continue };
         let whose = entry.username.as_str();
@@ -274,11 +279,14 @@ async fn apply_user_parts(
         let all = &entry.personal_access_tokens;
         let those = parts(position, "personal_access_tokens", 4, all).filter(|(_, entry)| entry.ensure == ensure);
         tokens.extend(those.map(|(position, entry)| StatedToken::read(run, position, (user, whose), entry)));
+        let those = parts(position, "oauth_tokens", 5, &entry.oauth_tokens).filter(|(_, entry)| entry.ensure == ensure);
+        oauth_tokens.extend(those.map(|(position, entry)| StatedOauthToken::read(run, position, (user, whose), entry)));
     }
     apply_kind(run, &mut EmailSet::new(users.addresses()), &emails).await?;
     apply_kind(run, &mut IdentitySet::new(), &identities).await?;
     apply_kind(run, &mut UserKeys::new(), &keys).await?;
-    apply_kind(run, &mut UserTokens::new(), &tokens).await
+    apply_kind(run, &mut UserTokens::new(), &tokens).await?;
+    apply_kind(run, &mut OauthTokens::new(), &oauth_tokens).await
 }
 
 /// Parents first; shares when all groups are there, for two groups may be shared with each other's neighbours.
@@ -307,12 +315,52 @@ async fn apply_groups(run: &mut ApplyRun<'_>, entries: &[GroupEntry]) -> Result<
         shares.extend(StatedMember::list(&place.key("shared_with"), order, source, &entry.path, &entry.shared_with));
     }
     apply_kind(run, &mut MemberSet::default(), &members).await?;
+    let mut tokens = TokensOfMany::default();
+    for (StatedGroup { position, entry }, (id, _)) in &applied {
+        let (owner, source) = (DeployTokenOwner::Group(*id), MemberSource::Group(*id));
+        let parts = (groups::part::DEPLOY_TOKENS, groups::part::ACCESS_TOKENS);
+        tokens.add(run, position, parts, (owner, source, &entry.path), (&entry.deploy_tokens, &entry.access_tokens));
+    }
+    tokens.apply(run).await?;
     for (StatedGroup { position: EntryPosition { place, order }, entry }, found) in &applied {
         run.at(order.part(groups::part::OTHERS));
         let answer = group_extras::apply_others(run, place, entry, *found).await;
         run.failed_at(place, answer)?;
     }
     apply_kind(run, &mut ShareSet::default(), &shares).await
+}
+
+/// The deploy tokens and access tokens of groups, or of projects.
+#[derive(Default)]
+struct TokensOfMany<'d> {
+    deploy: Vec<StatedDeployToken<'d>>,
+    access: Vec<StatedAccessToken<'d>>,
+}
+
+impl<'d> TokensOfMany<'d> {
+    fn add(
+        &mut self,
+        run: &mut ApplyRun<'_>,
+        position: &EntryPosition,
+        (of_deploy, of_access): (u8, u8),
+        (owner, source, whose): (DeployTokenOwner, MemberSource, &'d str),
+        (deploy, access): (&'d [DeployTokenEntry], &'d [AccessTokenEntry]),
+    ) {
+        for (position, entry) in parts(position, "deploy_tokens", of_deploy, deploy) {
+            self.deploy.push(StatedDeployToken::read(run, position, (owner, whose), entry));
+        }
+        for (position, entry) in parts(position, "access_tokens", of_access, access) {
+            self.access.push(StatedAccessToken::read(run, position, (source, whose), entry));
+        }
+    }
+
+    /// Those that go first: their texts may be given to others.
+    async fn apply(mut self, run: &mut ApplyRun<'_>) -> Result<()> {
+        self.deploy.sort_by_key(|token| !token.is_absent());
+        self.access.sort_by_key(|token| !token.is_absent());
+        apply_kind(run, &mut DeployTokens::new(), &self.deploy).await?;
+        apply_kind(run, &mut AccessTokens::new(), &self.access).await
+    }
 }
 
 async fn apply_enterprise_groups(run: &mut ApplyRun<'_>, users: &mut UserSet, entries: &[UserEntry]) -> Result<()> {
@@ -337,6 +385,15 @@ async fn apply_projects(run: &mut ApplyRun<'_>, entries: &[ProjectEntry]) -> Res
     apply_kind(run, &mut RepositorySet::default(), &applied).await?;
     apply_project_members(run, &applied).await?;
     apply_protections(run, &applied).await?;
+    let mut tokens = TokensOfMany::default();
+    for project in &applied {
+        let (owner, source) = (DeployTokenOwner::Project(project.id), project.member_source());
+        let (entry, parts) = (project.entry, (projects::part::DEPLOY_TOKENS, projects::part::ACCESS_TOKENS));
+        let whose = (owner, source, project.path());
+        tokens.add(run, &project.position, parts, whose, (&entry.deploy_tokens, &entry.access_tokens));
+    }
+    tokens.apply(run).await?;
+    forks::apply(run, &applied).await?;
     for project in &applied {
         let answer = projects::apply_others(run, project).await;
         run.failed_at(&project.position.place, answer)?;

@@ -115,8 +115,24 @@ pub(super) async fn move_sequences(run: &mut ApplyRun<'_>, document: &StateDocum
         ),
         (
             "personal_access_tokens",
-            largest(&mut users().flat_map(|user| &user.personal_access_tokens).map(|token| token.id)),
+            largest(
+                &mut users()
+                    .flat_map(|user| &user.personal_access_tokens)
+                    .map(|token| token.id)
+                    .chain(groups().flat_map(|group| &group.access_tokens).map(|token| token.id))
+                    .chain(projects().flat_map(|project| &project.access_tokens).map(|token| token.id)),
+            ),
         ),
+        (
+            "deploy_tokens",
+            largest(
+                &mut groups()
+                    .flat_map(|group| &group.deploy_tokens)
+                    .map(|token| token.id)
+                    .chain(projects().flat_map(|project| &project.deploy_tokens).map(|token| token.id)),
+            ),
+        ),
+        ("oauth_access_tokens", largest(&mut users().flat_map(|user| &user.oauth_tokens).map(|token| token.id))),
         ("namespaces", largest(&mut groups().map(|group| group.id))),
         (
             "group_ssh_certificates",

@@ -206,6 +206,8 @@ events! {
     ProjectVisibilityUpdated = "project_visibility_level_updated",
     /// A project has another path.
     ProjectPathUpdated = "project_path_updated",
+    /// HEAD of a project's repository names another branch.
+    ProjectDefaultBranchUpdated = "project_default_branch_updated",
     /// A project is in another namespace.
     ProjectNamespaceUpdated = "project_namespace_updated",
     /// Somebody shared a project with a group.

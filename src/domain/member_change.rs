@@ -30,6 +30,17 @@ pub struct MemberFacts {
     pub owns_namespace: bool,
     /// The domains of which the root group takes addresses, where the user's is of none of them.
     pub foreign_domains: Option<Vec<String>>,
+    /// Why this account becomes a member nowhere, or nowhere but at home.
+    pub unwelcome: Option<UnwelcomeAccount>,
+}
+
+/// An account that is not added to groups and projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnwelcomeAccount {
+    /// The bot of an access token of another group or project.
+    ForeignBot,
+    /// One that the installation made for itself.
+    Internal,
 }
 
 /// What is wanted of the membership.
@@ -87,6 +98,13 @@ pub fn may_add(
         return Err(MemberDenial::Exists);
     }
     let mut faults = faults_of(facts, wanted, today);
+    match facts.unwelcome {
+        Some(UnwelcomeAccount::ForeignBot) => {
+            faults.add("user", "project bots cannot be added to other groups / projects");
+        }
+        Some(UnwelcomeAccount::Internal) => faults.add("user", "is an account of the installation itself"),
+        None => {}
+    }
     if let Some(domains) = &facts.foreign_domains {
         let of = if let [domain] = domains.as_slice() { format!("'{domain}'") } else { domains.join(", ") };
         let plural = if domains.len() == 1 { "domain of" } else { "domains:" };
@@ -228,6 +246,10 @@ mod tests {
         };
         assert_eq!(told(&domains(&["a.org"])), "email does not match the allowed domain of 'a.org'");
         assert_eq!(told(&domains(&["a.org", "b.org"])), "email does not match the allowed domains: a.org, b.org");
+        for unwelcome in [UnwelcomeAccount::ForeignBot, UnwelcomeAccount::Internal] {
+            let facts = MemberFacts { unwelcome: Some(unwelcome), ..MemberFacts::default() };
+            assert!(!told(&facts).is_empty(), "{unwelcome:?}");
+        }
         let locked = MemberFacts { locked: true, ..MemberFacts::default() };
         assert_eq!(may_add(&locked, level(AccessLevel::GUEST), ADMIN, day(5)), Err(MemberDenial::Locked));
     }

@@ -6,6 +6,9 @@ use super::record_faults::{BLANK, RecordFaults};
 /// How many groups may be around each other, the innermost included.
 pub const DEEPEST: usize = 20;
 
+/// Characters of a full path at most.
+pub const LONGEST_PATH: usize = 255;
+
 /// What a name may be made of: of groups, or of projects.
 const GROUP_NAME: &str = "can contain only letters, digits, emoji, '_', '.', '-', parentheses and blanks. It must start \
                           with a letter, digit, emoji or '_'.";

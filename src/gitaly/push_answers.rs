@@ -113,9 +113,12 @@ impl RepositoryClient {
         let mut content = PushContent::default();
         if questions.commits {
             let commits = steps.timed("Listing the new commits...", self.new_commits(&new_ids, COMMITS)).await?;
-            if questions.added_files {
+            if questions.added_files || questions.changed_files {
                 let work = self.changed_paths(&commits, FILES);
                 let paths = steps.timed("Listing the files they change...", work).await?;
+                if questions.changed_files {
+                    content.changed_files = paths.iter().map(|path| lossy(&path.path)).collect();
+                }
                 let added = paths.into_iter().filter(|path| path.status == PathStatus::Added);
                 content.added_files = added.map(|path| lossy(&path.path)).collect();
             }

@@ -1,5 +1,6 @@
 //! A client makes a project: its repository on its storage first, then its rows.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::default_branch::{USUAL, is_branch_name};
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::level::VisibilityLevel;
-use crate::domain::place_names::path_from_name;
+use crate::domain::place_names::{LONGEST_PATH, path_from_name};
 use crate::domain::project_creation::{ParentNamespace, PlaceDenial, ProjectCreator, place_denial};
 use crate::domain::record_faults::{RecordFaults, TAKEN};
 use crate::domain::repository::{GlRepository, RepositoryLocation, hashed_path};
@@ -21,7 +22,8 @@ use crate::gitaly::{CallContext, GitalyClient, GitalyError};
 use crate::store::projects::{FeaturesRow, ProjectRow};
 use crate::store::sets::groups as group_sets;
 use crate::store::{
-    self, Db, Error, derived, ids, kept_settings, namespaces, project_creation as rows, removed_repositories, settings,
+    self, Db, Error, access_facts, derived, ids, kept_settings, namespaces, project_creation as rows,
+    removed_repositories, settings,
 };
 
 /// What making the repository may take.
@@ -51,6 +53,8 @@ pub struct WantedProject {
     pub stated: ProjectChange,
     /// Who makes it.
     pub maker: ProjectCreator,
+    /// From where it is asked for.
+    pub address: Option<IpAddr>,
 }
 
 /// Why a project is not made.
@@ -202,8 +206,13 @@ async fn plan(
         None if parent.archived => return not_valid(),
         None => {}
     }
+    let instance = settings::find(&mut *conn).await?;
+    let everywhere = access_facts::globally_allowed(Some(&instance.globally_allowed_ips));
+    if wanted.address.is_some_and(|address| !parent.root.welcomes(address, &everywhere)) {
+        return not_valid();
+    }
     let widest = group_sets::list_visibilities(&mut *conn, &[parent.id.0]).await?.remove(&parent.id);
-    let usual = settings::find(&mut *conn).await?.default_project_visibility;
+    let usual = instance.default_project_visibility;
     let mut row = ProjectRow::new(parent.id, storage, widest.map_or(usual, |widest| usual.min(widest)));
     row.creator_id = Some(wanted.maker.id.0);
     let mut features = FeaturesRow::default();
@@ -249,6 +258,9 @@ pub(super) async fn check_place(
     let same = own_path.is_some_and(|own| own.to_lowercase() == path.to_lowercase());
     if !same && namespaces::is_path_taken(&mut *conn, &path).await? {
         faults.add("path", TAKEN);
+    }
+    if !same && path.chars().count() > LONGEST_PATH {
+        faults.add("path", format!("is too long (maximum is {LONGEST_PATH} characters)"));
     }
     let namespace = NamespaceId(row.namespace_id);
     if namespaces::is_name_taken(conn, "Project", namespace, &row.name, id).await? {

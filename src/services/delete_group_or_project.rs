@@ -39,7 +39,12 @@ pub enum DeletionRefusal {
     NotMarked,
     /// Of root groups, nothing is deleted before its time.
     RootGroup,
+    /// It holds so many projects that one transaction would keep others waiting for too long.
+    TooLarge(i64),
 }
+
+/// Projects that are deleted at once, at most.
+pub const MOST_AT_ONCE: i64 = 2_000;
 
 type DeletionResult<T> = ServiceResult<T, DeletionRefusal>;
 
@@ -119,7 +124,9 @@ async fn delete_project_within(
         mark_project(conn, id, &record, now).await?;
         by.event(EventName::ProjectDestroyed, entity, "Marked the project for deletion")
     } else {
-        remove_projects(conn, &[id]).await?;
+        let repositories = deletions::list_repositories(&mut *conn, &[id]).await?;
+        removed_repositories::insert(conn, &repositories).await?;
+        delete_places::delete_projects(conn, &[id]).await?;
         by.event(EventName::ProjectDestroyed, entity, "Deleted the project")
     };
     audit_events::insert(conn, &event, now).await?;
@@ -156,11 +163,33 @@ fn marked_path(path: &str, id: i64) -> String {
     format!("{kept}{suffix}")
 }
 
-/// Removes projects, with jobs for their repositories, and takes from users what they had by them.
-pub async fn remove_projects(conn: &mut PgConnection, ids: &[ProjectId]) -> store::Result<()> {
+/// Removes projects that go with what they are in: with jobs for their repositories, and an audit event for each.
+pub async fn remove_projects(
+    conn: &mut PgConnection,
+    ids: &[ProjectId],
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let repositories = deletions::list_repositories(&mut *conn, ids).await?;
     removed_repositories::insert(conn, &repositories).await?;
+    for (id, path) in deletions::list_paths(&mut *conn, ids).await? {
+        let event = gone_with(EventName::ProjectDestroyed, AuditEntity::Project(id, path), author);
+        audit_events::insert(&mut *conn, &event, now).await?;
+    }
     delete_places::delete_projects(conn, ids).await
+}
+
+/// What is written down of a group or project that goes with something around it.
+fn gone_with(name: EventName, entity: AuditEntity, author: &LedgerAuthor) -> AuditEvent {
+    let author = match &author.actor {
+        LedgerActor::Administrator(id, username) => AuditAuthor::User(*id, username.clone()),
+        LedgerActor::CustomersPortal | LedgerActor::Operator | LedgerActor::SeatRefresh => AuditAuthor::System,
+    };
+    let message = "Deleted with what it was in".to_owned();
+    AuditEvent { name, author, entity, target: None, message, ip_address: None }
 }
 
 /// Deletes a group with all that is in it, or marks it.
@@ -195,9 +224,17 @@ async fn delete_group_within(
     let Some(record) = group_sets::list(&mut *conn, &[id.0]).await?.remove(&id) else {
         return refused(DeletionRefusal::Gone);
     };
-    let subscription = subscriptions::find(&mut *conn, id).await?;
-    if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
-        return refused(DeletionRefusal::Subscribed);
+    let groups = deletions::list_groups(&mut *conn, id).await?;
+    for group in groups.iter().filter(|group| group.provisioned) {
+        let subscription = subscriptions::find(&mut *conn, group.id).await?;
+        if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+            return refused(DeletionRefusal::Subscribed);
+        }
+    }
+    let within: Vec<i64> = groups.iter().map(|group| group.id.0).collect();
+    let projects = deletions::count_projects(&mut *conn, &within).await?;
+    if projects > MOST_AT_ONCE {
+        return refused(DeletionRefusal::TooLarge(projects));
     }
     let marked = deletion_marks::find_of_group(&mut *conn, id).await?;
     let waits = waits(conn, marked, wish).await?;
@@ -244,7 +281,11 @@ pub async fn remove_group(
     // Who reached something else by a share with one of these.
     let users = derived::users_reaching(&mut *conn, &ids).await?;
     let projects = deletions::list_projects(&mut *conn, &raw).await?;
-    remove_projects(conn, &projects).await?;
+    remove_projects(conn, &projects, author, now).await?;
+    for group in groups.iter().filter(|group| group.id != id) {
+        let entity = AuditEntity::Group(group.id, group.path.clone());
+        audit_events::insert(&mut *conn, &gone_with(EventName::GroupDestroyed, entity, author), now).await?;
+    }
     let wikis = deletions::list_group_wikis(&mut *conn, &raw).await?;
     removed_repositories::insert(conn, &wikis).await?;
     for group in groups.iter().filter(|group| group.provisioned) {
@@ -255,20 +296,31 @@ pub async fn remove_group(
     derived::refresh_authorizations(conn, &users, now.date_naive()).await
 }
 
-/// Deletes what was marked so many days ago; how much that was.
+/// Deletes what was marked so many days ago; how much that was. What cannot be deleted is told to the log, and keeps
+/// nothing else waiting.
 pub async fn delete_due(db: &Db, now: DateTime<Utc>) -> store::Result<usize> {
     let due = deletion_marks::list_due(db.pool(), now.date_naive()).await?;
-    let ended = |ended: DeletionResult<()>| match ended {
-        Ok(()) => Ok(1),
-        Err(ServiceError::Refused(_)) => Ok(0),
-        Err(ServiceError::Store(error)) => Err(error),
-    };
     let mut deleted = 0;
     for group in due.groups {
-        deleted += ended(end_group(db, group, now).await)?;
+        match end_group(db, group, now).await {
+            Ok(()) => deleted += 1,
+            Err(ServiceError::Refused(refusal)) => {
+                tracing::warn!(group.id = group.0, ?refusal, "a group whose time had come is not deleted");
+            }
+            Err(ServiceError::Store(error)) => {
+                tracing::warn!(group.id = group.0, %error, "a group whose time had come is deleted later");
+            }
+        }
     }
     for project in due.projects {
-        deleted += ended(delete_project(db, project, DeletionWish::Permanently, &DeletedBy::Time, now).await)?;
+        match delete_project(db, project, DeletionWish::Permanently, &DeletedBy::Time, now).await {
+            Ok(()) => deleted += 1,
+            // It has gone with a group, or somebody was faster.
+            Err(ServiceError::Refused(_)) => {}
+            Err(ServiceError::Store(error)) => {
+                tracing::warn!(project.id = project.0, %error, "a project whose time had come is deleted later");
+            }
+        }
     }
     Ok(deleted)
 }
@@ -280,6 +332,10 @@ async fn end_group(db: &Db, group: NamespaceId, now: DateTime<Utc>) -> DeletionR
     let record = group_sets::list(&mut *transaction, &[group.0]).await?.remove(&group);
     let marked = deletion_marks::find_of_group(&mut *transaction, group).await?;
     let Some(record) = record.filter(|_| marked.is_some()) else { return refused(DeletionRefusal::Gone) };
+    let subscription = subscriptions::find(&mut *transaction, group).await?;
+    if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+        return refused(DeletionRefusal::Subscribed);
+    }
     remove_group(&mut transaction, group, &DeletedBy::Time.ledger(), now).await?;
     let entity = AuditEntity::Group(group, record.path);
     let event = DeletedBy::Time.event(EventName::GroupDestroyed, entity, "Deleted the group, whose time had come");

@@ -28,8 +28,6 @@ pub async fn delete_groups(conn: &mut PgConnection, ids: &[NamespaceId]) -> Resu
 }
 
 async fn delete_bots(conn: &mut PgConnection, namespaces: &[i64]) -> Result<()> {
-    for bot in deletions::list_bots(&mut *conn, namespaces).await? {
-        users::delete(conn, bot).await?;
-    }
-    Ok(())
+    let bots: Vec<i64> = deletions::list_bots(&mut *conn, namespaces).await?.iter().map(|bot| bot.0).collect();
+    if bots.is_empty() { Ok(()) } else { users::delete_all(conn, &bots).await }
 }

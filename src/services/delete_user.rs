@@ -118,7 +118,7 @@ async fn end_within(conn: &mut PgConnection, ending: Ending<'_>) -> DeletionResu
     }
     if let Some(personal) = &record.personal {
         let projects = deletions::list_projects(&mut *conn, &[personal.id.0]).await?;
-        remove_projects(conn, &projects).await?;
+        remove_projects(conn, &projects, &author, now).await?;
         let of = EndingNamespace { id: personal.id, path: &personal.path, author: &author, now };
         end_provisioning::end_all(conn, &of).await?;
     }

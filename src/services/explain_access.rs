@@ -11,7 +11,7 @@ use crate::domain::access::push::{self, PushAnswers, PushQuestions, PushedReposi
 use crate::domain::access::refs::{ObjectId, RefName, RefUpdate};
 use crate::domain::access::{
     self, AccessFacts, AccessProtocol, AccessRemedy, AccessTarget, ActorName, Attempt, ClientIp, Decision, Denial,
-    GitCommand, PushChanges, RuleVerdict, Verdict, may_make_repository,
+    GitAbilities, GitCommand, PushChanges, RuleVerdict, Verdict, may_make_repository,
 };
 use crate::domain::ids::{ProjectId, UserId};
 use crate::domain::level::AccessLevel;
@@ -32,6 +32,8 @@ pub struct AccessQuestion {
     pub command: GitCommand,
     /// By which way.
     pub protocol: AccessProtocol,
+    /// The scopes of the token that they come with over HTTP; none for a password, or for all that they may do.
+    pub scopes: Vec<String>,
     /// From where, where that matters.
     pub client_ip: Option<ClientIp>,
     /// Of a push, the ref and what becomes of it; without it, whether a push may begin is explained.
@@ -168,8 +170,11 @@ pub async fn explain(
         certified_by: None,
     };
     let mut connection = access.lookups.acquire().await?;
-    let facts = access_facts::find(&mut connection, attempt.subject(), now, &access.settings).await?;
+    let mut facts = access_facts::find(&mut connection, attempt.subject(), now, &access.settings).await?;
     drop(connection);
+    if !question.scopes.is_empty() {
+        facts.abilities = GitAbilities::of_scopes(question.scopes.iter().map(String::as_str));
+    }
     check_actor(question, &facts)?;
 
     let decision = access::decide(&facts, &attempt);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
+use crate::domain::default_branch::is_branch_name;
 use crate::domain::full_path::PathPosition;
 use crate::domain::place_names::{check_group_name, check_path};
 use crate::domain::record_faults::RecordFaults;
@@ -142,6 +143,10 @@ impl GroupChange {
             check_path(faults, path, position);
         }
         faults.check_length("description", self.description.as_deref(), 500);
+        let branch = self.default_branch.as_ref().and_then(|name| name.as_deref()).filter(|name| !name.is_empty());
+        if branch.is_some_and(|name| !is_branch_name(name)) {
+            faults.add("default_branch_name", "is not a valid branch name");
+        }
         faults.check_length("default_branch_name", self.default_branch.as_ref().and_then(|name| name.as_deref()), 255);
         let least = "must be greater than or equal to 0";
         let numbers = [

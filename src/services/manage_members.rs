@@ -12,8 +12,9 @@ use crate::domain::level::AccessLevel;
 use crate::domain::member_change::{
     MemberDenial, MemberFacts, MemberManager, WantedMembership, may_add, may_change, may_remove,
 };
+use crate::domain::rest_policy::RestOperation;
 use crate::store::members::{self, MemberGrant, MemberSource};
-use crate::store::{Db, audit_events, derived, member_facts};
+use crate::store::{Db, actor_levels, audit_events, derived, member_facts};
 
 /// The group or project that memberships are of, and who manages them.
 #[derive(Debug, Clone)]
@@ -24,13 +25,21 @@ pub struct MemberPlace<'a> {
     pub path: &'a str,
     /// Who manages its members.
     pub by: &'a ActingUser,
-    /// What they are there.
-    pub level: AccessLevel,
 }
 
 impl MemberPlace<'_> {
-    fn manager(&self, user: UserId) -> MemberManager {
-        MemberManager { level: self.level, admin: self.by.admin, oneself: user == self.by.id() }
+    /// Who manages, as things stand under the lock: what they were before it may be over.
+    async fn manager(&self, conn: &mut PgConnection, user: UserId, today: NaiveDate) -> MemberResult<MemberManager> {
+        let oneself = user == self.by.id();
+        let level = actor_levels::find(conn, self.source, self.by.id(), today).await?;
+        let least = match self.source {
+            MemberSource::Group(_) => RestOperation::ManageGroupMembers.level(),
+            MemberSource::Project(..) => RestOperation::ManageProjectMembers.level(),
+        };
+        if !self.by.admin && !oneself && level < least {
+            return denied(MemberDenial::Forbidden);
+        }
+        Ok(MemberManager { level, admin: self.by.admin, oneself })
     }
 
     fn event(&self, name: EventName, (user, username): (UserId, &str), message: String) -> AuditEvent {
@@ -59,7 +68,8 @@ pub async fn add(
 ) -> MemberResult<()> {
     change_one(db, |mut transaction| async move {
         let facts = lock(&mut transaction, place.source, user.0, now.date_naive()).await?;
-        may_add(&facts, wanted, place.manager(user.0), now.date_naive()).map_err(ServiceError::Refused)?;
+        let manager = place.manager(&mut transaction, user.0, now.date_naive()).await?;
+        may_add(&facts, wanted, manager, now.date_naive()).map_err(ServiceError::Refused)?;
         let grant = MemberGrant { level: wanted.level.0, expires_at: wanted.expires_at };
         members::upsert(&mut *transaction, &[(place.source, user.0, grant)], Some(place.by.id())).await?;
         let event = place.event(EventName::MemberCreated, user, format!("Made a member as {}", wanted.level));
@@ -83,7 +93,8 @@ pub async fn change(
     change_one(db, |mut transaction| async move {
         let facts = lock(&mut transaction, place.source, user.0, now.date_naive()).await?;
         let wanted = WantedMembership { level, expires_at: end.flatten() };
-        may_change(&facts, wanted, place.manager(user.0), now.date_naive()).map_err(ServiceError::Refused)?;
+        let manager = place.manager(&mut transaction, user.0, now.date_naive()).await?;
+        may_change(&facts, wanted, manager, now.date_naive()).map_err(ServiceError::Refused)?;
         let present = members::list(&mut *transaction, &[place.source], Some(&[user.0.0])).await?;
         let Some(present) = present.get(&(place.source, user.0)) else { return denied(MemberDenial::Missing) };
         let grant = MemberGrant { level: level.0, expires_at: end.unwrap_or(present.grant.expires_at) };
@@ -105,10 +116,16 @@ pub async fn remove(
 ) -> MemberResult<()> {
     change_one(db, |mut transaction| async move {
         let facts = lock(&mut transaction, place.source, user.0, now.date_naive()).await?;
-        may_remove(&facts, place.manager(user.0)).map_err(ServiceError::Refused)?;
+        let manager = place.manager(&mut transaction, user.0, now.date_naive()).await?;
+        may_remove(&facts, manager).map_err(ServiceError::Refused)?;
         members::delete(&mut *transaction, &[(place.source, user.0)]).await?;
         if let (MemberSource::Group(group), false) = (place.source, skip_subresources) {
-            member_facts::delete_below(&mut *transaction, group, user.0).await?;
+            for ended in member_facts::delete_below(&mut *transaction, group, user.0).await? {
+                let message = format!("Ended the membership as {}, with that of {}", ended.level, place.path);
+                let target = AuditTarget { kind: "User", id: user.0.0, details: user.1.to_owned() };
+                let event = place.by.event_about(EventName::MemberDestroyed, ended.entity, target, message);
+                audit_events::insert(&mut *transaction, &event, now).await?;
+            }
         }
         derived::refresh_authorizations(&mut transaction, &[user.0], now.date_naive()).await?;
         member_facts::delete_protection_rows(&mut transaction, place.source.namespace(), user.0).await?;

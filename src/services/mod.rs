@@ -5,6 +5,7 @@ pub mod acting_user;
 pub mod admin_sessions;
 pub mod administer_scim;
 pub mod agent_tokens;
+pub mod ask_access;
 pub mod audit_log;
 pub mod audited_change;
 pub mod block_user;

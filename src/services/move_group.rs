@@ -8,13 +8,15 @@ use super::retry::{RetryAfter, retried};
 use super::write_group::{check_parent, check_place, lock};
 use super::{ServiceError, ServiceResult, audit_log, place_groups};
 use crate::domain::audit::{AuditEntity, AuditEvent, EventName};
+use crate::domain::full_path::PathPosition;
 use crate::domain::ids::NamespaceId;
 use crate::domain::level::AccessLevel;
-use crate::domain::place_names::DEEPEST;
-use crate::domain::record_faults::RecordFaults;
+use crate::domain::place_names::{DEEPEST, check_path};
+use crate::domain::record_faults::{RecordFaults, TAKEN};
+use crate::domain::rest_policy::RestOperation;
 use crate::store::members::{self, MemberGrant, MemberSource};
 use crate::store::sets::groups::{self as group_sets, GroupRecord};
-use crate::store::{Db, audit_events, derived, group_members, namespaces};
+use crate::store::{Db, actor_levels, audit_events, derived, group_members, namespaces, subscriptions};
 
 /// Why a group stays where it is, or as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum MoveRefusal {
     NoSuchGroup,
     /// For this reason, which is a sentence.
     Impossible(String),
+    /// The mover may not any more.
+    Forbidden,
     /// It is archived already.
     Archived,
     /// It is not archived.
@@ -75,6 +79,15 @@ async fn transfer_within(
         let there = "Group is already associated to the parent group.";
         return impossible(if to.is_none() { "Group is already a root group." } else { there });
     }
+    let today = now.date_naive();
+    let level = actor_levels::find(&mut *conn, MemberSource::Group(group), by.id(), today).await?;
+    if !by.admin && level < RestOperation::ChangeGroup.level() {
+        return refused(MoveRefusal::Forbidden);
+    }
+    let subscription = subscriptions::find(&mut *conn, group).await?;
+    if to.is_some() && subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+        return impossible("Group is linked to a subscription.");
+    }
     let mut row = before.clone();
     row.parent_id = to.map(|id| id.0);
     let new_path = match to {
@@ -83,6 +96,12 @@ async fn transfer_within(
             let Some(around) = group_sets::list(&mut *conn, &[to.0]).await?.remove(&to) else {
                 return refused(MoveRefusal::NoSuchGroup);
             };
+            let level = actor_levels::find(&mut *conn, MemberSource::Group(to), by.id(), today).await?;
+            let maintainers = around.row.subgroup_creation_level != Some(0);
+            let least = if maintainers { AccessLevel::MAINTAINER } else { AccessLevel::OWNER };
+            if !by.admin && level < least {
+                return refused(MoveRefusal::Forbidden);
+            }
             if namespaces::is_within(&mut *conn, to, group).await? {
                 return impossible("Cannot transfer group to one of its subgroup.");
             }
@@ -95,16 +114,23 @@ async fn transfer_within(
         }
     };
     let mut faults = RecordFaults::default();
-    check_place(conn, &mut faults, &new_path, &row, None).await?;
-    if !faults.is_empty() {
+    check_path(&mut faults, &row.path, if to.is_none() { PathPosition::Root } else { PathPosition::Subgroup });
+    if let Some((_, faults)) = faults.iter().next() {
+        return impossible(format!("Path {}", faults.join(" ")));
+    }
+    check_place(conn, &mut faults, &new_path, &row, Some((group, &path))).await?;
+    let taken = faults.iter().any(|(_, faults)| faults.iter().any(|fault| fault == TAKEN));
+    if taken {
         return impossible("The parent group already has a subgroup or a project with the same path.");
+    }
+    if let Some((field, faults)) = faults.iter().next() {
+        return impossible(format!("{field} {}", faults.join(" ")));
     }
     let below = namespaces::find_depth_below(&mut *conn, group).await?;
     if new_path.split('/').count() + below > DEEPEST {
         return impossible(format!("At most {DEEPEST} groups may be around each other."));
     }
 
-    let today = now.date_naive();
     let mut users = place_groups::relocate(conn, group, &before, &row).await?.unwrap_or_default();
     if to.is_none() && group_members::lock_owners(&mut *conn, group, today).await?.is_empty() {
         let grant = MemberGrant { level: AccessLevel::OWNER.0, expires_at: None };

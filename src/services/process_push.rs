@@ -235,7 +235,7 @@ async fn tell(
         if body.len() > hook_payload::LONGEST {
             let error = Some(format!("the message is longer than {} bytes", hook_payload::LONGEST));
             let answer = ReceiverAnswer { status: None, body: String::new(), error, duration: Duration::ZERO };
-            web_hooks::insert_log(db, hook.id, trigger, &answer).await?;
+            web_hooks::insert_log(db, hook.id, trigger, None, &answer).await?;
             continue;
         }
         let delivery = web_hooks::insert_delivery(&mut *db, hook.id, trigger, event, &body).await?;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::web_hook::HookReadiness;
-use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer};
+use crate::store::web_hooks::{self, HookDelivery, ReceiverAnswer, SentRequest};
 use crate::store::{self, Db, jobs};
 
 /// Writes the answer to the hook's log, and forgets the delivery where it was `taken`.
@@ -19,7 +19,8 @@ pub async fn record(
     now: DateTime<Utc>,
 ) -> store::Result<()> {
     let mut transaction = db.begin().await?;
-    web_hooks::insert_log(&mut transaction, delivery.hook, &delivery.trigger, answer).await?;
+    let sent = SentRequest { delivery: id, event: delivery.event, body: &delivery.body };
+    web_hooks::insert_log(&mut transaction, delivery.hook, &delivery.trigger, Some(sent), answer).await?;
     if taken {
         web_hooks::delete_delivery(&mut *transaction, id).await?;
     }

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use super::audit_log;
-use crate::domain::audit::{AuditEntity, EventAuthor, EventName};
+use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, EventAuthor, EventName};
 use crate::domain::ids::KeyId;
 use crate::store::{self, Db, audit_events, keys, tokens};
 
-/// Revokes a personal access token: whose it was, and its name. Nothing where there is none that is good.
+/// Revokes a personal access token: whose it was, and its name. Nothing where there is none that is good. Who does it on the
+/// command line is nobody that we know.
 pub async fn revoke_token(
     db: &Db,
     id: i64,
-    by: &impl EventAuthor,
+    by: Option<&dyn EventAuthor>,
     now: DateTime<Utc>,
 ) -> store::Result<Option<(String, String)>> {
     let mut transaction = db.begin().await?;
@@ -20,11 +21,18 @@ pub async fn revoke_token(
         return Ok(None);
     }
     let entity = AuditEntity::User(user, username.clone());
-    let event = by.did(EventName::TokenRevoked, entity, "Revoked by an administrator".to_owned()).with_target(
-        "PersonalAccessToken",
-        id,
-        name.as_str(),
-    );
+    let event = match by {
+        Some(by) => by.did(EventName::TokenRevoked, entity, "Revoked by an administrator".to_owned()),
+        None => AuditEvent {
+            name: EventName::TokenRevoked,
+            author: AuditAuthor::Unknown,
+            entity,
+            target: None,
+            message: "Revoked on the command line".to_owned(),
+            ip_address: None,
+        },
+    };
+    let event = event.with_target("PersonalAccessToken", id, name.as_str());
     audit_events::insert(&mut *transaction, &event, now).await?;
     transaction.commit().await?;
     audit_log::log(&event);

@@ -1,6 +1,7 @@
 //! A client shares a group or a project with another group, or ends that.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgConnection;
 
 use super::acting_user::ActingUser;
 use super::retry::{RetryAfter, retried};
@@ -9,9 +10,10 @@ use crate::domain::audit::{AuditEntity, AuditTarget, EventName};
 use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::level::AccessLevel;
 use crate::domain::record_faults::RecordFaults;
+use crate::domain::rest_policy::RestOperation;
 use crate::store::members::{self, MemberGrant, MemberSource};
 use crate::store::shares::{self, ShareFacts};
-use crate::store::{Db, audit_events, derived};
+use crate::store::{Db, actor_levels, audit_events, derived};
 
 /// Why nothing is shared, or goes on to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +75,11 @@ pub async fn share(
     let today = now.date_naive();
     let (id, event) = retried(db, RetryAfter::LostRace, || async {
         let mut transaction = db.begin().await?;
-        derived::lock_root(&mut transaction, place.source.namespace()).await?;
+        derived::lock_trees(&mut transaction, &[place.source.namespace(), with]).await?;
+        let level = level_of(&mut transaction, place, by, today).await?;
+        if !by.admin && grant.level > level.0 && matches!(place.source, MemberSource::Project(..)) {
+            return Err(ServiceError::Refused(ShareRefusal::AboveOneself));
+        }
         let facts = shares::find_facts(&mut *transaction, place.source, with).await?;
         let Some(facts) = facts else { return Err(ServiceError::Refused(ShareRefusal::NoSuchPlace)) };
         if let Some(refusal) = refusal(place.source, with, &facts) {
@@ -118,18 +124,33 @@ fn refusal(source: MemberSource, with: NamespaceId, facts: &ShareFacts) -> Optio
     }
 }
 
-/// Ends a share. `own_level` is what the user is there: nobody takes more than they have.
+/// What the user is there now, where that is enough to share it.
+async fn level_of(
+    conn: &mut PgConnection,
+    place: &SharedPlace,
+    by: &ActingUser,
+    today: NaiveDate,
+) -> ShareResult<AccessLevel> {
+    let level = actor_levels::find(conn, place.source, by.id(), today).await?;
+    let least = match place.source {
+        MemberSource::Group(_) => RestOperation::ChangeGroup.level(),
+        MemberSource::Project(..) => RestOperation::ChangeProject.level(),
+    };
+    if by.admin || level >= least { Ok(level) } else { Err(ServiceError::Refused(ShareRefusal::AboveOneself)) }
+}
+
+/// Ends a share. Nobody takes more than they have.
 pub async fn unshare(
     db: &Db,
     place: &SharedPlace,
     with: NamespaceId,
-    own_level: AccessLevel,
     by: &ActingUser,
     now: DateTime<Utc>,
 ) -> ShareResult<()> {
     let event = retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
-        derived::lock_root(&mut transaction, place.source.namespace()).await?;
+        derived::lock_trees(&mut transaction, &[place.source.namespace(), with]).await?;
+        let own_level = level_of(&mut transaction, place, by, now.date_naive()).await?;
         let link = shares::find_link(&mut *transaction, place.source, with).await?;
         let Some(link) = link else { return Err(ServiceError::Refused(ShareRefusal::NotShared)) };
         if !by.admin && link.level > own_level.0 {

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use super::admin_sessions::Administrator;
 use super::audit_log;
 use crate::domain::audit::{AuditEntity, AuditEvent, EventName};
+use crate::domain::ids::WebHookId;
 use crate::store::{self, Db, audit_events, jobs, web_hooks};
 
 /// Gives jobs that nobody works on all their attempts again, from now on. Answers with those that there were.
@@ -69,6 +70,23 @@ pub async fn redeliver(db: &Db, hook: i64, by: &Administrator, now: DateTime<Utc
     transaction.commit().await?;
     events.iter().for_each(audit_log::log);
     Ok(number)
+}
+
+/// Sends a web hook again what it was told before: whether that could be done. It cannot where what was sent is not kept
+/// any more, or still waits to be delivered.
+pub async fn resend(db: &Db, hook: WebHookId, log: i64, by: &Administrator, now: DateTime<Utc>) -> store::Result<bool> {
+    let mut transaction = db.begin().await?;
+    let Some(delivery) = web_hooks::insert_delivery_again(&mut *transaction, hook, log).await? else {
+        return Ok(false);
+    };
+    // A lane of its own: what is sent again by hand does not wait behind what waits.
+    jobs::insert_deliver_webhook(&mut *transaction, delivery, &format!("again {hook}")).await?;
+    let message = format!("Delivery {delivery} is sent again");
+    let events = events(Some(by), EventName::WebHookRedelivered, "WebHook", &[hook.0], &message);
+    write(&mut transaction, &events, now).await?;
+    transaction.commit().await?;
+    events.iter().for_each(audit_log::log);
+    Ok(true)
 }
 
 fn events(

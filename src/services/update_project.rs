@@ -16,11 +16,14 @@ use crate::domain::ids::{NamespaceId, ProjectId};
 use crate::domain::level::VisibilityLevel;
 use crate::domain::project_creation::{ProjectCreator, place_denial};
 use crate::domain::record_faults::RecordFaults;
+use crate::domain::rest_policy::RestOperation;
 use crate::gitaly::{CallContext, GitalyClient, GitalyError};
+use crate::store::members::MemberSource;
 use crate::store::sets::groups as group_sets;
 use crate::store::sets::projects::{self as project_sets, ProjectRecord};
 use crate::store::{
-    Db, audit_events, default_branches, derived, kept_settings, namespaces, project_creation as rows, repositories,
+    Db, actor_levels, audit_events, default_branches, derived, kept_settings, namespaces, project_creation as rows,
+    repositories,
 };
 
 /// Why a project stays as it is.
@@ -38,6 +41,8 @@ pub enum ProjectChangeRefusal {
     NoStorage(GitalyError),
     /// It cannot be moved there, for this reason.
     Impossible(String),
+    /// The mover may not any more.
+    Forbidden,
 }
 
 type ChangeResult<T> = ServiceResult<T, ProjectChangeRefusal>;
@@ -57,7 +62,8 @@ async fn lock(conn: &mut PgConnection, id: ProjectId) -> ChangeResult<ProjectRec
     refused(ProjectChangeRefusal::NoSuchProject)
 }
 
-/// Changes a project: what is said of it, and no more. HEAD is written first, for a branch that is not there refuses all.
+/// Changes a project: what is said of it, and no more. HEAD is written before the rows, for a branch that is not there
+/// refuses all.
 pub async fn update(
     db: &Db,
     gitaly: &GitalyClient,
@@ -68,6 +74,10 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> ChangeResult<()> {
     if let Some(branch) = &stated.default_branch {
+        // All else is judged first, and undone: HEAD cannot be written in a transaction.
+        let mut transaction = db.begin().await?;
+        update_within(&mut transaction, id, stated, by, now).await?;
+        drop(transaction);
         write_head(db, gitaly, id, branch, correlation_id, now).await?;
     }
     let events = retried(db, RetryAfter::LostRace, || async {
@@ -114,6 +124,7 @@ async fn update_within(
     }
     kept_settings::update(&mut *conn, id, &stated.kept).await?;
     let mut events = Vec::new();
+    let events_path = new_path.clone();
     if row.path != before.path {
         let entity = AuditEntity::Project(id, new_path.clone());
         events.push(by.event(EventName::ProjectPathUpdated, entity, format!("Was {path}")));
@@ -122,6 +133,10 @@ async fn update_within(
         let level = VisibilityLevel::from_level;
         let message = format!("Was {}, is {}", level(before.visibility_level), level(row.visibility_level));
         events.push(by.event(EventName::ProjectVisibilityUpdated, AuditEntity::Project(id, new_path), message));
+    }
+    if let Some(branch) = &stated.default_branch {
+        let entity = AuditEntity::Project(id, events_path.clone());
+        events.push(by.event(EventName::ProjectDefaultBranchUpdated, entity, format!("HEAD names {branch}")));
     }
     project_sets::update(conn, &[(id.0, before, row)]).await?;
     for event in &events {
@@ -233,6 +248,10 @@ async fn transfer_within(
     derived::lock_trees(&mut *conn, &[record.project_namespace, to]).await?;
     let ProjectRecord { row: before, project_namespace, path, .. } = lock(conn, id).await?;
     let today = now.date_naive();
+    let level = actor_levels::find(&mut *conn, MemberSource::Project(id, project_namespace), mover.id, today).await?;
+    if !by.admin && level < RestOperation::DisposeOfProject.level() {
+        return refused(ProjectChangeRefusal::Forbidden);
+    }
     let parent = match namespaces::find_path(&mut *conn, to).await? {
         Some(path) => rows::find_parent(&mut *conn, &path, mover.id, today).await?,
         None => None,

@@ -11,7 +11,7 @@ use crate::domain::audit::{AuditEntity, AuditEvent, EventName};
 use crate::domain::full_path::PathPosition;
 use crate::domain::ids::NamespaceId;
 use crate::domain::level::{AccessLevel, VisibilityLevel};
-use crate::domain::place_names::DEEPEST;
+use crate::domain::place_names::{DEEPEST, LONGEST_PATH};
 use crate::domain::record_faults::{RecordFaults, TAKEN};
 use crate::store::members::{self, MemberGrant, MemberSource};
 use crate::store::namespaces::{self, GroupRow, GroupSettingsRow};
@@ -190,6 +190,13 @@ pub(super) async fn check_place(
         && namespaces::is_name_taken(&mut *conn, "Group", NamespaceId(parent), &row.name, id).await?
     {
         faults.add("name", TAKEN);
+    }
+    let longest = match id {
+        Some(id) if !same => namespaces::find_longest_below(&mut *conn, id).await?,
+        _ => 0,
+    };
+    if path.chars().count() + longest > LONGEST_PATH {
+        faults.add("path", format!("is too long (maximum is {LONGEST_PATH} characters)"));
     }
     if path.split('/').count() > DEEPEST {
         faults.add("parent_id", format!("has too deep level of nesting; {DEEPEST} groups may be around each other"));

@@ -514,7 +514,8 @@ pub(super) fn root(
 }
 
 /// The addresses that the instance lets in everywhere, of the text of its setting.
-pub(super) fn globally_allowed(list: Option<&str>) -> Vec<IpNet> {
+#[must_use]
+pub fn globally_allowed(list: Option<&str>) -> Vec<IpNet> {
     networks(list.iter().flat_map(|list| list.split(','))).0
 }
 

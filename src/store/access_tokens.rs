@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::Result;
+use super::members::MemberGrant;
 use super::protections::RowRange;
 use super::tokens::TokenRow;
 use super::users::UserRow;
@@ -284,4 +285,53 @@ pub async fn list_ended_bots(db: impl PgExecutor<'_>, then: DateTime<Utc>, limit
         limit
     );
     Ok(ids.fetch_all(db).await?.into_iter().map(UserId).collect())
+}
+
+/// The tokens of the bots of these groups, and of projects by their project namespaces: where each is valid, its bot, its
+/// row, and what its bot is granted there. Of several of one name, one that is not revoked, then the newest, stands first.
+pub async fn list_stated(
+    db: impl PgExecutor<'_>,
+    namespaces: &[i64],
+) -> Result<Vec<(NamespaceId, UserId, TokenRow, MemberGrant)>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+          members.member_namespace_id as "namespace!",
+          users.id as user_id,
+          token.id,
+          token.name,
+          coalesce(token.token_digest, '') as "token_digest!",
+          token.scopes,
+          token.expires_at,
+          coalesce(token.revoked, false) as "revoked!",
+          members.access_level,
+          members.expires_at as member_until
+        from members
+        join users on users.id = members.user_id
+        -- A bot of another place may be a member here, like anybody.
+        join user_details
+          on user_details.user_id = users.id
+          and user_details.bot_namespace_id = members.member_namespace_id
+        join personal_access_tokens as token on token.user_id = users.id
+        where members.member_namespace_id = any ($1)
+          -- 6 is the account behind the token of a project or group.
+          and users.user_type = 6
+          and not token.impersonation
+        order by members.member_namespace_id, token.name, coalesce(token.revoked, false), token.id desc
+        "#,
+        namespaces
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let token = TokenRow {
+            id: row.id,
+            name: row.name,
+            token_digest: row.token_digest,
+            scopes: row.scopes,
+            expires_at: row.expires_at,
+            revoked: row.revoked,
+        };
+        let grant = MemberGrant { level: row.access_level, expires_at: row.member_until };
+        (NamespaceId(row.namespace), UserId(row.user_id), token, grant)
+    });
+    Ok(rows.collect())
 }

@@ -49,6 +49,23 @@ pub async fn list_projects(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Resul
     Ok(ids.fetch_all(db).await?.into_iter().map(ProjectId).collect())
 }
 
+/// How many projects are in these namespaces.
+pub async fn count_projects(db: impl PgExecutor<'_>, namespaces: &[i64]) -> Result<i64> {
+    let count =
+        sqlx::query_scalar!(r#"select count(*) as "count!" from projects where namespace_id = any($1)"#, namespaces);
+    Ok(count.fetch_one(db).await?)
+}
+
+/// The full paths of projects.
+pub async fn list_paths(db: impl PgExecutor<'_>, projects: &[ProjectId]) -> Result<Vec<(ProjectId, String)>> {
+    let ids: Vec<i64> = projects.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "select source_id, path from routes where source_type = 'Project' and source_id = any($1) order by source_id",
+        &ids
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (ProjectId(row.source_id), row.path)).collect())
+}
+
 /// The project namespaces of projects.
 pub async fn list_project_namespaces(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!("select project_namespace_id from projects where id = any($1)", projects)

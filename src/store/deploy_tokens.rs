@@ -1,5 +1,7 @@
 //! Deploy tokens of projects and groups. Only a ciphertext of a token's text is stored, by which it is found again.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use sqlx::PgExecutor;
@@ -355,4 +357,13 @@ pub async fn count_all(db: impl PgExecutor<'_>, active: Option<bool>, now: DateT
         now
     );
     Ok(count.fetch_one(db).await?)
+}
+
+/// The ids of the deploy tokens of which one of these is stored, whatever they are valid for.
+pub async fn list_ids_by_ciphertext(db: impl PgExecutor<'_>, texts: &[String]) -> Result<HashMap<String, i64>> {
+    let rows = sqlx::query!(
+        r#"select token_encrypted as "text!", id from deploy_tokens where token_encrypted = any ($1)"#,
+        texts
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.text, row.id)).collect())
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 
 use super::Result;
+use crate::domain::ids::ProjectId;
 
 /// Makes all that is read in the transaction be of one moment.
 pub async fn take_snapshot(db: impl PgExecutor<'_>) -> Result<()> {
@@ -96,6 +97,20 @@ pub async fn list_projects(
 pub async fn list_namespace_paths(db: impl PgExecutor<'_>) -> Result<HashMap<i64, String>> {
     let rows = sqlx::query!("select source_id, path from routes where source_type = 'Namespace'");
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.source_id, row.path)).collect())
+}
+
+/// The full paths of the projects that these are forks of.
+pub async fn list_fork_sources(db: impl PgExecutor<'_>, projects: &[i64]) -> Result<Vec<(ProjectId, String)>> {
+    let rows = sqlx::query!(
+        r#"
+        select members.project_id, routes.path
+        from fork_network_members as members
+        join routes on routes.source_type = 'Project' and routes.source_id = members.forked_from_project_id
+        where members.project_id = any ($1)
+        "#,
+        projects
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (ProjectId(row.project_id), row.path)).collect())
 }
 
 /// The entries of something that groups or projects have, by the owner's id.

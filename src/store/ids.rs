@@ -49,6 +49,7 @@ pub async fn exists(db: impl PgExecutor<'_>, table: &str, id: i64) -> Result<boo
           when 'identities' then exists (select from identities where id = $2)
           when 'keys' then exists (select from keys where id = $2)
           when 'namespaces' then exists (select from namespaces where id = $2)
+          when 'oauth_access_tokens' then exists (select from oauth_access_tokens where id = $2)
           when 'personal_access_tokens' then exists (select from personal_access_tokens where id = $2)
           when 'plans' then exists (select from plans where id = $2)
           when 'projects' then exists (select from projects where id = $2)

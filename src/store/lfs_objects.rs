@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::Result;
 use crate::domain::ids::{LfsObjectId, ProjectId};
+use crate::lfs_files::FileStore;
 
 /// What LFS needs to know of a project beside the facts of access.
 #[derive(Debug, Clone)]
@@ -78,10 +79,14 @@ pub async fn find_project(db: impl PgExecutor<'_>, project: ProjectId) -> Result
     }))
 }
 
-/// Of these objects those that the project has, by id and size.
-pub async fn list_linked(db: impl PgExecutor<'_>, project: ProjectId, oids: &[String]) -> Result<Vec<(String, i64)>> {
+/// Of these objects those that the project has, by id, and where each is.
+pub async fn list_linked(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    oids: &[String],
+) -> Result<Vec<(String, FileStore)>> {
     let rows = sqlx::query!(
-        "select lfs_objects.oid, lfs_objects.size
+        "select lfs_objects.oid, lfs_objects.file_store
          from lfs_objects
          where lfs_objects.oid = any ($2)
            and exists (
@@ -95,7 +100,7 @@ pub async fn list_linked(db: impl PgExecutor<'_>, project: ProjectId, oids: &[St
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.oid, row.size)).collect())
+    Ok(rows.into_iter().map(|row| (row.oid, FileStore::of_column(row.file_store))).collect())
 }
 
 /// Other projects of the fork network that have the object: whoever may fetch from one of them may have it.
@@ -129,9 +134,10 @@ pub async fn list_holders_in_network(
     Ok(rows.into_iter().map(ProjectId).collect())
 }
 
-/// The size of an object; none where the installation has none such.
-pub async fn find_size(db: impl PgExecutor<'_>, oid: &str) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!("select size from lfs_objects where oid = $1", oid).fetch_optional(db).await?)
+/// Where an object is; none where the installation has none such.
+pub async fn find_store(db: impl PgExecutor<'_>, oid: &str) -> Result<Option<FileStore>> {
+    let found = sqlx::query_scalar!("select file_store from lfs_objects where oid = $1", oid);
+    Ok(found.fetch_optional(db).await?.map(FileStore::of_column))
 }
 
 /// Waits until nobody else makes or removes the object, until the end of the transaction.
@@ -141,18 +147,24 @@ pub async fn lock(db: impl PgExecutor<'_>, oid: &str) -> Result<()> {
 }
 
 /// The row of an object whose file is there, made where it is missing. None where the object has another size there.
-pub async fn insert(connection: &mut PgConnection, oid: &str, size: i64) -> Result<Option<LfsObjectId>> {
+pub async fn insert(
+    connection: &mut PgConnection,
+    oid: &str,
+    size: i64,
+    store: FileStore,
+) -> Result<Option<LfsObjectId>> {
     let row = sqlx::query!(
         r#"
         insert into lfs_objects as known (oid, size, file, file_store)
-        values ($1::text, $2, substring($1::text from 5), 1)
+        values ($1::text, $2, substring($1::text from 5), $3)
         on conflict (oid) do update
         set file = excluded.file,
-          file_store = 1
+          file_store = excluded.file_store
         returning id, size
         "#,
         oid,
         size,
+        store.column(),
     )
     .fetch_one(connection)
     .await?;
@@ -268,20 +280,20 @@ pub async fn list_orphans(db: impl PgExecutor<'_>, before: DateTime<Utc>, most: 
     Ok(rows.fetch_all(db).await?)
 }
 
-/// Removes the row of an object where still no project has it, and says whether it did and which file it had.
-pub async fn delete_orphan(db: impl PgExecutor<'_>, oid: &str, before: DateTime<Utc>) -> Result<bool> {
-    let done = sqlx::query!(
+/// Removes the row of an object where still no project has it, and says where its content is; none where it stays.
+pub async fn delete_orphan(db: impl PgExecutor<'_>, oid: &str, before: DateTime<Utc>) -> Result<Option<FileStore>> {
+    let done = sqlx::query_scalar!(
         "delete from lfs_objects
          where oid = $1
            and created_at < $2
-           and file_store = 1
            and not exists (
              select
              from lfs_objects_projects
              where lfs_objects_projects.lfs_object_id = lfs_objects.id
-           )",
+           )
+         returning file_store",
         oid,
         before.naive_utc(),
     );
-    Ok(done.execute(db).await?.rows_affected() == 1)
+    Ok(done.fetch_optional(db).await?.map(FileStore::of_column))
 }

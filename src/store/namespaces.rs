@@ -531,3 +531,19 @@ pub async fn find_personal(db: impl PgExecutor<'_>, user: UserId) -> Result<Opti
     );
     Ok(id.fetch_optional(db).await?.map(NamespaceId))
 }
+
+/// How many characters the longest path below a group has beyond that of the group.
+pub async fn find_longest_below(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<usize> {
+    let longest = sqlx::query_scalar!(
+        r#"
+        select coalesce(max(char_length(below.path)) - max(char_length(own.path)), 0) as "longest!"
+        from routes as own
+        join namespaces on namespaces.traversal_ids @> array[own.source_id]
+        join routes as below on below.namespace_id = namespaces.id
+        where own.source_type = 'Namespace'
+          and own.source_id = $1
+        "#,
+        group.0
+    );
+    Ok(usize::try_from(longest.fetch_one(db).await?).unwrap_or_default())
+}

@@ -9,7 +9,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::{Result, default_branches};
-use crate::domain::access::content::{ContentRules, PushRule, Pusher, SizeLimit};
+use crate::domain::access::content::{ContentRules, ForeignLock, PushRule, Pusher, SizeLimit};
 use crate::domain::access::push::{
     BranchProtection, PolicyBranches, PolicyRule, PushFacts, RefAdmission, RunningMerge, TagProtection,
 };
@@ -95,6 +95,7 @@ struct PushFactsRow {
     repository_size: Option<i64>,
     lfs_objects_size: i64,
     lfs: bool,
+    locks: Json<Vec<LockRow>>,
     rule_id: Option<i64>,
     branch_name_regex: Option<String>,
     commit_message_regex: Option<String>,
@@ -111,6 +112,12 @@ struct PushFactsRow {
     committer_name_check: Option<bool>,
     pusher_name: Option<String>,
     pusher_emails: Json<Vec<PusherEmailRow>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LockRow {
+    path: String,
+    username: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,12 +154,14 @@ impl PushFactsRow {
         let default_protection = self.default_protection();
         let (push_rule, size, pusher) = (self.push_rule(), self.size(), self.pusher());
         let (merges, policies) = (self.merges(), self.policies());
+        let lock = |row: LockRow| ForeignLock { path: row.path, username: row.username };
+        let locks = self.locks.0.into_iter().map(lock).collect();
         PushFacts {
             branches: self.branches.0.into_iter().map(BranchProtection::from).collect(),
             tags: self.tags.0.into_iter().map(TagProtection::from).collect(),
             default_protection,
             default_branch_name: self.default_branch_name,
-            content: ContentRules { push_rule, lfs: self.lfs, size, pusher },
+            content: ContentRules { push_rule, lfs: self.lfs, locks, size, pusher },
             merges,
             policies,
             collaborations: BTreeSet::new(),

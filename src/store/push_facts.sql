@@ -184,6 +184,17 @@ select
     ),
     true
   ) as "lfs!",
+  coalesce(
+    (
+      select jsonb_agg(jsonb_build_object('path', locks.path, 'username', coalesce(users.username, '')) order by locks.id)
+      from lfs_file_locks as locks
+      join users on users.id = locks.user_id
+      where locks.project_id = projects.id
+        and locks.user_id is distinct from $2
+        and locks.path is not null
+    ),
+    '[]'
+  ) as "locks!: Json<Vec<LockRow>>",
   rule.id as "rule_id?",
   rule.branch_name_regex as "branch_name_regex?",
   rule.commit_message_regex as "commit_message_regex?",

@@ -181,6 +181,48 @@ pub async fn find_known(db: impl PgExecutor<'_>, digest: &str) -> Result<Option<
     }))
 }
 
+/// A token, as a list shows it.
+#[derive(Debug, Clone)]
+pub struct TokenSummary {
+    /// `personal_access_tokens.id`
+    pub id: i64,
+    /// `personal_access_tokens.name`
+    pub name: String,
+    /// `personal_access_tokens.scopes`, a YAML list
+    pub scopes: String,
+    /// `personal_access_tokens.expires_at`
+    pub expires_at: Option<NaiveDate>,
+    /// `personal_access_tokens.revoked`
+    pub revoked: bool,
+    /// `personal_access_tokens.created_at`
+    pub created_at: NaiveDateTime,
+    /// `personal_access_tokens.last_used_at`
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl TokenSummary {
+    /// Whether the token lets in on that day.
+    #[must_use]
+    pub fn is_active(&self, today: NaiveDate) -> bool {
+        !self.revoked && self.expires_at.is_none_or(|end| today < end)
+    }
+}
+
+/// The tokens of a user, good or not, oldest first.
+pub async fn list_of_user(db: impl PgExecutor<'_>, user: UserId) -> Result<Vec<TokenSummary>> {
+    let rows = sqlx::query_as!(
+        TokenSummary,
+        r#"
+        select id, name, scopes, expires_at, coalesce(revoked, false) as "revoked!", created_at, last_used_at
+        from personal_access_tokens
+        where user_id = $1
+        order by id
+        "#,
+        user.0
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
 /// The name of a token, and whose it is.
 pub async fn find_owner(db: impl PgExecutor<'_>, id: i64) -> Result<Option<(String, UserId, String)>> {
     let row = sqlx::query!(

@@ -37,6 +37,12 @@ pub struct UserRow {
     pub confirmed_at: Option<NaiveDateTime>,
 }
 
+/// The user of that name, whatever its letter case.
+pub async fn find_id(db: impl PgExecutor<'_>, username: &str) -> Result<Option<UserId>> {
+    let id = sqlx::query_scalar!("select id from users where lower(username) = lower($1)", username);
+    Ok(id.fetch_optional(db).await?.map(UserId))
+}
+
 /// The user's row.
 pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserRow>> {
     let row = sqlx::query_as!(
@@ -96,15 +102,20 @@ pub async fn insert(db: impl PgExecutor<'_>, id: Option<UserId>, row: &UserRow) 
 
 /// Removes a user and all that is theirs alone. Deploy keys that they made stay, without an owner.
 pub async fn delete(conn: &mut sqlx::PgConnection, id: UserId) -> Result<()> {
-    sqlx::query!("delete from keys where user_id = $1 and type is distinct from 'DeployKey'", id.0)
+    delete_all(conn, &[id.0]).await
+}
+
+/// Like [`delete`], for many at once.
+pub async fn delete_all(conn: &mut sqlx::PgConnection, ids: &[i64]) -> Result<()> {
+    sqlx::query!("delete from keys where user_id = any($1) and type is distinct from 'DeployKey'", ids)
         .execute(&mut *conn)
         .await?;
-    sqlx::query!("update keys set user_id = null where user_id = $1", id.0).execute(&mut *conn).await?;
-    sqlx::query!("delete from identities where user_id = $1", id.0).execute(&mut *conn).await?;
-    sqlx::query!("delete from members where user_id = $1", id.0).execute(&mut *conn).await?;
-    sqlx::query!("delete from project_authorizations where user_id = $1", id.0).execute(&mut *conn).await?;
-    sqlx::query!("delete from namespaces where owner_id = $1 and type = 'User'", id.0).execute(&mut *conn).await?;
-    sqlx::query!("delete from users where id = $1", id.0).execute(&mut *conn).await?;
+    sqlx::query!("update keys set user_id = null where user_id = any($1)", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from identities where user_id = any($1)", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from members where user_id = any($1)", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from project_authorizations where user_id = any($1)", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from namespaces where owner_id = any($1) and type = 'User'", ids).execute(&mut *conn).await?;
+    sqlx::query!("delete from users where id = any($1)", ids).execute(&mut *conn).await?;
     Ok(())
 }
 

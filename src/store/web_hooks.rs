@@ -562,6 +562,26 @@ pub async fn insert_delivery(
     Ok(id)
 }
 
+/// Keeps what a hook was told to be told it again, under the same name; none where that is not kept any more, or it still
+/// waits to be delivered.
+pub async fn insert_delivery_again(db: impl PgExecutor<'_>, hook: WebHookId, log: i64) -> Result<Option<Uuid>> {
+    let id = sqlx::query_scalar!(
+        "insert into web_hook_deliveries (id, web_hook_id, trigger, event_uuid, request_data)
+         select delivery_id, web_hook_id, trigger, event_uuid, request_data
+         from web_hook_logs
+         where id = $1
+           and web_hook_id = $2
+           and num_nulls(delivery_id, trigger, event_uuid, request_data) = 0
+         on conflict (id) do nothing
+         returning id",
+        log,
+        hook.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(id)
+}
+
 /// What is to be delivered, and how.
 #[derive(Debug)]
 pub struct HookDelivery {
@@ -681,18 +701,39 @@ pub struct ReceiverAnswer {
     pub duration: Duration,
 }
 
-/// Keeps an answer, and of each hook the last few.
-pub async fn insert_log(db: &mut PgConnection, hook: WebHookId, trigger: &str, answer: &ReceiverAnswer) -> Result<()> {
+/// What was sent to a receiver.
+#[derive(Debug, Clone, Copy)]
+pub struct SentRequest<'a> {
+    /// The delivery.
+    pub delivery: Uuid,
+    /// The same for every hook that the same push sets off.
+    pub event: Uuid,
+    /// The body.
+    pub body: &'a str,
+}
+
+/// Keeps an answer with what it answers, and of each hook the last few.
+pub async fn insert_log(
+    db: &mut PgConnection,
+    hook: WebHookId,
+    trigger: &str,
+    sent: Option<SentRequest<'_>>,
+    answer: &ReceiverAnswer,
+) -> Result<()> {
     let status = answer.status.map_or_else(|| "internal error".to_owned(), |status| status.to_string());
     sqlx::query!(
         "insert into web_hook_logs (
-           web_hook_id, trigger, execution_duration, response_status, response_body, internal_error_message
+           web_hook_id, trigger, delivery_id, event_uuid, request_data, execution_duration, response_status,
+           response_body, internal_error_message
          )
-         select id, $2, $3, $4, $5, $6
+         select id, $2, $3, $4, $5, $6, $7, $8, $9
          from web_hooks
          where id = $1",
         hook.0,
         trigger,
+        sent.map(|sent| sent.delivery),
+        sent.map(|sent| sent.event),
+        sent.map(|sent| sent.body),
         answer.duration.as_secs_f64(),
         status,
         answer.body,

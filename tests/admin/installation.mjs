@@ -47,8 +47,11 @@ const rest = `
   set attempts = max_attempts, last_error = 'TaskError("the receiver answered 404")';
   update web_hooks set name = case id when (select min(id) from web_hooks) then 'ci' else 'chat' end;
   update web_hooks set recent_failures = 40 where id = (select min(id) from web_hooks);
-  insert into web_hook_logs (web_hook_id, trigger, execution_duration, response_status, response_body)
-  select min(id), 'push_hooks', 0.25, '503', 'out of order' from web_hooks;
+  insert into web_hook_logs
+    (web_hook_id, trigger, execution_duration, response_status, response_body, delivery_id, event_uuid, request_data)
+  select min(id), 'push_hooks', 0.25, '503', 'out of order', gen_random_uuid(), gen_random_uuid(), '{"object_kind":"push"}'
+  from web_hooks;
+  insert into scim_calls values (null, now(), 'PATCH', '/api/scim/v2/application/Users/{id}', 200);
   insert into web_hook_deliveries (web_hook_id, trigger, event_uuid, request_data)
   select min(id), 'push_hooks', gen_random_uuid(), '{"object_kind":"push"}' from web_hooks;
   insert into project_statistics (project_id, namespace_id, repository_size) values (3, 1234, 5242880)

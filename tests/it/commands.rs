@@ -230,3 +230,59 @@ async fn tokens_of_agents_are_made_and_taken_back(pool: PgPool) {
     assert_eq!(events.len(), 3);
     assert!(events[2].contains("cluster_agent_token_revoked") && !events.concat().contains("glagent"), "{events:?}");
 }
+
+#[sqlx::test]
+async fn tokens_of_users_are_made_listed_and_revoked(pool: PgPool) {
+    let app = TestApp::new(pool.clone());
+    let given = app.given();
+    given.user("rubi").await;
+    given.project("acme/web").await.developer("rubi").await;
+    let served = Installation::new(&pool, "").serve();
+    let run = |arguments: &[&str]| served.installation.run(&[&["token"][..], arguments].concat());
+    let end = (app.clock.now() + chrono::TimeDelta::days(30)).date_naive().to_string();
+    let scopes = "read_repository,read_api";
+    let made = run(&["new", "RUBI", "--name", "laptop", "--scopes", scopes, "--expires-at", &end]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(made.stdout.lines().count(), 1, "the token and nothing else: {made:?}");
+    assert!(made.stderr.contains(&format!("laptop of RUBI, refused from {end} on; it is not shown again")), "{made:?}");
+    let token = made.stdout.trim().to_owned();
+    let opened =
+        served.connect().ask("GET", "/api/v4/personal_access_tokens/self", &format!("PRIVATE-TOKEN: {token}\r\n"), "");
+    assert_eq!((opened.status, &opened.json()["name"]), (200, &"laptop".into()));
+
+    let json = run(&["new", "rubi", "--name", "ci", "--scopes", "api", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["username"], &json["scopes"]), (&"rubi".into(), &serde_json::json!(["api"])));
+    assert!(json["token"].as_str().unwrap().starts_with("glpat-"), "{json}");
+    let listed = run(&["list", "rubi"]);
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
+    assert!(listed.stdout.contains(&format!("\tlaptop\tread_repository read_api\tgood\t{end}\t")), "{listed:?}");
+    assert!(!listed.stdout.contains(&token), "no list shows a token");
+
+    let id = json["id"].to_string();
+    let revoked = run(&["revoke", &id]);
+    assert_eq!((revoked.code, revoked.stderr.as_str()), (0, &*format!("revoked token {id}, ci of rubi\n")));
+    let again = run(&["revoke", &id, "999999"]);
+    assert!(again.code == 1 && again.stderr.contains(&format!("{id}, 999999")), "{again:?}");
+    assert_eq!(run(&["list", "rubi"]).stdout.lines().count(), 1);
+    let all = run(&["list", "rubi", "--all", "--json"]);
+    assert!(all.stdout.lines().count() == 2 && all.stdout.contains(r#""revoked":true"#), "{all:?}");
+    let events = "select string_agg(details, ' ' order by id) from audit_events";
+    let events: String = given.value(events).await;
+    assert_eq!(events.matches("personal_access_token_issued").count(), 2, "{events}");
+    assert_eq!(events.matches("personal_access_token_revoked").count(), 1, "{events}");
+
+    for (arguments, words) in [
+        (&["new", "nobody", "--name", "x", "--scopes", "api"][..], "there is no user nobody"),
+        (&["new", "rubi", "--name", "x", "--scopes", "everything"], "Invalid scope: 'everything'"),
+        (&["new", "rubi", "--name", " ", "--scopes", "api"], "No token name specified"),
+        (&["new", "rubi", "--name", "x", "--scopes", "api", "--expires-at", "soon"], "Invalid token expiry date"),
+        (&["list", "nobody"], "there is no user nobody"),
+    ] {
+        let refused = run(arguments);
+        assert!(refused.code == 1 && refused.stdout.is_empty() && refused.stderr.contains(words), "{refused:?}");
+    }
+    given.sql("update users set state = 'blocked' where username = 'rubi'").await;
+    let blocked = run(&["new", "rubi", "--name", "x", "--scopes", "api"]);
+    assert!(blocked.code == 1 && blocked.stderr.contains("rubi may have no token"), "{blocked:?}");
+}

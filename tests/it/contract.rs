@@ -15,8 +15,10 @@ fn chapters() -> Vec<(String, String)> {
     read.collect()
 }
 
-/// The ids in the first column of a chapter's tables of cases: the chapter's name, a dash and a number.
+/// The ids in the first column of a chapter's tables of cases: the chapter's name (of `git_http` its last word), a dash and
+/// a number.
 fn cases<'a>(name: &'a str, text: &'a str) -> impl Iterator<Item = &'a str> {
+    let name = name.rsplit('_').next().unwrap_or(name);
     text.lines().filter_map(move |line| {
         let (id, _) = line.strip_prefix("| ")?.split_once(" |")?;
         let number = id.strip_prefix(name)?.strip_prefix('-')?;

@@ -8,7 +8,9 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::{DB_KEY_BASE, Installation, KAS_SECRET, Served, TestApp, TestGitaly, customers_dot};
+use crate::support::{
+    DB_KEY_BASE, Installation, KAS_SECRET, Served, TestApp, TestGitaly, WORKHORSE_SECRET, customers_dot,
+};
 
 const COMMITTED: &str = "docs/openapi.json";
 
@@ -78,6 +80,7 @@ impl DescribedServer {
         let (installation, listen) = Installation::new(pool, &settings).on_tcp();
         let applied = installation.run(&["apply", "-f", root().join("config/demo.yml").to_str().unwrap()]);
         assert_eq!(applied.code, 0, "{applied:?}");
+        std::fs::write(installation.folder.join(".gitlab_workhorse_secret"), WORKHORSE_SECRET).unwrap();
         let app = TestApp::new(pool.clone());
         let (given, key) = (app.given(), &DB_KEY_BASE.into());
         let admin = given.user("root").await;
@@ -89,6 +92,8 @@ impl DescribedServer {
             ("SHELL_TOKEN", app.token_with(&json!({ "exp": app.clock.now().timestamp() + 3600 }))),
             ("KAS_TOKEN", kas_token()),
             ("CUSTOMERS_DOT_TOKEN", customers_dot::token(&app)),
+            ("WORKHORSE_TOKEN", crate::git_http::workhorse_token()),
+            ("GIT_LOGIN", crate::git_http::basic("root", &token)),
             ("PERSONAL_ACCESS_TOKEN", token),
             ("SPARE_TOKEN", spare),
         ];

@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -14,14 +12,10 @@ use crate::cli::output::{self, Cell, Listing, OutputArgs, OutputShape};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::document::Problem;
-use crate::domain::access::refs::{ObjectId, RefName, is_ref};
-use crate::domain::access::{AccessProtocol, AccessTarget, ActorName, ClientIp, GitCommand, RuleVerdict, Verdict};
-use crate::domain::ids::{KeyId, UserId};
-use crate::domain::repository::{GlRepository, RepositoryPath};
-use crate::services::explain_access::{
-    self, AccessExplanation, AccessQuestion, AskedChange, AskedChangeKind, ExplainError, ExplainedOutcome,
-};
-use crate::store::{Db, actors};
+use crate::domain::access::{GitCommand, RuleVerdict, Verdict};
+use crate::services::ask_access::{self, AskedActor, WrittenQuestion};
+use crate::services::explain_access::{self, AccessExplanation, AskedChangeKind, ExplainError, ExplainedOutcome};
+use crate::store::Db;
 
 pub(super) const EXIT_STATUS: &str = "\
 Exit status:
@@ -50,11 +44,15 @@ pub struct ExplainCommand {
     #[arg(long = "ref", value_name = "NAME")]
     name: Option<String>,
     /// What becomes of the ref: create, update, force, delete, or OLD..NEW of two objects, of which one may be left out
-    #[arg(long, value_name = "CHANGE", requires = "name", default_value = "update", value_parser = change)]
+    #[arg(long, value_name = "CHANGE", requires = "name", default_value = "update", value_parser = ask_access::parse_change)]
     change: AskedChangeKind,
     /// The way to git: ssh, http or web
-    #[arg(long, default_value = "ssh", value_parser = ["ssh", "http", "web"])]
+    #[arg(long, default_value = "ssh", value_parser = ask_access::PROTOCOLS)]
     protocol: String,
+    /// The scopes of the token that git shows over HTTP, with commas between them; left out, the token may do everything, or
+    /// it is a password
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
     /// The address that the client comes from
     #[arg(long)]
     ip: Option<std::net::IpAddr>,
@@ -88,34 +86,6 @@ enum AskedAction {
     Push,
 }
 
-fn change(text: &str) -> anyhow::Result<AskedChangeKind> {
-    Ok(match text {
-        "create" => AskedChangeKind::Create,
-        "update" => AskedChangeKind::Update,
-        "force" => AskedChangeKind::Force,
-        "delete" => AskedChangeKind::Delete,
-        range => {
-            let (old, new) =
-                range.split_once("..").ok_or_else(|| anyhow!("create, update, force, delete, or OLD..NEW"))?;
-            let (old, new) = (object_id(old)?, object_id(new)?);
-            if old.is_none() && new.is_none() {
-                bail!("one of the two objects must be named");
-            }
-            AskedChangeKind::Between(old, new)
-        }
-    })
-}
-
-/// The object of a whole id; none where it is left out, or all zeros.
-fn object_id(text: &str) -> anyhow::Result<Option<ObjectId>> {
-    let whole = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match text {
-        "" => Ok(None),
-        text if whole => Ok(ObjectId::parse(&text.to_ascii_lowercase())),
-        text => bail!("{text} is no object id: 40 or 64 hex digits, as `git rev-parse` prints it"),
-    }
-}
-
 impl ExplainCommand {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
         let shape = self.output.shape();
@@ -146,25 +116,20 @@ impl ExplainCommand {
             let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
             anyhow!("the settings have problems: {}", told.join("; "))
         })?;
-        let (actor, deploy_key) = self.actor.find(&db).await?;
-        let change = match (self.action, self.name) {
-            (AskedAction::Push, Some(name)) => Some(AskedChange { name: ref_name(&name)?, kind: self.change }),
-            (AskedAction::Pull, Some(_)) => bail!("--ref is for a push: what a fetch gets does not depend on refs"),
-            (_, None) => None,
-        };
-        let question = AccessQuestion {
-            actor,
-            deploy_key,
-            target: GlRepository::parse(&self.project)
-                .map_or_else(|_| AccessTarget::Path(RepositoryPath::new(&self.project)), AccessTarget::Repository),
+        let written = WrittenQuestion {
+            actor: self.actor.asked()?,
+            project: &self.project,
             command: match self.action {
                 AskedAction::Pull => GitCommand::Download,
                 AskedAction::Push => GitCommand::Push,
             },
-            protocol: AccessProtocol::from(self.protocol.as_str()),
-            client_ip: self.ip.map(|ip| ClientIp::Known(ip.to_canonical())),
-            change,
+            protocol: &self.protocol,
+            scopes: self.scopes,
+            name: self.name.as_deref(),
+            change: self.change,
+            ip: self.ip,
         };
+        let question = ask_access::read(&db, &written).await?;
         explain_access::explain(&access, &question, clock.now()).await.map_err(|error| match error {
             ExplainError::Store(error) => anyhow::Error::from(error).context("the database gives no answer"),
             error @ ExplainError::NoSuchActor(_) => error.into(),
@@ -172,44 +137,16 @@ impl ExplainCommand {
     }
 }
 
-/// A ref in full, or a branch by its name.
-fn ref_name(text: &str) -> anyhow::Result<RefName> {
-    let full = if text.starts_with("refs/") { text.to_owned() } else { format!("refs/heads/{text}") };
-    if !is_ref(&full) {
-        bail!("{text} is no name that git gives to a ref");
-    }
-    Ok(RefName::parse(&full))
-}
-
 impl ActorArgs {
-    /// Who is meant, and of a key whether it is to be a deploy key.
-    async fn find(self, db: &Db) -> anyhow::Result<(ActorName, Option<bool>)> {
-        if let Some(user) = self.user {
-            let name = user.parse().map_or_else(|_| ActorName::Username(user), |id| ActorName::User(UserId(id)));
-            return Ok((name, None));
-        }
-        if let Some(username) = self.username {
-            return Ok((ActorName::Username(username), None));
-        }
-        let deploy = self.deploy_key.is_some();
-        let key = self.key.or(self.deploy_key).context("nobody is asked about")?;
-        let id = match key.parse::<i64>() {
-            Ok(id) => id,
-            Err(_) => find_key(db, &key).await?,
-        };
-        Ok((ActorName::Key(KeyId(id)), Some(deploy)))
+    fn asked(&self) -> anyhow::Result<AskedActor<'_>> {
+        Ok(match self {
+            Self { user: Some(user), .. } => AskedActor::User(user),
+            Self { username: Some(username), .. } => AskedActor::Username(username),
+            Self { key: Some(key), .. } => AskedActor::Key(key),
+            Self { deploy_key: Some(key), .. } => AskedActor::DeployKey(key),
+            Self { user: None, username: None, key: None, deploy_key: None } => bail!("nobody is asked about"),
+        })
     }
-}
-
-async fn find_key(db: &Db, fingerprint: &str) -> anyhow::Result<i64> {
-    let digest = fingerprint.strip_prefix("SHA256:").and_then(|text| {
-        let bytes = BASE64_STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
-        <[u8; 32]>::try_from(bytes).ok()
-    });
-    let digest = digest
-        .with_context(|| format!("{fingerprint} is neither an id nor a fingerprint as `ssh-keygen -l` prints it"))?;
-    let found = actors::find_login_key(db, &digest).await.context("the database gives no answer")?;
-    found.map(|key| key.id).with_context(|| format!("no key that may authenticate has the fingerprint {fingerprint}"))
 }
 
 const HEAD: [&str; 4] = ["RULE", "VERDICT", "WHAT IT ASKS", "WHAT IT SAW"];
@@ -323,34 +260,4 @@ fn object(explanation: &AccessExplanation) -> Value {
             "granters": remedy.granters.iter().map(|granter| &granter.username).collect::<Vec<_>>(),
         })),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_is_a_word_or_two_objects() {
-        let (old, new) = ("a".repeat(40), "b".repeat(64));
-        assert_eq!(change("force").unwrap(), AskedChangeKind::Force);
-        assert_eq!(
-            change(&format!("{old}..{new}")).unwrap(),
-            AskedChangeKind::Between(ObjectId::parse(&old), ObjectId::parse(&new))
-        );
-        assert_eq!(change(&format!("..{new}")).unwrap(), AskedChangeKind::Between(None, ObjectId::parse(&new)));
-        let zeros = "0".repeat(40);
-        assert_eq!(change(&format!("{old}..{zeros}")).unwrap(), AskedChangeKind::Between(ObjectId::parse(&old), None));
-        for bad in ["", "..", "rewrite", "abc..def", &format!("{zeros}..{zeros}"), &format!("{old}..{new}x")] {
-            assert!(change(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_branch_may_be_named_without_its_beginning() {
-        assert_eq!(ref_name("main").unwrap(), RefName::Branch("main".to_owned()));
-        assert_eq!(ref_name("refs/tags/v1").unwrap(), RefName::Tag("v1".to_owned()));
-        for bad in ["", "a b", "refs/heads/", "a..b"] {
-            assert!(ref_name(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -6,12 +6,13 @@ use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::ExportNames;
 use super::entry::{
     entry, membership, public_key, push_rules, put_list, put_map, security_policies, stated, text, translate, word,
 };
+use super::{ExportNames, tokens};
 use crate::document::words::{BranchProtectionWord, LevelWord, ProjectCreationWord, ProtocolWord, VisibilityWord};
 use crate::domain::ids::NamespaceId;
+use crate::store::deploy_tokens::DeployTokenOwner;
 use crate::store::exports::{self, OwnedEntries};
 use crate::store::members::{self, MemberSource};
 use crate::store::sets::groups::{self, GroupRecord};
@@ -26,6 +27,8 @@ struct GroupParts {
     scim_identities: OwnedEntries,
     authorities: OwnedEntries,
     policies: OwnedEntries,
+    deploy_tokens: HashMap<DeployTokenOwner, Vec<Value>>,
+    access_tokens: HashMap<NamespaceId, Vec<Value>>,
     push_rules: HashMap<i64, Value>,
 }
 
@@ -88,6 +91,12 @@ impl GroupParts {
             scim_identities: exports::list_group_scim_identities(&mut *conn, ids).await?,
             authorities: exports::list_certificate_authorities(&mut *conn, ids).await?,
             policies: exports::list_group_policies(&mut *conn, ids).await?,
+            deploy_tokens: tokens::deploy_tokens(
+                conn,
+                ids.iter().map(|id| DeployTokenOwner::Group(NamespaceId(*id))).collect(),
+            )
+            .await?,
+            access_tokens: tokens::access_tokens(conn, ids).await?,
             push_rules: push_rules_of,
         })
     }
@@ -115,6 +124,9 @@ impl GroupParts {
             Value::Object(link)
         });
         put_list(entry, "saml_group_links", links.collect());
+        let deploy_tokens = self.deploy_tokens.remove(&DeployTokenOwner::Group(NamespaceId(id)));
+        put_list(entry, "deploy_tokens", deploy_tokens.unwrap_or_default());
+        put_list(entry, "access_tokens", self.access_tokens.remove(&NamespaceId(id)).unwrap_or_default());
         if let Some(rules) = self.push_rules.remove(&id) {
             entry.insert("push_rules".to_owned(), rules);
         }

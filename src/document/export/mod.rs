@@ -8,6 +8,7 @@ mod entry;
 mod groups;
 mod instance;
 mod projects;
+mod tokens;
 mod users;
 
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ const HEADER: &str = "\
 # Left out, because it is secret or stored in a form that cannot be read back: passwords and second factors of users, the text
 # of tokens, SCIM tokens, the error tracking token, hooks with their addresses and secrets, and push rules in Ruby's syntax.
 # Applied where these exist, the document leaves them alone; applied elsewhere, tokens are made anew and printed once.
-# Bots and the ghost user are left out as well. So are they, and deploy keys that are not exported, where protected
+# Bots, but for their access tokens, and the ghost user are left out as well. So are they, and deploy keys that are not exported, where protected
 # branches and tags name them: applying the document takes their access away.
 ";
 

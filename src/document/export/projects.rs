@@ -10,8 +10,10 @@ use super::entry::{
     day, entry, public_key, push_rules, put_list, put_map, security_policies, stated, text, translate, word,
 };
 use super::groups::{members_of, shares_of};
+use super::tokens;
 use crate::document::words::{FeatureWord, MergeRequestStateWord, VisibilityWord};
-use crate::domain::ids::{AgentId, ProjectId};
+use crate::domain::ids::{AgentId, NamespaceId, ProjectId};
+use crate::store::deploy_tokens::DeployTokenOwner;
 use crate::store::exports::{self, OwnedEntries};
 use crate::store::members::MemberSource;
 use crate::store::protected_refs::ProtectedRefAccess;
@@ -27,6 +29,9 @@ type ProjectLists = HashMap<ProjectId, Vec<Value>>;
 struct ProjectParts {
     repositories: HashMap<ProjectId, RepositoryRecord>,
     deploy_keys: ProjectLists,
+    deploy_tokens: HashMap<DeployTokenOwner, Vec<Value>>,
+    access_tokens: HashMap<NamespaceId, Vec<Value>>,
+    sources: HashMap<ProjectId, String>,
     branches: ProjectLists,
     tags: ProjectLists,
     agents: ProjectLists,
@@ -44,7 +49,8 @@ pub(super) async fn list(conn: &mut PgConnection, names: &ExportNames, ids: &[i6
     let sources: Vec<MemberSource> = records.iter().map(|(id, record)| source(id.0, record)).collect();
     let mut members = members_of(conn, names, &sources).await?;
     let mut shares = shares_of(conn, names, &sources).await?;
-    let mut parts = ProjectParts::load(conn, names, ids).await?;
+    let namespaces: Vec<i64> = records.values().map(|record| record.project_namespace.0).collect();
+    let mut parts = ProjectParts::load(conn, names, ids, &namespaces).await?;
     let mut entries = Vec::with_capacity(ids.len());
     for id in ids {
         let Some(record) = records.remove(&ProjectId(*id)) else { continue };
@@ -52,7 +58,7 @@ pub(super) async fn list(conn: &mut PgConnection, names: &ExportNames, ids: &[i6
         let mut entry = row(names, *id, &record);
         put_map(&mut entry, "members", members.remove(&source).unwrap_or_default());
         put_map(&mut entry, "shared_with", shares.remove(&source).unwrap_or_default());
-        parts.put_into(&mut entry, ProjectId(*id));
+        parts.put_into(&mut entry, ProjectId(*id), record.project_namespace);
         entries.push(Value::Object(entry));
     }
     Ok(entries)
@@ -86,7 +92,7 @@ fn row(names: &ExportNames, id: i64, record: &ProjectRecord) -> Map<String, Valu
 }
 
 impl ProjectParts {
-    async fn load(conn: &mut PgConnection, names: &ExportNames, ids: &[i64]) -> Result<Self> {
+    async fn load(conn: &mut PgConnection, names: &ExportNames, ids: &[i64], namespaces: &[i64]) -> Result<Self> {
         let mut push_rules_of = HashMap::new();
         for (project, rule) in exports::list_project_push_rules(&mut *conn, ids).await? {
             if let Some(row) = rules::find(&mut *conn, rule).await? {
@@ -98,6 +104,13 @@ impl ProjectParts {
         Ok(Self {
             repositories: repositories::list(&mut *conn, ids).await?,
             deploy_keys: deploy_keys(names, uses),
+            deploy_tokens: tokens::deploy_tokens(
+                conn,
+                ids.iter().map(|id| DeployTokenOwner::Project(ProjectId(*id))).collect(),
+            )
+            .await?,
+            access_tokens: tokens::access_tokens(conn, namespaces).await?,
+            sources: exports::list_fork_sources(&mut *conn, ids).await?.into_iter().collect(),
             branches: branches(conn, names, &titles, ids).await?,
             tags: tags(conn, names, &titles, ids).await?,
             agents: agents_of(conn, names, ids).await?,
@@ -109,7 +122,7 @@ impl ProjectParts {
         })
     }
 
-    fn put_into(&mut self, entry: &mut Map<String, Value>, id: ProjectId) {
+    fn put_into(&mut self, entry: &mut Map<String, Value>, id: ProjectId, namespace: NamespaceId) {
         let repository = self.repositories.remove(&id).unwrap_or_default();
         match (repository.storage.is_some(), repository.missing) {
             (true, _) => entry.insert("repository".to_owned(), json!("present")),
@@ -123,7 +136,13 @@ impl ProjectParts {
         if let Some(branch) = repository.default_branch {
             entry.insert("default_branch".to_owned(), json!(branch));
         }
+        if let Some(source) = self.sources.remove(&id) {
+            entry.insert("forked_from".to_owned(), json!(source));
+        }
         put_list(entry, "deploy_keys", self.deploy_keys.remove(&id).unwrap_or_default());
+        let deploy_tokens = self.deploy_tokens.remove(&DeployTokenOwner::Project(id));
+        put_list(entry, "deploy_tokens", deploy_tokens.unwrap_or_default());
+        put_list(entry, "access_tokens", self.access_tokens.remove(&namespace).unwrap_or_default());
         put_list(entry, "protected_branches", self.branches.remove(&id).unwrap_or_default());
         put_list(entry, "protected_tags", self.tags.remove(&id).unwrap_or_default());
         put_list(entry, "agents", self.agents.remove(&id).unwrap_or_default());

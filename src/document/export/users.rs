@@ -7,12 +7,13 @@ use sqlx::PgConnection;
 
 use super::ExportNames;
 use super::entry::{day, entry, public_key, put_list, text, word};
+use crate::document::kinds::tokens::TokenScope;
 use crate::document::words::KeyUsageWord;
 use crate::domain::ids::UserId;
 use crate::domain::token::scopes_from_yaml;
-use crate::store::Result;
 use crate::store::sets::users::UserRecord;
 use crate::store::sets::{keys, tokens, users};
+use crate::store::{Result, oauth_tokens as oauth};
 
 /// The users of these ids, in this order.
 pub(super) async fn list(conn: &mut PgConnection, names: &ExportNames, ids: &[i64]) -> Result<Vec<Value>> {
@@ -21,6 +22,7 @@ pub(super) async fn list(conn: &mut PgConnection, names: &ExportNames, ids: &[i6
     let mut identities = identities(conn, ids).await?;
     let mut keys = user_keys(conn, ids).await?;
     let mut tokens = user_tokens(conn, ids).await?;
+    let mut oauth_tokens = oauth_tokens(conn, ids).await?;
     let mut entries = Vec::with_capacity(ids.len());
     for id in ids {
         let Some(record) = records.remove(&UserId(*id)) else { continue };
@@ -29,6 +31,7 @@ pub(super) async fn list(conn: &mut PgConnection, names: &ExportNames, ids: &[i6
         put_list(&mut entry, "identities", identities.remove(id).unwrap_or_default());
         put_list(&mut entry, "keys", keys.remove(id).unwrap_or_default());
         put_list(&mut entry, "personal_access_tokens", tokens.remove(id).unwrap_or_default());
+        put_list(&mut entry, "oauth_tokens", oauth_tokens.remove(id).unwrap_or_default());
         entries.push(Value::Object(entry));
     }
     Ok(entries)
@@ -121,6 +124,27 @@ async fn user_tokens(conn: &mut PgConnection, ids: &[i64]) -> Result<UserLists> 
         // Null is said, for a new token without a date gets the longest that is allowed.
         token.entry("expires_at").or_insert(Value::Null);
         lists.entry(user.0).or_default().push(Value::Object(token));
+    }
+    Ok(lists)
+}
+
+async fn oauth_tokens(conn: &mut PgConnection, ids: &[i64]) -> Result<UserLists> {
+    let mut lists = UserLists::new();
+    let mut seen = std::collections::HashSet::new();
+    for row in oauth::list(conn, ids).await? {
+        let scopes: Vec<&str> = row.scopes.split(' ').filter(|scope| TokenScope::is_one(scope)).collect();
+        let named = !row.application.is_empty() && seen.insert((row.user, row.application.clone()));
+        // One with a scope that a document has no word for would change by being applied.
+        if !named || scopes.is_empty() || scopes.join(" ") != row.scopes {
+            continue;
+        }
+        lists.entry(row.user.0).or_default().push(json!({
+            "application": row.application,
+            "id": row.id,
+            "scopes": scopes,
+            "expires_in": row.expires_in,
+            "revoked": row.revoked,
+        }));
     }
     Ok(lists)
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::access_tokens::AccessTokenEntry;
+use super::deploy_tokens::DeployTokenEntry;
 use super::hooks;
 use super::members::{MembershipEntry, check_members};
 use super::names_within::NamesWithin;
@@ -49,6 +51,12 @@ pub struct GroupEntry {
     /// Other groups whose direct members get in.
     #[serde(default)]
     pub shared_with: BTreeMap<String, MembershipEntry>,
+    /// Tokens that fetch from its projects and are nobody's, found by their name.
+    #[serde(default)]
+    pub deploy_tokens: Vec<DeployTokenEntry>,
+    /// Tokens that are members, found by their name.
+    #[serde(default)]
+    pub access_tokens: Vec<AccessTokenEntry>,
     /// Projects of this group cannot be shared with other groups.
     pub share_with_group_lock: Option<bool>,
     /// Who may create projects.
@@ -476,6 +484,8 @@ pub(crate) mod part {
     pub(crate) const EMAIL_DOMAINS: u8 = 1;
     pub(crate) const MEMBERS: u8 = 2;
     pub(crate) const OTHERS: u8 = 3;
+    pub(crate) const DEPLOY_TOKENS: u8 = 4;
+    pub(crate) const ACCESS_TOKENS: u8 = 5;
 }
 
 impl GroupEntry {

@@ -4,13 +4,16 @@
 //! Kinds of which an installation has many implement `ObjectKind`; what few groups or projects have
 //! is applied entry by entry.
 
+pub mod access_tokens;
 pub mod add_on_purchases;
 pub mod agent_tokens;
 pub mod agents;
 pub mod broadcast_messages;
 pub mod deploy_keys;
+pub mod deploy_tokens;
 pub mod emails;
 pub mod error_tracking;
+pub(crate) mod forks;
 pub(crate) mod group_extras;
 pub mod groups;
 pub mod hooks;
@@ -20,6 +23,7 @@ pub mod members;
 pub mod merge_requests;
 pub mod minutes_packs;
 mod names_within;
+pub mod oauth_tokens;
 pub mod plans;
 pub mod projects;
 pub mod protected_branches;

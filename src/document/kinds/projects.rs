@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::access_tokens::AccessTokenEntry;
 use super::agents::AgentEntry;
 use super::deploy_keys::DeployKeyEntry;
+use super::deploy_tokens::DeployTokenEntry;
 use super::error_tracking::{self, ErrorTrackingEntry};
 use super::hooks;
 use super::members::{MembershipEntry, check_members};
@@ -82,6 +84,10 @@ pub struct ProjectEntry {
     pub printing_merge_request_link_enabled: Option<bool>,
     /// Who may use which part of it.
     pub features: Option<FeaturesEntry>,
+    /// The full path of the project that it is a fork of, whose LFS objects it may have; null for none.
+    #[serde(default, deserialize_with = "stated")]
+    #[schemars(length(min = 1, max = 4096), extend("examples" = ["gnuwget/wget2"]))]
+    pub forked_from: Option<Option<String>>,
     /// Members of the project alone.
     #[serde(default)]
     pub members: BTreeMap<String, MembershipEntry>,
@@ -91,6 +97,12 @@ pub struct ProjectEntry {
     /// Keys that fetch from it, and may push to it.
     #[serde(default)]
     pub deploy_keys: Vec<DeployKeyEntry>,
+    /// Tokens that fetch from it and are nobody's, found by their name.
+    #[serde(default)]
+    pub deploy_tokens: Vec<DeployTokenEntry>,
+    /// Tokens that are members, found by their name.
+    #[serde(default)]
+    pub access_tokens: Vec<AccessTokenEntry>,
     /// Branches that not everybody may push to.
     #[serde(default)]
     pub protected_branches: Vec<ProtectedBranchEntry>,
@@ -498,6 +510,9 @@ pub(crate) mod part {
     pub(crate) const OTHERS: u8 = 7;
     pub(crate) const AGENTS: u8 = 8;
     pub(crate) const POLICIES: u8 = 9;
+    pub(crate) const DEPLOY_TOKENS: u8 = 10;
+    pub(crate) const ACCESS_TOKENS: u8 = 11;
+    pub(crate) const FORK: u8 = 12;
 }
 
 /// Removes a project that should not exist.

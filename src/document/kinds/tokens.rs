@@ -41,14 +41,43 @@ pub struct TokenEntry {
     pub ensure: Ensure,
 }
 
+/// The words for what a token may be used for.
+const SCOPES: [&str; 17] = [
+    "api",
+    "read_api",
+    "read_user",
+    "read_repository",
+    "write_repository",
+    "read_registry",
+    "write_registry",
+    "read_virtual_registry",
+    "write_virtual_registry",
+    "sudo",
+    "admin_mode",
+    "create_runner",
+    "manage_runner",
+    "ai_features",
+    "k8s_proxy",
+    "self_rotate",
+    "read_service_ping",
+];
+
 /// What a token may be used for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[schemars(extend("enum" = [
-    "api", "read_api", "read_user", "read_repository", "write_repository", "read_registry", "write_registry",
-    "read_virtual_registry", "write_virtual_registry", "sudo", "admin_mode", "create_runner", "manage_runner",
-    "ai_features", "k8s_proxy", "self_rotate", "read_service_ping"
-]))]
+#[schemars(extend("enum" = SCOPES))]
 pub struct TokenScope(String);
+
+impl TokenScope {
+    /// Whether a document has this word.
+    pub(crate) fn is_one(word: &str) -> bool {
+        SCOPES.contains(&word)
+    }
+
+    /// The word.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A token of the document, and whose it is.
 pub(crate) struct StatedToken<'d> {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::emails::{EmailEntry, UserAddresses};
 use super::identities::IdentityEntry;
 use super::keys::KeyEntry;
+use super::oauth_tokens::OauthTokenEntry;
 use super::provisioned;
 use super::tokens::TokenEntry;
 use crate::crypto::passwords;
@@ -73,6 +74,9 @@ pub struct UserEntry {
     /// Tokens, found by their name.
     #[serde(default)]
     pub personal_access_tokens: Vec<TokenEntry>,
+    /// OAuth access tokens that applications have for the user, found by the application.
+    #[serde(default)]
+    pub oauth_tokens: Vec<OauthTokenEntry>,
     /// Who they are at other providers, found by the provider.
     #[serde(default)]
     pub identities: Vec<IdentityEntry>,

@@ -123,6 +123,13 @@ pub enum Denial {
     DeleteProtectedTagOnWeb,
     /// T9
     MayNotCreateProtectedTag,
+    /// K2: a path, and the user who has locked it
+    FileLocked {
+        /// The path.
+        path: String,
+        /// Their username.
+        username: String,
+    },
     /// K3
     LfsObjectsMissing,
     /// K6, before
@@ -290,6 +297,7 @@ impl Denial {
             | Self::MayNotDeleteProtectedTag
             | Self::DeleteProtectedTagOnWeb
             | Self::MayNotCreateProtectedTag
+            | Self::FileLocked { .. }
             | Self::LfsObjectsMissing
             | Self::RepositoryFull
             | Self::RepositoryWouldBeFull
@@ -366,6 +374,7 @@ impl Denial {
             Self::MayNotDeleteProtectedTag => "T7",
             Self::DeleteProtectedTagOnWeb => "T8",
             Self::MayNotCreateProtectedTag => "T9",
+            Self::FileLocked { .. } => "K2",
             Self::LfsObjectsMissing => "K3",
             Self::RepositoryFull | Self::RepositoryWouldBeFull => "K6",
             Self::BranchNameRule(_) => "branch_name_regex",

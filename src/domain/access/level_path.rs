@@ -63,6 +63,12 @@ pub enum IdleReason {
 }
 
 impl LevelPath {
+    /// Where it comes from. Full paths stand in backticks.
+    #[must_use]
+    pub fn source(&self) -> LevelSource<'_> {
+        LevelSource(self)
+    }
+
     /// The level that it gives, where it gives any.
     #[must_use]
     pub fn level(&self) -> AccessLevel {
@@ -80,13 +86,23 @@ pub fn level_of(paths: &[LevelPath]) -> AccessLevel {
     paths.iter().map(LevelPath::level).max().unwrap_or(AccessLevel::NO_ACCESS)
 }
 
+/// Where a path comes from, without the level that it gives.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelSource<'a>(&'a LevelPath);
+
 impl fmt::Display for LevelPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LevelMembership { of, level, owned, since, expires_at, role } = &self.membership;
         match self.idle {
             None => write!(out, "{}: ", self.level())?,
             Some(_) => write!(out, "nothing: ")?,
         }
+        self.source().fmt(out)
+    }
+}
+
+impl fmt::Display for LevelSource<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LevelMembership { of, level, owned, since, expires_at, role } = &self.0.membership;
         if *owned {
             write!(out, "`{of}` is their own namespace")?;
         } else {
@@ -101,13 +117,13 @@ impl fmt::Display for LevelPath {
         if let Some(expires_at) = expires_at {
             write!(out, ", expires {expires_at}")?;
         }
-        for share in [&self.group_share, &self.project_share].into_iter().flatten() {
+        for share in [&self.0.group_share, &self.0.project_share].into_iter().flatten() {
             write!(out, "; `{}` is shared with `{}`, capped at {}", share.shared, share.with, share.cap)?;
             if let Some(expires_at) = share.expires_at {
                 write!(out, " until {expires_at}")?;
             }
         }
-        match self.idle {
+        match self.0.idle {
             None => Ok(()),
             Some(IdleReason::Expired(day)) => write!(out, "; expired on {day}"),
             Some(IdleReason::Pending) => out.write_str("; not accepted yet"),

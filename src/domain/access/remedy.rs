@@ -117,6 +117,9 @@ pub fn remedy(facts: &AccessFacts, attempt: &Attempt, denial: &Denial, admitted:
             AccessRemedy::of("use a merge request, or the security policy excepts the branch")
         }
         Denial::ProtectedTagUpdated => AccessRemedy::of("protected tags do not move: use another name"),
+        Denial::FileLocked { username, .. } => AccessRemedy::of(format!(
+            "{username} unlocks the file, or a maintainer does by force: git lfs unlock --force"
+        )),
         Denial::LfsObjectsMissing => AccessRemedy::of("upload the LFS objects first: git lfs push --all"),
         Denial::RepositoryFull | Denial::RepositoryWouldBeFull => {
             AccessRemedy::of("make the repository smaller, or an administrator raises its limit")

@@ -178,6 +178,9 @@ impl fmt::Display for Denial {
                 );
             }
             Self::CommitterNameDiffers => "Your git username is inconsistent with GitLab account name",
+            Self::FileLocked { path, username } => {
+                return write!(out, "'{path}' is locked in Git LFS by @{username}");
+            }
             Self::FileNameRule { path, pattern } => {
                 return write!(out, "File name {path} was prohibited by the pattern \"{pattern}\".");
             }

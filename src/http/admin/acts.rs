@@ -41,7 +41,8 @@ pub async fn revoke_token(
     form: AdminForm,
 ) -> Result<Response, AdminError> {
     let id = form.number("id").ok_or(AdminError::NoSuch("token"))?;
-    let revoked = revoke_credential::revoke_token(&state.db, id, &admin.administrator(), state.clock.now()).await?;
+    let revoked =
+        revoke_credential::revoke_token(&state.db, id, Some(&admin.administrator()), state.clock.now()).await?;
     let (user, name) = revoked.ok_or(AdminError::NoSuch("token that is good"))?;
     let said = format!("The token {name} of {user} was revoked.");
     Ok(flash::see_other(&state.auth, &headers, back(&form), &said))

@@ -32,7 +32,7 @@ pub async fn list(
 ) -> Result<Response, AdminError> {
     let filter = filter(&state, &query).await?;
     let page_of = audit::list(&state.db, &filter, &list::request(&query)).await?;
-    let (before, after) = list::neighbours("/admin/audit", &query, &page_of, audit::key);
+    let (before, after) = list::neighbours("/admin/audit", &query, &page_of, |event| filter.key(event));
     let rows = page_of.rows.iter().map(|event| {
         [
             time(Some(event.created_at.and_utc())),
@@ -140,7 +140,7 @@ async fn next(rows: Option<Rows>) -> store::Result<Option<(String, Option<Rows>)
         line(&mut text, event);
     }
     rows.sent += page.rows.len();
-    let last = page.rows.last().map(audit::key);
+    let last = page.rows.last().map(|event| rows.filter.key(event));
     let more = last.filter(|_| page.has_after && rows.sent < MOST);
     Ok(Some((text, more.map(|key| Rows { place: PagePlace::After(key), head: false, ..rows }))))
 }

@@ -3,20 +3,16 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 
 use super::AdminState;
 use super::error::AdminError;
-use super::page::{Cell, Field, Filter, Inline, Page, Table, Tone, badge, code, link, text};
-use crate::domain::access::refs::{ObjectId, RefName, is_ref};
-use crate::domain::access::{AccessProtocol, AccessTarget, ActorName, ClientIp, GitCommand, RuleVerdict, Verdict};
-use crate::domain::ids::{KeyId, UserId};
-use crate::domain::repository::{GlRepository, RepositoryPath};
+use super::page::{Cell, Field, Filter, Inline, Page, Table, Tone, badge, code, link, sentence, text};
+use crate::domain::access::{GitCommand, RuleVerdict, Verdict};
 use crate::http::auth::admin::{AdminCaller, AdminQuery};
+use crate::services::ask_access::{self, AskedActor, QuestionError, WrittenQuestion};
 use crate::services::explain_access::{
-    self, AccessExplanation, AccessQuestion, AskedChange, AskedChangeKind, ExplainError, ExplainedOutcome,
+    self, AccessExplanation, AccessQuestion, AskedChangeKind, ExplainError, ExplainedOutcome,
 };
-use crate::store::actors;
 
 const KINDS: [(&str, &str); 4] = [
     ("user", "user: name or id"),
@@ -58,88 +54,46 @@ fn form(query: &AdminQuery) -> Filter {
         Field::search("ref", "Ref of a push", query.get("ref")).hint("such as main or refs/tags/v1"),
         Field::search("change", "Change of the ref", query.get("change"))
             .hint("update, create, force, delete, or OLD..NEW"),
+        Field::search("scopes", "Scopes of the token", query.get("scopes"))
+            .hint("over HTTP, such as read_repository; empty for all"),
         Field::search("ip", "From the address", query.get("ip")),
     ];
     Filter::new("/admin/explain", fields).asked("Explain")
 }
 
 async fn question(state: &AdminState, query: &AdminQuery) -> Result<AccessQuestion, AdminError> {
-    let refused = |words: &str| AdminError::Refused(words.to_owned());
+    let refused = |words: String| AdminError::Refused(format!("{words}."));
     let named = query.get("actor");
-    let number = || named.parse::<i64>().ok().filter(|id| *id > 0);
-    let (actor, deploy_key) = match query.get("kind") {
-        kind @ ("key" | "deploy_key") => {
-            let id = match number() {
-                Some(id) => id,
-                None => find_key(state, named).await?,
-            };
-            (ActorName::Key(KeyId(id)), Some(kind == "deploy_key"))
-        }
-        "username" => (ActorName::Username(named.to_owned()), None),
-        _ => match number() {
-            Some(id) => (ActorName::User(UserId(id)), None),
-            None => (ActorName::Username(named.to_owned()), None),
-        },
-    };
     let pushes = query.get("action") == "push";
-    let change = match query.get("ref") {
-        name if pushes && !name.is_empty() => {
-            let full = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
-            if !is_ref(&full) {
-                return Err(refused("Git gives no such name to a ref."));
-            }
-            let kind = change(query.get("change"));
-            let kind = kind.ok_or_else(|| {
-                refused("A change is update, create, force or delete, or OLD..NEW: two ids of objects.")
-            })?;
-            Some(AskedChange { name: RefName::parse(&full), kind })
-        }
-        _ => None,
+    let change = match query.get("change") {
+        "" => AskedChangeKind::Update,
+        text => ask_access::parse_change(text).map_err(refused)?,
     };
+    let scopes = query.get("scopes").split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
     let ip = match query.get("ip") {
         "" => None,
-        ip => Some(ip.parse::<std::net::IpAddr>().map_err(|_| refused("This is no address."))?),
+        ip => Some(ip.parse().map_err(|_| refused(format!("{ip} is no address")))?),
     };
-    let project = query.get("project");
-    let protocol = PROTOCOLS.iter().map(|(word, _)| *word).find(|word| *word == query.get("protocol"));
-    Ok(AccessQuestion {
-        actor,
-        deploy_key,
-        target: GlRepository::parse(project)
-            .map_or_else(|_| AccessTarget::Path(RepositoryPath::new(project)), AccessTarget::Repository),
+    let protocol = ask_access::PROTOCOLS.into_iter().find(|word| *word == query.get("protocol"));
+    let written = WrittenQuestion {
+        actor: match query.get("kind") {
+            "username" => AskedActor::Username(named),
+            "key" => AskedActor::Key(named),
+            "deploy_key" => AskedActor::DeployKey(named),
+            _ => AskedActor::User(named),
+        },
+        project: query.get("project"),
         command: if pushes { GitCommand::Push } else { GitCommand::Download },
-        protocol: AccessProtocol::from(protocol.unwrap_or("ssh")),
-        client_ip: ip.map(|ip| ClientIp::Known(ip.to_canonical())),
+        protocol: protocol.unwrap_or("ssh"),
+        scopes,
+        name: Some(query.get("ref")).filter(|name| pushes && !name.is_empty()),
         change,
-    })
-}
-
-async fn find_key(state: &AdminState, fingerprint: &str) -> Result<i64, AdminError> {
-    let gone = || AdminError::NoSuch("key");
-    let encoded = fingerprint.strip_prefix("SHA256:").ok_or_else(gone)?;
-    let digest = BASE64_STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).map_err(|_| gone())?;
-    let digest = <[u8; 32]>::try_from(digest).map_err(|_| gone())?;
-    Ok(actors::find_login_key(&state.db, &digest).await?.ok_or_else(gone)?.id)
-}
-
-fn change(text: &str) -> Option<AskedChangeKind> {
-    let object = |text: &str| -> Option<Option<ObjectId>> {
-        let whole = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match text {
-            "" => Some(None),
-            text => whole.then(|| ObjectId::parse(&text.to_ascii_lowercase())),
-        }
+        ip,
     };
-    Some(match text {
-        "" | "update" => AskedChangeKind::Update,
-        "create" => AskedChangeKind::Create,
-        "force" => AskedChangeKind::Force,
-        "delete" => AskedChangeKind::Delete,
-        range => {
-            let (old, new) = range.split_once("..")?;
-            let (old, new) = (object(old)?, object(new)?);
-            (old.is_some() || new.is_some()).then_some(AskedChangeKind::Between(old, new))?
-        }
+    ask_access::read(&state.db, &written).await.map_err(|error| match error {
+        QuestionError::Store(error) => error.into(),
+        QuestionError::Refused(words) => refused(words),
+        QuestionError::NoSuchKey(_) => AdminError::NoSuch("key"),
     })
 }
 
@@ -180,7 +134,7 @@ fn answer(page: Page, explanation: &AccessExplanation) -> Page {
             let mut table = Table::new(format!("Level: {}", level.kept), &["Gives", "By"], "Nothing gives any level.");
             for path in &level.paths {
                 let tone = if path.idle.is_some() { Tone::Plain } else { Tone::Good };
-                table.row([badge(tone, path.level().to_string()), text(path.to_string())]);
+                table.row([badge(tone, path.level().to_string()), sentence(&path.source().to_string())]);
             }
             for past in &level.past {
                 table.row([badge(Tone::Plain, "was"), text(past.clone())]);

@@ -11,6 +11,7 @@ use super::page::{
 };
 use super::sign_in::is_ours;
 use super::{AdminState, flash, id, list};
+use crate::domain::ids::WebHookId;
 use crate::domain::web_hook::HookReadiness;
 use crate::http::auth::admin::{ActingAdmin, AdminCaller, AdminForm, AdminQuery};
 use crate::services::tend_queue;
@@ -95,18 +96,26 @@ pub async fn show(
     let answers = answers.into_iter().map(|answer| {
         let tone = if answer.status.starts_with('2') { Tone::Good } else { Tone::Bad };
         let outcome = answer.error.map_or_else(|| badge(tone, answer.status), |error| badge(Tone::Bad, error));
+        let again = || {
+            let form =
+                ActionForm::new("/admin/hooks/resend", "Send again", format!("what was sent for {}", answer.trigger));
+            act(form.with("id", number_of).with("log", answer.id))
+        };
+        let again = if answer.repeatable { again() } else { text("") };
         [
             local(Some(answer.created_at)),
             text(answer.trigger),
             outcome,
             answer.seconds.map_or_else(|| text("-"), |seconds| text(format!("{seconds:.3} s"))),
+            code(answer.request),
             code(answer.body),
+            again,
         ]
     });
-    let head = ["When", "Event", "Answer", "Took", "Body"];
-    let answers = Table::new("Answers", &head, "It was told nothing yet.").rows(answers);
+    let head = ["When", "Event", "Answer", "Took", "Request", "Body"];
+    let answers = Table::new("Answers", &head, "It was told nothing yet.").with_acts().rows(answers);
     let mut page = Page::new(format!("Web hook {number_of}"))
-        .intro("Where it posts to is not shown: a URL may hold a secret. What was taken is not kept, and cannot be sent again.")
+        .intro("Where it posts to is not shown: a URL may hold a secret.")
         .facts("", facts);
     if hook.recent_failures > 0 {
         page = page.form(enable_form(number_of, &back));
@@ -152,4 +161,20 @@ pub async fn redeliver(
         number => format!("{number} deliveries of hook {id} are sent now."),
     };
     Ok(flash::see_other(&state.auth, &headers, &format!("/admin/hooks/{id}"), &said))
+}
+
+/// Sends a hook again what it was told before.
+pub async fn resend(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    admin: ActingAdmin,
+    form: AdminForm,
+) -> Result<Response, AdminError> {
+    let id = form.number("id").ok_or(AdminError::NoSuch("web hook"))?;
+    let log = form.number("log").ok_or(AdminError::NoSuch("answer"))?;
+    let by = admin.administrator();
+    if !tend_queue::resend(&state.db, WebHookId(id), log, &by, state.clock.now()).await? {
+        return Err(AdminError::Refused("What was sent is not kept any more, or waits to be delivered.".to_owned()));
+    }
+    Ok(flash::see_other(&state.auth, &headers, &format!("/admin/hooks/{id}"), "It is sent again now."))
 }

@@ -103,6 +103,7 @@ fn pages() -> Router<AdminState> {
         .route("/admin/hooks", get(hooks::list))
         .route("/admin/hooks/enable", post(hooks::enable))
         .route("/admin/hooks/redeliver", post(hooks::redeliver))
+        .route("/admin/hooks/resend", post(hooks::resend))
         .route("/admin/hooks/{id}", get(hooks::show))
         .route("/admin/jobs", get(jobs::list))
         .route("/admin/jobs/drop", post(jobs::drop_job))

@@ -42,6 +42,8 @@ pub enum Inline {
     Text(String),
     /// What machines read.
     Code(String),
+    /// Words, and what machines read among them: those parts are true.
+    Sentence(Vec<(bool, String)>),
     /// A page of ours: its address, and words.
     Link(String, String),
     /// A state: how it is, and a word.
@@ -89,6 +91,12 @@ pub fn number(number: impl Into<i64>) -> Cell {
 /// What machines read, as a cell.
 pub fn code(words: impl Into<String>) -> Cell {
     vec![Inline::Code(words.into())]
+}
+
+/// A sentence in which what machines read stands in backticks, as a cell.
+pub fn sentence(words: &str) -> Cell {
+    let parts = words.split('`').enumerate().map(|(place, part)| (place % 2 == 1, part.to_owned()));
+    vec![Inline::Sentence(parts.collect())]
 }
 
 /// A page of ours, as a cell.
@@ -364,15 +372,12 @@ impl Chart {
         let scale = if most > 0.0 { CHART_HEIGHT / most } else { 0.0 };
         let mut summary = String::new();
         for (name, values) in lines {
-            let last = values.iter().rev().flatten().next();
             let highest = values.iter().flatten().copied().fold(0.0, f64::max);
-            let last = last.map_or_else(|| "none".to_owned(), |last| say(*last));
-            let _ = write!(
-                summary,
-                "{}{name} {last} last, at most {}",
-                if summary.is_empty() { "" } else { "; " },
-                say(highest)
-            );
+            let said = match values.iter().rev().flatten().next() {
+                Some(last) => format!("{} last, at most {}", say(*last), say(highest)),
+                None => "nothing yet".to_owned(),
+            };
+            let _ = write!(summary, "{}{name}: {said}", if summary.is_empty() { "" } else { "; " });
         }
         let drawn = lines.iter().zip(["one", "two"]).map(|((name, values), class)| {
             let mut points = String::new();

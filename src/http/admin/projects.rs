@@ -54,12 +54,13 @@ pub async fn show(
     let today = state.clock.now().date_naive();
     let first = PageRequest { place: PagePlace::Start, rows: FIRST_MEMBERS };
     let db = &state.db;
-    let (members, shares, branches, tags, keys, hooks) = tokio::try_join!(
+    let (members, shares, branches, tags, keys, locks, hooks) = tokio::try_join!(
         projects::list_members(db, number, today, &first),
         projects::list_shares(db, number),
         projects::list_protected_branches(db, number),
         projects::list_protected_tags(db, number),
         projects::list_deploy_keys(db, number),
+        projects::list_file_locks(db, number),
         hook_rows::list_of(db, HookOwner::Project(ProjectId(number))),
     )?;
     let back = format!("/admin/projects/{number}");
@@ -80,6 +81,10 @@ pub async fn show(
             act(acts::key_form(key.id, &key.title, true, &back)),
         ]);
     }
+    let locks = locks.into_iter().map(|lock| {
+        [code(lock.path), link(format!("/admin/users/{}", lock.user_id), lock.username), local(Some(lock.locked_at))]
+    });
+    let lock_table = Table::new("Locked files", &["Path", "By", "Since"], "No file of LFS is locked.").rows(locks);
     let page = Page::new(project.path.clone())
         .facts("", facts(&project))
         .links(&[
@@ -92,6 +97,7 @@ pub async fn show(
         .table(Table::new("Protected tags", &["Tag", "Create"], "None are.").rows(tags))
         .facts("Push rules", push_rules::facts(db, PushRuleOwner::Project(ProjectId(number))).await?)
         .table(key_table)
+        .table(lock_table)
         .table(hooks::table("Web hooks", hooks, state.clock.now(), &back));
     Ok(page.show(&caller))
 }
@@ -119,6 +125,7 @@ fn facts(project: &ProjectDetail) -> Vec<(&'static str, Cell)> {
         ("Default branch", code(project.default_branch.clone().unwrap_or_default())),
         ("Size of the repository", text(bytes(project.repository_size))),
         ("Size of LFS objects", text(bytes(project.lfs_size))),
+        ("LFS objects", text(project.lfs_objects.to_string())),
         (
             "Limit of its size",
             project.size_limit.map_or_else(|| text("none of its own"), |limit| text(bytes(Some(limit)))),

@@ -4,6 +4,7 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 
 use super::error::AdminError;
 use super::page::{ActionForm, Cell, Page, Table, Tone, act, badge, code, link, number, text, time};
@@ -33,12 +34,20 @@ pub async fn list(
             count,
             time(scope.token_made_at),
             time(scope.changed_at),
+            last_call(scope.called_at, scope.called, scope.status),
         ]
     });
-    let head = ["Users of", "Single sign-on", "Identities", "Token made", "Last change by the provider"];
+    let head = ["Users of", "Single sign-on", "Identities", "Token made", "Last change by the provider", "Last call"];
     let table = Table::new("Scopes", &head, "There are none.").rows(rows).paged(before, after);
-    let intro = "Calls of providers are not kept one by one: the metrics count them by outcome, and the log has each.";
+    let intro = "Of each provider the last call with its token is kept: the metrics count all by outcome, and the log has each.";
     Ok(Page::new("SCIM").intro(intro).table(table).show(&caller))
+}
+
+/// When, what, and what it was answered.
+fn last_call(at: Option<DateTime<Utc>>, called: Option<String>, status: Option<i16>) -> Cell {
+    let (Some(at), Some(called), Some(status)) = (at, called, status) else { return text("none yet") };
+    let tone = if status < 400 { Tone::Good } else { Tone::Bad };
+    [time(Some(at)), code(called), badge(tone, status.to_string())].concat()
 }
 
 /// A scope.

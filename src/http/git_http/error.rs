@@ -16,6 +16,7 @@ use crate::store;
 pub static CUSTOM_ERROR: HeaderName = HeaderName::from_static("x-gitlab-custom-error");
 
 /// What is said while the database does not answer.
+const NO_STORAGE: &str = "The storage of LFS objects is not available at this time. Please try again.";
 const NO_DATABASE: &str = "The database is not available at this time. Please try again.";
 
 /// A sentence for whoever runs git.
@@ -97,6 +98,13 @@ impl PlainRefusal {
             ApiError::Internal(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_DATABASE),
         }
+    }
+
+    /// For a directory or a bucket of LFS objects that fails; why is logged.
+    #[must_use]
+    pub fn no_storage(error: std::io::Error) -> Self {
+        report(&ApiError::Internal(error.into()));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_STORAGE)
     }
 }
 

@@ -135,7 +135,8 @@ const GROUP: RouteGroup = RouteGroup {
         (503, "The database or Gitaly does not answer, or there is too much to do"),
     ],
     failure: "PlainRefusal",
-    also_refused_as: &[],
+    // The two steps of an upload refuse an object as git-lfs is told it.
+    also_refused_as: &[("LfsFailureResponse", "application/vnd.git-lfs+json")],
     content: "text/plain",
     also_sent_as: &[],
 };

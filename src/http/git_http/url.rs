@@ -35,8 +35,8 @@ impl GitUrl {
             Some(at) => (&path[..at], &path[at + ".git".len()..], true),
             None => (path.strip_suffix("/info/refs")?, "/info/refs", false),
         };
-        let last = repository.rsplit('/').next().unwrap_or_default();
-        (!last.is_empty()).then(|| Self {
+        // The names are good, but for what is left of the last one: nothing of `.git`, and `..` of `...git`.
+        repository.split('/').all(name).then(|| Self {
             // No second `.git` goes.
             repository: RepositoryPath::new(&format!("{repository}.git")),
             below: below.to_owned(),
@@ -86,6 +86,8 @@ mod tests {
             "/g/p%FF.git/info/refs",
             "/.git/info/refs",
             "/g/.git/info/refs",
+            "/g/...git/info/refs",
+            "/..git/info/refs",
             "/info/refs",
             "/g/p.git",
             "/favicon.ico",

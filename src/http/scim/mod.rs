@@ -36,10 +36,12 @@ use self::projection::AttributeProjection;
 use self::url::{ScimBase, ScimUrl};
 use super::auth::scim::ScimAuth;
 use super::layers::MatchedRoute;
+use crate::background::scim_calls::ScimCallWriter;
 use crate::clock::Clock;
 use crate::domain::scim::tenant::ScimTenant;
 use crate::domain::scim::version::version_of;
 use crate::store::Db;
+use crate::store::scim_calls::ScimCall;
 
 /// The type of every body.
 pub const CONTENT: &str = "application/scim+json; charset=utf-8";
@@ -105,10 +107,11 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The area's routes.
-pub fn router(state: &ScimState, auth: ScimAuth) -> Router {
+pub fn router(state: &ScimState, auth: ScimAuth, calls: ScimCallWriter) -> Router {
     let for_bulk = with_layers(users().merge(groups()), state);
     let of_instance = with_layers(of_instance(for_bulk), state);
-    let dispatcher = ScimDispatcher { auth, of_group: with_layers(of_group(), state), of_instance };
+    let of_group = with_layers(of_group(), state);
+    let dispatcher = ScimDispatcher { auth, calls, clock: state.clock.clone(), of_group, of_instance };
     Router::new().fallback(dispatch).with_state(dispatcher)
 }
 
@@ -124,6 +127,8 @@ fn with_layers(routes: OpenApiRouter<ScimState>, state: &ScimState) -> Router {
 #[derive(Debug, Clone)]
 struct ScimDispatcher {
     auth: ScimAuth,
+    calls: ScimCallWriter,
+    clock: Clock,
     of_group: Router,
     of_instance: Router,
 }
@@ -171,12 +176,17 @@ async fn answer(
         ScimTenant::Group(_) => (dispatcher.of_group, GROUP_BASE),
         ScimTenant::Instance => (dispatcher.of_instance, INSTANCE_BASE),
     };
+    let (scope, method) = (caller.scope(), request.method().to_string());
     request.extensions_mut().insert(caller);
     let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let mut called = "a URL that is not there".to_owned();
     if let Some(MatchedRoute(route)) = response.extensions_mut().get_mut() {
         // The pattern starts with where the area is mounted, and lacks the base.
         *route = route.replacen(MOUNT, &format!("{MOUNT}{base}"), 1);
+        called.clone_from(route);
     }
+    let (called_at, status) = (dispatcher.clock.now(), response.status().as_u16());
+    dispatcher.calls.note(ScimCall { scope, called_at, method, route: called, status });
     Ok(response)
 }
 

@@ -50,12 +50,11 @@ pub async fn show(
     });
     let (Some(oid), Some(project)) = (oid.filter(|_| shell.settings.lfs), project) else { return nothing() };
     let oids = [oid.as_str().to_owned()];
-    if lfs_objects::list_linked(&shell.db.repeatable(), project, &oids).await?.is_empty() {
-        return nothing();
-    }
+    let linked = lfs_objects::list_linked(&shell.db.repeatable(), project, &oids).await?;
+    let Some((_, store)) = linked.first() else { return nothing() };
     let content = async {
-        let Some(size) = shell.lfs_files.size(&oid).await? else { return Ok(None) };
-        std::io::Result::Ok(Some((size, shell.lfs_files.read(&oid, 0, size).await?)))
+        let Some(size) = shell.lfs_files.size(&oid, *store).await? else { return Ok(None) };
+        std::io::Result::Ok(Some((size, shell.lfs_files.read(&oid, *store, 0, size).await?)))
     };
     match content.await {
         Ok(Some((size, content))) => {

@@ -33,24 +33,40 @@ struct Row {
     details: String,
 }
 
-/// What the list is sorted by.
-#[must_use]
-pub fn key(event: &EventRow) -> Vec<KeyValue> {
-    vec![KeyValue::Number(event.id)]
+/// What events are called.
+const NAME: &str = "substring(details from ':event_name: ([a-z_]+)')";
+
+impl EventFilter {
+    /// What the list is sorted by.
+    #[must_use]
+    pub fn key(&self, event: &EventRow) -> Vec<KeyValue> {
+        let name = self.event.iter().map(|name| KeyValue::Text(name.clone()));
+        name.chain([KeyValue::Number(event.id)]).collect()
+    }
+
+    fn order(&self) -> KeyOrder {
+        let columns: &[&str] = if self.event.is_some() { &[NAME, "id"] } else { &["id"] };
+        KeyOrder { columns, descending: true }
+    }
 }
 
 /// A page of the events, the newest first.
 pub async fn list(db: &Db, filter: &EventFilter, request: &PageRequest) -> Result<Page<EventRow>> {
     let mut select = QueryBuilder::new(
         "select id, created_at, coalesce(author_name, author_id::text) as author,
-           concat_ws(' ', entity_type, entity_path) as entity,
+           case entity_type
+             when 'Gitlab::Audit::InstanceScope' then 'the installation'
+             else concat_ws(' ', lower(entity_type), entity_path)
+           end as entity,
            concat_ws(' ', target_type, target_id::text, nullif(target_details, '')) as target,
            host(ip_address) as ip_address, coalesce(details, '') as details
          from audit_events
          where true",
     );
     if let Some(event) = &filter.event {
-        select.push(" and substring(details from ':event_name: ([a-z_]+)') = ").push_bind(event.clone());
+        // A range and not an equation, which would let PostgreSQL walk through all events by id for a name that few have.
+        select.push(" and ").push(NAME).push(" >= ").push_bind(event.clone());
+        select.push(" and ").push(NAME).push(" <= ").push_bind(event.clone());
     }
     if let Some(author) = filter.author {
         select.push(" and author_id = ").push_bind(author);
@@ -76,7 +92,7 @@ pub async fn list(db: &Db, filter: &EventFilter, request: &PageRequest) -> Resul
             .push(" and id <= coalesce((select next.id + 10000 from audit_events as next where next.created_at >= ");
         select.push_bind(until).push(" order by next.created_at limit 1), 9223372036854775807)");
     }
-    let page: Page<Row> = paging::fetch(db, select, KeyOrder { columns: &["id"], descending: true }, request).await?;
+    let page: Page<Row> = paging::fetch(db, select, filter.order(), request).await?;
     let rows = page.rows.into_iter().map(|row| EventRow {
         id: row.id,
         created_at: row.created_at,

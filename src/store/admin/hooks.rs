@@ -88,6 +88,12 @@ pub async fn find(db: &Db, id: i64) -> Result<Option<HookRow>> {
 /// What a receiver answered.
 #[derive(Debug, Clone)]
 pub struct HookAnswer {
+    /// Its id.
+    pub id: i64,
+    /// Whether what it answers is kept, and does not wait to be delivered: it can be sent again.
+    pub repeatable: bool,
+    /// The beginning of what it was told.
+    pub request: String,
     /// `push_hooks` and so on.
     pub trigger: String,
     /// The status, where there was an answer.
@@ -108,6 +114,13 @@ pub async fn list_answers(db: impl PgExecutor<'_>, hook: i64) -> Result<Vec<Hook
         HookAnswer,
         r#"
         select
+          id,
+          request_data is not null and not exists (
+            select
+            from web_hook_deliveries
+            where web_hook_deliveries.id = web_hook_logs.delivery_id
+          ) as "repeatable!",
+          left(coalesce(request_data, ''), 1000) as "request!",
           coalesce(trigger, '') as "trigger!",
           coalesce(response_status, '') as "status!",
           internal_error_message as error,

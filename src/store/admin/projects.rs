@@ -97,6 +97,8 @@ pub struct ProjectDetail {
     pub repository_size: Option<i64>,
     /// Bytes of its LFS objects.
     pub lfs_size: Option<i64>,
+    /// How many LFS objects it has.
+    pub lfs_objects: i64,
     /// Bytes that it may have.
     pub size_limit: Option<i64>,
     /// Who made it.
@@ -129,6 +131,11 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<ProjectDeta
           exists (select from missing_repositories where project_id = projects.id) as "missing!",
           project_statistics.repository_size as "repository_size?",
           project_statistics.lfs_objects_size as "lfs_size?",
+          (
+            select count(distinct lfs_object_id)
+            from lfs_objects_projects
+            where lfs_objects_projects.project_id = projects.id
+          ) as "lfs_objects!",
           projects.repository_size_limit as size_limit,
           (select username from users where users.id = projects.creator_id) as creator,
           projects.created_at,
@@ -339,6 +346,40 @@ pub async fn list_deploy_keys(db: impl PgExecutor<'_>, project: i64) -> Result<V
         join keys on keys.id = deploy_keys_projects.deploy_key_id
         where deploy_keys_projects.project_id = $1
         order by keys.id
+        limit 200
+        "#,
+        project
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// A file that somebody has locked.
+#[derive(Debug, Clone)]
+pub struct FileLockDetail {
+    /// Its path.
+    pub path: String,
+    /// Who has it.
+    pub user_id: i64,
+    /// Their username.
+    pub username: String,
+    /// Since when.
+    pub locked_at: NaiveDateTime,
+}
+
+/// The files of a project that are locked, first those that have been for longest.
+pub async fn list_file_locks(db: impl PgExecutor<'_>, project: i64) -> Result<Vec<FileLockDetail>> {
+    let rows = sqlx::query_as!(
+        FileLockDetail,
+        r#"
+        select
+          coalesce(locks.path, '') as "path!",
+          locks.user_id,
+          coalesce(users.username, '') as "username!",
+          locks.created_at as locked_at
+        from lfs_file_locks as locks
+        join users on users.id = locks.user_id
+        where locks.project_id = $1
+        order by locks.id
         limit 200
         "#,
         project

@@ -20,6 +20,12 @@ pub struct ScopeRow {
     pub token_made_at: Option<DateTime<Utc>>,
     /// When a provider changed an identity last.
     pub changed_at: Option<DateTime<Utc>>,
+    /// When the provider called last.
+    pub called_at: Option<DateTime<Utc>>,
+    /// What it called: the method and the pattern of the route.
+    pub called: Option<String>,
+    /// The status that it was answered with.
+    pub status: Option<i16>,
     /// Users that are provisioned; counted up to a thousand.
     pub identities: i64,
 }
@@ -47,7 +53,8 @@ pub async fn list_groups(db: &Db, request: &PageRequest) -> Result<Page<ScopeRow
            (
              select count(*)
              from (select from group_scim_identities as known where known.group_id = scope.group_id limit 1000) as counted
-           ) as identities
+           ) as identities,
+           scim_calls.called_at, scim_calls.method || ' ' || scim_calls.route as called, scim_calls.status
          from (
            select group_id, bool_or(saml_providers.enabled) as enabled
            from saml_providers
@@ -55,6 +62,7 @@ pub async fn list_groups(db: &Db, request: &PageRequest) -> Result<Page<ScopeRow
            group by group_id
          ) as scope
          left join routes on routes.source_type = 'Namespace' and routes.source_id = scope.group_id
+         left join scim_calls on scim_calls.group_id = scope.group_id
          where true",
     );
     paging::fetch(db, select, KeyOrder { columns: &["scope.group_id"], descending: false }, request).await
@@ -75,7 +83,12 @@ pub async fn find_instance(db: impl PgExecutor<'_>) -> Result<ScopeRow> {
             from (select updated_at from scim_identities where group_id is null limit 1000) as newest
           ) as changed_at,
           (select count(*) from (select from scim_identities where group_id is null limit 1000) as counted)
-            as "identities!"
+            as "identities!",
+          scim_calls.called_at as "called_at?",
+          scim_calls.method || ' ' || scim_calls.route as called,
+          scim_calls.status as "status?"
+        from (values (1)) as installation
+        left join scim_calls on scim_calls.group_id is null
         "#
     );
     Ok(row.fetch_one(db).await?)

@@ -210,7 +210,7 @@ pub async fn list(db: &Db, filter: &GroupFilter, part: ListPart, today: NaiveDat
           from (select count(*) as total from (select ",
     );
     push_source(&mut query, filter);
-    query.push(" limit ").push_bind(super::lists::MOST_COUNTED + 1);
+    query.push(" limit ").push(super::lists::MOST_COUNTED + 1);
     query.push(") as counted) as counted left join lateral (select namespaces.id, row_number() over (");
     push_order(&mut query, filter);
     query.push(") as place ");

@@ -27,6 +27,8 @@ pub struct ListedKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// `keys.last_used_at`
     pub last_used_at: Option<NaiveDateTime>,
+    /// `keys.updated_at`
+    pub updated_at: Option<NaiveDateTime>,
 }
 
 /// The keys of a user, oldest first.
@@ -43,7 +45,8 @@ pub async fn list_of_user(db: impl PgExecutor<'_>, user: UserId) -> Result<Vec<L
           usage_type,
           created_at,
           expires_at,
-          last_used_at
+          last_used_at,
+          updated_at
         from keys
         where user_id = $1
           and type is distinct from 'DeployKey'
@@ -84,7 +87,8 @@ pub async fn find(db: impl PgExecutor<'_>, question: &KeyQuestion) -> Result<Opt
           usage_type,
           created_at,
           expires_at,
-          last_used_at
+          last_used_at,
+          updated_at
         from keys
         where id = $1
           or fingerprint_sha256 = $2
@@ -179,13 +183,15 @@ pub struct ListedEmail {
     pub email: String,
     /// `emails.confirmed_at`
     pub confirmed_at: Option<NaiveDateTime>,
+    /// `emails.updated_at`
+    pub updated_at: Option<NaiveDateTime>,
 }
 
 /// The further addresses of a user, oldest first.
 pub async fn list_emails(db: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ListedEmail>> {
     let rows = sqlx::query_as!(
         ListedEmail,
-        "select id, email, confirmed_at from emails where user_id = $1 order by id",
+        "select id, email, confirmed_at, updated_at from emails where user_id = $1 order by id",
         user.0
     );
     Ok(rows.fetch_all(db).await?)
@@ -203,7 +209,11 @@ pub async fn insert_email(
 ) -> Result<ListedEmail> {
     let row = sqlx::query_as!(
         ListedEmail,
-        "insert into emails (user_id, email, confirmed_at) values ($1, $2, $3) returning id, email, confirmed_at",
+        "
+        insert into emails (user_id, email, confirmed_at)
+        values ($1, $2, $3)
+        returning id, email, confirmed_at, updated_at
+        ",
         user.0,
         email,
         confirmed_at.map(|at| at.naive_utc())

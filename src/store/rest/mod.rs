@@ -9,6 +9,7 @@ pub mod lists;
 pub mod members;
 pub mod namespaces;
 pub mod projects;
+pub mod statistics;
 pub mod tokens;
 pub mod user_deletion;
 pub mod user_list;

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 
+use super::lists::ListPart;
 use super::{RestName, containing};
 use crate::domain::ids::UserId;
 use crate::store::Result;
@@ -61,8 +62,9 @@ pub async fn list(
 ) -> Result<Vec<ListedNamespace>> {
     let mut query = select(viewer, today);
     narrow(&mut query, filter, today);
-    query.push(" order by namespaces.id limit ").push_bind(limit).push(" offset ").push_bind(offset);
-    Ok(query.build_query_as().fetch_all(db).await?)
+    query.push(" order by namespaces.id");
+    ListPart { limit, offset }.push(&mut query);
+    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
 }
 
 /// How many namespaces there are, up to so many.
@@ -73,7 +75,7 @@ pub async fn count(db: impl PgExecutor<'_>, filter: &NamespaceFilter, today: Nai
            where namespaces.type in ('User', 'Group')",
     );
     narrow(&mut query, filter, today);
-    query.push(" limit ").push_bind(most).push(") as found");
+    query.push(" limit ").push(most).push(") as found");
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 

@@ -307,12 +307,12 @@ pub struct ProjectFilter {
 /// The ids of the projects on a part of the list.
 pub async fn list(db: &Db, filter: &ProjectFilter, part: ListPart) -> Result<Listed> {
     let mut query = QueryBuilder::new("select page.id, counted.total from (select count(*) as total from (select ");
-    push_source(&mut query, filter);
-    query.push(" limit ").push_bind(MOST_COUNTED + 1);
+    push_source(&mut query, filter, SightForm::ForAll);
+    query.push(" limit ").push(MOST_COUNTED + 1);
     query.push(") as counted) as counted left join lateral (select projects.id, row_number() over (");
     push_order(&mut query, filter);
     query.push(") as place ");
-    push_source(&mut query, filter);
+    push_source(&mut query, filter, SightForm::ForSome);
     push_order(&mut query, filter);
     part.push(&mut query);
     query.push(") as page on true order by page.place");
@@ -322,13 +322,22 @@ pub async fn list(db: &Db, filter: &ProjectFilter, part: ListPart) -> Result<Lis
 /// The same without counting the others, for pages by key.
 pub async fn list_by_key(db: &Db, filter: &ProjectFilter, limit: i64) -> Result<Vec<i64>> {
     let mut query = QueryBuilder::new("select projects.id ");
-    push_source(&mut query, filter);
+    push_source(&mut query, filter, SightForm::ForSome);
     push_order(&mut query, filter);
-    query.push(" limit ").push_bind(limit);
+    query.push(" limit ").push(limit);
     Ok(query.build_query_scalar().fetch_all(db.pool()).await?)
 }
 
-fn push_source(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
+/// How the projects are named that somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SightForm {
+    /// Looked at one by one in the order of the list, until the page is full.
+    ForSome,
+    /// Gathered from indexes, which is faster where all are looked at.
+    ForAll,
+}
+
+fn push_source(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter, form: SightForm) {
     query.push(" from projects");
     if filter.scope != ProjectScope::Everywhere || !filter.closed_roots.is_empty() {
         query.push(" join namespaces as home on home.id = projects.namespace_id");
@@ -343,7 +352,7 @@ fn push_source(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
     if filter.nothing {
         query.push(" and false");
     }
-    push_sight(query, filter);
+    push_sight(query, filter, form);
     push_scope(query, filter);
     push_values(query, filter);
     push_times(query, filter);
@@ -354,11 +363,16 @@ fn push_source(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
     }
 }
 
-fn push_sight(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
+fn push_sight(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter, form: SightForm) {
     let authorized = "projects.id in (select project_id from project_authorizations where user_id = ";
     if let Some(level) = filter.least_level {
         query.push(" and ").push(authorized).push_bind(filter.user);
         query.push(" and access_level >= ").push_bind(level).push(")");
+    } else if !filter.all && !filter.open.is_empty() && form == SightForm::ForAll {
+        query.push(" and ").push(authorized).push_bind(filter.user);
+        // Beside it the index's own condition, which the planner does not find in an array.
+        query.push(" union select id from projects where visibility_level > 0 and visibility_level = any (");
+        query.push_bind(filter.open.clone()).push("))");
     } else if !filter.all {
         query.push(" and (").push(authorized).push_bind(filter.user).push(")");
         if !filter.open.is_empty() {

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 
 use super::containing;
+use super::lists::ListPart;
 use crate::domain::ids::UserId;
 use crate::domain::token::scopes_from_yaml;
 use crate::store::Result;
@@ -27,6 +28,8 @@ pub struct ListedToken {
     pub impersonation: bool,
     /// `personal_access_tokens.created_at`
     pub created_at: NaiveDateTime,
+    /// `personal_access_tokens.updated_at`
+    pub updated_at: NaiveDateTime,
     /// `personal_access_tokens.last_used_at`
     pub last_used_at: Option<DateTime<Utc>>,
     /// `personal_access_tokens.expires_at`
@@ -49,7 +52,7 @@ impl ListedToken {
 
 const COLUMNS: &str = "
     select id, user_id, name, description, scopes, coalesce(revoked, false) as revoked, impersonation, created_at,
-      last_used_at, expires_at
+      updated_at, last_used_at, expires_at
     from personal_access_tokens
     where true";
 
@@ -97,15 +100,15 @@ pub async fn list(
     let mut query = QueryBuilder::new(COLUMNS);
     narrow(&mut query, filter, today);
     query.push(" order by ").push(order.unwrap_or("id asc"));
-    query.push(" limit ").push_bind(limit).push(" offset ").push_bind(offset);
-    Ok(query.build_query_as().fetch_all(db).await?)
+    ListPart { limit, offset }.push(&mut query);
+    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
 }
 
 /// How many tokens there are, up to so many.
 pub async fn count(db: impl PgExecutor<'_>, filter: &TokenFilter, today: NaiveDate, most: i64) -> Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from (select from personal_access_tokens where true");
     narrow(&mut query, filter, today);
-    query.push(" limit ").push_bind(most).push(") as found");
+    query.push(" limit ").push(most).push(") as found");
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::containing;
+use super::lists::ListPart;
 use crate::store::Result;
 
 /// What is looked for; what is left out says nothing.
@@ -110,15 +111,15 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &UserFilter, stretch: &UserSt
     } else {
         query.push(value).push(" ").push(direction).push(", users.id ").push(direction);
     }
-    query.push(" limit ").push_bind(stretch.limit).push(" offset ").push_bind(stretch.offset);
-    Ok(query.build_query_as().fetch_all(db).await?)
+    ListPart { limit: stretch.limit, offset: stretch.offset }.push(&mut query);
+    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
 }
 
 /// How many users there are, up to so many.
 pub async fn count(db: impl PgExecutor<'_>, filter: &UserFilter, most: i64) -> Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from (select from users where true");
     narrow(&mut query, filter);
-    query.push(" limit ").push_bind(most).push(") as found");
+    query.push(" limit ").push(most).push(") as found");
     Ok(query.build_query_scalar().fetch_one(db).await?)
 }
 

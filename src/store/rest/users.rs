@@ -23,6 +23,8 @@ pub struct BasicUserRow {
     pub public_email: Option<String>,
     /// Whether too many wrong passwords locked the account.
     pub locked: bool,
+    /// `users.updated_at`
+    pub updated_at: Option<NaiveDateTime>,
 }
 
 /// These users, by their ids.
@@ -36,7 +38,8 @@ pub async fn list_basic(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<HashMap<
           coalesce(name, '') as "name!",
           state,
           nullif(public_email, '') as public_email,
-          locked_at is not null as "locked!"
+          coalesce(locked_at > (now() at time zone 'utc') - interval '10 minutes', false) as "locked!",
+          updated_at
         from users
         where id = any ($1)
         "#,
@@ -56,7 +59,8 @@ pub async fn find_basic(db: impl PgExecutor<'_>, name: &RestName) -> Result<Opti
           coalesce(name, '') as "name!",
           state,
           nullif(public_email, '') as public_email,
-          locked_at is not null as "locked!"
+          coalesce(locked_at > (now() at time zone 'utc') - interval '10 minutes', false) as "locked!",
+          updated_at
         from users
         where id = $1
           or lower(username) = lower($2)
@@ -158,7 +162,8 @@ pub async fn list_profiles(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<P
           coalesce(users.name, '') as "name!",
           users.state,
           nullif(users.public_email, '') as public_email,
-          users.locked_at is not null as "locked!",
+          coalesce(users.locked_at > (now() at time zone 'utc') - interval '10 minutes', false) as "locked!",
+          users.updated_at,
           users.user_type,
           users.email,
           nullif(users.commit_email, '') as commit_email,
@@ -219,6 +224,7 @@ pub async fn list_profiles(db: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<P
             state: row.state,
             public_email: row.public_email,
             locked: row.locked,
+            updated_at: row.updated_at,
         },
         user_type: row.user_type,
         email: row.email,

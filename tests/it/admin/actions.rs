@@ -2,12 +2,16 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use gatehouse::crypto::attr_encrypted::ColumnKey;
 use gatehouse::domain::scim::ScimScope;
+use gatehouse::domain::web_hook::HookSubscriptions;
+use gatehouse::store::web_hooks::{self, HookOwner, WebHook};
 use sqlx::PgPool;
 
-use super::{Browser, acting, newest_event};
+use super::{Browser, acting, newest_event, words};
 use crate::support::TestApp;
-use crate::support::pushes::app_with_queue;
+use crate::support::pushes::{NEW, OLD, Working, app_with_queue, report, until};
+use crate::support::receiver::Receiver;
 
 async fn own_token(app: &TestApp, token: &str) -> u16 {
     let request = Request::get("/api/v4/personal_access_tokens/self").header("private-token", token);
@@ -145,6 +149,54 @@ async fn a_hook_is_enabled_and_what_waits_is_delivered(pool: PgPool) {
     assert_eq!(browser.act("/admin/hooks/enable", &[("id", "8")]).await.status, 404);
 }
 
+/// What a receiver has taken is sent again under the same name, once at a time.
+#[sqlx::test]
+async fn what_a_receiver_took_is_sent_again(pool: PgPool) {
+    let app = app_with_queue(pool).await;
+    let mut browser = acting(&app).await;
+    let given = app.given();
+    given.setting("allow_local_requests_from_web_hooks_and_services = true").await;
+    let project = given.project("g/p").await.developer("rubi").await.id;
+    let rubi = given.user("rubi").await;
+    let receiver = Receiver::start().await;
+    let key = ColumnKey::new(&app.secrets.db_key_base);
+    let listening = HookSubscriptions { push_events: true, ..HookSubscriptions::default() };
+    let hook =
+        WebHook { url: receiver.url().into(), token: None, name: None, listening, enable_ssl_verification: true };
+    let mut connection = app.pool.acquire().await.unwrap();
+    web_hooks::upsert(&mut connection, HookOwner::Project(project), &hook, &key).await.unwrap();
+    drop(connection);
+    let push =
+        report(&format!("project-{project}"), &format!("user-{rubi}"), &format!("{OLD} {NEW} refs/heads/main\n"));
+    assert_eq!(app.post_receive(push).await.status, 200);
+    let working = Working::on(&app);
+    until(&app, "select count(*) from web_hook_logs", 1).await;
+    working.drain().await;
+    let (hook, log): (i64, i64) = {
+        let row = sqlx::query_as("select web_hook_id, id from web_hook_logs").fetch_one(&app.pool).await;
+        row.unwrap()
+    };
+    let page = browser.page(&format!("/admin/hooks/{hook}")).await;
+    assert!(page.contains("Send again") && words(&page).contains("object_kind"), "{page}");
+    let fields = [("id", &*hook.to_string()), ("log", &*log.to_string())];
+    browser.done("/admin/hooks/resend", &fields).await;
+    assert_eq!(
+        newest_event(&app).await,
+        format!("web_hook_redelivered root Gitlab::Audit::InstanceScope WebHook {hook}")
+    );
+    let waits = browser.act("/admin/hooks/resend", &fields).await;
+    assert!(waits.status == 422 && waits.text.contains("waits to be delivered"), "{}", waits.line());
+    let working = Working::on(&app);
+    until(&app, "select count(*) from web_hook_logs", 2).await;
+    working.drain().await;
+    let [first, again] = &receiver.requests()[..] else { panic!("{:?}", receiver.requests()) };
+    assert_eq!(first.json(), again.json());
+    for name in ["idempotency-key", "x-gitlab-event-uuid", "x-gitlab-event"] {
+        assert_eq!(first.header(name), again.header(name), "{name}");
+    }
+    assert_eq!(browser.act("/admin/hooks/resend", &[("id", &hook.to_string()), ("log", "999")]).await.status, 422);
+}
+
 #[sqlx::test]
 async fn a_token_of_an_agent_is_revoked(pool: PgPool) {
     let app = TestApp::new(pool);
@@ -219,6 +271,9 @@ async fn a_provider_gets_a_new_token_once_and_a_user_is_deactivated(pool: PgPool
         app.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
     };
     assert_eq!((call(&token).await, call("glsoat-before").await), (200, 401));
+    until(&app, "select count(*) from scim_calls where status = 200", 1).await;
+    let list = words(&browser.page("/admin/scim").await);
+    assert!(list.contains("GET /api/scim/v2/groups/{path}/Users 200"), "{list}");
     let page = browser.done(&format!("{path}/deactivate"), &[("extern_uid", "rubi-there")]).await;
     assert!(page.contains("rubi-there was deactivated.") && page.contains(">inactive<"), "{page}");
     assert_eq!(newest_event(&app).await, "scim_user_deactivated root Group");

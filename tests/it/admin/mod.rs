@@ -137,3 +137,21 @@ pub async fn newest_event(app: &TestApp) -> String {
                  from audit_events order by id desc limit 1";
     app.given().value(query).await
 }
+
+/// A page without its tags, and its spaces as one.
+pub fn words(page: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for letter in page.chars() {
+        match letter {
+            '<' => {
+                inside = true;
+                text.push(' ');
+            }
+            '>' => inside = false,
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::PgPool;
 
-use super::{Browser, acting};
+use super::{Browser, acting, words};
 use crate::auth_matrix::admin::ROUTES;
 use crate::support::pushes::app_with_queue;
 use crate::support::{Installation, TestApp};
@@ -99,7 +99,7 @@ async fn an_attempt_is_explained(pool: PgPool) {
     assert!(page.contains("href=\"/admin/projects/3\""), "{page}");
     for (query, status) in [
         ("actor=nobody&project=gnuwget/wget2", 404),
-        ("kind=key&actor=SHA256:x&project=gnuwget/wget2", 404),
+        ("kind=key&actor=SHA256:x&project=gnuwget/wget2", 422),
         ("actor=rubi&project=gnuwget/wget2&action=push&ref=a..b", 422),
         ("actor=rubi&project=gnuwget/wget2&action=push&ref=main&change=x", 422),
         ("actor=rubi&project=gnuwget/wget2&ip=x", 422),
@@ -193,24 +193,6 @@ pub fn paths() -> Vec<String> {
     paths
 }
 
-/// A page without its tags, and its spaces as one.
-fn words(page: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for letter in page.chars() {
-        match letter {
-            '<' => {
-                inside = true;
-                text.push(' ');
-            }
-            '>' => inside = false,
-            letter if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[sqlx::test]
 async fn every_page_is_there_and_has_one_heading(pool: PgPool) {
     let app = installation(pool).await;
@@ -237,6 +219,11 @@ async fn every_page_is_there_and_has_one_heading(pool: PgPool) {
 #[sqlx::test]
 async fn pages_say_what_there_is(pool: PgPool) {
     let app = installation(pool).await;
+    let lfs = "insert into lfs_file_locks (project_id, user_id, path) select 3, id, 'model.bin' from users where username = 'rubi';
+               with object as (insert into lfs_objects (oid, size) values (repeat('a', 64), 5) returning id)
+               insert into lfs_objects_projects (lfs_object_id, project_id, repository_type)
+               select id, 3, kind from object, (values (0), (1)) as kinds (kind)";
+    app.given().sql(lfs).await;
     let mut browser = acting(&app).await;
     let expected: [(&str, &[&str]); 17] = [
         ("/admin", &["Version 0.2.0", "Jobs that are dead 1", "Storages", "default no answer", "Git refused"]),
@@ -250,6 +237,8 @@ async fn pages_say_what_there_is(pool: PgPool) {
                 "v* maintainers",
                 "builder SHA256:",
                 "rubi active owner",
+                "LFS objects 1",
+                "model.bin rubi",
                 "ci gnuwget/wget2 pushes pauses until",
             ],
         ),

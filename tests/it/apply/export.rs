@@ -121,7 +121,8 @@ fn user(number: usize) -> impl Strategy<Value = String> {
             "  - {{username: user{number}, email: user{number}@example.com, name: {name}, admin: {admin}, auditor: {auditor}, \
              external: {external}, confirmed: {confirmed}, state: {state}, terms_accepted: {terms}, \
              emails: [{}], identities: [{{provider: kerberos, extern_uid: u{number}@EXAMPLE.COM}}], \
-             personal_access_tokens: [{{name: ci, scopes: [{scope}]{expiry}}}]}}\n",
+             personal_access_tokens: [{{name: ci, scopes: [{scope}]{expiry}}}], \
+             oauth_tokens: [{{application: ide, scopes: [{scope}]}}]}}\n",
             emails.join(", ")
         )
     })
@@ -148,6 +149,11 @@ fn group(number: usize, users: usize) -> impl Strategy<Value = String> {
         );
         if root && !protocol.is_empty() {
             write!(entry, ", enabled_git_access_protocol: {protocol}").unwrap();
+        }
+        if lock {
+            entry.push_str(", deploy_tokens: [{name: ci, scopes: [read_repository], expires_at: 2027-05-01}]");
+            write!(entry, ", access_tokens: [{{name: bot, level: {level}, scopes: [api], revoked: {archived}}}]")
+                .unwrap();
         }
         if root && ranges {
             entry.push_str(", ip_allowlist: [10.0.0.0/8, '2001:db8::1'], saml: {default_membership_role: developer}");
@@ -191,6 +197,13 @@ fn project(number: usize, users: usize) -> impl Strategy<Value = String> {
         }
         if number == 0 {
             write!(entry, ", deploy_keys: [{{title: builder, key: '{KEY}', can_push: {archived}}}]").unwrap();
+        }
+        if present {
+            entry.push_str(", deploy_tokens: [{name: ci, username: robot, scopes: [read_repository, read_registry]}]");
+            entry.push_str(", access_tokens: [{name: bot, level: developer, scopes: [api], expires_at: null}]");
+        }
+        if number > 0 && !personal {
+            entry.push_str(", forked_from: group0/project0");
         }
         if agent {
             write!(entry, ", agents: [{{name: prod, created_by: user0, tokens: [{{name: t}}], project_access: [{path}]}}]").unwrap();

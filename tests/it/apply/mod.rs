@@ -23,6 +23,7 @@ mod scim;
 mod sets;
 mod settings;
 mod subscriptions;
+mod tokens;
 mod users;
 
 /// Every run happens now.

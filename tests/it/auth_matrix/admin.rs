@@ -30,6 +30,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/admin/hooks"),
     ("POST", "/admin/hooks/enable"),
     ("POST", "/admin/hooks/redeliver"),
+    ("POST", "/admin/hooks/resend"),
     ("GET", "/admin/hooks/{id}"),
     ("GET", "/admin/jobs"),
     ("POST", "/admin/jobs/drop"),

@@ -395,7 +395,7 @@ async fn the_last_answers_of_a_hook_are_kept_and_no_more(pool: PgPool) {
             error: None,
             duration: Duration::from_millis(5),
         };
-        web_hooks::insert_log(&mut connection, id, "push_hooks", &answer).await.unwrap();
+        web_hooks::insert_log(&mut connection, id, "push_hooks", None, &answer).await.unwrap();
     }
     let kept: (i64, Option<String>) =
         sqlx::query_as("select count(*), min(response_status) from web_hook_logs").fetch_one(&app.pool).await.unwrap();

@@ -3,6 +3,7 @@
 
 mod file;
 mod stated;
+mod tokens;
 
 use std::collections::BTreeSet;
 
@@ -18,11 +19,20 @@ use crate::tidy::sources;
 type Row = (&'static str, &'static str);
 
 /// Parts of the document that have the same keys wherever they stand.
-const SHAPES: [&str; 6] =
-    ["push_rules", "hooks[]", "members.*", "shared_with.*", "security_policies", "scim_identities[]"];
+const SHAPES: [&str; 8] = [
+    "push_rules",
+    "hooks[]",
+    "members.*",
+    "shared_with.*",
+    "security_policies",
+    "scim_identities[]",
+    "deploy_tokens[]",
+    "access_tokens[]",
+];
 
 /// The keys of the state document.
 const STATED: &[Row] = &[
+    ("an_instance_may_wait_before_it_deletes_a_group", "settings.deletion_adjourned_period"),
     ("the_instance_may_close_a_protocol", "settings.enabled_git_access_protocol"),
     ("the_services_token_or_gitlab_shells_lets_in", "settings.error_tracking_access_token"),
     ("a_token_opens_its_own_scope_alone", "settings.scim_token groups[].scim_token"),
@@ -81,6 +91,7 @@ const STATED: &[Row] = &[
          settings.allow_local_requests_from_system_hooks",
     ),
     ("new_projects_are_as_visible_as_the_instance_says", "settings.default_project_visibility"),
+    ("an_instance_may_wait_before_it_deletes_a_project", "settings.deletion_adjourned_period"),
     (
         "push_rules_look_at_what_the_push_brings",
         "push_rules.author_email_regex push_rules.commit_message_regex push_rules.reject_non_dco_commits \
@@ -121,6 +132,23 @@ const STATED: &[Row] = &[
         "a_password_opens_git_over_http_unless_the_instance_takes_none",
         "users[].password settings.password_authentication_enabled_for_git",
     ),
+    (
+        "a_stated_deploy_token_opens_what_it_is_of",
+        "deploy_tokens[].name deploy_tokens[].id deploy_tokens[].username deploy_tokens[].scopes \
+         deploy_tokens[].expires_at deploy_tokens[].token deploy_tokens[].revoked deploy_tokens[].ensure",
+    ),
+    (
+        "a_stated_access_token_is_a_member_of_its_own",
+        "access_tokens[].name access_tokens[].id access_tokens[].level access_tokens[].scopes access_tokens[].expires_at \
+         access_tokens[].token access_tokens[].revoked access_tokens[].ensure",
+    ),
+    (
+        "a_stated_oauth_token_opens_git_for_its_user",
+        "users[].oauth_tokens[].application users[].oauth_tokens[].id users[].oauth_tokens[].scopes \
+         users[].oauth_tokens[].expires_in users[].oauth_tokens[].token users[].oauth_tokens[].revoked \
+         users[].oauth_tokens[].ensure",
+    ),
+    ("a_stated_fork_has_the_objects_of_its_source", "projects[].forked_from"),
     ("a_key_is_found_by_its_body", "users[].keys[].key"),
     ("a_key_comes_changes_and_goes", "users[].keys[].title users[].keys[].ensure"),
     ("a_key_for_signing_alone_is_nobodys", "users[].keys[].usage"),
@@ -420,6 +448,7 @@ const FILE: &[Row] = &[
         "each_project_is_on_its_own_storage",
         "repositories.storages.*.gitaly_address repositories.storages.*.gitaly_token gitaly.token",
     ),
+    ("the_version_is_a_setting", "gitlab.version"),
     ("a_user_gets_a_token_of_their_own", "gitlab.host gitlab.https gitlab.port gitlab.relative_url_root"),
     ("a_receiver_that_never_answers_is_given_up_and_tried_again", "gitlab.webhook_timeout=will_take"),
     ("git_over_http_may_be_switched_off_by_direction", "gitlab_shell.upload_pack gitlab_shell.receive_pack"),
@@ -429,6 +458,20 @@ const FILE: &[Row] = &[
     ),
     ("there_is_no_token_where_there_is_no_lfs", "lfs.enabled"),
     ("what_workhorse_has_laid_down_is_stored_and_counted", "lfs.storage_path=LfsForge"),
+    (
+        "the_bucket_is_entered_with_the_key_of_the_settings",
+        "lfs.object_store.connection.aws_access_key_id lfs.object_store.connection.aws_secret_access_key \
+         lfs.object_store.connection.aws_secret_access_key_file lfs.object_store.connection.use_iam_profile \
+         lfs.object_store.connection.endpoint lfs.object_store.remote_directory",
+    ),
+    ("objects_are_named_as_gitlab_names_them", "lfs.object_store.connection.path_style lfs.object_store.bucket_prefix"),
+    ("a_url_is_signed_for_the_region", "lfs.object_store.connection.region"),
+    ("no_other_protocol_than_s3_is_spoken", "lfs.object_store.connection.provider"),
+    (
+        "workhorse_lays_an_object_down_in_the_bucket",
+        "lfs.object_store.enabled=in_bucket lfs.object_store.bucket_prefix",
+    ),
+    ("clients_fetch_from_the_bucket_where_they_can_reach_it", "lfs.object_store.proxy_download"),
     ("a_token_of_a_transfer_lives_as_long_as_the_settings_say", "gatehouse.lfs_transfer_token_lifetime"),
     ("the_clients_address_is_told_by_proxies_that_are_trusted", "gitlab.trusted_proxies"),
     ("a_token_that_has_ended_is_none", "gitlab.impersonation_enabled"),

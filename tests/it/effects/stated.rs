@@ -12,12 +12,12 @@ use crate::apply::{KEY, fresh_key};
 use crate::support::{Reply, TestApp, dsa_1024_key, rsa_key};
 
 /// An application over a database that documents are applied to.
-struct Stated {
-    app: TestApp,
+pub(super) struct Stated {
+    pub(super) app: TestApp,
 }
 
 impl Stated {
-    fn new(pool: PgPool) -> Self {
+    pub(super) fn new(pool: PgPool) -> Self {
         Self { app: TestApp::new(pool) }
     }
 
@@ -28,7 +28,7 @@ impl Stated {
         apply(&mut connection, document, &sources, base, self.app.clock.now(), false).await.map(|_| ())
     }
 
-    async fn says(&self, document: &str) {
+    pub(super) async fn says(&self, document: &str) {
         self.apply(document).await.unwrap_or_else(|failure| panic!("{failure}"));
     }
 
@@ -57,7 +57,7 @@ impl Stated {
     }
 }
 
-const BASE: &str = "
+pub(super) const BASE: &str = "
 users:
   - {username: rubi, email: rubi@corp.example}
   - {username: dana, email: dana@home.example}

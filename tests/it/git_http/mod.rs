@@ -6,6 +6,7 @@ mod bans;
 mod credentials;
 mod health;
 mod lfs;
+mod packs;
 mod proof;
 
 use axum::body::Body;
@@ -89,6 +90,13 @@ impl Forge {
             forge.token(user, &format!("T-{name}"), "api").await;
         }
         forge
+    }
+
+    /// The same ground under another application over the same database.
+    pub fn again(&self, app: TestApp) -> Self {
+        let given = app.given();
+        let (private, open) = (self.private.clone(), self.open.clone());
+        Self { app, given, group: self.group, private, open, dev: self.dev }
     }
 
     /// Gives a user a password, hashed as Devise hashes it but for the cost.

@@ -30,7 +30,9 @@ async fn groups_without_another_owner_keep_an_account_or_go_with_it(pool: PgPool
     assert_eq!(left, 0);
     let repositories: i64 = world.given().value("select count(*) from removed_repositories").await;
     assert_eq!(repositories, 3);
-    assert_eq!(world.events().await, ["group_destroyed", "group_destroyed", "user_destroyed"]);
+    // acme/app and acme/sub/lib with acme/sub and acme, then pub/site with pub.
+    let (project, group) = ("project_destroyed", "group_destroyed");
+    assert_eq!(world.events().await, [project, project, group, group, project, group, "user_destroyed"]);
 }
 
 /// Ruling 45

@@ -3,6 +3,7 @@
 
 mod app;
 mod binary;
+mod bucket;
 pub mod cluster;
 pub mod collector;
 pub mod crash;
@@ -15,10 +16,13 @@ pub mod pushes;
 pub mod receiver;
 pub mod unchanged;
 mod wire;
+mod workhorse;
 
 pub use app::{Reply, SHELL_SECRET, TestApp, WORKHORSE_SECRET, dead, read_only, unmigrate};
 pub use binary::{DB_KEY_BASE, Installation, KAS_SECRET, Ran, Served};
+pub use bucket::TestBucket;
 pub use gitaly::TestGitaly;
 pub use given::{Given, GivenProject, dsa_1024_key, key_body, rsa_key};
 pub use proxy::Proxy;
 pub use wire::{Answer, Wire};
+pub use workhorse::TestWorkhorse;

@@ -64,7 +64,7 @@ impl Working {
     /// Begins to work on the queue by way of these connections.
     pub fn over(app: &TestApp, db: Db) -> Self {
         let settings = JobSettings {
-            lfs_files: LfsFiles::new(std::path::Path::new("shared/lfs-objects")).unwrap(),
+            lfs_files: LfsFiles::new(&gatehouse::config::LfsSettings::default()).unwrap(),
             urls: InstallationUrls { url: "http://localhost".to_owned(), ssh_prefix: "git@localhost:".to_owned() },
             db_key_base: app.secrets.db_key_base.clone(),
             webhook_timeout: Duration::from_secs(2),

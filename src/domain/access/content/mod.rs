@@ -24,10 +24,21 @@ pub struct ContentRules {
     pub push_rule: Option<PushRule>,
     /// Whether LFS objects must be there before their pointers.
     pub lfs: bool,
+    /// Files that others than whoever pushes have locked.
+    pub locks: Vec<ForeignLock>,
     /// The size that the repository may have.
     pub size: Option<SizeLimit>,
     /// Who pushes, where the push rule asks.
     pub pusher: Pusher,
+}
+
+/// A file that somebody else has locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignLock {
+    /// Its path.
+    pub path: String,
+    /// The username of who has it.
+    pub username: String,
 }
 
 /// Who pushes, as commits are compared with them. Nobody has no name and no address.
@@ -103,6 +114,8 @@ pub struct ContentQuestions {
     pub commits: bool,
     /// The files that the commits add.
     pub added_files: bool,
+    /// All files that they change.
+    pub changed_files: bool,
     /// The files that are larger than so many bytes.
     pub files_above: Option<u64>,
     /// The LFS pointers.
@@ -122,6 +135,8 @@ pub struct PushContent {
     pub commits: HashMap<ObjectId, PushedCommit>,
     /// The files that the new commits add.
     pub added_files: Vec<String>,
+    /// All files that they change, where that was asked.
+    pub changed_files: HashSet<String>,
     /// The new files that are too large, by path, or by id where no path is known.
     pub large_files: Vec<String>,
     /// Some pointer's LFS object is not the project's.
@@ -185,15 +200,22 @@ pub fn questions(settings: &AccessSettings, rules: &ContentRules, updates: &[Ref
         return ContentQuestions::default();
     }
     let rule = rules.push_rule.as_ref();
+    let locks = needs_changed_files(settings, rules);
     ContentQuestions {
-        commits: rule.is_some_and(|rule| rule.needs_added_files() || rule.needs_commits()),
+        commits: locks || rule.is_some_and(|rule| rule.needs_added_files() || rule.needs_commits()),
         added_files: rule.is_some_and(PushRule::needs_added_files),
+        changed_files: locks,
         files_above: rule.and_then(PushRule::needs_files_above),
         lfs_pointers: needs_lfs_pointers(settings, rules),
         size: rules.size.is_some(),
         repository_size: rules.size.is_some_and(SizeLimit::needs_repository_size),
         users: rule.is_some_and(|rule| rule.member_check),
     }
+}
+
+/// Whether somebody else has locked a file, where locks hold.
+fn needs_changed_files(settings: &AccessSettings, rules: &ContentRules) -> bool {
+    needs_lfs_pointers(settings, rules) && !rules.locks.is_empty()
 }
 
 /// Both the installation and the project must have LFS.
@@ -222,7 +244,8 @@ pub fn denial(
     answers: &PushAnswers,
 ) -> Option<Denial> {
     let content = &answers.content;
-    lfs_denial(&facts.settings, rules, content)
+    lock_denial(&facts.settings, rules, content)
+        .or_else(|| lfs_denial(&facts.settings, rules, content))
         .or_else(|| {
             let rule = rules.push_rule.as_ref()?;
             let web = *protocol == AccessProtocol::Web;
@@ -254,6 +277,10 @@ pub(super) fn explain(
 /// The rules that are set, in the order in which they are asked: id, what it asks, and how it is set.
 fn rules_that_are_set(settings: &AccessSettings, rules: &ContentRules) -> Vec<(&'static str, &'static str, SeenFact)> {
     let mut set = Vec::new();
+    if needs_changed_files(settings, rules) {
+        let locks = SeenFact::new("locked by others", rules.locks.len().to_string());
+        set.push(("K2", "no file is changed that somebody else has locked", locks));
+    }
     if needs_lfs_pointers(settings, rules) {
         set.push(("K3", "the LFS objects that are pointed to are the project's", SeenFact::new("LFS", "on")));
     }
@@ -304,6 +331,13 @@ fn rules_that_are_set(settings: &AccessSettings, rules: &ContentRules) -> Vec<(&
         ));
     }
     set
+}
+
+/// K2
+fn lock_denial(settings: &AccessSettings, rules: &ContentRules, content: &PushContent) -> Option<Denial> {
+    let mut locks = rules.locks.iter().filter(|_| needs_changed_files(settings, rules));
+    let lock = locks.find(|lock| content.changed_files.contains(&lock.path))?;
+    Some(Denial::FileLocked { path: lock.path.clone(), username: lock.username.clone() })
 }
 
 /// K3

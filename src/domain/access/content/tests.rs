@@ -350,3 +350,21 @@ fn the_default_branch_matters_to_a_rule_about_names_of_branches() {
     assert!(needs(Some(PushRule { branch_name: some("x"), ..PushRule::default() })));
     assert!(!needs(Some(PushRule::default())) && !needs(None));
 }
+
+/// http-89
+#[test]
+fn a_file_that_somebody_else_has_locked_stays_as_it_is() {
+    let lock = super::ForeignLock { path: "a.bin".to_owned(), username: "dev".to_owned() };
+    let changing = |path: &str| PushContent { changed_files: [path.to_owned()].into(), ..PushContent::default() };
+    let changes = RefUpdate::parse_all(&format!("{OLD} {NEW} refs/heads/x"));
+    let rules = |lfs| ContentRules { lfs, locks: vec![lock.clone()], ..ContentRules::default() };
+    let with = |lfs, path| denial(&AccessProtocol::Http, &rules(lfs), &changes, None, &changing(path));
+    let refused = Denial::FileLocked { path: "a.bin".to_owned(), username: "dev".to_owned() };
+    assert_eq!(with(true, "a.bin"), Some(refused));
+    assert_eq!((with(true, "b.bin"), with(false, "a.bin")), (None, None));
+    let asked = |updates: &str| {
+        let settings = AccessSettings { lfs: true, ..AccessSettings::default() };
+        super::questions(&settings, &rules(true), &RefUpdate::parse_all(updates)).changed_files
+    };
+    assert!(asked(&format!("{OLD} {NEW} refs/heads/x")) && !asked(&format!("{OLD} {ZERO} refs/heads/x")));
+}

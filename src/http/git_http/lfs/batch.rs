@@ -24,7 +24,7 @@ use crate::domain::repository::GlRepository;
 use crate::http::auth::git_basic::LfsCredential;
 use crate::http::auth::lfs_token::LfsTokenUse;
 use crate::http::git_http::{ClientAddress, GitHttpState, RequestedRepository};
-use crate::lfs_files::LfsOid;
+use crate::lfs_files::{FileStore, LfsBucket, LfsOid};
 use crate::services::store_lfs_object;
 use crate::store::lfs_objects;
 
@@ -204,22 +204,39 @@ async fn downloads(
     let linked = linked(git, caller, &objects).await?;
     let (authorization, expires_in) = authorization(git, caller, headers, LfsTokenUse::Download);
     let header: BTreeMap<_, _> = authorization.map(|value| ("Authorization", value)).into_iter().collect();
-    let answer = |object: AskedObject| match object.known.clone() {
-        None => object.refused(422, MALFORMED),
-        Some((oid, _)) if linked.contains_key(oid.as_str()) => {
-            let href = format!("{}/gitlab-lfs/objects/{}", caller.clone_url, oid.as_str());
-            let action = LfsAction { href, header: header.clone(), expires_in };
-            LfsObjectResponse {
-                authenticated: caller.open.then_some(true),
-                actions: BTreeMap::from([("download", action)]),
-                ..object.response()
+    let mut answers = Vec::with_capacity(objects.len());
+    for object in objects {
+        let Some((oid, _)) = object.known.clone() else {
+            answers.push(object.refused(422, MALFORMED));
+            continue;
+        };
+        let Some(store) = linked.get(oid.as_str()) else {
+            let message = "Object does not exist on the server or you don't have permissions to access it";
+            answers.push(object.refused(404, message));
+            continue;
+        };
+        let action = match given_away(git, *store) {
+            Some(bucket) => {
+                let (url, lifetime) = bucket.download_url(&oid).await?;
+                LfsAction { href: url.into(), header: BTreeMap::new(), expires_in: Some(lifetime.as_secs()) }
             }
-        }
-        Some(_) => {
-            object.refused(404, "Object does not exist on the server or you don't have permissions to access it")
-        }
-    };
-    Ok(objects.into_iter().map(answer).collect())
+            None => {
+                let href = format!("{}/gitlab-lfs/objects/{}", caller.clone_url, oid.as_str());
+                LfsAction { href, header: header.clone(), expires_in }
+            }
+        };
+        answers.push(LfsObjectResponse {
+            authenticated: (caller.open || action.header.is_empty()).then_some(true),
+            actions: BTreeMap::from([("download", action)]),
+            ..object.response()
+        });
+    }
+    Ok(answers)
+}
+
+/// The bucket, where an object is there and clients fetch it there by themselves.
+pub fn given_away(git: &GitHttpState, store: FileStore) -> Option<&LfsBucket> {
+    git.files.bucket().filter(|bucket| store == FileStore::Remote && !bucket.settings().proxy_download)
 }
 
 async fn uploads(
@@ -229,7 +246,7 @@ async fn uploads(
     objects: Vec<AskedObject>,
 ) -> Result<Vec<LfsObjectResponse>, LfsRefusal> {
     let mut here = linked(git, caller, &objects).await?;
-    let missing = |here: &HashMap<String, i64>| -> Vec<(String, i64)> {
+    let missing = |here: &HashMap<String, FileStore>| -> Vec<(String, i64)> {
         let known = objects.iter().filter_map(|object| object.known.as_ref());
         let missing = known.filter(|(oid, _)| !here.contains_key(oid.as_str()));
         let missing: HashSet<_> = missing.map(|(oid, size)| (oid.as_str().to_owned(), *size)).collect();
@@ -240,21 +257,18 @@ async fn uploads(
         && may_download_from(git, caller, source).await?
     {
         let linked = store_lfs_object::link_from_source(&git.db, source, caller.project, caller.wiki, &wanted).await?;
-        here.extend(linked.into_iter().map(|oid| (oid, 0)));
+        here.extend(lfs_objects::list_linked(&git.db.repeatable(), caller.project, &linked).await?);
     }
     let bytes = missing(&here).iter().map(|(_, size)| u128::try_from(*size).unwrap_or_default()).sum();
     caller.has_room_for(bytes, &git.settings.url)?;
-    // A project has it, and its file is gone: it is asked for again.
-    let mut lost = HashSet::new();
-    for oid in here.keys().filter_map(|oid| LfsOid::parse(oid)) {
-        if git.files.size(&oid).await?.is_none() {
-            lost.insert(oid.as_str().to_owned());
-        }
-    }
+    // A project has it, and its file is gone: it is asked for again. A bucket is not asked about each.
+    let there = here.iter().filter(|(_, store)| **store == FileStore::Local);
+    let there = there.filter_map(|(oid, _)| LfsOid::parse(oid)).collect();
+    let lost: HashSet<LfsOid> = git.files.directory().without_file(there).await?.into_iter().collect();
     let (authorization, expires_in) = authorization(git, caller, headers, LfsTokenUse::Both);
     let answer = |object: AskedObject| match object.known.clone() {
         None => object.refused(422, MALFORMED),
-        Some((oid, _)) if here.contains_key(oid.as_str()) && !lost.contains(oid.as_str()) => object.response(),
+        Some((oid, _)) if here.contains_key(oid.as_str()) && !lost.contains(&oid) => object.response(),
         Some((oid, size)) => {
             let href = format!("{}/gitlab-lfs/objects/{}/{size}", caller.clone_url, oid.as_str());
             let mut header: BTreeMap<_, _> =
@@ -269,12 +283,12 @@ async fn uploads(
     Ok(objects.into_iter().map(answer).collect())
 }
 
-/// Of the objects those that the project has, with their sizes.
+/// Of the objects those that the project has, and where each is.
 async fn linked(
     git: &GitHttpState,
     caller: &LfsCaller,
     objects: &[AskedObject],
-) -> Result<HashMap<String, i64>, LfsRefusal> {
+) -> Result<HashMap<String, FileStore>, LfsRefusal> {
     let known = objects.iter().filter_map(|object| object.known.as_ref());
     let oids: HashSet<String> = known.map(|(oid, _)| oid.as_str().to_owned()).collect();
     let oids: Vec<String> = oids.into_iter().collect();

@@ -3,23 +3,30 @@
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use base64::prelude::{BASE64_URL_SAFE, Engine};
+use serde_json::json;
 
 use super::LfsCaller;
-use super::batch::may_download_from;
+use super::batch::{given_away, may_download_from};
 use super::error::LfsRefusal;
 use crate::http::git_http::{ClientAddress, GitHttpState, RequestedRepository};
-use crate::lfs_files::LfsOid;
+use crate::lfs_files::{FileStore, LfsOid};
 use crate::store::lfs_objects;
 
 /// What a proxy offers to send by itself.
 const SENDFILE_TYPE: &str = "x-sendfile-type";
 static SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
+/// What Workhorse does by itself, and with what.
+static SEND_DATA: HeaderName = HeaderName::from_static("gitlab-workhorse-send-data");
 
 /// Other projects of a fork network that are looked at, at most.
 const MOST: i64 = 20;
+
 /// The object, where the project has it, or another one of its fork network that the client may download from.
 #[utoipa::path(
     get,
@@ -33,10 +40,11 @@ const MOST: i64 = 20;
     responses(
         (
             status = 200,
-            description = "The content; or to Workhorse its file, in `X-Sendfile`",
+            description = "The content; or to Workhorse where that is, in `X-Sendfile` or `Gitlab-Workhorse-Send-Data`",
             body = String,
             content_type = "application/octet-stream"
         ),
+        (status = 302, description = "To the bucket that it is in"),
         (
             status = 206,
             description = "A part of it",
@@ -60,13 +68,19 @@ pub async fn show(
     if !is_held(&git, &caller, &oid).await? {
         return Err(LfsRefusal::not_found(url));
     }
-    let size = git.files.size(&oid).await?.ok_or_else(|| LfsRefusal::not_found(url))?;
+    let store = lfs_objects::find_store(&git.db.repeatable(), oid.as_str()).await?;
+    let store = store.ok_or_else(|| LfsRefusal::not_found(url))?;
+    let size = git.files.size(&oid, store).await?.ok_or_else(|| LfsRefusal::not_found(url))?;
     metrics::counter!("gatehouse_lfs_objects_total", "operation" => "download").increment(1);
-    let path = git.files.path(&oid);
+    if let Some(bucket) = given_away(&git, store) {
+        let (place, _) = bucket.download_url(&oid).await?;
+        return Ok((StatusCode::FOUND, [(LOCATION, String::from(place))]).into_response());
+    }
     if headers.get(SENDFILE_TYPE).is_some_and(|kind| kind == "X-Sendfile") {
-        let file = HeaderValue::from_str(&path.display().to_string()).map_err(|_| LfsRefusal::not_found(url))?;
         let mut response = attachment(Body::empty(), 0);
-        response.headers_mut().insert(SENDFILE.clone(), file);
+        let (name, value) = told_workhorse(&git, &oid, store).await?;
+        let value = HeaderValue::from_str(&value).map_err(|_| LfsRefusal::not_found(url))?;
+        response.headers_mut().insert(name, value);
         return Ok(response);
     }
     let (from, length) = match headers.get(RANGE).map(|range| part(range, size)) {
@@ -80,7 +94,7 @@ pub async fn show(
             return Ok(response);
         }
     };
-    let mut response = attachment(Body::from_stream(git.files.read(&oid, from, length).await?), length);
+    let mut response = attachment(Body::from_stream(git.files.read(&oid, store, from, length).await?), length);
     if length < size {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let end = from + length.saturating_sub(1);
@@ -88,6 +102,22 @@ pub async fn show(
         response.headers_mut().extend(range.ok().map(|range| (CONTENT_RANGE, range)));
     }
     Ok(response)
+}
+
+/// Where Workhorse finds what it is to send.
+async fn told_workhorse(
+    git: &GitHttpState,
+    oid: &LfsOid,
+    store: FileStore,
+) -> Result<(HeaderName, String), LfsRefusal> {
+    match git.files.bucket().filter(|_| store == FileStore::Remote) {
+        Some(bucket) => {
+            let (place, _) = bucket.download_url(oid).await?;
+            let told = json!({ "URL": place.as_str(), "AllowRedirects": false }).to_string();
+            Ok((SEND_DATA.clone(), format!("send-url:{}", BASE64_URL_SAFE.encode(told))))
+        }
+        None => Ok((SENDFILE.clone(), git.files.directory().path(oid).display().to_string())),
+    }
 }
 
 /// Whether the project has the object, or one of its relatives that the client may download from.

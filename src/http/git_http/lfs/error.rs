@@ -114,7 +114,10 @@ impl From<LfsStoreError> for LfsRefusal {
     fn from(error: LfsStoreError) -> Self {
         match error {
             LfsStoreError::Store(error) => error.into(),
-            error => Self::Plain(PlainRefusal::unavailable(&ApiError::Internal(error.into()))),
+            LfsStoreError::Files(error) => Self::Plain(PlainRefusal::no_storage(error)),
+            error @ LfsStoreError::TwoSizes => {
+                Self::Plain(PlainRefusal::unavailable(&ApiError::Internal(error.into())))
+            }
         }
     }
 }

@@ -1,8 +1,6 @@
 //! `PUT /gitlab-lfs/objects/{oid}/{size}`: an object comes in: from Workhorse, which has laid it down already, or from
 //! git-lfs itself, where no Workhorse is in between.
 
-use std::path::PathBuf;
-
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -19,9 +17,9 @@ use crate::domain::token;
 use crate::http::body::{BegunBody, UnreadBody};
 use crate::http::git_http::error::PlainRefusal;
 use crate::http::git_http::{ClientAddress, GitHttpState, RequestedRepository};
-use crate::lfs_files::{LfsOid, TemporaryFile};
-use crate::services::store_lfs_object::{self, DeliveredObject};
-use crate::store::lfs_objects;
+use crate::lfs_files::{LfsBucket, LfsOid};
+use crate::services::store_lfs_object::{self, DeliveredObject, IncomingObject};
+use crate::store::{lfs_objects, lfs_pending_uploads};
 
 /// The header in which Workhorse signs which file of a form it has laid down.
 const FIELDS: &str = "gitlab-workhorse-multipart-fields";
@@ -101,29 +99,27 @@ pub async fn store(
     let caller = LfsCaller::admit(&git, repository, address, &headers).await?;
     let asked = AskedUpload::parse(&oid, &size).ok_or_else(|| LfsRefusal::not_found(&git.settings.url))?;
     asked.admitted(&git, &caller).await?;
-    let delivered =
-        |file| DeliveredObject { oid: &asked.oid, size: asked.size, file, project: caller.project, wiki: caller.wiki };
-    if git.workhorse.accepts(&headers) {
-        let file = laid_down(&git, &asked, &headers, body).await?;
-        store_lfs_object::store(&git.db, &git.files, delivered(&file)).await?;
+    let (oid, size) = (&asked.oid, asked.size);
+    let object = DeliveredObject { oid, size, project: caller.project, wiki: caller.wiki };
+    let incoming = if git.workhorse.accepts(&headers) {
+        laid_down(&git, object, &headers, body).await?
     } else {
-        let mut file = received(&git, &asked, &headers, body).await?;
-        let path = file.finish().await?.to_owned();
-        store_lfs_object::store(&git.db, &git.files, delivered(&path)).await?;
-    }
+        received(&git, object, &headers, body).await?
+    };
+    store_lfs_object::store(&git.db, &git.files, object, incoming).await?;
     metrics::counter!("gatehouse_lfs_objects_total", "operation" => "upload").increment(1);
     let mut response = Response::new(Body::empty());
     response.headers_mut().insert("content-type", LFS_TYPE.parse().expect("a media type is a header's value"));
     Ok(response)
 }
 
-/// The file that Workhorse has laid down, where all that it signs of it is true.
+/// What Workhorse has laid down, where all that it signs of it is true.
 async fn laid_down(
     git: &GitHttpState,
-    asked: &AskedUpload,
+    object: DeliveredObject<'_>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<PathBuf, LfsRefusal> {
+) -> Result<IncomingObject, LfsRefusal> {
     let unfit = |text: &'static str| PlainRefusal::new(StatusCode::BAD_REQUEST, text);
     let Some(fields) = headers.get(FIELDS) else {
         return Err(PlainRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable entity").into());
@@ -139,34 +135,78 @@ async fn laid_down(
     };
     // Only what is signed counts, and it comes as text.
     let said = |name: &str| upload.get(name).and_then(Value::as_str).unwrap_or_default();
-    let same = said("sha256") == asked.oid.as_str() && said("size") == asked.size.to_string();
+    let same = said("sha256") == object.oid.as_str() && said("size") == object.size.to_string();
     if !same {
         return Err(unfit("SHA256 or size mismatch").into());
     }
-    let Some(path) = git.files.delivered(std::path::Path::new(said("path"))).await? else {
+    match (git.files.bucket(), said("remote_id")) {
+        (Some(bucket), remote_id) if !remote_id.is_empty() => laid_down_in(git, bucket, object, remote_id).await,
+        _ => laid_down_at(git, object, said("path")).await,
+    }
+}
+
+/// What Workhorse has laid down in a file.
+async fn laid_down_at(
+    git: &GitHttpState,
+    object: DeliveredObject<'_>,
+    path: &str,
+) -> Result<IncomingObject, LfsRefusal> {
+    let unfit = |text: &'static str| PlainRefusal::new(StatusCode::BAD_REQUEST, text);
+    let Some(path) = git.files.directory().delivered(std::path::Path::new(path)).await? else {
         return Err(unfit("The file is not where it was to be laid down").into());
     };
     let length = tokio::fs::symlink_metadata(&path).await?.len();
-    if i64::try_from(length) != Ok(asked.size) {
+    if i64::try_from(length) != Ok(object.size) {
         return Err(unfit("SHA256 or size mismatch").into());
     }
-    Ok(path)
+    Ok(store_lfs_object::take_file(&git.db, &git.files, object, path, git.clock.now()).await?)
+}
+
+/// What Workhorse has laid down in the bucket, under a name that it was given for this object of this project.
+async fn laid_down_in(
+    git: &GitHttpState,
+    bucket: &LfsBucket,
+    object: DeliveredObject<'_>,
+    remote_id: &str,
+) -> Result<IncomingObject, LfsRefusal> {
+    let foreign = || LfsRefusal::forbidden(&git.settings.url);
+    let (db, oid) = (git.db.repeatable(), object.oid.as_str());
+    let pending = lfs_pending_uploads::find_by_workhorse(&db, remote_id, oid, object.project).await?;
+    let pending = pending.ok_or_else(foreign)?;
+    let length = bucket.size(&pending.object_name).await?.ok_or_else(foreign)?;
+    if i64::try_from(length) != Ok(object.size) {
+        return Err(PlainRefusal::new(StatusCode::BAD_REQUEST, "SHA256 or size mismatch").into());
+    }
+    Ok(store_lfs_object::take_from_bucket(&git.db, bucket, object, pending, git.clock.now()).await?)
 }
 
 /// The content, written away as it comes; it goes again where it is not what the object's id says.
 async fn received(
     git: &GitHttpState,
-    asked: &AskedUpload,
+    object: DeliveredObject<'_>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<TemporaryFile, LfsRefusal> {
-    let mismatch = || PlainRefusal::new(StatusCode::BAD_REQUEST, "SHA256 or size mismatch");
+) -> Result<IncomingObject, LfsRefusal> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced.is_some_and(|length| length != asked.size.to_string()) {
-        return Err(mismatch().into());
+    if announced.is_some_and(|length| length != object.size.to_string()) {
+        return Err(PlainRefusal::new(StatusCode::BAD_REQUEST, "SHA256 or size mismatch").into());
     }
-    let size = u64::try_from(asked.size).unwrap_or_default();
-    let (mut file, mut hash, mut seen) = (git.files.create().await?, Sha256::new(), 0_u64);
+    let mut incoming = store_lfs_object::begin(&git.db, &git.files, object, git.clock.now()).await?;
+    match write_all(&mut incoming, object, body).await {
+        Ok(()) => Ok(incoming),
+        Err(refusal) => {
+            // What cannot be removed now is removed by the sweep.
+            if let Err(error) = store_lfs_object::give_up(&git.db, incoming).await {
+                tracing::warn!(%error, "could not give up an LFS object that came in");
+            }
+            Err(refusal)
+        }
+    }
+}
+
+async fn write_all(incoming: &mut IncomingObject, object: DeliveredObject<'_>, body: Body) -> Result<(), LfsRefusal> {
+    let size = u64::try_from(object.size).unwrap_or_default();
+    let (mut hash, mut seen) = (Sha256::new(), 0_u64);
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| LfsRefusal::unread(UnreadBody::of(&error)))?;
@@ -175,11 +215,10 @@ async fn received(
             return Err(LfsRefusal::unread(UnreadBody::TooLarge));
         }
         hash.update(&piece);
-        file.write(&piece).await?;
+        incoming.write(&piece).await?;
     }
-    let digest = token::hex(&hash.finalize());
-    if seen != size || digest != asked.oid.as_str() {
-        return Err(mismatch().into());
+    if seen != size || token::hex(&hash.finalize()) != object.oid.as_str() {
+        return Err(PlainRefusal::new(StatusCode::BAD_REQUEST, "SHA256 or size mismatch").into());
     }
-    Ok(file)
+    Ok(())
 }

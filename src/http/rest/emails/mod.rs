@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::RestState;
 use super::entities::local_moment;
 use super::fault::RestRefusal;
+use super::precondition::UnmodifiedSince;
 use crate::domain::ids::UserId;
 use crate::http::auth::rest::RestCaller;
 use crate::services::user_keys;
@@ -70,9 +71,18 @@ impl RestState {
         Ok(row.into())
     }
 
-    async fn remove_email(&self, user: UserId, id: Option<i64>, by: &RestCaller) -> Result<(), RestRefusal> {
+    async fn remove_email(
+        &self,
+        user: UserId,
+        id: Option<i64>,
+        unmodified: UnmodifiedSince,
+        by: &RestCaller,
+    ) -> Result<(), RestRefusal> {
         const GONE: RestRefusal = RestRefusal::NotFound("Email");
-        let removed = user_keys::remove_email(&self.db, user, id.ok_or(GONE)?, &by.author(), self.clock.now()).await?;
+        let rows = keys::list_emails(self.db.pool(), user).await?;
+        let row = rows.into_iter().find(|row| Some(row.id) == id).ok_or(GONE)?;
+        unmodified.check(row.updated_at)?;
+        let removed = user_keys::remove_email(&self.db, user, row.id, &by.author(), self.clock.now()).await?;
         if removed { Ok(()) } else { Err(GONE) }
     }
 }

@@ -12,6 +12,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 
 /// The further addresses of a user.
 ///
@@ -102,7 +103,8 @@ pub async fn delete(
     admin: RestAdmin,
     user: FoundUser,
     email: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
-    state.remove_email(UserId(user.id), email.id(), admin.caller()).await?;
+    state.remove_email(UserId(user.id), email.id(), unmodified, admin.caller()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 
 /// One's own further addresses.
 #[utoipa::path(
@@ -84,7 +85,8 @@ pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,
     email: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
-    state.remove_email(caller.id(), email.id(), &caller).await?;
+    state.remove_email(caller.id(), unmodified, email.id(), &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

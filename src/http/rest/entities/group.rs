@@ -15,6 +15,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::store::default_branches;
 use crate::store::rest::groups::{self as rows, GroupShapeRow, SharedWithRow};
+use crate::store::rest::statistics::{StatisticsRow, list_of_groups};
 
 /// Rows of each list of projects in a group's details.
 pub const MOST_PROJECTS: i64 = 100;
@@ -146,7 +147,7 @@ impl PublicGroupShape {
 impl GroupShape {
     /// The group of an installation at this URL, as administrators see it or others.
     #[must_use]
-    pub fn of(row: &GroupShapeRow, url: &str, admin: bool, statistics: bool) -> Self {
+    pub fn of(row: &GroupShapeRow, url: &str, admin: bool, statistics: Option<StatisticsRow>) -> Self {
         let level = row.default_branch_protection.map_or(2, i32::from);
         Self {
             id: row.id,
@@ -194,17 +195,29 @@ impl GroupShape {
             ldap_access: None,
             file_template_project_id: None,
             repository_storage: admin.then(|| row.repository_storage.clone()),
-            statistics: (admin && statistics).then(no_statistics),
+            statistics: statistics.map(|row| statistics_of(row, false)),
         }
     }
 }
 
-/// Sizes are known of projects; of groups nothing adds them up.
-fn no_statistics() -> Value {
-    json!({
-        "storage_size": 0, "repository_size": 0, "wiki_size": 0, "lfs_objects_size": 0, "job_artifacts_size": 0,
-        "pipeline_artifacts_size": 0, "packages_size": 0, "snippets_size": 0, "uploads_size": 0,
-    })
+/// The room that a group or a project takes.
+pub(super) fn statistics_of(row: StatisticsRow, project: bool) -> Value {
+    let mut sizes = json!({
+        "storage_size": row.storage_size,
+        "repository_size": row.repository_size,
+        "wiki_size": row.wiki_size,
+        "lfs_objects_size": row.lfs_objects_size,
+        "job_artifacts_size": row.job_artifacts_size,
+        "pipeline_artifacts_size": row.pipeline_artifacts_size,
+        "packages_size": row.packages_size,
+        "snippets_size": row.snippets_size,
+        "uploads_size": row.uploads_size,
+    });
+    if project {
+        sizes["commit_count"] = row.commit_count.into();
+        sizes["container_registry_size"] = row.container_registry_size.into();
+    }
+    sizes
 }
 
 /// What is said of new default branches, spelt out.
@@ -270,7 +283,8 @@ impl RestState {
     ) -> Result<Vec<GroupShape>, RestRefusal> {
         let shapes = rows::list_shapes(self.db.pool(), ids).await?;
         let admin = caller.is_admin();
-        Ok(shapes.iter().map(|row| GroupShape::of(row, &self.url, admin, statistics)).collect())
+        let sizes = if admin && statistics { list_of_groups(self.db.pool(), ids).await? } else { HashMap::new() };
+        Ok(shapes.iter().map(|row| GroupShape::of(row, &self.url, admin, sizes.get(&row.id).copied())).collect())
     }
 
     /// One group in detail, with its projects where they are asked for.
@@ -308,7 +322,7 @@ impl RestState {
             (None, None)
         };
         Ok(GroupDetailShape {
-            group: GroupShape::of(&row, &self.url, caller.is_admin(), false),
+            group: GroupShape::of(&row, &self.url, caller.is_admin(), None),
             shared_with_groups,
             prevent_sharing_groups_outside_hierarchy: root.then_some(row.prevent_sharing_groups_outside_hierarchy),
             membership_lock: row.membership_lock,

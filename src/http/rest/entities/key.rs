@@ -28,13 +28,20 @@ impl KeyShape {
     pub fn of(row: ListedKey, owner: &str, host: &str) -> Self {
         let mut words = row.key.split(' ').filter(|word| !word.is_empty());
         let (kind, body) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let key = format!("{kind} {body} {owner} ({host})");
+        Self { key, ..Self::as_given(row) }
+    }
+
+    /// The key with the comment that it came with, as those for deployments are shown.
+    #[must_use]
+    pub fn as_given(row: ListedKey) -> Self {
         Self {
             id: row.id,
             title: row.title,
             created_at: row.created_at.map(local_moment),
             expires_at: row.expires_at.map(moment),
             last_used_at: row.last_used_at.map(local_moment),
-            key: format!("{kind} {body} {owner} ({host})"),
+            key: row.key,
             usage_type: usize::try_from(row.usage_type).ok().and_then(|usage| USAGES.get(usage)).unwrap_or(&USAGES[0]),
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::group::{MOST_PROJECTS, SharedGroupShape, feature_word};
+use super::group::{MOST_PROJECTS, SharedGroupShape, feature_word, statistics_of};
 use super::user::BasicUser;
 use super::{local_moment, visibility_word};
 use crate::domain::ids::NamespaceId;
@@ -19,6 +19,7 @@ use crate::http::rest::fault::RestRefusal;
 use crate::services::project_change::ProjectFeature;
 use crate::store::rest::lists::ListPart;
 use crate::store::rest::projects::{self as rows, ProjectFilter, ProjectScope, ProjectShapeRow};
+use crate::store::rest::statistics::{StatisticsRow, list_of_projects};
 use crate::store::rest::{groups, users};
 use crate::store::settings;
 
@@ -292,11 +293,13 @@ impl RestState {
             if owners.is_empty() { HashMap::new() } else { users::list_basic(self.db.pool(), &owners).await? };
         let shares = groups::list_projects_shared_with(self.db.pool(), ids).await?;
         let mut shares = self.visible_shares(caller, shares).await?;
+        let sizes = if extras.statistics { list_of_projects(self.db.pool(), ids).await? } else { HashMap::new() };
         let shape = |row: ProjectShapeRow| {
             let owner = row.owner_id.and_then(|id| owners.get(&id).cloned());
             let owner = owner.map(|row| BasicUser::of(row, &self.url));
             let shared = shares.remove(&row.id).unwrap_or_default();
-            project_shape(&row, &urls, caller.is_admin(), extras, owner, shared)
+            let sizes = sizes.get(&row.id).copied().unwrap_or_default();
+            project_shape(&row, &urls, caller.is_admin(), (extras, sizes), owner, shared)
         };
         Ok(rows.into_iter().map(shape).collect())
     }
@@ -340,7 +343,7 @@ fn project_shape(
     row: &ProjectShapeRow,
     urls: &ProjectUrls,
     admin: bool,
-    extras: ProjectExtras,
+    (extras, sizes): (ProjectExtras, StatisticsRow),
     owner: Option<BasicUser>,
     shared_with_groups: Vec<SharedGroupShape>,
 ) -> ProjectShape {
@@ -373,13 +376,7 @@ fn project_shape(
         service_desk_address: None,
         for_maintainers: at_least(AccessLevel::MAINTAINER)
             .then(|| Map::from_iter([("runners_token".to_owned(), Value::Null)])),
-        statistics: (extras.statistics && at_least(AccessLevel::REPORTER)).then(|| {
-            json!({
-                "commit_count": 0, "storage_size": 0, "repository_size": 0, "wiki_size": 0, "lfs_objects_size": 0,
-                "job_artifacts_size": 0, "pipeline_artifacts_size": 0, "packages_size": 0, "snippets_size": 0,
-                "uploads_size": 0, "container_registry_size": 0,
-            })
-        }),
+        statistics: (extras.statistics && at_least(AccessLevel::REPORTER)).then(|| statistics_of(sizes, true)),
         permissions: extras.permissions.then(|| PermissionsShape {
             project_access: access(row.project_access),
             group_access: access(row.group_access),

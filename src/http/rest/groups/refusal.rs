@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::domain::record_faults::RecordFaults;
 use crate::http::rest::fault::RestRefusal;
-use crate::services::delete_group_or_project::DeletionRefusal;
+use crate::services::delete_group_or_project::{DeletionRefusal, MOST_AT_ONCE};
 use crate::services::move_group::MoveRefusal;
 use crate::services::share_with_group::ShareRefusal;
 use crate::services::write_group::GroupRefusal;
@@ -47,6 +47,7 @@ impl From<MoveRefusal> for RestRefusal {
     fn from(refusal: MoveRefusal) -> Self {
         match refusal {
             MoveRefusal::NoSuchGroup => Self::NotFound("Group"),
+            MoveRefusal::Forbidden => Self::Forbidden,
             MoveRefusal::Impossible(sentence) => {
                 Self::Message(StatusCode::BAD_REQUEST, format!("Transfer failed: {sentence}").into())
             }
@@ -82,6 +83,10 @@ impl From<DeletionRefusal> for RestRefusal {
             DeletionRefusal::Subscribed => bad("This group can't be removed because it is linked to a subscription."),
             DeletionRefusal::MarkedAlready => bad("Group has been already marked for deletion"),
             DeletionRefusal::NotMarked => bad("Group must be marked for deletion first."),
+            DeletionRefusal::TooLarge(projects) => bad(&format!(
+                "This group has {projects} projects, and at most {MOST_AT_ONCE} are deleted at once. Delete some of what \
+                 is in it first."
+            )),
             DeletionRefusal::RootGroup => bad("`permanently_remove` option is only available for subgroups."),
         }
     }

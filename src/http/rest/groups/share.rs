@@ -67,8 +67,7 @@ pub async fn delete(
 ) -> Result<StatusCode, RestRefusal> {
     group.require(RestOperation::ChangeGroup)?;
     let with = with.id().ok_or_else(|| RestRefusal::Parameters("group_id is invalid".to_owned()))?;
-    let (place, level) = (group_place(group.id, &group.full_path), group.standing().level);
-    let by = caller.acting();
-    share_with_group::unshare(&state.db, &place, NamespaceId(with), level, &by, state.clock.now()).await?;
+    let (place, by) = (group_place(group.id, &group.full_path), caller.acting());
+    share_with_group::unshare(&state.db, &place, NamespaceId(with), &by, state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

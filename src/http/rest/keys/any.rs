@@ -96,7 +96,8 @@ async fn answer(state: &RestState, question: KeyQuestion) -> Result<Json<KeyResp
         uses.into_iter().map(shape).collect()
     });
     let name = owner.as_ref().map(|owner| owner.name().to_owned()).unwrap_or_default();
-    Ok(Json(KeyResponse { key: state.key_shape(row, &name), user: owner, deploy_keys_projects: uses }))
+    let key = if row.deploy { KeyShape::as_given(row) } else { state.key_shape(row, &name) };
+    Ok(Json(KeyResponse { key, user: owner, deploy_keys_projects: uses }))
 }
 
 /// Clients that do not encode a `+` send a blank.

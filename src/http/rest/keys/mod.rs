@@ -12,9 +12,11 @@ use utoipa_axum::routes;
 use super::RestState;
 use super::entities::key::{KeyShape, USAGES};
 use super::fault::RestRefusal;
-use crate::domain::ids::UserId;
+use super::precondition::UnmodifiedSince;
+use crate::domain::ids::{KeyId, UserId};
 use crate::http::auth::rest::RestCaller;
 use crate::http::grape::ParameterReader;
+use crate::services::revoke_credential;
 use crate::services::user_keys::{self, KeyWish, UserRowRefusal};
 use crate::store::rest::keys::{self, KeyQuestion, ListedKey};
 use crate::store::rest::users::BasicUserRow;
@@ -72,11 +74,15 @@ impl RestState {
     }
 
     async fn key_of(&self, owner: &BasicUserRow, id: Option<i64>) -> Result<KeyShape, RestRefusal> {
+        let row = self.row_of(owner, id).await?;
+        Ok(self.key_shape(row, &owner.name))
+    }
+
+    async fn row_of(&self, owner: &BasicUserRow, id: Option<i64>) -> Result<ListedKey, RestRefusal> {
         const GONE: RestRefusal = RestRefusal::NotFound("Key");
         let question = KeyQuestion::Id(id.ok_or(GONE)?);
         let row = keys::find(self.db.pool(), &question).await?;
-        let row = row.filter(|row| !row.deploy && row.user_id == Some(owner.id)).ok_or(GONE)?;
-        Ok(self.key_shape(row, &owner.name))
+        row.filter(|row| !row.deploy && row.user_id == Some(owner.id)).ok_or(GONE)
     }
 
     async fn add_key(&self, owner: &BasicUserRow, wish: KeyWish, by: &RestCaller) -> Result<KeyShape, RestRefusal> {
@@ -84,12 +90,18 @@ impl RestState {
         self.key_of(owner, Some(id)).await
     }
 
-    async fn remove_key(&self, owner: &BasicUserRow, id: Option<i64>, by: &RestCaller) -> Result<(), RestRefusal> {
+    async fn remove_key(
+        &self,
+        owner: &BasicUserRow,
+        id: Option<i64>,
+        unmodified: UnmodifiedSince,
+        by: &RestCaller,
+    ) -> Result<(), RestRefusal> {
         const GONE: RestRefusal = RestRefusal::NotFound("Key");
-        let id = crate::domain::ids::KeyId(id.ok_or(GONE)?);
-        let known = crate::store::keys::find_id_of_user(self.db.pool(), id, UserId(owner.id)).await?.ok_or(GONE)?;
+        let row = self.row_of(owner, id).await?;
+        unmodified.check(row.updated_at)?;
         let now = self.clock.now();
-        crate::services::revoke_credential::remove_key(&self.db, known, &by.author(), now).await?.ok_or(GONE)?;
+        revoke_credential::remove_key(&self.db, KeyId(row.id), &by.author(), now).await?.ok_or(GONE)?;
         Ok(())
     }
 }

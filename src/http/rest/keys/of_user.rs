@@ -12,6 +12,7 @@ use crate::http::rest::entities::key::KeyShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, NamedUser, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 
 /// The keys of a user.
 ///
@@ -98,7 +99,8 @@ pub async fn delete(
     admin: RestAdmin,
     user: FoundUser,
     key: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
-    state.remove_key(&user, key.id(), admin.caller()).await?;
+    state.remove_key(&user, key.id(), unmodified, admin.caller()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

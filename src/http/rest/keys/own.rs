@@ -12,6 +12,7 @@ use crate::http::rest::entities::key::KeyShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 
 /// One's own keys.
 #[utoipa::path(
@@ -88,8 +89,9 @@ pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,
     key: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     let user = state.caller_row(&caller).await?;
-    state.remove_key(&user, key.id(), &caller).await?;
+    state.remove_key(&user, key.id(), unmodified, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

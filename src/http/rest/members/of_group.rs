@@ -20,7 +20,7 @@ fn source(group: &FoundGroup) -> MemberSource {
 }
 
 fn place_of(group: &FoundGroup) -> Place<'_> {
-    Place { source: source(group), path: &group.full_path, level: group.standing().level, levels: GROUP_LEVELS }
+    Place { source: source(group), path: &group.full_path, levels: GROUP_LEVELS }
 }
 
 /// The group's own members.

@@ -20,7 +20,7 @@ fn source(project: &FoundProject) -> MemberSource {
 }
 
 fn place_of(project: &FoundProject) -> Place<'_> {
-    Place { source: source(project), path: &project.full_path, level: project.standing().level, levels: PROJECT_LEVELS }
+    Place { source: source(project), path: &project.full_path, levels: PROJECT_LEVELS }
 }
 
 /// The project's own members.

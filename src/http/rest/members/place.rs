@@ -1,5 +1,7 @@
 //! What is done with members of groups and projects alike.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -30,8 +32,6 @@ pub struct Place<'a> {
     pub source: MemberSource,
     /// Its full path.
     pub path: &'a str,
-    /// What the caller is there.
-    pub level: AccessLevel,
     /// The levels that can be given there.
     pub levels: &'static [i32],
 }
@@ -91,6 +91,9 @@ pub fn named(name: &RowName) -> Result<i64, RestRefusal> {
     name.id().ok_or_else(|| RestRefusal::Parameters("user_id is invalid".to_owned()))
 }
 
+/// Users that one request makes members of, at most.
+const MOST_AT_ONCE: usize = 100;
+
 /// Who is to become a member.
 enum NewMembers {
     One(String),
@@ -111,6 +114,12 @@ fn members(reader: &mut ParameterReader<'_>) -> Option<NewMembers> {
     let parts: Vec<String> = ids.split(',').map(|part| part.trim().to_owned()).filter(|id| !id.is_empty()).collect();
     if parts.is_empty() || parts.iter().any(|part| !part.bytes().all(|byte| byte.is_ascii_digit())) {
         reader.refuse("user_id", "is invalid");
+    }
+    let mut parts = parts;
+    let mut seen = HashSet::new();
+    parts.retain(|part| seen.insert(part.clone()));
+    if parts.len() > MOST_AT_ONCE {
+        reader.refuse("user_id", &format!("is too long (maximum is {MOST_AT_ONCE})"));
     }
     if parts.len() > 1 { Some(NewMembers::Several(parts)) } else { Some(NewMembers::One(parts.concat())) }
 }
@@ -155,7 +164,7 @@ async fn add_one(
 ) -> Result<Response, RestRefusal> {
     let user = state.find_user(name).await?;
     let acting = caller.acting();
-    let managed = MemberPlace { source: place.source, path: place.path, by: &acting, level: place.level };
+    let managed = MemberPlace { source: place.source, path: place.path, by: &acting };
     let now = state.clock.now();
     manage_members::add(&state.db, &managed, (UserId(user.id), &user.username), wanted, now).await?;
     let shape = match show(state, place.source, user.id, false).await {
@@ -185,7 +194,7 @@ async fn add_several(
     wanted: WantedMembership,
 ) -> Result<Response, RestRefusal> {
     let acting = caller.acting();
-    let managed = MemberPlace { source: place.source, path: place.path, by: &acting, level: place.level };
+    let managed = MemberPlace { source: place.source, path: place.path, by: &acting };
     let mut faults = Map::new();
     for id in ids {
         let user = match state.find_user(id).await {
@@ -225,7 +234,7 @@ pub async fn change(
         params.read(|reader| (level(reader, place.levels), reader.optional::<NaiveDate>("expires_at").stated()))?;
     let user = member(state, user).await?;
     let acting = caller.acting();
-    let managed = MemberPlace { source: place.source, path: place.path, by: &acting, level: place.level };
+    let managed = MemberPlace { source: place.source, path: place.path, by: &acting };
     let (who, now) = ((UserId(user.id), user.username.as_str()), state.clock.now());
     manage_members::change(&state.db, &managed, who, level, end, now).await?;
     match show(state, place.source, user.id, false).await {
@@ -248,7 +257,7 @@ pub async fn remove(
     let skip = params.read(|reader| reader.optional::<bool>("skip_subresources").value() == Some(true))?;
     let user = member(state, user).await?;
     let acting = caller.acting();
-    let managed = MemberPlace { source: place.source, path: place.path, by: &acting, level: place.level };
+    let managed = MemberPlace { source: place.source, path: place.path, by: &acting };
     let who = (UserId(user.id), user.username.as_str());
     manage_members::remove(&state.db, &managed, who, skip, state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -14,6 +14,7 @@ use crate::http::rest::entities::token::TokenShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, RowName};
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::personal_tokens;
 use crate::store::rest::tokens::{self, ListedToken, TokenFilter};
 
@@ -122,8 +123,10 @@ pub async fn revoke(
     admin: RestAdmin,
     user: FoundUser,
     token: RowName,
+    unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
     let row = find(&state, &user, &token).await?;
+    unmodified.check(Some(row.updated_at))?;
     personal_tokens::revoke(&state.db, row.id, &admin.caller().author(), state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,6 +9,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::token::TokenShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::PathId;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::personal_tokens;
 use crate::store::rest::tokens::{self, ListedToken};
 
@@ -66,6 +67,7 @@ pub async fn revoke(State(state): State<RestState>, caller: RestCaller, id: Path
     if !caller.is_admin() && (row.user_id != caller.id().0 || row.impersonation) {
         return Err(RestRefusal::BadRequest("Not permitted to revoke".to_owned()));
     }
+    unmodified.check(Some(row.updated_at))?;
     personal_tokens::revoke(&state.db, id, &caller.author(), state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

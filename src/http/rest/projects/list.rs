@@ -193,6 +193,7 @@ pub async fn make(
         storage: storage.filter(|storage| caller.is_admin() && !storage.is_empty()),
         stated,
         maker,
+        address: Some(caller.address()),
     };
     let (by, now) = (caller.acting(), state.clock.now());
     let id = create_project::create(&state.project_maker(), &wanted, &by, request, now).await?;

@@ -43,6 +43,7 @@ impl From<ProjectChangeRefusal> for RestRefusal {
                 Self::record("base", format!("{sentence} '{branch}' in your repository?"))
             }
             ProjectChangeRefusal::NoStorage(error) => silent(&error),
+            ProjectChangeRefusal::Forbidden => Self::Forbidden,
             ProjectChangeRefusal::Impossible(sentence) => {
                 let text = serde_json::Value::from(sentence).to_string();
                 let text = format!("Failed to transfer project {{:new_namespace=>[{text}]}}");

@@ -85,7 +85,7 @@ pub async fn delete(
     project.require(RestOperation::ChangeProject)?;
     let with = with.id().ok_or_else(|| RestRefusal::Parameters("group_id is invalid".to_owned()))?;
     let place = project_place(project.id, project.project_namespace, &project.full_path);
-    let (level, by) = (project.standing().level, caller.acting());
-    share_with_group::unshare(&state.db, &place, NamespaceId(with), level, &by, state.clock.now()).await?;
+    let by = caller.acting();
+    share_with_group::unshare(&state.db, &place, NamespaceId(with), &by, state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

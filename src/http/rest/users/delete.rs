@@ -9,6 +9,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundUser;
 use crate::http::rest::params::RestParams;
+use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::delete_user::{self, UserDeletionRefusal};
 
 impl From<UserDeletionRefusal> for RestRefusal {
@@ -48,8 +49,10 @@ pub async fn delete(
     State(state): State<RestState>,
     admin: RestAdmin,
     user: FoundUser,
+    unmodified: UnmodifiedSince,
     params: RestParams,
 ) -> Result<StatusCode, RestRefusal> {
+    unmodified.check(user.updated_at)?;
     let with_groups = params.read(|reader| reader.optional("hard_delete"))?.value().unwrap_or_default();
     let author = admin.caller().author();
     delete_user::delete(&state.db, UserId(user.id), with_groups, &author, state.clock.now()).await?;

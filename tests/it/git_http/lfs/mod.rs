@@ -1,13 +1,17 @@
 //! Git LFS: metadata, locks, and the objects themselves.
 
 mod batch;
+mod bucket;
 mod locks;
 mod objects;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use axum::body::Body;
 use axum::http::Request;
+use gatehouse::config::{LfsSettings, Settings};
+use gatehouse::lfs_files::LfsFiles;
 use gatehouse::services::store_lfs_object;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,9 +19,10 @@ use sqlx::PgPool;
 
 use super::{Forge, Login, basic, signed, workhorse_token_with};
 use crate::support::git::Folder;
-use crate::support::{GivenProject, Reply};
+use crate::support::{GivenProject, Reply, TestApp};
 
 const NOT_FOUND: &str = r#"404 {"message":"Not found.","documentation_url":"http://localhost/help"}"#;
+const NO_STORE: &str = "The storage of LFS objects is not available at this time. Please try again.";
 const FORBIDDEN: &str =
     r#"403 {"message":"Access forbidden. Check your access level.","documentation_url":"http://localhost/help"}"#;
 
@@ -26,10 +31,11 @@ pub fn oid(content: &[u8]) -> String {
     gatehouse::domain::token::hex(&Sha256::digest(content))
 }
 
-/// A forge whose objects lie in a folder of the test's own.
+/// A forge whose objects lie in a folder of the test's own, or in a bucket.
 pub struct LfsForge {
     pub forge: Forge,
-    pub folder: Folder,
+    pub folder: Rc<Folder>,
+    settings: LfsSettings,
 }
 
 impl LfsForge {
@@ -38,9 +44,23 @@ impl LfsForge {
     }
 
     pub async fn with(pool: PgPool, settings: &str) -> Self {
+        Self::kept(pool, "", settings).await
+    }
+
+    /// With these settings of LFS too.
+    async fn kept(pool: PgPool, store: &str, settings: &str) -> Self {
         let folder = Folder::new();
-        let forge = Forge::with(pool, &format!("lfs: {{storage_path: {}}}\n{settings}", folder.path().display())).await;
-        Self { forge, folder }
+        let yaml = yaml(&folder, store, settings);
+        let settings = Settings::load(&yaml, []).unwrap().lfs;
+        Self { forge: Forge::with(pool, &yaml).await, folder: Rc::new(folder), settings }
+    }
+
+    /// The same forge, started anew with other settings of LFS.
+    fn again(before: &Self, pool: PgPool, store: &str) -> Self {
+        let yaml = yaml(&before.folder, store, "");
+        let settings = Settings::load(&yaml, []).unwrap().lfs;
+        let forge = before.forge.again(TestApp::with(pool, &yaml));
+        Self { forge, folder: Rc::clone(&before.folder), settings }
     }
 
     /// An object with this content, linked to a project.
@@ -135,10 +155,14 @@ impl LfsForge {
 
     /// The sweep for objects that no project has.
     pub async fn sweep(&self) -> u64 {
-        let files = gatehouse::lfs_files::LfsFiles::new(self.folder.path()).unwrap();
+        let files = LfsFiles::new(&self.settings).unwrap();
         let (db, now) = (&self.forge.app.budgets.upkeep, self.forge.app.clock.now());
         store_lfs_object::remove_orphans(db, &files, now).await.unwrap()
     }
+}
+
+fn yaml(folder: &Folder, store: &str, settings: &str) -> String {
+    format!("lfs: {{storage_path: {}{store}}}\n{settings}", folder.path().display())
 }
 
 /// What git-lfs reads.

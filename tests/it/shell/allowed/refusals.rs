@@ -425,6 +425,14 @@ fn row(world: &World, denial: &Denial) -> (usize, Case) {
             };
             (73, world.pulls_from(&name).level(0))
         }
+        Denial::FileLocked { path, .. } => {
+            let lock = format!(
+                "insert into lfs_file_locks (project_id, user_id, path)
+                 select {project}, id, '{path}' from users where username = 'dana'"
+            );
+            let case = world.creates(child, "refs/heads/topic").project("lfs_enabled", "true", "false");
+            (74, case.given(&lock, "delete from lfs_file_locks"))
+        }
         // Tokens come over HTTP alone: `git_http::credentials` shows that nothing comes of them.
         Denial::DownloadNotInScope | Denial::PushNotInScope => unreachable!("no key or user has scopes"),
     }
@@ -496,6 +504,7 @@ fn every() -> Vec<Denial> {
         Denial::MayNotDeleteProtectedTag,
         Denial::DeleteProtectedTagOnWeb,
         Denial::MayNotCreateProtectedTag,
+        Denial::FileLocked { path: "new.txt".to_owned(), username: "dana".to_owned() },
         Denial::LfsObjectsMissing,
         Denial::RepositoryFull,
         Denial::RepositoryWouldBeFull,
