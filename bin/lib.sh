@@ -325,7 +325,7 @@ ensure_database() {
 # Ends the script with a plain sentence where something listens on the address already.
 need_port() {
   if (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null; then
-    die "something listens on $1 already; stop it, or choose another address: $2=127.0.0.1:PORT ${0}"
+    die "something listens on $1 already; stop it${2:+, or choose another address: $2=127.0.0.1:PORT $0}"
   fi
 }
 

@@ -52,6 +52,7 @@ impl MemberShapeRow {
             state: self.state.clone(),
             public_email: self.public_email.clone(),
             locked: self.locked,
+            updated_at: None,
         }
     }
 }

@@ -87,6 +87,6 @@ pub async fn delete(
     email: RowName,
     unmodified: UnmodifiedSince,
 ) -> Result<StatusCode, RestRefusal> {
-    state.remove_email(caller.id(), unmodified, email.id(), &caller).await?;
+    state.remove_email(caller.id(), email.id(), unmodified, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -61,7 +61,12 @@ pub async fn show(
     params(("id" = i64, Path, description = "The token's id")),
     responses((status = 204, description = "The token is revoked"))
 )]
-pub async fn revoke(State(state): State<RestState>, caller: RestCaller, id: PathId) -> Result<StatusCode, RestRefusal> {
+pub async fn revoke(
+    State(state): State<RestState>,
+    caller: RestCaller,
+    id: PathId,
+    unmodified: UnmodifiedSince,
+) -> Result<StatusCode, RestRefusal> {
     let id = id.number().ok_or(RestRefusal::NoSuchRow)?;
     let row = tokens::find(state.db.pool(), id).await?.ok_or(RestRefusal::NoSuchRow)?;
     if !caller.is_admin() && (row.user_id != caller.id().0 || row.impersonation) {
