@@ -38,7 +38,7 @@ async fn a_token_has_a_bot_that_is_a_member_and_no_more_than_its_maker(pool: PgP
         .value(&format!(
             "select concat_ws(' ', username ~ '^project_20_bot_[0-9a-f]{{32}}$', email = username || '@noreply.localhost',
                user_type, confirmed_at is not null, external, bot_namespace_id, members.access_level,
-               project_authorizations.access_level, created_by_id)
+               project_authorizations.access_level, users.created_by_id)
              from users
              join user_details on user_details.user_id = users.id
              join members on members.user_id = users.id and members.source_type = 'Project' and members.source_id = 20
@@ -187,11 +187,11 @@ async fn tokens_of_groups_are_rotated_revoked_and_listed_when_they_have_ended(po
     assert_eq!(ids, [&new["id"], &made["id"]]);
     assert_eq!((&inactive[0]["access_level"], inactive[0].get("token")), (&json!(30), None));
     assert_eq!(world.call("own", "GET", &format!("{OF_GROUP}?state=active")).await.line(), "200 []");
-    let said = r#"404 {"message":"404 Could not find group access token with token_id: 9 Not Found"}"#;
-    assert_eq!(world.call("own", "GET", &format!("{OF_GROUP}/9")).await.line(), said);
-    assert_eq!(world.call("own", "DELETE", &format!("{OF_GROUP}/9")).await.line(), said);
-    assert_eq!(world.call("own", "POST", &format!("{OF_GROUP}/9/rotate")).await.status, 401);
-    assert_eq!(world.call("root", "POST", &format!("{OF_GROUP}/9/rotate")).await.status, 404);
+    let said = r#"404 {"message":"404 Could not find group access token with token_id: 999 Not Found"}"#;
+    assert_eq!(world.call("own", "GET", &format!("{OF_GROUP}/999")).await.line(), said);
+    assert_eq!(world.call("own", "DELETE", &format!("{OF_GROUP}/999")).await.line(), said);
+    assert_eq!(world.call("own", "POST", &format!("{OF_GROUP}/999/rotate")).await.status, 401);
+    assert_eq!(world.call("root", "POST", &format!("{OF_GROUP}/999/rotate")).await.status, 404);
     let kept = world.call("mai", "DELETE", &format!("{OF_GROUP}/{}", new["id"])).await;
     assert_eq!(kept.message(), "400 Bad request - Not permitted to revoke");
     assert_eq!(world.call("own", "GET", &format!("{TOKENS}/{}", new["id"])).await.status, 404, "it is the group's");

@@ -7,6 +7,7 @@ use super::world::{FORBIDDEN, World};
 
 const RULE: &str = "/projects/20/push_rule";
 const OF_GROUP: &str = "/groups/10/push_rule";
+const NONE: &str = r#"404 {"message":"404 Not Found"}"#;
 
 /// rest-91
 #[sqlx::test]
@@ -56,7 +57,6 @@ async fn a_project_has_one_rule_or_none(pool: PgPool) {
 #[sqlx::test]
 async fn a_rule_of_a_group_is_its_owners(pool: PgPool) {
     let world = World::new(pool).await;
-    const NONE: &str = r#"404 {"message":"404 Not Found"}"#;
     for method in ["GET", "DELETE"] {
         assert_eq!(world.call("mai", method, OF_GROUP).await.line(), NONE);
     }
