@@ -82,10 +82,8 @@ async fn lfs(report: &mut CheckReport, settings: &Settings) -> io::Result<()> {
     }
     let tried = async {
         LfsFiles::new(&settings.lfs)?.try_to_keep().await?;
-        Ok(match bucket.enabled {
-            true => format!("the bucket {}", bucket.remote_directory),
-            false => directory.display().to_string(),
-        })
+        let place = directory.display().to_string();
+        Ok(if bucket.enabled { format!("the bucket {}", bucket.remote_directory) } else { place })
     };
     report.say("LFS objects", &tried.await)
 }

@@ -102,7 +102,7 @@ fn all_mistakes_are_reported_at_once() {
 fn no_other_protocol_than_s3_is_spoken() {
     let said = |keys: &str| {
         let store = format!("lfs: {{object_store: {{enabled: true, remote_directory: x, connection: {{{keys}}}}}}}");
-        load(&store, &[]).map(|_| String::new()).unwrap_or_else(|problems| problems.join("; "))
+        load(&store, &[]).map_or_else(|problems| problems.join("; "), |_| String::new())
     };
     assert_eq!(said("aws_access_key_id: a, aws_secret_access_key: b, provider: AWS"), "");
     assert_eq!(said("use_iam_profile: true"), "");

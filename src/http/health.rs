@@ -39,6 +39,7 @@ pub struct HealthGuard {
 }
 
 /// The routes, for the document of the API.
+#[must_use]
 pub fn routes() -> OpenApiRouter<HealthState> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(liveness)).routes(routes!(readiness))
 }

@@ -274,8 +274,8 @@ impl ObjectKind for AccessTokens {
         if !bots.is_empty() {
             access_tokens::insert_bots(&mut *run.conn, &bots).await?;
         }
-        let changed = changes.iter().filter(|(_, before, row)| before.grant != row.grant).map(|(_, _, row)| row);
-        let granted = changed.chain(inserts.iter().map(|(_, row)| row));
+        let regranted = changes.iter().filter(|(_, before, row)| before.grant != row.grant).map(|(_, _, row)| row);
+        let granted = regranted.chain(inserts.iter().map(|(_, row)| row));
         let grants: Vec<_> = granted.map(|row| (row.source, row.user, row.grant)).collect();
         if !grants.is_empty() {
             members::upsert(&mut *run.conn, &grants, None).await?;

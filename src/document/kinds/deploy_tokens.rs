@@ -260,8 +260,7 @@ impl DeployTokenEntry {
         let end = end.filter(|end| last_day(*end) != last_day(row.expires_at));
         changes.set_as("expires_at", &mut row.expires_at, end, |end| end.date_naive().to_string());
         changes.set("revoked", &mut row.revoked, self.revoked);
-        if let Some([text, older]) = text.filter(|stored| !stored.contains(&row.token_encrypted)) {
-            drop(older);
+        if let Some([text, _]) = text.filter(|stored| !stored.contains(&row.token_encrypted)) {
             row.token_encrypted = text;
             changes.note("token replaced");
         }

@@ -102,7 +102,11 @@ fn signed() -> OpenApiRouter<GitHttpState> {
         .routes(routes!(info_refs::show))
         .routes(routes!(git_upload_pack::authorize))
         .routes(routes!(git_receive_pack::authorize))
-        .routes(routes!(lfs::authorize::authorize))
+}
+
+/// What it asks of objects, signed, and hears as git-lfs does.
+fn signed_objects() -> OpenApiRouter<GitHttpState> {
+    OpenApiRouter::new().routes(routes!(lfs::authorize::authorize))
 }
 
 /// What git-lfs asks by itself; Workhorse hands it on as it is.
@@ -158,10 +162,13 @@ const LFS_GROUP: RouteGroup = RouteGroup {
     ..GROUP
 };
 
+const OBJECT_GROUP: RouteGroup = RouteGroup { security: GROUP.security, ..LFS_GROUP };
+
 /// What the routes of repositories say of themselves.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let mut document = GROUP.on(signed()).merge(LFS_GROUP.on(unsigned())).into_openapi();
+    let objects = OBJECT_GROUP.on(signed_objects());
+    let mut document = GROUP.on(signed()).merge(objects).merge(LFS_GROUP.on(unsigned())).into_openapi();
     for item in document.paths.paths.values_mut() {
         let repository = ParameterBuilder::new()
             .name("repository")
@@ -189,7 +196,7 @@ pub fn api_router(auth: WorkhorseAuth) -> Router {
 
 /// Answers every path that no other area has.
 pub fn router(state: GitHttpState, workhorse: WorkhorseAuth, addresses: ClientAddresses) -> Router {
-    let below = Router::from(signed())
+    let below = Router::from(signed().merge(signed_objects()))
         .route_layer(from_fn_with_state(workhorse, workhorse::require))
         .merge(Router::from(unsigned()))
         .route_layer(from_fn(with_route))

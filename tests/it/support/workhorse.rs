@@ -1,5 +1,5 @@
-//! A stand-in for Workhorse: it asks us before it moves a byte, and then moves packs with git, whose repositories lie
-//! beside it. Written from the contract (`git_http.md` 1 and 2), not from Workhorse.
+//! A stand-in for Workhorse: it asks us before it moves a byte. Then it moves packs with git, whose repositories lie beside
+//! it, and objects of LFS to and from where we say. Written from the contract (`git_http.md` 1 and 2), not from Workhorse.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,11 +15,13 @@ use axum::response::Response;
 use gatehouse::config::RequestLimits;
 use gatehouse::server::{self, Listener};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::TestApp;
 use super::git::Folder;
+use crate::git_http::workhorse_token_with;
 
 /// The one type by which we say that Workhorse may go on.
 const INTERNAL: &str = "application/vnd.gitlab-workhorse+json";
@@ -44,6 +46,8 @@ struct Moving {
 impl TestWorkhorse {
     /// In front of this application, beside the repositories of this storage. `proof` is what it signs requests with.
     pub async fn start(app: Arc<TestApp>, storage: &Path, proof: String) -> Self {
+        // For the client of a test.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let hooks = Folder::new();
         // What Gitaly's hook does: it asks us, and prints why a push is refused.
         let hook = "#!/bin/sh\n[ -z \"$REFUSED\" ] || { echo \"GitLab: $REFUSED\" >&2; exit 1; }\n";
@@ -93,6 +97,9 @@ async fn answer(State(workhorse): State<Moving>, request: Request) -> Response {
             || path.ends_with(".git/info/refs") && parts.uri.query() == Some(&format!("service={service}"))
     });
     let asked = format!("{} {}", parts.method, parts.uri);
+    if parts.method == "PUT" && path.contains(".git/gitlab-lfs/objects/") {
+        return workhorse.takes_in(&path, &parts.headers, &body).await;
+    }
     let (told, content) = match service {
         Some(_) => workhorse.ask(&parts.method, &parts.uri.to_string(), &parts.headers, true, Body::empty()).await,
         None => {
@@ -102,6 +109,9 @@ async fn answer(State(workhorse): State<Moving>, request: Request) -> Response {
         }
     };
     workhorse.asked.lock().unwrap().push(format!("{asked} {}", told.status().as_u16()));
+    if let Some(file) = told.headers().get("x-sendfile") {
+        return Response::new(Body::from(std::fs::read(file.to_str().unwrap()).unwrap()));
+    }
     let may_go_on = told.headers().get("content-type").is_some_and(|kind| kind == INTERNAL);
     let (Some(service), true) = (service, told.status() == 200 && may_go_on) else {
         return Response::from_parts(told.into_parts().0, Body::from(content));
@@ -152,12 +162,47 @@ impl Moving {
                 request = request.header(name, value);
             }
         }
-        if signed {
-            request = request.header("gitlab-workhorse-api-request", &self.proof);
-        }
+        request = if signed {
+            request.header("gitlab-workhorse-api-request", &self.proof)
+        } else {
+            request.header("x-sendfile-type", "X-Sendfile")
+        };
         let response = self.app.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         (Response::from_parts(parts, Body::empty()), to_bytes(body, usize::MAX).await.unwrap().to_vec())
+    }
+
+    /// An object: we say where it is laid down, and hear of it when it is.
+    async fn takes_in(&self, path: &str, headers: &HeaderMap, content: &[u8]) -> Response {
+        let put = axum::http::Method::PUT;
+        let (told, said) = self.ask(&put, &format!("{path}/authorize"), headers, true, Body::empty()).await;
+        if told.status() != StatusCode::OK {
+            return Response::from_parts(told.into_parts().0, Body::from(said));
+        }
+        let told: Value = serde_json::from_slice(&said).unwrap();
+        let folder = PathBuf::from(told["TempPath"].as_str().unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("gitlab-workhorse-upload{}", uuid::Uuid::new_v4()));
+        std::fs::write(&file, content).unwrap();
+        let found = gatehouse::domain::token::hex(&Sha256::digest(content));
+        let upload = json!({
+            "name": told["LfsOid"], "path": file.display().to_string(), "size": content.len().to_string(), "sha256": found
+        });
+        let fields = json!({ "iss": "gitlab-workhorse", "rewritten_fields": { "file": file.display().to_string() } });
+        let upload = workhorse_token_with(&json!({ "iss": "gitlab-workhorse", "upload": upload }));
+        let mut request = Request::builder().method(put).uri(path);
+        request = request
+            .header("gitlab-workhorse-api-request", &self.proof)
+            .header("gitlab-workhorse-multipart-fields", workhorse_token_with(&fields))
+            .header("content-type", "application/x-www-form-urlencoded");
+        if let Some(login) = headers.get("authorization") {
+            request = request.header("authorization", login);
+        }
+        let form = format!("file.path=x&file.gitlab-workhorse-upload={upload}");
+        let response = self.app.router.clone().oneshot(request.body(Body::from(form)).unwrap()).await.unwrap();
+        // What was not moved away goes with the request.
+        let _ = std::fs::remove_file(file);
+        response
     }
 
     /// What Gitaly's hook asks of a push, and why we refuse it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::LfsCaller;
-use super::error::LfsRefusal;
+use super::error::{LfsFailureResponse, LfsRefusal};
 use super::upload::AskedUpload;
 use crate::config::ObjectStoreSettings;
 use crate::http::auth::workhorse::WorkhorseCaller;
@@ -143,8 +143,12 @@ impl LfsRemoteObject {
             body = LfsAuthorizeResponse,
             content_type = "application/vnd.gitlab-workhorse+json"
         ),
-        (status = 406, description = "The project may have no more"),
-        (status = 501, description = "LFS is not offered here")
+        (
+            status = 406,
+            description = "The project may have no more",
+            body = LfsFailureResponse,
+            content_type = "application/vnd.git-lfs+json"
+        )
     )
 )]
 pub async fn authorize(

@@ -215,15 +215,12 @@ async fn downloads(
             answers.push(object.refused(404, message));
             continue;
         };
-        let action = match given_away(git, *store) {
-            Some(bucket) => {
-                let (url, lifetime) = bucket.download_url(&oid).await?;
-                LfsAction { href: url.into(), header: BTreeMap::new(), expires_in: Some(lifetime.as_secs()) }
-            }
-            None => {
-                let href = format!("{}/gitlab-lfs/objects/{}", caller.clone_url, oid.as_str());
-                LfsAction { href, header: header.clone(), expires_in }
-            }
+        let action = if let Some(bucket) = given_away(git, *store) {
+            let (url, lifetime) = bucket.download_url(&oid).await?;
+            LfsAction { href: url.into(), header: BTreeMap::new(), expires_in: Some(lifetime.as_secs()) }
+        } else {
+            let href = format!("{}/gitlab-lfs/objects/{}", caller.clone_url, oid.as_str());
+            LfsAction { href, header: header.clone(), expires_in }
         };
         answers.push(LfsObjectResponse {
             authenticated: (caller.open || action.header.is_empty()).then_some(true),

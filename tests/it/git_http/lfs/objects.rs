@@ -1,5 +1,6 @@
 //! The objects themselves: by Workhorse, and without it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,8 +10,8 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::{FORBIDDEN, LfsForge, NOT_FOUND, assert_lfs, oid};
-use crate::git_http::{assert_allowed, assert_challenged, assert_refused, signed};
-use crate::support::Reply;
+use crate::git_http::{assert_allowed, assert_challenged, assert_refused, basic, signed, workhorse_token};
+use crate::support::{Reply, TestWorkhorse};
 
 const DEV: super::Login<'static> = Some(("dev", "T-dev"));
 
@@ -67,6 +68,29 @@ async fn what_workhorse_has_laid_down_is_stored_and_counted(pool: PgPool) {
     assert_eq!(lfs.forge.given.value::<i64>(size).await, 10);
     let file: String = lfs.forge.given.value("select file from lfs_objects where size = 5").await;
     assert_eq!(file, oid(b"hello")[4..]);
+}
+
+/// http-76
+#[sqlx::test]
+async fn an_object_goes_through_workhorse_both_ways(pool: PgPool) {
+    let LfsForge { forge, folder, .. } = LfsForge::begins(pool).await;
+    let given = forge.given;
+    let workhorse = TestWorkhorse::start(Arc::new(forge.app), folder.path(), workhorse_token()).await;
+    let (id, client) = (oid(b"hello"), reqwest::Client::new());
+    let url = format!("http://{}/g/p.git/gitlab-lfs/objects/{id}", workhorse.address);
+    let put = async |content: &'static [u8], token: &str| {
+        let request = client.put(format!("{url}/5")).header("authorization", basic("dev", token));
+        request.header("content-type", "application/octet-stream").body(content).send().await.unwrap().status().as_u16()
+    };
+    let files = || std::fs::read_dir(folder.path().join("tmp/uploads")).map_or(0, Iterator::count);
+    assert_eq!((put(b"hello", "wrong").await, put(b"hell0", "T-dev").await, files()), (401, 400, 0));
+    assert_eq!((put(b"hello", "T-dev").await, files()), (200, 0));
+    assert_eq!(std::fs::read(folder.path().join(&id[..2]).join(&id[2..4]).join(&id[4..])).unwrap(), b"hello");
+    let rows = "select concat_ws(' ', (select count(*) from lfs_objects), (select count(*) from lfs_objects_projects),
+                (select lfs_objects_size from project_statistics))";
+    assert_eq!(given.value::<String>(rows).await, "1 1 5");
+    let got = client.get(&url).header("authorization", basic("dev", "T-dev")).send().await.unwrap();
+    assert_eq!((got.status().as_u16(), got.text().await.unwrap().as_str()), (200, "hello"));
 }
 
 /// http-77
