@@ -136,7 +136,27 @@ mod tests {
             assert!(operation.allows(RestStanding { level: AccessLevel::NO_ACCESS, admin: true }));
             writeln!(table, "{operation:?}: {}", lowest.unwrap().0).unwrap();
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r"
+        ReadMembersOfProject: stranger
+        ManageProjectMembers: maintainer
+        ManageGroupMembers: owner
+        ChangeProject: maintainer
+        ChangeProjectVisibility: owner
+        DisposeOfProject: owner
+        ChangeGroup: owner
+        ProtectRefsOfProject: maintainer
+        ProtectRefsOfGroup: owner
+        ManageDeployKeys: maintainer
+        ManageProjectHooks: maintainer
+        ManageGroupHooks: owner
+        ManageProjectPushRule: maintainer
+        ManageGroupPushRule: owner
+        ManageProjectAccessTokens: maintainer
+        ManageGroupAccessTokens: owner
+        ManageProjectDeployTokens: maintainer
+        ReadGroupDeployTokens: maintainer
+        ManageGroupDeployTokens: owner
+        ");
     }
 
     #[test]
@@ -151,6 +171,16 @@ mod tests {
                 writeln!(table, "{visibility}, {repository}: {}", may.join(" ")).unwrap();
             }
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r"
+        private, off: no no no no
+        private, for members: no no yes yes
+        private, for all who see the project: no no yes yes
+        internal, off: no no no no
+        internal, for members: no yes yes yes
+        internal, for all who see the project: yes yes yes yes
+        public, off: no no no no
+        public, for members: no yes yes yes
+        public, for all who see the project: yes yes yes yes
+        ");
     }
 }
