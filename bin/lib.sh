@@ -218,7 +218,9 @@ install_client_go() {
   local folder=$1 module=gitlab.com/gitlab-org/api/client-go/v2 release source
   release=$(sed -n 's/^# release //p' tests/suites/client-go.txt)
   if [[ -e $folder/client-go-$release ]]; then return; fi
-  if ! have go && have apt-get; then apt_get update && apt_get install --no-install-recommends golang-go || true; fi
+  if ! have go && have apt-get; then
+    { apt_get update && apt_get install --no-install-recommends golang-go; } || true
+  fi
   if ! have go || ! GOTOOLCHAIN=auto go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])'; then
     say "the tests of client-go are left out: they need Go 1.21 or later"
     return
