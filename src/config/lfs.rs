@@ -116,7 +116,7 @@ impl ObjectStoreSettings {
             + u8::from(connection.aws_secret_access_key_file.is_some());
         if connection.use_iam_profile && (id || keys > 0) {
             say("connection.use_iam_profile", "takes credentials from elsewhere: name no keys beside it");
-        } else if !connection.use_iam_profile && !(id && keys == 1) {
+        } else if !(connection.use_iam_profile || (id && keys == 1)) {
             let problem = "is needed, and one of aws_secret_access_key and aws_secret_access_key_file with it; or \
                            use_iam_profile";
             say("connection.aws_access_key_id", problem);

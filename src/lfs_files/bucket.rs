@@ -152,8 +152,8 @@ impl LfsBucket {
         if length == 0 {
             return Ok(futures_util::stream::empty().boxed());
         }
-        let mut options = GetOptions::default();
-        options.range = Some(GetRange::Bounded(from..from + length));
+        let range = Some(GetRange::Bounded(from..from + length));
+        let options = GetOptions { range, ..GetOptions::default() };
         let got = self.store.get_opts(&Path::from(self.place(oid)), options).await.map_err(failed)?;
         Ok(got.into_stream().map(|piece| piece.map_err(failed)).boxed())
     }
