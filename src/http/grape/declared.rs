@@ -246,7 +246,10 @@ mod tests {
         assert_eq!(at("2026-06-01"), Some(Some("2026-06-01T00:00:00+00:00".to_owned())));
         assert_eq!(at(""), Some(None));
         assert_eq!([at("2026-06-01T10:00:00"), at("yesterday")], [None, None]);
-        assert_eq!([at("-9999-01-01"), at("10000-01-01"), at("0000-01-01"), at("+10000-01-01T00:00:00Z")], [const { None }; 4]);
+        assert_eq!(
+            [at("-9999-01-01"), at("10000-01-01"), at("0000-01-01"), at("+10000-01-01T00:00:00Z")],
+            [const { None }; 4]
+        );
     }
 
     #[test]
