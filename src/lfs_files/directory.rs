@@ -1,19 +1,21 @@
 //! A directory of LFS objects that is laid out as GitLab's: `ab/cd/rest of the id`. One of GitLab's can be used as it is.
 
-use std::io::{self, ErrorKind, SeekFrom};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::fs;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::task;
 
 use super::{LfsContent, LfsOid};
 
 /// Bytes of a piece that is read at once.
-const PIECE: usize = 256 << 10;
+const PIECE: u64 = 256 << 10;
 
 /// The directory.
 #[derive(Debug, Clone)]
@@ -96,24 +98,20 @@ impl LfsDirectory {
         Ok((direct && regular).then_some(said))
     }
 
-    /// So many bytes of an object, from here on, a piece at a time: the next one is read when the one before was taken.
+    /// So many bytes of an object, from here on, a piece at a time: one more is read while one is sent.
     pub async fn read(&self, oid: &LfsOid, from: u64, length: u64) -> io::Result<LfsContent> {
-        let mut file = fs::File::open(self.path(oid)).await?;
-        file.seek(SeekFrom::Start(from)).await?;
-        let pieces = stream::try_unfold((file, length), async |(mut file, left)| {
-            if left == 0 {
-                return Ok(None);
-            }
-            let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let mut piece = vec![0; most];
-            let read = file.read(&mut piece).await?;
-            if read == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            piece.truncate(read);
-            Ok(Some((Bytes::from(piece), (file, left - read as u64))))
+        let file = Arc::new(fs::File::open(self.path(oid)).await?.into_std().await);
+        let pieces = (0..length.div_ceil(PIECE)).map(move |place| {
+            let (file, before) = (Arc::clone(&file), place * PIECE);
+            let size = usize::try_from(PIECE.min(length - before)).unwrap_or_default();
+            let read = move || {
+                let mut piece = vec![0; size];
+                file.read_exact_at(&mut piece, from + before)?;
+                Ok(Bytes::from(piece))
+            };
+            async { task::spawn_blocking(read).await.map_err(io::Error::other)? }
         });
-        Ok(pieces.boxed())
+        Ok(stream::iter(pieces).buffered(2).boxed())
     }
 
     /// Moves a whole file to where its object's is. It is on the disk when this returns.
