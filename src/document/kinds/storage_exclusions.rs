@@ -33,7 +33,7 @@ pub async fn apply(run: &mut ApplyRun<'_>, place: &DocumentPlace, entry: &Storag
     let Some(namespace) = namespace(run, place, &entry.namespace, entry.ensure).await? else { return Ok(()) };
     let id = namespace.id;
     if entry.ensure.is_absent() {
-        let ending = EndingNamespace { id: id, path: &entry.namespace, author: &run.author(), now: run.now };
+        let ending = EndingNamespace { id, path: &entry.namespace, author: &run.author(), now: run.now };
         if let Some(what) = end_provisioning::end_exclusion(&mut *run.conn, &ending).await? {
             run.removed(&what);
         }

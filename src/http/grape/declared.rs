@@ -166,16 +166,16 @@ impl ParameterReader<'_> {
 
     /// Refuses a request that names several of these.
     pub fn exclusive(&mut self, names: &[&str]) {
-        let named: Vec<&str> = names.iter().copied().filter(|name| self.names(name)).collect();
-        if named.len() > 1 {
-            self.refuse_all(&named, "are mutually exclusive");
+        let present: Vec<&str> = names.iter().copied().filter(|name| self.names(name)).collect();
+        if present.len() > 1 {
+            self.refuse_all(&present, "are mutually exclusive");
         }
     }
 
     /// Refuses a request that names some of these and not all.
     pub fn all_or_none(&mut self, names: &[&str]) {
-        let named = names.iter().filter(|name| self.names(name)).count();
-        if named > 0 && named < names.len() {
+        let present = names.iter().filter(|name| self.names(name)).count();
+        if present > 0 && present < names.len() {
             self.refuse_all(names, "provide all or none of parameters");
         }
     }

@@ -179,14 +179,14 @@ async fn answer(
     let (scope, method) = (caller.scope(), request.method().to_string());
     request.extensions_mut().insert(caller);
     let mut response = below.oneshot(request).await.unwrap_or_else(|never| match never {});
-    let mut called = "a URL that is not there".to_owned();
+    let mut pattern = "a URL that is not there".to_owned();
     if let Some(MatchedRoute(route)) = response.extensions_mut().get_mut() {
         // The pattern starts with where the area is mounted, and lacks the base.
         *route = route.replacen(MOUNT, &format!("{MOUNT}{base}"), 1);
-        called.clone_from(route);
+        pattern.clone_from(route);
     }
     let (called_at, status) = (dispatcher.clock.now(), response.status().as_u16());
-    dispatcher.calls.note(ScimCall { scope, called_at, method, route: called, status });
+    dispatcher.calls.note(ScimCall { scope, called_at, method, route: pattern, status });
     Ok(response)
 }
 

@@ -297,9 +297,9 @@ impl RestState {
         let shape = |row: ProjectShapeRow| {
             let owner = row.owner_id.and_then(|id| owners.get(&id).cloned());
             let owner = owner.map(|row| BasicUser::of(row, &self.url));
-            let shared = shares.remove(&row.id).unwrap_or_default();
+            let with_groups = shares.remove(&row.id).unwrap_or_default();
             let sizes = sizes.get(&row.id).copied().unwrap_or_default();
-            project_shape(&row, &urls, caller.is_admin(), (extras, sizes), owner, shared)
+            project_shape(&row, &urls, caller.is_admin(), (extras, sizes), owner, with_groups)
         };
         Ok(rows.into_iter().map(shape).collect())
     }

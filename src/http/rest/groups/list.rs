@@ -37,13 +37,13 @@ fn filter(reader: &mut ParameterReader<'_>, caller: &RestCaller, scope: GroupSco
     let available = reader.optional::<bool>("all_available").value();
     let owned = reader.optional::<bool>("owned").value() == Some(true);
     let least = reader.access_level("min_access_level", &[5, 10, 15, 20, 30, 40, 50]).value();
-    let owner = owned.then_some(AccessLevel::OWNER);
+    let lowest = owned.then_some(AccessLevel::OWNER);
     let available = available.unwrap_or(caller.is_admin());
     let filter = GroupFilter {
         user: caller.id().0,
         all: caller.is_admin() && available,
         open: if available { caller.open_levels() } else { Vec::new() },
-        least_level: least.max(owner).map(|level| level.0),
+        least_level: least.max(lowest).map(|level| level.0),
         search: reader.optional::<String>("search").value().filter(|text| !text.is_empty()),
         visibility: reader.choice("visibility", VISIBILITY_WORDS).value(),
         top_level_only: reader.optional::<bool>("top_level_only").value() == Some(true),
