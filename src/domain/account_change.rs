@@ -67,6 +67,7 @@ const REST_AFTER: Days = Days::new(90);
 impl AccountChange {
     /// What comes of it.
     #[must_use]
+    #[expect(clippy::match_same_arms, reason = "a change after the other, as the contract's table has them")]
     pub fn judge(self, account: AccountFacts<'_>, today: NaiveDate) -> AccountVerdict {
         use AccountRefusal::{Because, Conflict, Sentence};
         use AccountVerdict::{Becomes, Refused, Stays};

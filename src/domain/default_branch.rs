@@ -9,6 +9,7 @@ const FORMER: &str = "master";
 
 /// Whether git takes the name for a branch's: `git check-ref-format --branch`.
 #[must_use]
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "git compares its suffix by bytes")]
 pub fn is_branch_name(name: &str) -> bool {
     let forbidden = |byte: u8| byte <= b' ' || byte == 0x7f || b"~^:?*[\\".contains(&byte);
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");

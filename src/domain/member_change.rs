@@ -16,7 +16,6 @@ pub struct InheritedMembership {
 
 /// What decides about one user's membership of one group or project.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts")]
 pub struct MemberFacts {
     /// What the row grants that the user has there already.
     pub present: Option<AccessLevel>,

@@ -18,7 +18,6 @@ use crate::store::{self, locks};
 
 /// What is said of a hook. What is left out stays as it is, and of a new hook is as it usually is.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::option_option, reason = "what is not stated, null, or a value")]
 pub struct HookChange {
     /// Where it posts to.
     pub url: Option<String>,

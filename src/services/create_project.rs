@@ -29,7 +29,7 @@ use crate::store::{
 /// What making the repository may take.
 const BUDGET: Duration = Duration::from_secs(20);
 /// After so long, a repository that was made for a project that never came to be is removed.
-const ORPHANED_AFTER: Duration = Duration::from_secs(3600);
+const ORPHANED_AFTER: Duration = Duration::from_hours(1);
 
 /// What projects are made with.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use crate::gitaly::{CallContext, GitalyClient, GitalyError, GitalyResult, Reposi
 use crate::store::{self, Db, removed_repositories};
 
 /// What removing a repository may take.
-const BUDGET: Duration = Duration::from_secs(60);
+const BUDGET: Duration = Duration::from_mins(1);
 
 /// Why a repository was not removed.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,6 @@ use crate::store::{self, locks};
 /// What is said of a push rule. What is left out stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the columns say it")]
-#[expect(clippy::option_option, reason = "what is not stated, null, or an expression")]
 pub struct PushRuleChange {
     pub deny_delete_tag: Option<bool>,
     pub member_check: Option<bool>,

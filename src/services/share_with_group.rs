@@ -107,7 +107,7 @@ pub async fn share(
 
 fn refusal(source: MemberSource, with: NamespaceId, facts: &ShareFacts) -> Option<ShareRefusal> {
     let project = matches!(source, MemberSource::Project(..));
-    let outside = || !facts.with_lineage.first().is_some_and(|root| facts.lineage.first() == Some(root));
+    let outside = || facts.with_lineage.first().is_none_or(|root| facts.lineage.first() != Some(root));
     if facts.with_path.is_none() {
         Some(ShareRefusal::NoSuchGroup)
     } else if project && facts.locked {

@@ -53,8 +53,8 @@ pub async fn add(
     let fingerprint = key.sha256();
     let known = deploy_keys::lock_known(&mut *transaction, None, Some(&fingerprint), project, change.user()).await?;
     match known {
-        Some(known) if known.used_here => return Ok(known.id),
-        Some(known) if !may_enable(&known, admin) => return Err(taken()),
+        Some(known) if known.used_here => Ok(known.id),
+        Some(known) if !may_enable(&known, admin) => Err(taken()),
         Some(known) => {
             link(change, transaction, project, &known, (&new.title, new.can_push)).await?;
             Ok(known.id)

@@ -330,12 +330,11 @@ async fn hashed(
     user_account::check_password(&mut faults, password.expose_secret(), known);
     refused(faults)?;
     let hash = tokio::task::spawn_blocking(move || passwords::hash(password.expose_secret())).await;
-    match hash.ok().flatten() {
-        Some(hash) => Ok(Some(hash)),
-        None => {
-            refused(RecordFaults::of("password", "is invalid"))?;
-            Ok(None)
-        }
+    if let Some(hash) = hash.ok().flatten() {
+        Ok(Some(hash))
+    } else {
+        refused(RecordFaults::of("password", "is invalid"))?;
+        Ok(None)
     }
 }
 

@@ -205,6 +205,7 @@ pub async fn list_using_projects(db: impl PgExecutor<'_>, keys: &[i64]) -> Resul
 
 /// How a key that is known already stands to somebody who wants a project to use it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct KnownDeployKey {
     /// The key.
     pub id: KeyId,

@@ -134,8 +134,8 @@ fn one_function_says_who_is_an_active_member() {
         ("src/store/derived.rs", 3),
         // Whoever has any row, of whom it is then said which of them give something.
         ("src/store/level_paths.rs", 6),
-        // Of one row, whether it is active.
-        ("src/store/members.rs", 1),
+        // The other owners, who are asked about by another name.
+        ("src/store/rest/user_deletion.rs", 1),
         // What a link gave before, to whoever has any row.
         ("src/store/saml_group_links.rs", 1),
     ];

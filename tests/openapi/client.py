@@ -6,8 +6,8 @@ from gatehouse_client import Client
 from gatehouse_client.api.gitlab_subscriptions import get_internal_gitlab_subscriptions_namespaces_id_gitlab_subscription
 from gatehouse_client.api.kubernetes import get_internal_kubernetes_agent_info
 from gatehouse_client.api.monitoring import get_liveness
-from gatehouse_client.api.personal_access_tokens import get_personal_access_tokens_self
 from gatehouse_client.api.provisioning import get_namespaces_id_gitlab_subscription
+from gatehouse_client.api.rest import get_personal_access_tokens_self
 from gatehouse_client.api.scim import get_scim_groups_path_users
 from gatehouse_client.api.shell import get_internal_discover
 

@@ -49,12 +49,11 @@ impl ParameterReader<'_> {
             return OptionalParameter::Absent;
         }
         let read: Result<Vec<Option<T>>, _> = values.iter().map(T::coerce).collect();
-        match read {
-            Ok(values) => OptionalParameter::Is(values.into_iter().flatten().collect()),
-            Err(WrongType) => {
-                self.refuse(name, "is invalid");
-                OptionalParameter::Absent
-            }
+        if let Ok(values) = read {
+            OptionalParameter::Is(values.into_iter().flatten().collect())
+        } else {
+            self.refuse(name, "is invalid");
+            OptionalParameter::Absent
         }
     }
 
@@ -76,12 +75,11 @@ impl ParameterReader<'_> {
             OptionalParameter::Absent => return OptionalParameter::Absent,
             OptionalParameter::Null => return OptionalParameter::Null,
         };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => OptionalParameter::Is(value.clone()),
-            None => {
-                self.refuse(name, "does not have a valid value");
-                OptionalParameter::Absent
-            }
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            OptionalParameter::Is(value.clone())
+        } else {
+            self.refuse(name, "does not have a valid value");
+            OptionalParameter::Absent
         }
     }
 
@@ -119,12 +117,11 @@ impl ParameterReader<'_> {
         };
         let read: Result<BTreeMap<String, String>, WrongType> =
             object.iter().map(|(key, value)| Ok((key.clone(), String::coerce(value)?.unwrap_or_default()))).collect();
-        match read {
-            Ok(texts) => OptionalParameter::Is(texts),
-            Err(WrongType) => {
-                self.refuse(name, "is invalid");
-                OptionalParameter::Absent
-            }
+        if let Ok(texts) = read {
+            OptionalParameter::Is(texts)
+        } else {
+            self.refuse(name, "is invalid");
+            OptionalParameter::Absent
         }
     }
 
@@ -201,7 +198,7 @@ fn items(value: &Value) -> Vec<Value> {
             numbered.into_iter().map(|(_, value)| value.clone()).collect()
         }
         Value::String(text) => {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.into()).collect()
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(std::convert::Into::into).collect()
         }
         other => Vec::from([other.clone()]),
     }
@@ -232,7 +229,7 @@ mod tests {
         assert_eq!(read("a=", |reader| reader.array::<i64>("a")), Ok(OptionalParameter::Is(vec![])));
         assert_eq!(read("a=x", |reader| reader.choices("a", &["y"])).unwrap_err(), "a does not have a valid value");
         let object = json!({ "b": 1 });
-        assert_eq!(items(&object), [object.clone()]);
+        assert_eq!(items(&object), std::slice::from_ref(&object));
     }
 
     #[test]

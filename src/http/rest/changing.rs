@@ -10,16 +10,19 @@ use crate::services::audited_change::AuditedChange;
 
 impl RestState {
     /// A change of something that belongs to the project.
+    #[must_use]
     pub fn change_in_project(&self, caller: &RestCaller, project: &FoundProject) -> AuditedChange<'_> {
         self.change(caller, AuditEntity::Project(project.id, project.full_path.clone()))
     }
 
     /// A change of something that belongs to the group.
+    #[must_use]
     pub fn change_in_group(&self, caller: &RestCaller, group: &FoundGroup) -> AuditedChange<'_> {
         self.change(caller, AuditEntity::Group(group.id, group.full_path.clone()))
     }
 
     /// A change of something that belongs to the installation.
+    #[must_use]
     pub fn change_in_instance(&self, caller: &RestCaller) -> AuditedChange<'_> {
         self.change(caller, AuditEntity::Instance)
     }

@@ -135,6 +135,7 @@ impl RestPage {
     }
 
     /// The answer with the page of a list that is held in memory as a whole.
+    #[must_use]
     pub fn answer_of_all<T: Serialize>(&self, all: Vec<T>) -> Response {
         let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
         let before = usize::try_from(self.page.offset()).unwrap_or(usize::MAX);

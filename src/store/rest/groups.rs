@@ -173,7 +173,6 @@ pub enum GroupScope {
 
 /// Which groups are listed.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 pub struct GroupFilter {
     /// Whose list it is.
     pub user: i64,

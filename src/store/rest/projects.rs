@@ -13,6 +13,7 @@ use crate::store::{Db, Result};
 /// All that is shown of a project.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "GitLab's names")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the shape")]
 pub struct ProjectShapeRow {
     pub id: i64,
     pub name: String,
@@ -52,6 +53,7 @@ pub struct ProjectShapeRow {
 }
 
 /// These projects as this user sees them, in the order of the ids; those that are gone meanwhile are left out.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn list_shapes(
     db: impl PgExecutor<'_>,
     ids: &[i64],
@@ -271,6 +273,7 @@ pub enum ProjectScope {
 /// Which projects are listed.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "GitLab's names of the parameters")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 pub struct ProjectFilter {
     /// Whose list it is.
     pub user: i64,

@@ -184,9 +184,9 @@ projects:
     insta::assert_snapshot!(refused(&pool, document).await, @"
     projects[0].protected_branches[0].push[0]: must match ^(none|developer|maintainer|admin|user:.+|group:.+|deploy_key:.+)$, for example maintainer
     projects[0].visibility: must be one of private, internal, public
-    projects[0].zebras: unknown key; known here: agents, archived, creator, default_branch, deploy_keys, description, ensure, error_tracking, features, hidden, hooks, id, lfs_enabled, members, merge_requests, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
+    projects[0].zebras: unknown key; known here: access_tokens, agents, archived, creator, default_branch, deploy_keys, deploy_tokens, description, ensure, error_tracking, features, forked_from, hidden, hooks, id, lfs_enabled, members, merge_requests, name, path, printing_merge_request_link_enabled, protected_branches, protected_tags, push_rules, repository, repository_read_only, repository_size_limit, security_policies, shared_with, storage, visibility, wiki_repository
     users[0].emial: unknown key; did you mean `email`?
-    users[0].nickname: unknown key; known here: admin, auditor, confirmed, email, emails, ensure, enterprise_group, external, id, identities, keys, name, password, personal_access_tokens, projects_limit, state, terms_accepted, two_factor, username
+    users[0].nickname: unknown key; known here: admin, auditor, confirmed, email, emails, ensure, enterprise_group, external, id, identities, keys, name, oauth_tokens, password, personal_access_tokens, projects_limit, state, terms_accepted, two_factor, username
     users[0].state: must be one of active, blocked, deactivated, banned, ldap_blocked, blocked_pending_approval
     usres: unknown key; did you mean `users`?
     ");

@@ -47,7 +47,7 @@ users: [{username: rubi, oauth_tokens: [{application: ide, id: 92, scopes: [api,
         assert!(!rows(&pool, stored).await.contains(text), "the text itself is stored");
     }
     let bot = "
-        select concat_ws(' ', user_type, users.name, members.access_level, members.expires_at, state, bot_namespace_id = members.member_namespace_id)
+        select concat_ws(' ', user_type, users.name, members.access_level, members.expires_at, users.state, bot_namespace_id = members.member_namespace_id)
         from users
         join members on members.user_id = users.id
         join user_details on user_details.user_id = users.id
@@ -142,6 +142,7 @@ projects:
         report.lines(),
         [
             "+ project acme/third",
+            "+ repository of acme/third",
             "~ project acme/third is a fork of acme/fork",
             "~ project acme/fork is a fork of acme/web"
         ]

@@ -132,6 +132,11 @@ async fn the_right_credential_opens_every_route(pool: PgPool) {
     let right = credentials(&app).await;
     for area in AREAS {
         for (method, path, _) in area.routes.iter().filter(|(method, ..)| *method != "DELETE") {
+            // A token that one may not see is answered like a credential that is not good (rest.md 5 and 12), and one that
+            // is rotated is none any more.
+            if ["_tokens/{id}", "_tokens/{key}", "/self/rotate"].iter().any(|part| path.contains(part)) {
+                continue;
+            }
             let mut request = area.request(method, path);
             for (name, header, token) in &right {
                 if area.opened_by.contains(name) {

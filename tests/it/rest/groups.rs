@@ -404,7 +404,7 @@ async fn an_administrator_moves_a_project_into_a_group(pool: PgPool) {
 #[sqlx::test]
 async fn paths_have_an_end_also_below(pool: PgPool) {
     let world = World::new(pool).await;
-    let long = "x".repeat(250);
+    let long = "x".repeat(251);
     let body = json!({ "name": "x", "path": long, "parent_id": 10 });
     let refused = world.json("own", "POST", "/groups", body).await;
     assert!(refused.message().contains("is too long (maximum is 255 characters)"), "{}", refused.line());

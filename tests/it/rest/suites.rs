@@ -82,8 +82,8 @@ async fn python_gitlab_passes_its_own_tests(pool: PgPool) {
 fn in_order(source: &Path, wanted: &BTreeSet<String>) -> Vec<String> {
     let place = |id: &String| {
         let (file, test) = id.split_once("::").unwrap();
-        let text = fs::read_to_string(source.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let at = text.find(&format!("def {test}(")).unwrap_or_else(|| panic!("{id} is not there"));
+        let code = fs::read_to_string(source.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let at = code.find(&format!("def {test}(")).unwrap_or_else(|| panic!("{id} is not there"));
         (file.to_owned(), at)
     };
     let mut ids: Vec<String> = wanted.iter().cloned().collect();

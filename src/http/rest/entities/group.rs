@@ -87,7 +87,6 @@ pub struct SharedGroupShape {
 
 /// All that is shown of one group.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "GitLab's shape")]
 pub struct GroupDetailShape {
     #[serde(flatten)]
     group: GroupShape,

@@ -100,12 +100,11 @@ pub async fn create(
         stated.path = Some(path.unwrap_or_default());
         (stated, parent)
     })?;
-    let parent = match parent {
-        Some(id) => Some(state.parent_for_groups(&caller, id).await?),
-        None => {
-            state.may_make_root_groups(&caller).await?;
-            None
-        }
+    let parent = if let Some(id) = parent {
+        Some(state.parent_for_groups(&caller, id).await?)
+    } else {
+        state.may_make_root_groups(&caller).await?;
+        None
     };
     let made = write_group::create(&state.db, parent, &stated, &caller.acting(), state.clock.now()).await;
     let id = refusal::made(made)?;

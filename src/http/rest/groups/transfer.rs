@@ -30,12 +30,11 @@ pub async fn create(
 ) -> Result<Response, RestRefusal> {
     group.require(RestOperation::ChangeGroup)?;
     let to = params.read(|reader| reader.optional::<i64>("group_id").value())?;
-    let to = match to {
-        Some(id) => Some(state.parent_for_groups(&caller, id).await?),
-        None => {
-            state.may_make_root_groups(&caller).await?;
-            None
-        }
+    let to = if let Some(id) = to {
+        Some(state.parent_for_groups(&caller, id).await?)
+    } else {
+        state.may_make_root_groups(&caller).await?;
+        None
     };
     move_group::transfer(&state.db, group.id, to, &caller.acting(), state.clock.now()).await?;
     let detail = state.group_detail(&caller, group.id.0, AccessLevel::OWNER, true).await?;

@@ -40,6 +40,7 @@ const ORDERS: &[(&str, ProjectOrder)] = &[
 ];
 
 /// What a request says of the projects that it wants to see.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 struct ListWish {
     filter: ProjectFilter,
     simple: bool,

@@ -14,6 +14,7 @@ use crate::store::rest::user_places;
 
 /// How much there is of each; of issues and merge requests we have none.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "GitLab's names")]
 pub struct AssociationsResponse {
     groups_count: i64,
     projects_count: i64,

@@ -45,5 +45,5 @@ fn declare(reader: &mut ParameterReader<'_>) -> UserWish {
     let wish = wish::declare(reader);
     // A blank password is what forms send that leave it alone.
     let password = wish.password.filter(|password| !secrecy::ExposeSecret::expose_secret(password).is_empty());
-    UserWish { confirmed, password, ..wish }
+    UserWish { password, confirmed, ..wish }
 }
