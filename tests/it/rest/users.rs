@@ -9,7 +9,7 @@ fn ids(reply: &crate::support::Reply) -> Vec<i64> {
     reply.json().as_array().unwrap().iter().map(|user| user["id"].as_i64().unwrap()).collect()
 }
 
-fn zoe(also: Value) -> Value {
+fn zoe(also: &Value) -> Value {
     let mut user = json!({ "email": "zoe@example.com", "username": "zoe", "name": "Zoe", "password": "correct horse" });
     user.as_object_mut().unwrap().extend(also.as_object().unwrap().clone());
     user
@@ -67,7 +67,7 @@ async fn an_administrator_makes_an_account(pool: PgPool) {
         missing.line(),
         r#"400 {"error":"email is missing, name is missing, username is missing, password, reset_password, force_random_password are missing, at least one parameter must be provided"}"#
     );
-    let made = world.json("root", "POST", "/users", zoe(json!({ "skip_confirmation": true, "bio": "b" }))).await;
+    let made = world.json("root", "POST", "/users", zoe(&json!({ "skip_confirmation": true, "bio": "b" }))).await;
     let user = made.json();
     assert_eq!((made.status.as_u16(), &user["state"], &user["bio"]), (201, &json!("active"), &json!("b")));
     assert_eq!(user["created_by"]["id"], json!(1));
@@ -98,7 +98,7 @@ async fn an_administrator_makes_an_account(pool: PgPool) {
 async fn an_address_waits_for_its_confirmation_where_that_is_asked_for(pool: PgPool) {
     let world = World::new(pool).await;
     world.given().setting("email_confirmation_setting = 2").await;
-    let made = world.json("root", "POST", "/users", zoe(json!({ "force_random_password": "True" }))).await.json();
+    let made = world.json("root", "POST", "/users", zoe(&json!({ "force_random_password": "True" }))).await.json();
     assert_eq!(made["confirmed_at"], Value::Null);
     let path = format!("/users/{}", made["id"]);
     let other = json!({ "email": "new@example.com" });
@@ -191,7 +191,7 @@ async fn an_account_is_changed(pool: PgPool) {
     let again = world.call("root", "DELETE", "/users/4/identities/saml").await;
     assert_eq!(again.line(), r#"404 {"message":"404 Identity Not Found"}"#);
 
-    let made = world.json("root", "POST", "/users", zoe(json!({}))).await.json();
+    let made = world.json("root", "POST", "/users", zoe(&json!({}))).await.json();
     let path = format!("/users/{}", made["id"]);
     let renamed = json!({ "username": "devi", "name": "Devi", "note": "n", "can_create_group": false });
     let renamed = world.json("root", "PUT", &path, renamed).await.json();

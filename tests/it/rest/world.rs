@@ -72,16 +72,16 @@ impl World {
 
     /// A request without a body in somebody's name: a user's, or that of a token.
     pub async fn call(&self, who: &str, method: &str, path: &str) -> Reply {
-        self.app.send(self.begun(who, method, path).body(Body::empty()).unwrap()).await
+        self.app.send(Self::begun(who, method, path).body(Body::empty()).unwrap()).await
     }
 
     /// The same with a JSON body.
     pub async fn json(&self, who: &str, method: &str, path: &str, body: Value) -> Reply {
-        let request = self.begun(who, method, path).header("content-type", "application/json");
+        let request = Self::begun(who, method, path).header("content-type", "application/json");
         self.app.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    fn begun(&self, who: &str, method: &str, path: &str) -> axum::http::request::Builder {
+    fn begun(who: &str, method: &str, path: &str) -> axum::http::request::Builder {
         let token = if USERS.contains(&who) { format!("T_{who}") } else { who.to_owned() };
         Request::builder().method(method).uri(format!("/api/v4{path}")).header("private-token", token)
     }

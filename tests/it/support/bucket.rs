@@ -42,7 +42,7 @@ impl TestBucket {
         let bucket = Self { address, client: Client::new(), server };
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "the server of S3 does not start");
+            assert!(started.elapsed() < Duration::from_mins(1), "the server of S3 does not start");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bucket.ask(Method::PUT, "/lfs-objects", "").await;

@@ -100,13 +100,12 @@ async fn answer(State(workhorse): State<Moving>, request: Request) -> Response {
     if parts.method == "PUT" && path.contains(".git/gitlab-lfs/objects/") {
         return workhorse.takes_in(&path, &parts.headers, &body).await;
     }
-    let (told, content) = match service {
-        Some(_) => workhorse.ask(&parts.method, &parts.uri.to_string(), &parts.headers, true, Body::empty()).await,
-        None => {
-            // Whatever moves no pack is handed on as it is.
-            let handed_on = Body::from(body.clone());
-            workhorse.ask(&parts.method, &parts.uri.to_string(), &parts.headers, false, handed_on).await
-        }
+    let url = parts.uri.to_string();
+    let (told, content) = if service.is_some() {
+        workhorse.ask(&parts.method, &url, &parts.headers, true, Body::empty()).await
+    } else {
+        // Whatever moves no pack is handed on as it is.
+        workhorse.ask(&parts.method, &url, &parts.headers, false, Body::from(body.clone())).await
     };
     workhorse.asked.lock().unwrap().push(format!("{asked} {}", told.status().as_u16()));
     if let Some(file) = told.headers().get("x-sendfile") {

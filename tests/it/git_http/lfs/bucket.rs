@@ -8,6 +8,7 @@ use futures_util::stream;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use std::fmt::Write as _;
 
 use super::{LfsForge, NOT_FOUND, assert_lfs, oid};
 use crate::git_http::{assert_allowed, assert_refused, basic};
@@ -65,7 +66,7 @@ async fn lay_down(bucket: &TestBucket, remote: &Value, content: &[u8]) {
         let sent = bucket.client.put(url.as_str().unwrap()).body(part.to_vec()).send().await.unwrap();
         let sent = sent.error_for_status().unwrap();
         let tag = sent.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned();
-        parts += &format!("<Part><PartNumber>{}</PartNumber><ETag>\"{tag}\"</ETag></Part>", number + 1);
+        write!(parts, "<Part><PartNumber>{}</PartNumber><ETag>\"{tag}\"</ETag></Part>", number + 1).unwrap();
     }
     let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
     let complete = bucket.client.post(multipart["CompleteURL"].as_str().unwrap());
