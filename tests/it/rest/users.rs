@@ -77,7 +77,7 @@ async fn an_administrator_makes_an_account(pool: PgPool) {
     assert_eq!((&namespace["kind"], &namespace["id"]), (&json!("user"), &user["namespace_id"]));
     assert_eq!(world.events().await, ["user_created"]);
 
-    let refused = async |also: Value| world.json("root", "POST", "/users", zoe(also)).await.line();
+    let refused = async |also: Value| world.json("root", "POST", "/users", zoe(&also)).await.line();
     assert_eq!(refused(json!({})).await, r#"409 {"message":"Email has already been taken"}"#);
     let name = json!({ "email": "other@example.com" });
     assert_eq!(refused(name).await, r#"409 {"message":"Username has already been taken"}"#);
