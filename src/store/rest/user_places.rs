@@ -38,7 +38,7 @@ pub async fn list(
         left join projects on members.source_type = 'Project' and projects.id = members.source_id
         left join namespaces on members.source_type = 'Namespace' and namespaces.id = members.source_id
         where members.user_id = $1
-          and members.requested_at is null
+          and gatehouse_is_active_member(members, '-infinity')
           and ($2::text is null or members.source_type = $2)
         order by members.source_id, members.id
         limit $3
@@ -69,7 +69,7 @@ pub async fn count(db: impl PgExecutor<'_>, user: UserId) -> Result<(i64, i64)> 
           count(*) filter (where source_type = 'Project') as "projects!"
         from members
         where user_id = $1
-          and requested_at is null
+          and gatehouse_is_active_member(members, '-infinity')
         "#,
         user.0
     );
@@ -85,7 +85,7 @@ pub async fn find_standing(db: impl PgExecutor<'_>, user: UserId) -> Result<(Opt
         select
           plans.name as "plan?",
           gitlab_subscriptions.trial as "trial?",
-          coalesce((select max(members.access_level) from members where members.user_id = $1), 0) as "level!"
+          coalesce((select max(members.access_level) from members where members.user_id = $1 and gatehouse_is_active_member(members, '-infinity')), 0) as "level!"
         from (select) as one
         left join namespaces on namespaces.owner_id = $1 and namespaces.type = 'User'
         left join gitlab_subscriptions on gitlab_subscriptions.namespace_id = namespaces.id
