@@ -85,7 +85,15 @@ pub async fn find_standing(db: impl PgExecutor<'_>, user: UserId) -> Result<(Opt
         select
           plans.name as "plan?",
           gitlab_subscriptions.trial as "trial?",
-          coalesce((select max(members.access_level) from members where members.user_id = $1 and gatehouse_is_active_member(members, '-infinity')), 0) as "level!"
+          coalesce(
+            (
+              select max(members.access_level)
+              from members
+              where members.user_id = $1
+                and gatehouse_is_active_member(members, '-infinity')
+            ),
+            0
+          ) as "level!"
         from (select) as one
         left join namespaces on namespaces.owner_id = $1 and namespaces.type = 'User'
         left join gitlab_subscriptions on gitlab_subscriptions.namespace_id = namespaces.id
