@@ -45,6 +45,12 @@ pub const ALL_SCOPES: [&str; 17] = [
 /// Those of them that are for administrators alone.
 pub const ADMIN_SCOPES: [&str; 3] = ["sudo", "admin_mode", "read_service_ping"];
 
+/// Whether these scopes give administrators something that a token without them does not.
+#[must_use]
+pub fn opens_administration(scopes: &[String]) -> bool {
+    scopes.iter().any(|scope| ADMIN_SCOPES.contains(&scope.as_str()))
+}
+
 /// The life of a token where the instance asks for an end and names none, in days.
 const LONGEST: u32 = 365;
 

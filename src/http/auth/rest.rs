@@ -182,7 +182,7 @@ impl RestAuth {
         let pass = rest_scope::judge(&token.presented.scopes, reads, head.uri.path()).map_err(refused)?;
         let address = self.addresses.find(&head.extensions, headers);
         let owner = &token.presented.owner;
-        let Some(named) = sudo(parameters, headers) else {
+        let Some(named) = sudo(parameters, headers)? else {
             let (account, admin) = (owner.clone(), token.presented.is_administrators());
             return Ok(RestCaller(Arc::new(CallerFacts { account, admin, token, pass, sudoer: None, address })));
         };
@@ -211,15 +211,22 @@ impl RestAuth {
     }
 }
 
-/// As whom an administrator wants to act: the parameter goes before the header.
-fn sudo(parameters: &Map<String, Value>, headers: &HeaderMap) -> Option<String> {
-    let parameter = match parameters.get("sudo") {
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    let header = || headers.get("sudo")?.to_str().ok().map(str::to_owned);
-    parameter.filter(|name| !name.is_empty()).or_else(header).filter(|name| !name.is_empty())
+/// As whom an administrator wants to act: the parameter goes before the header. One that names nobody is no reason to act
+/// as the administrator.
+///
+/// # Errors
+/// 400 for what is no text.
+fn sudo(parameters: &Map<String, Value>, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let odd = || ApiError::Invalid("sudo is invalid".to_owned());
+    match parameters.get("sudo") {
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Null) | None => match headers.get("sudo") {
+            Some(value) => value.to_str().map(|text| Some(text.to_owned())).map_err(|_| odd()),
+            None => Ok(None),
+        },
+        Some(_) => Err(odd()),
+    }
 }
 
 impl BodyDoorkeeper for RestAuth {

@@ -73,6 +73,14 @@ async fn administrators_act_as_others_and_nobody_else_does(pool: PgPool) {
     assert_eq!(world.call("TS", "GET", "/user?sudo=DEV").await.json()["id"], json!(4));
     let header = Request::get("/api/v4/user").header("private-token", "TS").header("sudo", "dev");
     assert_eq!(raw(&world, header).await.json()["id"], json!(4));
+    // Whom they act as is not clear: nothing happens as the administrator instead.
+    let odd = r#"400 {"error":"sudo is invalid"}"#;
+    assert_eq!(world.call("TS", "GET", "/user?sudo[]=4").await.line(), odd);
+    assert_eq!(world.json("TS", "POST", "/users", json!({ "sudo": { "id": 4 } })).await.line(), odd);
+    let header = Request::get("/api/v4/user").header("private-token", "TS").header("sudo", &b"d\xe9v"[..]);
+    assert_eq!(raw(&world, header).await.line(), odd);
+    let nobody = world.call("TS", "GET", "/user?sudo=").await;
+    assert_eq!(nobody.line(), r#"404 {"message":"404 User with ID or username '' Not Found"}"#);
     // Rights are those of the account that is acted as.
     assert_eq!(world.json("TS", "POST", "/users", json!({ "sudo": "dev" })).await.line(), FORBIDDEN);
     let key =

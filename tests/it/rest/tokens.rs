@@ -129,6 +129,21 @@ async fn a_token_takes_the_place_of_another(pool: PgPool) {
     assert_eq!(world.events().await, ["personal_access_token_rotated"]);
 }
 
+#[sqlx::test]
+async fn an_everyday_token_does_not_become_one_that_administers(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.given().personal_access_token(UserId(1), world.key(), "ADMINISTERS", &["api", "admin_mode"]).await;
+    let path = format!("/personal_access_tokens/{}/rotate", id_of(&world, 1).await);
+    world.given().sql("update application_settings set admin_mode = true").await;
+    assert_eq!(world.call("root", "POST", &path).await.line(), UNAUTHORIZED);
+    assert_eq!(world.call("ADMINISTERS", "GET", "/user").await.status, 200);
+    assert_eq!(world.call("ADMINISTERS", "POST", &path).await.status, 200);
+    // Where administrators are such by any token of theirs, they could make that one anew as well.
+    world.given().sql("update application_settings set admin_mode = false").await;
+    let path = format!("/personal_access_tokens/{}/rotate", id_of(&world, 1).await);
+    assert_eq!(world.call("root", "POST", &path).await.status, 200);
+}
+
 /// rest-34
 #[sqlx::test]
 async fn a_token_may_be_good_for_its_own_rotation_alone(pool: PgPool) {

@@ -5,6 +5,7 @@ use axum::extract::State;
 use chrono::NaiveDate;
 use utoipa::ToSchema;
 
+use crate::domain::personal_access_token::opens_administration;
 use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::token::TokenShape;
@@ -24,7 +25,8 @@ pub struct RotationParameters {
 /// Takes a token back and makes one like it; its text is in this answer and nowhere else.
 ///
 /// # Errors
-/// 400 for one that was taken back, 401 for others than its owner and administrators, 404 where there is none.
+/// 400 for one that was taken back; 401 for others than its owner and administrators, and for one with scopes of
+/// administrators where the caller is none by the token at hand; 404 where there is none.
 #[utoipa::path(
     post,
     path = "/personal_access_tokens/{id}/rotate",
@@ -39,6 +41,10 @@ pub async fn rotate(
     params: RestParams,
 ) -> Result<Json<TokenShape>, RestRefusal> {
     let row = state.visible_token(&caller, id.number()).await?;
+    // The text of the new one would give its reader what administrators keep out of their everyday tokens.
+    if !caller.is_admin() && row.id != caller.token().id && opens_administration(&row.scopes()) {
+        return Err(RestRefusal::Unauthorized);
+    }
     replace(&state, &caller, row.id, &params).await
 }
 
