@@ -82,13 +82,19 @@ pub struct GroupOwner {
     pub user: UserId,
     /// The group that they are a member of: the group itself, or one around it.
     pub member_of: NamespaceId,
+    /// The membership ends on a day that is known.
+    pub ends: bool,
 }
 
-/// The owner of a group who must stay one, where all its owners would go or become less. Owners of a group around it
-/// stay owners, whatever happens in this one.
+/// The owner of a group who must stay one, where else nobody would own it, or nobody beyond the last day of those who
+/// are left. Owners of a group around it stay owners, whatever happens in this one.
 pub fn last_owner(owners: &[GroupOwner], group: NamespaceId, loses: impl Fn(UserId) -> bool) -> Option<UserId> {
-    let all_lose = owners.iter().all(|owner| owner.member_of == group && loses(owner.user));
-    owners.last().filter(|_| all_lose).map(|owner| owner.user)
+    let (lost, kept): (Vec<_>, Vec<_>) = owners.iter().partition(|owner| owner.member_of == group && loses(owner.user));
+    let for_good = |owners: &[&GroupOwner]| owners.iter().rev().find(|owner| !owner.ends).map(|owner| owner.user);
+    if for_good(&kept).is_some() {
+        return None;
+    }
+    for_good(&lost).or_else(|| lost.last().filter(|_| kept.is_empty()).map(|owner| owner.user))
 }
 
 #[cfg(test)]
@@ -140,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_last_owner_stays_one() {
-        let owner = |user, group| GroupOwner { user: UserId(user), member_of: NamespaceId(group) };
+        let owner = |user, group| GroupOwner { user: UserId(user), member_of: NamespaceId(group), ends: false };
+        let ending = |user| GroupOwner { ends: true, ..owner(user, 1) };
         let last = |owners: &[GroupOwner], losing: &[i64]| {
             last_owner(owners, NamespaceId(1), |user| losing.contains(&user.0)).map(|user| user.0)
         };
@@ -149,5 +156,11 @@ mod tests {
         assert_eq!(last(&[owner(5, 1), owner(6, 1)], &[5, 6]), Some(6));
         assert_eq!(last(&[owner(5, 1), owner(6, 1)], &[5]), None);
         assert_eq!(last(&[owner(5, 1), owner(5, 2)], &[5]), None, "they own a group around it");
+        // One whose last day is known does not take the place of one who stays.
+        assert_eq!(last(&[owner(5, 1), ending(6)], &[5]), Some(5));
+        assert_eq!(last(&[owner(5, 1), ending(6)], &[6]), None);
+        assert_eq!(last(&[owner(5, 1), ending(6)], &[5, 6]), Some(5));
+        assert_eq!(last(&[ending(5), ending(6)], &[5]), None);
+        assert_eq!(last(&[ending(5), ending(6)], &[5, 6]), Some(6));
     }
 }

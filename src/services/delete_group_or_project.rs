@@ -10,6 +10,7 @@ use super::{ServiceError, ServiceResult, audit_log, delete_places, place_groups,
 use crate::domain::audit::{AuditAuthor, AuditEntity, AuditEvent, EventName};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::domain::ledger::{LedgerActor, LedgerAuthor};
+use crate::store::deletions::DoomedGroup;
 use crate::store::sets::groups::{self as group_sets, GroupRecord};
 use crate::store::sets::projects::{self as project_sets, ProjectRecord};
 use crate::store::{
@@ -225,11 +226,8 @@ async fn delete_group_within(
         return refused(DeletionRefusal::Gone);
     };
     let groups = deletions::list_groups(&mut *conn, id).await?;
-    for group in groups.iter().filter(|group| group.provisioned) {
-        let subscription = subscriptions::find(&mut *conn, group.id).await?;
-        if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
-            return refused(DeletionRefusal::Subscribed);
-        }
+    if find_paid(conn, &groups).await?.is_some() {
+        return refused(DeletionRefusal::Subscribed);
     }
     let within: Vec<i64> = groups.iter().map(|group| group.id.0).collect();
     let projects = deletions::count_projects(&mut *conn, &within).await?;
@@ -252,6 +250,17 @@ async fn delete_group_within(
     };
     audit_events::insert(conn, &event, now).await?;
     Ok(event)
+}
+
+/// The path of the first of these groups that somebody pays for.
+pub async fn find_paid(conn: &mut PgConnection, groups: &[DoomedGroup]) -> store::Result<Option<String>> {
+    for group in groups.iter().filter(|group| group.provisioned) {
+        let subscription = subscriptions::find(&mut *conn, group.id).await?;
+        if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+            return Ok(Some(group.path.clone()));
+        }
+    }
+    Ok(None)
 }
 
 async fn mark_group(
@@ -332,8 +341,8 @@ async fn end_group(db: &Db, group: NamespaceId, now: DateTime<Utc>) -> DeletionR
     let record = group_sets::list(&mut *transaction, &[group.0]).await?.remove(&group);
     let marked = deletion_marks::find_of_group(&mut *transaction, group).await?;
     let Some(record) = record.filter(|_| marked.is_some()) else { return refused(DeletionRefusal::Gone) };
-    let subscription = subscriptions::find(&mut *transaction, group).await?;
-    if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
+    let groups = deletions::list_groups(&mut *transaction, group).await?;
+    if find_paid(&mut transaction, &groups).await?.is_some() {
         return refused(DeletionRefusal::Subscribed);
     }
     remove_group(&mut transaction, group, &DeletedBy::Time.ledger(), now).await?;

@@ -1,9 +1,11 @@
 //! An account ends over the REST API, with all that is its own.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::delete_group_or_project::{remove_group, remove_projects};
+use super::delete_group_or_project::{MOST_AT_ONCE, find_paid, remove_group, remove_projects};
 use super::end_provisioning::{self, EndingNamespace};
 use super::retry::{RetryAfter, retried};
 use super::{ServiceError, ServiceResult, audit_log, ghost_user};
@@ -15,7 +17,7 @@ use crate::store::rest::accounts;
 use crate::store::rest::user_deletion::{self, SoleOwnedGroup};
 use crate::store::sets::users as user_sets;
 use crate::store::{
-    Db, audit_events, deletions, derived, namespaces, removed_repositories, saml_group_links, subscriptions, users,
+    Db, audit_events, deletions, derived, group_members, namespaces, removed_repositories, saml_group_links, users,
 };
 
 /// Why an account stays.
@@ -29,8 +31,10 @@ pub enum UserDeletionRefusal {
     Internal,
     /// A group has no other owner.
     SoleOwner,
-    /// Such a group is paid for; this is its path.
+    /// Such a group, or one in it, is paid for; this is its path.
     PaidGroup(String),
+    /// Such groups hold so many projects that one transaction would keep others waiting for too long.
+    TooLarge(i64),
     /// It does not wait for approval.
     NotPending,
 }
@@ -99,13 +103,18 @@ async fn end_within(conn: &mut PgConnection, ending: Ending<'_>) -> DeletionResu
     if ending.pending_alone && record.row.state != "blocked_pending_approval" {
         return refused(UserDeletionRefusal::NotPending);
     }
-    let groups = lock_groups(conn, &ending).await?;
-    if let Some(personal) = &record.personal {
-        derived::lock_root(conn, personal.id).await?;
-    }
+    let today = now.date_naive();
+    let mut places = user_deletion::list_owned(&mut *conn, user, today).await?;
+    places.extend(record.personal.as_ref().map(|personal| personal.id));
+    derived::lock_trees(conn, &places).await?;
     if !accounts::lock(&mut *conn, user).await? {
         return refused(UserDeletionRefusal::NoSuchUser);
     }
+    // Groups that they came to own while the locks were waited for. No more come: a membership needs the locked row.
+    let owned = user_deletion::list_owned(&mut *conn, user, today).await?;
+    derived::lock_trees(conn, &owned).await?;
+    group_members::lock_owners(&mut *conn, &owned, today).await?;
+    let groups = judge_groups(conn, &ending).await?;
     let author = LedgerAuthor { actor: LedgerActor::Administrator(by.id, by.username.clone()), request_id: None };
     for group in groups {
         // One that was in another of them is gone with it.
@@ -133,27 +142,26 @@ async fn end_within(conn: &mut PgConnection, ending: Ending<'_>) -> DeletionResu
     Ok(event)
 }
 
-/// The groups that go with the account, under the locks of their roots, where they may.
-async fn lock_groups(conn: &mut PgConnection, ending: &Ending<'_>) -> DeletionResult<Vec<SoleOwnedGroup>> {
-    let today = ending.now.date_naive();
-    let mut seen = user_deletion::list_sole_owned(&mut *conn, ending.user, today).await?;
-    seen.sort_by_key(|group| group.id);
-    for group in &seen {
-        derived::lock_root(conn, group.id).await?;
-    }
-    // Somebody may have become an owner while the locks were waited for, or have ceased to be one.
-    let groups = user_deletion::list_sole_owned(&mut *conn, ending.user, today).await?;
+/// The groups that go with the account, where they may. The caller holds the locks of all groups that it owns.
+async fn judge_groups(conn: &mut PgConnection, ending: &Ending<'_>) -> DeletionResult<Vec<SoleOwnedGroup>> {
+    let groups = user_deletion::list_sole_owned(&mut *conn, ending.user, ending.now.date_naive()).await?;
     if groups.is_empty() {
         return Ok(groups);
     }
     if !ending.with_groups {
         return refused(UserDeletionRefusal::SoleOwner);
     }
+    let mut all = BTreeSet::new();
     for group in &groups {
-        let subscription = subscriptions::find(&mut *conn, group.id).await?;
-        if subscription.is_some_and(|subscription| subscription.terms.is_paid()) {
-            return refused(UserDeletionRefusal::PaidGroup(group.path.clone()));
+        let within = deletions::list_groups(&mut *conn, group.id).await?;
+        if let Some(paid) = find_paid(conn, &within).await? {
+            return refused(UserDeletionRefusal::PaidGroup(paid));
         }
+        all.extend(within.iter().map(|group| group.id.0));
+    }
+    let projects = deletions::count_projects(conn, &all.into_iter().collect::<Vec<_>>()).await?;
+    if projects > MOST_AT_ONCE {
+        return refused(UserDeletionRefusal::TooLarge(projects));
     }
     Ok(groups)
 }

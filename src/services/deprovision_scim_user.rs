@@ -19,7 +19,7 @@ pub(super) async fn deprovision(
 ) -> Result<bool, ScimUserError> {
     match tenant {
         ScimTenant::Group(group) => {
-            let owners = group_members::lock_owners(&mut *conn, group.id, today).await?;
+            let owners = group_members::lock_owners(&mut *conn, &[group.id], today).await?;
             if last_owner(&owners, group.id, |owner| owner == user).is_some() {
                 return Err(ScimRefusal::LastOwner.into());
             }

@@ -132,7 +132,7 @@ async fn transfer_within(
     }
 
     let mut users = place_groups::relocate(conn, group, &before, &row).await?.unwrap_or_default();
-    if to.is_none() && group_members::lock_owners(&mut *conn, group, today).await?.is_empty() {
+    if to.is_none() && group_members::lock_owners(&mut *conn, &[group], today).await?.is_empty() {
         let grant = MemberGrant { level: AccessLevel::OWNER.0, expires_at: None };
         members::upsert(&mut *conn, &[(MemberSource::Group(group), by.id(), grant)], Some(by.id())).await?;
     }

@@ -70,7 +70,7 @@ pub async fn sync_some(conn: &mut PgConnection, group: NamespaceId, today: Naive
     let mut plan = MemberSyncPlan::new(&marked);
     // Those who come are in before the owners are counted: one of them may be the new owner.
     raise(conn, group, &plan.raised, today).await?;
-    let owners = group_members::lock_owners(&mut *conn, group, today).await?;
+    let owners = group_members::lock_owners(&mut *conn, &[group], today).await?;
     let spared = last_owner(&owners, group, |user| plan.takes_ownership(user));
     if let Some(user) = spared {
         plan.spare(user);

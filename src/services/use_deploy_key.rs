@@ -10,8 +10,7 @@ use crate::domain::record_faults::{BLANK, RecordFaults, TAKEN};
 use crate::domain::ssh_key::PublicKey;
 use crate::store::deploy_keys::{self, KnownDeployKey};
 use crate::store::keys::KeyRow;
-use crate::store::rest::accounts;
-use crate::store::{self, Error, Transaction, ids, keys, sets};
+use crate::store::{self, Error, Transaction, ids, keys, sets, settings};
 
 /// What audit events call it.
 const KIND: &str = "DeployKey";
@@ -197,7 +196,7 @@ async fn judge(
         faults.add("key", "is invalid");
         return Err(ServiceError::Refused(faults));
     };
-    accounts::find_key_policy(&mut **transaction).await?.check(&mut faults, &key, new.expires_at, now);
+    settings::find(&mut **transaction).await?.key_policy().check(&mut faults, &key, new.expires_at, now);
     faults.into_result().map_err(ServiceError::Refused)?;
     Ok(key)
 }

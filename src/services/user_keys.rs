@@ -8,9 +8,10 @@ use crate::domain::ids::UserId;
 use crate::domain::record_faults::{BLANK, RecordFaults, TAKEN};
 use crate::domain::ssh_key::PublicKey;
 use crate::domain::user_account;
+use crate::store::locks::{WantedName, take_names};
 use crate::store::rest::accounts;
 use crate::store::rest::keys::{self, ListedEmail, NewUserKey};
-use crate::store::{self, Db, audit_events, users};
+use crate::store::{self, Db, audit_events, settings, users};
 
 /// A key that a user is to have.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ pub async fn add_key(
         faults.add("key", "is invalid");
         return Err(ServiceError::Refused(UserRowRefusal::Faults(faults)));
     };
-    accounts::find_key_policy(&mut *transaction).await?.check(&mut faults, &key, wish.expires_at, now);
+    settings::find(&mut *transaction).await?.key_policy().check(&mut faults, &key, wish.expires_at, now);
     refused(faults)?;
     let sha256 = key.sha256();
     let row = NewUserKey {
@@ -95,6 +96,7 @@ pub async fn add_email(
     let mut faults = RecordFaults::default();
     user_account::check_address(&mut faults, email);
     refused(faults)?;
+    take_names(&mut *transaction, &[WantedName::Email(email)]).await?;
     // The user's own first address is taken as well: it is there already.
     if accounts::find_conflicts(&mut *transaction, None, Some(email), None).await?.address {
         refused(RecordFaults::of("email", TAKEN))?;

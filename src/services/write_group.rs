@@ -13,6 +13,7 @@ use crate::domain::ids::NamespaceId;
 use crate::domain::level::{AccessLevel, VisibilityLevel};
 use crate::domain::place_names::{DEEPEST, LONGEST_PATH};
 use crate::domain::record_faults::{RecordFaults, TAKEN};
+use crate::store::locks::{WantedName, take_names};
 use crate::store::members::{self, MemberGrant, MemberSource};
 use crate::store::namespaces::{self, GroupRow, GroupSettingsRow};
 use crate::store::sets::groups::{self as group_sets, GroupRecord};
@@ -181,7 +182,7 @@ pub(super) async fn check_place(
     let (id, own_path) = own.map_or((None, None), |(id, path)| (Some(id), Some(path)));
     let same = own_path.is_some_and(|own| own.to_lowercase() == path.to_lowercase());
     if !same {
-        namespaces::lock_path(&mut *conn, path).await?;
+        take_names(&mut *conn, &[WantedName::Path(path)]).await?;
         if namespaces::is_path_taken(&mut *conn, path).await? {
             faults.add("path", TAKEN);
         }

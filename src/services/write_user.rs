@@ -13,6 +13,7 @@ use crate::domain::record_faults::{RecordFaults, TAKEN};
 use crate::domain::token;
 use crate::domain::user_account;
 use crate::domain::user_type::UserType;
+use crate::store::locks::{WantedName, take_names};
 use crate::store::rest::accounts::{self, AccountConflicts};
 use crate::store::sets::users as user_sets;
 use crate::store::users::UserRow;
@@ -84,6 +85,7 @@ pub async fn create(
     let password = hashed(wish.password.clone(), [&wish.username, &wish.name, &wish.email]).await?;
     let mut transaction = db.begin().await?;
     let conn = &mut *transaction;
+    lock_names(conn, &wish).await?;
     let confirmed = wish.confirmed || !scim_users::confirms_addresses(&mut *conn).await?;
     let mut row = UserRow {
         username: String::new(),
@@ -140,6 +142,7 @@ pub async fn change(
     let password = hashed(wish.password.clone(), words).await?;
     let mut transaction = db.begin().await?;
     let conn = &mut *transaction;
+    lock_names(conn, &wish).await?;
     // The root of the namespace before its owner, as everywhere.
     let record = user_sets::list(&mut *conn, &[id.0]).await?.remove(&id);
     if let Some(personal) = record.and_then(|record| record.personal) {
@@ -151,7 +154,7 @@ pub async fn change(
     let record = user_sets::list(&mut *conn, &[id.0]).await?.remove(&id);
     let record = record.ok_or(ServiceError::Refused(UserWriteRefusal::NoSuchUser))?;
     let mut row = record.row.clone();
-    wish.email.take_if(|email| *email == row.email);
+    wish.email.take_if(|email| email.to_lowercase() == row.email.to_lowercase());
     let confirms = scim_users::confirms_addresses(&mut *conn).await?;
     let mut columns = std::mem::take(&mut wish.columns);
     if let Some(email) = &wish.email {
@@ -227,6 +230,14 @@ impl UserWish {
         put(&mut row.private_profile, self.rights.private_profile.as_ref());
         put(&mut row.projects_limit, self.rights.projects_limit.as_ref());
     }
+}
+
+/// Keeps others waiting who are about to take the same names. Before any row is locked, as everywhere.
+async fn lock_names(conn: &mut PgConnection, wish: &UserWish) -> store::Result<()> {
+    let email = wish.email.as_deref().map(WantedName::Email);
+    let username = wish.username.as_deref();
+    let names = [email, username.map(WantedName::Username), username.map(WantedName::Path)];
+    take_names(conn, &names.into_iter().flatten().collect::<Vec<_>>()).await
 }
 
 /// Refuses a wish that cannot be fulfilled, before anything is written.

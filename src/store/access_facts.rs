@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::rest::accounts::key_limits;
+use super::settings::key_limits;
 use super::{Error, Result, fault};
 use crate::domain::access::{
     AccessFacts, AccessKey, AccessProject, AccessProtocol, AccessSettings, AccessSnippet, AccessSubject, AccessTarget,

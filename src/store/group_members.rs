@@ -222,27 +222,36 @@ pub async fn delete_below_root(db: impl PgExecutor<'_>, root: NamespaceId, user:
     Ok(deleted.execute(db).await?.rows_affected())
 }
 
-/// The owners of a group, by itself or by a group around it, locked until the transaction ends: of two writers who
+/// The owners of groups, by themselves or by a group around them, locked until the transaction ends: of two writers who
 /// remove an owner each, the later one sees what the earlier one did.
-pub async fn lock_owners(db: impl PgExecutor<'_>, group: NamespaceId, today: NaiveDate) -> Result<Vec<GroupOwner>> {
+pub async fn lock_owners(db: impl PgExecutor<'_>, groups: &[NamespaceId], today: NaiveDate) -> Result<Vec<GroupOwner>> {
+    let groups: Vec<i64> = groups.iter().map(|group| group.0).collect();
     let owners = sqlx::query!(
         r#"
-        select members.user_id as "user_id!", members.source_id
+        select
+          members.user_id as "user_id!",
+          members.source_id,
+          members.expires_at is not null as "ends!"
         from members
         join users on users.id = members.user_id
         where members.source_type = 'Namespace'
-          and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = $1))
+          and members.source_id = any (array(select unnest(traversal_ids) from namespaces where id = any($1)))
           and members.access_level = $2
           and gatehouse_is_active_member(members, $3)
           and users.user_type <> $4
         order by members.id
         for update of members
         "#,
-        group.0,
+        &groups,
         AccessLevel::OWNER.0,
         today,
         UserType::ProjectBot.number()
     );
     let owners = owners.fetch_all(db).await?.into_iter();
-    Ok(owners.map(|row| GroupOwner { user: UserId(row.user_id), member_of: NamespaceId(row.source_id) }).collect())
+    let owners = owners.map(|row| GroupOwner {
+        user: UserId(row.user_id),
+        member_of: NamespaceId(row.source_id),
+        ends: row.ends,
+    });
+    Ok(owners.collect())
 }

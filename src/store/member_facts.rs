@@ -82,7 +82,7 @@ pub async fn find(
     };
     if let MemberSource::Group(group) = source {
         // Whoever changes one of these rows waits, be it an identity provider, which knows no other lock.
-        group_members::lock_owners(&mut *conn, group, today).await?;
+        group_members::lock_owners(&mut *conn, &[group], today).await?;
         let owner = facts.present.is_some_and(|level| level >= AccessLevel::OWNER);
         facts.last_owner = owner && !has_other_owner(&mut *conn, group, user).await?;
     }

@@ -440,14 +440,6 @@ pub async fn list_project_namespaces(db: impl PgExecutor<'_>, group: NamespaceId
     Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
 }
 
-/// Keeps others waiting, until the transaction ends, who are about to take the path in whatever letter case: the unique
-/// index knows the exact one alone.
-pub async fn lock_path(db: impl PgExecutor<'_>, path: &str) -> Result<()> {
-    let key = format!("path {}", path.to_lowercase());
-    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key).fetch_all(db).await?;
-    Ok(())
-}
-
 /// Whether something has the path, whatever its letter case.
 pub async fn is_path_taken(db: impl PgExecutor<'_>, path: &str) -> Result<bool> {
     let taken =

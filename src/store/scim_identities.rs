@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::Result;
+use super::locks::{WantedName, take_names};
 use crate::domain::ids::{NamespaceId, UserId};
 use crate::domain::scim::ScimScope;
 
@@ -96,9 +97,8 @@ struct LockedIdentityRow {
     updated_at: DateTime<Utc>,
 }
 
-/// Has others wait until the transaction ends who ask for the same identity, the same address or the same user name, by
-/// advisory locks: there are no rows yet that could be locked. All take their locks in one order, so that no two wait
-/// for each other.
+/// Has others wait until the transaction ends who ask for the same identity, the same address or the same user name: there
+/// are no rows yet that could be locked.
 pub async fn lock_names(
     db: impl PgExecutor<'_>,
     scope: ScimScope,
@@ -110,25 +110,13 @@ pub async fn lock_names(
         ScimScope::Group(group) => group.to_string(),
         ScimScope::Instance => "instance".to_owned(),
     };
-    let keys = [
-        format!("scim {scope} {}", extern_uid.to_lowercase()),
-        format!("email {}", email.to_lowercase()),
-        format!("username {}", username.to_lowercase()),
+    let names = [
+        WantedName::ScimIdentity(&scope, extern_uid),
+        WantedName::Email(email),
+        WantedName::Username(username),
+        WantedName::Path(username),
     ];
-    sqlx::query!(
-        r#"
-        select pg_advisory_xact_lock(key)::text as "void"
-        from (
-          select distinct hashtextextended(text, 0) as key
-          from unnest($1::text[]) as text
-          order by key
-        ) as keys
-        "#,
-        &keys
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(())
+    take_names(db, &names).await
 }
 
 /// An identity, as it is stored.

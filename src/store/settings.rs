@@ -1,10 +1,14 @@
 //! The settings of the instance.
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::Result;
+use crate::domain::access::KeyLimit;
+use crate::domain::key_policy::KeyPolicy;
+use crate::domain::ssh_key::KeyKind;
 
 /// What an operator states about the instance. Serialized, its keys are the columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -158,4 +162,32 @@ pub async fn find_http_clone_root(db: impl PgExecutor<'_>) -> Result<Option<Stri
         "#
     );
     Ok(root.fetch_optional(db).await?.flatten())
+}
+
+impl SettingsRow {
+    /// Which keys the instance takes.
+    #[must_use]
+    pub fn key_policy(&self) -> KeyPolicy {
+        let restrictions = [
+            self.rsa_key_restriction,
+            self.dsa_key_restriction,
+            self.ecdsa_key_restriction,
+            self.ed25519_key_restriction,
+            self.ecdsa_sk_key_restriction,
+            self.ed25519_sk_key_restriction,
+        ];
+        KeyPolicy {
+            limits: key_limits(&restrictions),
+            longest: self.max_ssh_key_lifetime.map(|days| TimeDelta::days(days.into())),
+        }
+    }
+}
+
+/// What columns of restrictions say, in the order of [`KeyKind::ALL`]: 0 is open, a negative number closed.
+pub(crate) fn key_limits(restrictions: &[i32]) -> Vec<(KeyKind, KeyLimit)> {
+    let limits = KeyKind::ALL.into_iter().zip(restrictions).filter_map(|(kind, restriction)| match *restriction {
+        0 => None,
+        bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
+    });
+    limits.collect()
 }

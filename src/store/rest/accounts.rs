@@ -1,15 +1,12 @@
 //! What is looked at and written where an account is made or changed over the REST API.
 
-use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use crate::domain::access::KeyLimit;
 use crate::domain::ids::UserId;
-use crate::domain::key_policy::KeyPolicy;
-use crate::domain::ssh_key::KeyKind;
 use crate::store::Result;
+use crate::store::locks::{WantedName, take_names};
 
 /// Who else has a name or an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -160,10 +157,7 @@ pub async fn upsert_identity(
     extern_uid: &str,
 ) -> Result<bool> {
     // Nothing unique stands behind an identity, so whoever writes one waits for the others.
-    let key = format!("identity {provider} {}", extern_uid.to_lowercase());
-    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended($1, 0))::text as "void""#, key)
-        .fetch_all(&mut *conn)
-        .await?;
+    take_names(&mut *conn, &[WantedName::Identity(provider, extern_uid)]).await?;
     let taken = sqlx::query_scalar!(
         r#"
         select exists (
@@ -221,41 +215,6 @@ pub async fn delete_identity(db: impl PgExecutor<'_>, id: UserId, provider: &str
         provider
     );
     Ok(deleted.execute(db).await?.rows_affected() > 0)
-}
-
-/// Which keys the instance takes.
-pub async fn find_key_policy(db: impl PgExecutor<'_>) -> Result<KeyPolicy> {
-    let row = sqlx::query!(
-        r#"
-        select
-          array[
-            rsa_key_restriction,
-            dsa_key_restriction,
-            ecdsa_key_restriction,
-            ed25519_key_restriction,
-            ecdsa_sk_key_restriction,
-            ed25519_sk_key_restriction
-          ] as "restrictions!",
-          max_ssh_key_lifetime
-        from application_settings
-        order by id desc
-        limit 1
-        "#
-    );
-    let policy = row.fetch_optional(db).await?.map(|row| KeyPolicy {
-        limits: key_limits(&row.restrictions),
-        longest: row.max_ssh_key_lifetime.map(|days| TimeDelta::days(days.into())),
-    });
-    Ok(policy.unwrap_or_default())
-}
-
-/// What columns of restrictions say, in the order of [`KeyKind::ALL`]: 0 is open, a negative number closed.
-pub(crate) fn key_limits(restrictions: &[i32]) -> Vec<(KeyKind, KeyLimit)> {
-    let limits = KeyKind::ALL.into_iter().zip(restrictions).filter_map(|(kind, restriction)| match *restriction {
-        0 => None,
-        bits => Some((kind, u32::try_from(bits).map_or(KeyLimit::Forbidden, KeyLimit::AtLeast))),
-    });
-    limits.collect()
 }
 
 /// Forgets that a user shows an address, or writes commits under it, that is no longer theirs.

@@ -8,7 +8,7 @@ use crate::store::{Db, Result};
 /// Rows up to which a list is counted.
 pub const MOST_COUNTED: i64 = 10_000;
 /// Characters from which on a search finds parts of words.
-const WORDS_FROM: usize = 3;
+pub(super) const WORDS_FROM: usize = 3;
 
 /// Which way a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 
-use super::lists::ListPart;
-use super::{RestName, containing};
+use super::RestName;
+use super::lists::{ListPart, push_search};
 use crate::domain::ids::UserId;
 use crate::store::Result;
 
@@ -50,6 +50,8 @@ pub struct NamespaceFilter {
     pub top_level: bool,
     /// A part of the name or path.
     pub search: Option<String>,
+    /// Not those of the trees with these roots.
+    pub closed_roots: Vec<i64>,
 }
 
 /// A stretch of the namespaces, by id, as `viewer` sees them.
@@ -60,23 +62,22 @@ pub async fn list(
     today: NaiveDate,
     (limit, offset): (i64, i64),
 ) -> Result<Vec<ListedNamespace>> {
-    let mut query = select(viewer, today);
-    narrow(&mut query, filter, today);
+    let mut query = QueryBuilder::new("with found as (");
+    push_ids(&mut query, filter, today);
     query.push(" order by namespaces.id");
     ListPart { limit, offset }.push(&mut query);
+    query.push(") ");
+    select(&mut query, viewer, today);
+    query.push(" order by namespaces.id");
     Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
 }
 
 /// How many namespaces there are, up to so many.
 pub async fn count(db: impl PgExecutor<'_>, filter: &NamespaceFilter, today: NaiveDate, most: i64) -> Result<i64> {
-    let mut query = QueryBuilder::new(
-        "select count(*) from (
-           select from namespaces
-           where namespaces.type in ('User', 'Group')",
-    );
-    narrow(&mut query, filter, today);
+    let mut query = QueryBuilder::new("select count(*) from (");
+    push_ids(&mut query, filter, today);
     query.push(" limit ").push(most).push(") as found");
-    Ok(query.build_query_scalar().fetch_one(db).await?)
+    Ok(query.build_query_scalar().persistent(false).fetch_one(db).await?)
 }
 
 /// The namespace of that id or full path, as `viewer` sees it, where the filter lets it through.
@@ -87,18 +88,33 @@ pub async fn find(
     viewer: UserId,
     today: NaiveDate,
 ) -> Result<Option<ListedNamespace>> {
-    let mut query = select(viewer, today);
-    narrow(&mut query, filter, today);
+    let mut query = QueryBuilder::new("with found as (");
+    push_ids(&mut query, filter, today);
     match name {
         RestName::Id(id) => query.push(" and namespaces.id = ").push_bind(*id),
-        RestName::Path(path) => query.push(" and lower(routes.path) = lower(").push_bind(path.clone()).push(")"),
+        RestName::Path(path) => {
+            query.push(
+                " and namespaces.id in (
+                   select routes.source_id from routes
+                   where routes.source_type = 'Namespace' and lower(routes.path) = lower(",
+            );
+            query.push_bind(path.clone()).push("))")
+        }
     };
-    query.push(" order by namespaces.id limit 1");
+    query.push(" order by namespaces.id limit 1) ");
+    select(&mut query, viewer, today);
     Ok(query.build_query_as().fetch_optional(db).await?)
 }
 
-fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(
+/// The ids of the namespaces that the filter lets through; more conditions may follow.
+fn push_ids(query: &mut QueryBuilder<Postgres>, filter: &NamespaceFilter, today: NaiveDate) {
+    query.push("select namespaces.id from namespaces where namespaces.type in ('User', 'Group')");
+    narrow(query, filter, today);
+}
+
+/// What is shown of those that were found: members are counted of these alone.
+fn select(query: &mut QueryBuilder<Postgres>, viewer: UserId, today: NaiveDate) {
+    query.push(
         "select
            namespaces.id,
            namespaces.name,
@@ -144,13 +160,12 @@ fn select(viewer: UserId, today: NaiveDate) -> QueryBuilder<Postgres> {
            gitlab_subscriptions.trial_ends_on,
            gitlab_subscriptions.seats_in_use,
            gitlab_subscriptions.max_seats_used
-         from namespaces
+         from found
+         join namespaces on namespaces.id = found.id
          join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id
          left join gitlab_subscriptions on gitlab_subscriptions.namespace_id = namespaces.id
-         left join plans on plans.id = gitlab_subscriptions.hosted_plan_id
-         where namespaces.type in ('User', 'Group')",
+         left join plans on plans.id = gitlab_subscriptions.hosted_plan_id",
     );
-    query
 }
 
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &NamespaceFilter, today: NaiveDate) {
@@ -164,21 +179,29 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &NamespaceFilter, today: N
         query.push(" and namespaces.parent_id is null");
     }
     if let Some(search) = &filter.search {
-        let pattern = containing(search);
-        query.push(" and (namespaces.name ilike ").push_bind(pattern.clone());
-        query.push(" or namespaces.path ilike ").push_bind(pattern).push(")");
+        push_search(query, &["namespaces.name", "namespaces.path"], search);
+    }
+    if !filter.closed_roots.is_empty() {
+        query.push(" and namespaces.traversal_ids[1] <> all (").push_bind(filter.closed_roots.clone()).push(")");
     }
 }
 
 /// The user's own namespace, and the groups in which, or above which, they have this level.
 fn belongs(query: &mut QueryBuilder<Postgres>, user: UserId, level: i32, today: NaiveDate) {
-    query.push(" and ((namespaces.type = 'User' and namespaces.owner_id = ").push_bind(user.0);
+    // A union, for each of its parts has an index.
     query.push(
-        ") or exists (
-             select from members
-             where members.source_type = 'Namespace'
-               and members.source_id = any (namespaces.traversal_ids)
-               and members.user_id = ",
+        " and namespaces.id in (
+             select own.id from namespaces as own
+             where own.type = 'User' and own.owner_id = ",
+    );
+    query.push_bind(user.0).push(
+        "
+             union all
+             select below.id from namespaces as below
+             where below.type = 'Group'
+               and below.traversal_ids && array(
+                 select members.source_id from members
+                 where members.source_type = 'Namespace' and members.user_id = ",
     );
     query.push_bind(user.0).push(" and members.access_level >= ").push_bind(level);
     query.push(" and gatehouse_is_active_member(members, ").push_bind(today).push(")))");

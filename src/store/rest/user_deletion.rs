@@ -16,7 +16,26 @@ pub struct SoleOwnedGroup {
     pub path: String,
 }
 
-/// The groups that nobody else owns, be it through a group around them; those around others first. Blocked owners are
+/// The groups of which the user is an owner by themselves.
+pub async fn list_owned(db: impl PgExecutor<'_>, user: UserId, today: NaiveDate) -> Result<Vec<NamespaceId>> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        select source_id
+        from members
+        where user_id = $1
+          and source_type = 'Namespace'
+          -- 50 is Owner.
+          and access_level = 50
+          and gatehouse_is_active_member(members, $2)
+        order by source_id
+        "#,
+        user.0,
+        today
+    );
+    Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
+}
+
+/// The groups that nobody else owns for good, be it through a group around them; those around others first. Blocked owners are
 /// owners, bots are none.
 pub async fn list_sole_owned(db: impl PgExecutor<'_>, user: UserId, today: NaiveDate) -> Result<Vec<SoleOwnedGroup>> {
     let rows = sqlx::query!(
@@ -40,7 +59,8 @@ pub async fn list_sole_owned(db: impl PgExecutor<'_>, user: UserId, today: Naive
               and other.user_id <> $1
               -- 6 is the bot of an access token.
               and users.user_type <> 6
-              and gatehouse_is_active_member(other, $2)
+              -- For ever: whose last day is known leaves the group without an owner on that day.
+              and gatehouse_is_active_member(other, 'infinity')
           )
         order by cardinality(owned.traversal_ids), owned.id
         "#,

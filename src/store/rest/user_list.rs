@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::containing;
-use super::lists::ListPart;
+use super::lists::{ListPart, WORDS_FROM};
 use crate::store::Result;
 
 /// What is looked for; what is left out says nothing.
@@ -181,21 +181,24 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
 /// A part of a name from three letters on, which is what the indexes of substrings are good for; a whole name else, or an
 /// address.
 fn search_for(query: &mut QueryBuilder<Postgres>, search: &str, admin: bool) {
-    if search.chars().count() >= 3 {
+    let addresses = admin && search.contains('@');
+    // A union, where a second table is asked: its parts have an index each, and conditions of two tables have none.
+    query.push(if addresses { " and users.id in (select users.id from users where " } else { " and (" });
+    if search.chars().count() >= WORDS_FROM {
         let pattern = containing(search);
-        query.push(" and (users.name ilike ").push_bind(pattern.clone());
+        query.push("users.name ilike ").push_bind(pattern.clone());
         query.push(" or users.username ilike ").push_bind(pattern);
     } else {
-        query.push(" and (lower(users.name) = lower(").push_bind(search.to_owned());
+        query.push("lower(users.name) = lower(").push_bind(search.to_owned());
         query.push(") or lower(users.username) = lower(").push_bind(search.to_owned()).push(")");
     }
     if search.contains('@') {
         query.push(" or lower(users.public_email) = lower(").push_bind(search.to_owned()).push(")");
-        if admin {
-            query.push(" or lower(users.email) = lower(").push_bind(search.to_owned());
-            query.push(") or users.id in (select emails.user_id from emails where lower(emails.email) = lower(");
-            query.push_bind(search.to_owned()).push("))");
-        }
+    }
+    if addresses {
+        query.push(" or lower(users.email) = lower(").push_bind(search.to_owned());
+        query.push(") union all select emails.user_id from emails where lower(emails.email) = lower(");
+        query.push_bind(search.to_owned()).push(")");
     }
     query.push(")");
 }

@@ -51,6 +51,31 @@ async fn a_group_that_is_paid_for_keeps_its_owner(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn an_account_stays_where_a_group_below_is_paid_for(pool: PgPool) {
+    let world = World::new(pool).await;
+    let subscription = "insert into gitlab_subscriptions (namespace_id, hosted_plan_id, seats, start_date, end_date)
+                        select 11, id, 5, '2026-01-01', '2027-01-01' from plans where name = 'premium'";
+    world.given().sql(subscription).await;
+    let refused = delete(&world, "/users/2?hard_delete=true").await;
+    assert!(refused.starts_with("409") && refused.contains("acme/sub, which is linked to a subscription"), "{refused}");
+    assert_eq!(world.given().value::<i64>("select count(*) from namespaces where type = 'Group'").await, 3);
+}
+
+#[sqlx::test]
+async fn an_owner_whose_day_is_known_takes_no_owners_place(pool: PgPool) {
+    let world = World::new(pool).await;
+    let owner = |id: i64| {
+        format!(
+            "update members set access_level = 50, expires_at = '2026-07-01' where user_id = 3 and source_id = {id}"
+        )
+    };
+    world.given().sql(&owner(10)).await;
+    world.given().sql("delete from members where source_id = 12").await;
+    assert_eq!(delete(&world, "/users/2").await, SOLE_OWNER);
+    assert_eq!(delete(&world, "/users/3").await, "204 ");
+}
+
+#[sqlx::test]
 async fn what_is_ones_own_goes_and_what_one_wrote_elsewhere_stays(pool: PgPool) {
     let world = World::new(pool).await;
     world

@@ -20,7 +20,7 @@ async fn namespaces_are_ones_own_and_those_of_ones_groups(pool: PgPool) {
     assert_eq!(ids("dev", "?owned_only=true").await, [40]);
     assert_eq!(ids("own", "?owned_only=true&top_level_only=true").await, [10, 12]);
     assert_eq!(ids("root", "").await, [10, 11, 12, 40]);
-    assert_eq!(ids("root", "?search=AC").await, [10]);
+    assert_eq!(ids("root", "?search=ACM").await, [10]);
     assert!(ids("out", "").await.is_empty());
     let own = world.call("dev", "GET", "/namespaces/DEV").await.json();
     assert_eq!((&own["kind"], &own["web_url"]), (&json!("user"), &json!("http://localhost/dev")));
@@ -33,6 +33,19 @@ async fn namespaces_are_ones_own_and_those_of_ones_groups(pool: PgPool) {
     assert_eq!(world.call("dev", "GET", "/namespaces/nix").await.line(), gone);
     let owners = world.call("own", "GET", "/namespaces/10").await.json();
     assert_eq!(owners["members_count_with_descendants"], json!(4));
+}
+
+/// Ruling 46
+#[sqlx::test]
+async fn a_group_that_lets_no_stranger_in_is_none(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.given().sql("insert into ip_restrictions (group_id, range) values (10, '203.0.113.0/24')").await;
+    let listed = world.call("own", "GET", "/namespaces").await;
+    let ids: Vec<i64> = listed.json().as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    assert_eq!((ids, &listed.headers["x-total"].to_str().unwrap()), (vec![12], &"1"));
+    for name in ["10", "11", "acme%2Fsub"] {
+        assert_eq!(world.call("own", "GET", &format!("/namespaces/{name}")).await.status, 404, "{name}");
+    }
 }
 
 #[sqlx::test]

@@ -77,6 +77,63 @@ async fn two_owners_who_remove_each_other_leave_one(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn of_two_owners_whose_accounts_go_one_stays(pool: PgPool) {
+    let world = World::new(pool).await;
+    for round in 0..5 {
+        let (one, other) = (200 + 2 * round, 201 + 2 * round);
+        world
+            .given()
+            .sql(&format!(
+                "insert into users (id, username, name, email)
+                 select id, 'owner-' || id, 'owner', id || '@example.com' from unnest(array[{one}, {other}]) as id;
+                 insert into namespaces (id, name, path, type, traversal_ids)
+                 values ({one}, 'race-{one}', 'race-{one}', 'Group', '{{{one}}}');
+                 insert into routes (source_id, source_type, path, namespace_id)
+                 values ({one}, 'Namespace', 'race-{one}', {one});
+                 insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level)
+                 select 'GroupMember', 'Namespace', {one}, {one}, id, 50 from unnest(array[{one}, {other}]) as id"
+            ))
+            .await;
+        let paths = [one, other].map(|id| format!("/users/{id}"));
+        let (first, second) =
+            tokio::join!(world.call("root", "DELETE", &paths[0]), world.call("root", "DELETE", &paths[1]));
+        let mut statuses = [first.status.as_u16(), second.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 409], "{} {}", first.line(), second.line());
+        let owners = format!("select count(*) from members where source_id = {one} and access_level = 50");
+        assert_eq!(world.given().value::<i64>(&owners).await, 1);
+    }
+}
+
+#[sqlx::test]
+async fn an_address_and_a_name_become_one_accounts(pool: PgPool) {
+    let world = World::new(pool).await;
+    for round in 0..5 {
+        let address = format!("Race-{round}@example.com");
+        let user = json!({ "username": format!("Race{round}"), "name": "r", "email": address, "force_random_password": true,
+                           "skip_confirmation": true });
+        let email = json!({ "email": address.to_lowercase(), "skip_confirmation": true });
+        let group = json!({ "name": format!("g{round}"), "path": format!("race{round}") });
+        let (user, email, group) = tokio::join!(
+            world.json("root", "POST", "/users", user),
+            world.json("root", "POST", "/users/4/emails", email),
+            world.json("own", "POST", "/groups", group)
+        );
+        let said = format!("{} {} {}", user.line(), email.line(), group.line());
+        let made = [&user, &email, &group].map(|reply| reply.status.as_u16() == 201);
+        // The user has both, or one of the others has what keeps the user from it.
+        assert_eq!(made[0], !made[1] && !made[2], "{said}");
+        let addresses = format!(
+            "select (select count(*) from users where lower(email) = lower('{address}'))
+                  + (select count(*) from emails where lower(email) = lower('{address}'))"
+        );
+        assert_eq!(world.given().value::<i64>(&addresses).await, 1, "{said}");
+        let paths = format!("select count(*) from routes where lower(path) = 'race{round}'");
+        assert_eq!(world.given().value::<i64>(&paths).await, 1, "{said}");
+    }
+}
+
+#[sqlx::test]
 async fn two_groups_that_move_into_each_other_do_not_both(pool: PgPool) {
     let world = World::new(pool).await;
     world.given().sql("update namespaces set visibility_level = 20 where id = 10").await;

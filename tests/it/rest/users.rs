@@ -108,6 +108,11 @@ async fn an_address_waits_for_its_confirmation_where_that_is_asked_for(pool: PgP
     let mut at_once = other;
     at_once["skip_reconfirmation"] = json!(true);
     assert_eq!(world.json("root", "PUT", &path, at_once).await.json()["email"], json!("new@example.com"));
+    // The present one in other letters is no new one, which would wait to be confirmed.
+    let present = world.json("root", "PUT", &path, json!({ "email": "NEW@example.com" })).await;
+    assert_eq!((present.status.as_u16(), &present.json()["email"]), (200, &json!("new@example.com")));
+    let waiting = "select coalesce(unconfirmed_email, '') from users where username = 'zoe'";
+    assert_eq!(world.given().value::<String>(waiting).await, "");
     let taken = world.json("root", "PUT", &path, json!({ "email": "DEV@example.com" })).await;
     assert_eq!(taken.line(), r#"409 {"message":"Email has already been taken"}"#);
 }

@@ -31,15 +31,17 @@ pub async fn list(
     caller: RestCaller,
     params: RestParams,
 ) -> Result<Response, RestRefusal> {
-    let (filter, page) = params.read_list(|reader| {
+    let (mut filter, page) = params.read_list(|reader| {
         let owned = reader.optional("owned_only").value().unwrap_or_default();
         NamespaceFilter {
             user: (!caller.is_admin()).then(|| caller.id()),
             owned: if owned { Some(caller.id()) } else { None },
             top_level: reader.optional("top_level_only").value().unwrap_or_default(),
             search: reader.optional::<String>("search").value().filter(|search| !search.is_empty()),
+            closed_roots: Vec::new(),
         }
     })?;
+    filter.closed_roots = state.closed_roots(&caller).await?;
     let (pool, today) = (state.db.pool(), state.clock.now().date_naive());
     let total = namespaces::count(pool, &filter, today, MOST_COUNTED + 1).await?;
     let rows = namespaces::list(pool, &filter, caller.id(), today, (page.limit(), page.offset())).await?;

@@ -28,7 +28,11 @@ pub async fn show(
 ) -> Result<Json<NamespaceShape>, RestRefusal> {
     const GONE: RestRefusal = RestRefusal::NotFound("Namespace");
     let name = RestName::parse(id.text()).ok_or(GONE)?;
-    let filter = NamespaceFilter { user: (!caller.is_admin()).then(|| caller.id()), ..NamespaceFilter::default() };
+    let filter = NamespaceFilter {
+        user: (!caller.is_admin()).then(|| caller.id()),
+        closed_roots: state.closed_roots(&caller).await?,
+        ..NamespaceFilter::default()
+    };
     let today = state.clock.now().date_naive();
     let row = namespaces::find(state.db.pool(), &name, &filter, caller.id(), today).await?.ok_or(GONE)?;
     Ok(Json(NamespaceShape::of(row, &caller, &state.url)))

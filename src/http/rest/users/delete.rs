@@ -10,6 +10,7 @@ use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundUser;
 use crate::http::rest::params::RestParams;
 use crate::http::rest::precondition::UnmodifiedSince;
+use crate::services::delete_group_or_project::MOST_AT_ONCE;
 use crate::services::delete_user::{self, UserDeletionRefusal};
 
 impl From<UserDeletionRefusal> for RestRefusal {
@@ -22,6 +23,10 @@ impl From<UserDeletionRefusal> for RestRefusal {
             }
             UserDeletionRefusal::PaidGroup(path) => Self::Conflict(format!(
                 "User cannot be removed while is the sole-owner of group {path}, which is linked to a subscription"
+            )),
+            UserDeletionRefusal::TooLarge(projects) => Self::Conflict(format!(
+                "User cannot be removed while is the sole-owner of groups with {projects} projects, of which at most \
+                 {MOST_AT_ONCE} are deleted at once"
             )),
             UserDeletionRefusal::NotPending => Self::Conflict("User does not have a pending request".to_owned()),
         }
