@@ -1,21 +1,26 @@
 //! A directory of LFS objects that is laid out as GitLab's: `ab/cd/rest of the id`. One of GitLab's can be used as it is.
 
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::io::{self, ErrorKind, Write as _};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use rustix::buffer::spare_capacity;
+use rustix::io::{pread, retry_on_intr};
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
-use tokio::task;
+use tokio::task::{self, JoinHandle};
 
 use super::{LfsContent, LfsOid};
 
 /// Bytes of a piece that is read at once.
 const PIECE: u64 = 256 << 10;
+/// Bytes that are held until they are written at once.
+const WRITTEN_AT_ONCE: usize = 1 << 20;
+/// Bytes after which the disk is to take what was written, so that little is left to wait for in the end.
+const SYNCED_AT_ONCE: usize = 16 << 20;
 
 /// The directory.
 #[derive(Debug, Clone)]
@@ -77,8 +82,8 @@ impl LfsDirectory {
         let folder = self.temporary();
         fs::create_dir_all(&folder).await?;
         let path = folder.join(format!("gatehouse-{}", uuid::Uuid::new_v4().simple()));
-        let file = fs::OpenOptions::new().write(true).create_new(true).open(&path).await?;
-        Ok(TemporaryFile { path: Some(path), file })
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&path).await?.into_std().await;
+        Ok(TemporaryFile::new(path, file))
     }
 
     /// The file that Workhorse has left: a file of its own directly among the temporary ones, wherever links lead.
@@ -104,11 +109,7 @@ impl LfsDirectory {
         let pieces = (0..length.div_ceil(PIECE)).map(move |place| {
             let (file, before) = (Arc::clone(&file), place * PIECE);
             let size = usize::try_from(PIECE.min(length - before)).unwrap_or_default();
-            let read = move || {
-                let mut piece = vec![0; size];
-                file.read_exact_at(&mut piece, from + before)?;
-                Ok(Bytes::from(piece))
-            };
+            let read = move || read_piece(&file, from + before, size).map(Bytes::from);
             async { task::spawn_blocking(read).await.map_err(io::Error::other)? }
         });
         Ok(stream::iter(pieces).buffered(2).boxed())
@@ -138,7 +139,7 @@ impl LfsDirectory {
     /// Whether a file can be written, moved as objects are, and removed again.
     pub async fn try_to_keep(&self) -> io::Result<()> {
         let mut file = self.create().await?;
-        file.write(b"gatehouse check").await?;
+        file.write(Bytes::from_static(b"gatehouse check")).await?;
         let temporary = file.finish().await?.to_owned();
         let place = self.root.join(temporary.file_name().ok_or(ErrorKind::InvalidInput)?);
         fs::rename(&temporary, &place).await?;
@@ -164,23 +165,95 @@ impl LfsDirectory {
     }
 }
 
-/// A file that goes again unless its object is stored.
+/// So many bytes from here on.
+fn read_piece(file: &std::fs::File, from: u64, size: usize) -> io::Result<Vec<u8>> {
+    // Filled in place: to fill it with zeros first takes about a third as long as to read into it.
+    let mut piece = Vec::with_capacity(size);
+    while piece.len() < size {
+        let at = from + piece.len() as u64;
+        if retry_on_intr(|| pread(file, spare_capacity(&mut piece), at))? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+    }
+    piece.truncate(size);
+    Ok(piece)
+}
+
+/// A file that goes again unless its object is stored. What comes is written by another thread while more of it comes, and
+/// the disk takes it meanwhile.
 #[derive(Debug)]
 pub struct TemporaryFile {
     path: Option<PathBuf>,
-    file: fs::File,
+    file: Arc<std::fs::File>,
+    held: Vec<Bytes>,
+    held_bytes: usize,
+    writing: Option<FileTask>,
+    unsynced: usize,
+    syncing: Option<FileTask>,
 }
 
+type FileTask = JoinHandle<io::Result<()>>;
+
 impl TemporaryFile {
-    /// Writes on.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes).await
+    fn new(path: PathBuf, file: std::fs::File) -> Self {
+        Self {
+            path: Some(path),
+            file: Arc::new(file),
+            held: Vec::new(),
+            held_bytes: 0,
+            writing: None,
+            unsynced: 0,
+            syncing: None,
+        }
+    }
+
+    /// Takes more of it.
+    ///
+    /// # Errors
+    /// Where that, or what came before, cannot be written.
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.held_bytes += bytes.len();
+        self.held.push(bytes);
+        if self.held_bytes >= WRITTEN_AT_ONCE {
+            self.write_held().await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to write what is held, once what came before is written.
+    async fn write_held(&mut self) -> io::Result<()> {
+        ended(&mut self.writing).await?;
+        let pieces = mem::take(&mut self.held);
+        self.unsynced += mem::take(&mut self.held_bytes);
+        let file = Arc::clone(&self.file);
+        self.writing =
+            Some(task::spawn_blocking(move || pieces.iter().try_for_each(|piece| (&*file).write_all(piece))));
+        if self.unsynced >= SYNCED_AT_ONCE && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            // A failure to write things to the disk is told once, to whoever asks first: it must not get lost here.
+            ended(&mut self.syncing).await?;
+            self.unsynced = 0;
+            let file = Arc::clone(&self.file);
+            self.syncing = Some(task::spawn_blocking(move || file.sync_data()));
+        }
+        Ok(())
     }
 
     /// The file, whole.
+    ///
+    /// # Errors
+    /// Where something of it could not be written.
     pub async fn finish(&mut self) -> io::Result<&Path> {
-        self.file.flush().await?;
+        self.write_held().await?;
+        ended(&mut self.writing).await?;
+        ended(&mut self.syncing).await?;
         self.path.as_deref().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+async fn ended(task: &mut Option<FileTask>) -> io::Result<()> {
+    match task.take() {
+        Some(task) => task.await.map_err(io::Error::other)?,
+        None => Ok(()),
     }
 }
 
@@ -204,7 +277,9 @@ mod tests {
         let oid = LfsOid::parse(&"ab".repeat(32)).unwrap();
         assert_eq!(files.size(&oid).await.unwrap(), None);
         let mut temporary = files.create().await.unwrap();
-        temporary.write(b"hello").await.unwrap();
+        for piece in [&b"hel"[..], b"lo"] {
+            temporary.write(Bytes::from_static(piece)).await.unwrap();
+        }
         let path = temporary.finish().await.unwrap().to_owned();
         assert_eq!(files.delivered(&path).await.unwrap(), Some(std::fs::canonicalize(&path).unwrap()));
         files.place(&path, &oid).await.unwrap();
@@ -225,6 +300,31 @@ mod tests {
         files.try_to_keep().await.unwrap();
         files.remove(&oid).await.unwrap();
         assert_eq!(files.size(&oid).await.unwrap(), None);
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_written_and_read_in_order() {
+        let root = std::env::temp_dir().join(format!("gatehouse-lfs-{}", uuid::Uuid::new_v4()));
+        let files = LfsDirectory::new(&root).unwrap();
+        let oid = LfsOid::parse(&"cd".repeat(32)).unwrap();
+        let content: Vec<u8> =
+            (0..40_000_000_u32).map(|place| (place.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut temporary = files.create().await.unwrap();
+        for piece in content.chunks(333_333) {
+            temporary.write(Bytes::copy_from_slice(piece)).await.unwrap();
+        }
+        let path = temporary.finish().await.unwrap().to_owned();
+        files.place(&path, &oid).await.unwrap();
+        for (from, length) in [(0, content.len()), (7, 1_000_001), (39_999_999, 1), (5, 0)] {
+            let pieces: Vec<_> = files.read(&oid, from, length as u64).await.unwrap().collect().await;
+            let read: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.unwrap()).collect();
+            let from = usize::try_from(from).unwrap();
+            assert!(read == content[from..from + length], "{length} from {from}");
+        }
+        // One that has become shorter than it was said to be.
+        let beyond: Vec<_> = files.read(&oid, 39_999_999, 2).await.unwrap().collect().await;
+        assert!(beyond.iter().any(Result::is_err));
         std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -165,14 +165,14 @@ impl LfsFiles {
 
 impl NewContent {
     /// Takes more of it.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         match self {
             Self::Temporary(file) => file.write(bytes).await,
             Self::Small(held) => {
-                held.extend_from_slice(bytes);
+                held.extend_from_slice(&bytes);
                 Ok(())
             }
-            Self::Parts(parts) => parts.write(bytes).await,
+            Self::Parts(parts) => parts.write(&bytes).await,
             Self::LaidDown(_) | Self::Copy(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

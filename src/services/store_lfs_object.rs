@@ -5,6 +5,7 @@ mod sweep;
 use std::io;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::OwnedSemaphorePermit;
@@ -70,7 +71,7 @@ impl IncomingObject {
     }
 
     /// Takes more of it.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         self.content.write(bytes).await
     }
 }
@@ -127,7 +128,7 @@ pub async fn take_file(
         if read == 0 {
             return Ok(incoming);
         }
-        incoming.write(&piece[..read]).await?;
+        incoming.write(Bytes::copy_from_slice(&piece[..read])).await?;
     }
 }
 

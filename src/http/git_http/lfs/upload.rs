@@ -215,7 +215,7 @@ async fn write_all(incoming: &mut IncomingObject, object: DeliveredObject<'_>, b
             return Err(LfsRefusal::unread(UnreadBody::TooLarge));
         }
         hash.update(&piece);
-        incoming.write(&piece).await?;
+        incoming.write(piece).await?;
     }
     if seen != size || token::hex(&hash.finalize()) != object.oid.as_str() {
         return Err(PlainRefusal::new(StatusCode::BAD_REQUEST, "SHA256 or size mismatch").into());
