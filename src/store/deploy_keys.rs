@@ -145,11 +145,15 @@ pub async fn find(db: impl PgExecutor<'_>, key: KeyId) -> Result<Option<DeployKe
     Ok(row.fetch_optional(db).await?)
 }
 
-/// How many deploy keys [`list_all`] can list.
-pub async fn count_all(db: impl PgExecutor<'_>, public: bool) -> Result<i64> {
+/// How many deploy keys [`list_all`] can list, up to so many.
+pub async fn count_all(db: impl PgExecutor<'_>, public: bool, most: i64) -> Result<i64> {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from keys where type = 'DeployKey' and (public or not $1)"#,
-        public
+        r#"
+        select count(*) as "count!"
+        from (select from keys where type = 'DeployKey' and (public or not $1) limit $2) as found
+        "#,
+        public,
+        most
     );
     Ok(count.fetch_one(db).await?)
 }

@@ -1,5 +1,6 @@
 //! What lists of the public REST API have in common: the part that is asked for, how many there are, what is searched for.
 
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::containing;
@@ -66,10 +67,30 @@ struct ListedRow {
 impl Listed {
     /// Fetches rows of an id, which is null where the part is empty, and the total.
     pub(super) async fn fetch(db: &Db, mut query: QueryBuilder<Postgres>) -> Result<Self> {
-        let rows: Vec<ListedRow> = query.build_query_as().persistent(false).fetch_all(db.pool()).await?;
+        let rows: Vec<ListedRow> = fetch_rows(db, &mut query).await?;
         let total = rows.first().map_or(0, |row| row.total);
         Ok(Self { ids: rows.into_iter().filter_map(|row| row.id).collect(), total })
     }
+}
+
+/// Whether a search matches a few rows or nearly all decides which index is a good one. So a list's statement is planned for
+/// its own values, which other statements are not.
+const PLANNED: &str = "begin read only; set local plan_cache_mode = force_custom_plan";
+
+/// The rows of a list.
+pub(super) async fn fetch_rows<T>(db: &Db, query: &mut QueryBuilder<Postgres>) -> Result<Vec<T>>
+where
+    T: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+{
+    let mut transaction = db.begin_with(PLANNED).await?;
+    let rows = query.build_query_as().persistent(false).fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+/// How many rows a list has.
+pub(super) async fn fetch_count(db: &Db, query: &mut QueryBuilder<Postgres>) -> Result<i64> {
+    Ok(fetch_rows::<(i64,)>(db, query).await?.first().map_or(0, |row| row.0))
 }
 
 /// Finds what has the text in one of these columns, whatever the letter case; a short text is to be the whole value.

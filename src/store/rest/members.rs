@@ -3,7 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use sqlx::{FromRow, QueryBuilder};
 
-use super::lists::{ListPart, push_search};
+use super::lists::{ListPart, fetch_rows, push_search};
 use super::users::BasicUserRow;
 use crate::store::members::MemberSource;
 use crate::store::{Db, Result};
@@ -123,7 +123,7 @@ pub async fn list(
     }
     query.push(" order by ranked.id");
     part.push(&mut query);
-    Ok(query.build_query_as().fetch_all(db.pool()).await?)
+    fetch_rows(db, &mut query).await
 }
 
 /// Members of the place and of what is around it; direct members of groups that one of these is shared with, with the

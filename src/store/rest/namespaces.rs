@@ -4,9 +4,9 @@ use chrono::NaiveDate;
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 
 use super::RestName;
-use super::lists::{ListPart, push_search};
+use super::lists::{ListPart, fetch_count, fetch_rows, push_search};
 use crate::domain::ids::UserId;
-use crate::store::Result;
+use crate::store::{Db, Result};
 
 /// A namespace, and what somebody is to it.
 #[derive(Debug, Clone, FromRow)]
@@ -56,7 +56,7 @@ pub struct NamespaceFilter {
 
 /// A stretch of the namespaces, by id, as `viewer` sees them.
 pub async fn list(
-    db: impl PgExecutor<'_>,
+    db: &Db,
     filter: &NamespaceFilter,
     viewer: UserId,
     today: NaiveDate,
@@ -69,15 +69,15 @@ pub async fn list(
     query.push(") ");
     select(&mut query, viewer, today);
     query.push(" order by namespaces.id");
-    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
+    fetch_rows(db, &mut query).await
 }
 
 /// How many namespaces there are, up to so many.
-pub async fn count(db: impl PgExecutor<'_>, filter: &NamespaceFilter, today: NaiveDate, most: i64) -> Result<i64> {
+pub async fn count(db: &Db, filter: &NamespaceFilter, today: NaiveDate, most: i64) -> Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from (");
     push_ids(&mut query, filter, today);
     query.push(" limit ").push(most).push(") as found");
-    Ok(query.build_query_scalar().persistent(false).fetch_one(db).await?)
+    fetch_count(db, &mut query).await
 }
 
 /// The namespace of that id or full path, as `viewer` sees it, where the filter lets it through.

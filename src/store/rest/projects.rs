@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::RestName;
-use super::lists::{Direction, ListPart, Listed, MOST_COUNTED, push_search};
+use super::lists::{Direction, ListPart, Listed, MOST_COUNTED, fetch_rows, push_search};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::store::projects::FeaturesRow;
 use crate::store::{Db, Result};
@@ -328,7 +328,7 @@ pub async fn list_by_key(db: &Db, filter: &ProjectFilter, limit: i64) -> Result<
     push_source(&mut query, filter, SightForm::ForSome);
     push_order(&mut query, filter);
     query.push(" limit ").push(limit);
-    Ok(query.build_query_scalar().fetch_all(db.pool()).await?)
+    Ok(fetch_rows::<(i64,)>(db, &mut query).await?.into_iter().map(|row| row.0).collect())
 }
 
 /// How the projects are named that somebody sees.
@@ -342,7 +342,7 @@ enum SightForm {
 
 fn push_source(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter, form: SightForm) {
     query.push(" from projects");
-    if filter.scope != ProjectScope::Everywhere || !filter.closed_roots.is_empty() {
+    if matches!(filter.scope, ProjectScope::Personal(_)) || !filter.closed_roots.is_empty() {
         query.push(" join namespaces as home on home.id = projects.namespace_id");
     }
     if filter.search_namespaces && filter.search.is_some() {
@@ -399,17 +399,24 @@ fn push_scope(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
             query.push_bind(group.0).push(")");
         }
         ProjectScope::Group { group, below, around, shared } => {
-            query.push(" and (home.id = ").push_bind(group.0);
+            // Ids, for each of these ways to them has an index.
+            query.push(
+                " and projects.id in (
+                   select id from projects
+                   where namespace_id = any (array(select id from namespaces where id = ",
+            );
+            query.push_bind(group.0);
             if below {
-                query.push(" or home.traversal_ids @> array[").push_bind(group.0).push("::bigint]");
+                query.push(" or traversal_ids @> array[").push_bind(group.0).push("::bigint]");
             }
             if around {
-                query.push(" or home.id = any (array(select unnest(traversal_ids) from namespaces where id = ");
+                query.push(" or id = any (array(select unnest(traversal_ids) from namespaces where id = ");
                 query.push_bind(group.0).push("))");
             }
+            query.push("))");
             if shared {
-                query.push(" or projects.id in (select project_id from project_group_links where group_id = ");
-                query.push_bind(group.0).push(")");
+                query.push(" union all select project_id from project_group_links where group_id = ");
+                query.push_bind(group.0);
             }
             query.push(")");
         }

@@ -4,10 +4,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
 
 use super::containing;
-use super::lists::ListPart;
+use super::lists::{ListPart, fetch_count, fetch_rows};
 use crate::domain::ids::UserId;
 use crate::domain::token::scopes_from_yaml;
-use crate::store::Result;
+use crate::store::{Db, Result};
 
 /// A token, good or not.
 #[derive(Debug, Clone, FromRow)]
@@ -91,7 +91,7 @@ pub const TOKEN_ORDERS: [(&str, &str); 8] = [
 
 /// A stretch of the tokens, in one of [`TOKEN_ORDERS`], or by id.
 pub async fn list(
-    db: impl PgExecutor<'_>,
+    db: &Db,
     filter: &TokenFilter,
     order: Option<&'static str>,
     today: NaiveDate,
@@ -101,15 +101,15 @@ pub async fn list(
     narrow(&mut query, filter, today);
     query.push(" order by ").push(order.unwrap_or("id asc"));
     ListPart { limit, offset }.push(&mut query);
-    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
+    fetch_rows(db, &mut query).await
 }
 
 /// How many tokens there are, up to so many.
-pub async fn count(db: impl PgExecutor<'_>, filter: &TokenFilter, today: NaiveDate, most: i64) -> Result<i64> {
+pub async fn count(db: &Db, filter: &TokenFilter, today: NaiveDate, most: i64) -> Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from (select from personal_access_tokens where true");
     narrow(&mut query, filter, today);
     query.push(" limit ").push(most).push(") as found");
-    Ok(query.build_query_scalar().fetch_one(db).await?)
+    fetch_count(db, &mut query).await
 }
 
 /// The token of that id.

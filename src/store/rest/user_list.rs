@@ -1,11 +1,11 @@
 //! `GET /users`: the users that somebody looks for, page by page.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 
 use super::containing;
-use super::lists::{ListPart, WORDS_FROM};
-use crate::store::Result;
+use super::lists::{ListPart, WORDS_FROM, fetch_count, fetch_rows};
+use crate::store::{Db, Result};
 
 /// What is looked for; what is left out says nothing.
 #[derive(Debug, Clone, Default)]
@@ -64,12 +64,15 @@ pub enum UserOrder {
     UpdatedAt,
 }
 
+/// The name of a user.
+const NAME: &str = "coalesce(users.name, '')";
+
 impl UserOrder {
     /// The value of a row, and how its text is read.
     fn value(self) -> (&'static str, &'static str) {
         match self {
             Self::Id => ("users.id", "bigint"),
-            Self::Name => ("coalesce(users.name, '')", "text"),
+            Self::Name => (NAME, "text"),
             Self::Username => ("coalesce(users.username, '')", "text"),
             Self::CreatedAt => ("coalesce(users.created_at, 'epoch')", "timestamp"),
             Self::UpdatedAt => ("coalesce(users.updated_at, 'epoch')", "timestamp"),
@@ -93,7 +96,10 @@ pub struct UserStretch {
 }
 
 /// The ids of the users, each with the value that it is sorted by.
-pub async fn list(db: impl PgExecutor<'_>, filter: &UserFilter, stretch: &UserStretch) -> Result<Vec<(i64, String)>> {
+pub async fn list(db: &Db, filter: &UserFilter, stretch: &UserStretch) -> Result<Vec<(i64, String)>> {
+    if let (None, Some(search)) = (stretch.order, &filter.search) {
+        return list_matches(db, filter, search, stretch).await;
+    }
     let order = stretch.order.unwrap_or(UserOrder::Id);
     let (value, kind) = order.value();
     let mut query = QueryBuilder::new("select users.id, ");
@@ -104,23 +110,38 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &UserFilter, stretch: &UserSt
         query.push(" and (").push(value).push(", users.id)").push(behind);
         query.push_bind(text.clone()).push("::").push(kind).push(", ").push_bind(*id).push(")");
     }
-    query.push(" order by ");
-    if let (None, Some(search)) = (stretch.order, &filter.search) {
-        query.push("lower(users.username) = lower(").push_bind(search.clone()).push(") or lower(users.name) = lower(");
-        query.push_bind(search.clone()).push(") desc, users.name, users.id desc");
-    } else {
-        query.push(value).push(" ").push(direction).push(", users.id ").push(direction);
-    }
+    query.push(" order by ").push(value).push(" ").push(direction).push(", users.id ").push(direction);
     ListPart { limit: stretch.limit, offset: stretch.offset }.push(&mut query);
-    Ok(query.build_query_as().persistent(false).fetch_all(db).await?)
+    fetch_rows(db, &mut query).await
+}
+
+/// The same, whoever is called just as is searched for first, then by name. Those first ones are looked for by themselves,
+/// so that the others can be read in the order of an index.
+async fn list_matches(db: &Db, filter: &UserFilter, search: &str, stretch: &UserStretch) -> Result<Vec<(i64, String)>> {
+    let part = ListPart { limit: stretch.limit, offset: stretch.offset };
+    let whole = ListPart { limit: stretch.limit + stretch.offset, offset: 0 };
+    let mut query = QueryBuilder::new("select id, '' from (");
+    for (place, is) in [(0, ""), (1, " is not true")] {
+        query.push(if place == 0 { "(" } else { " union all (" });
+        query.push(format!("select {place} as place, users.id, {NAME} as name from users where true"));
+        narrow(&mut query, filter);
+        query.push(" and (lower(users.username) = lower(").push_bind(search.to_owned());
+        query.push(") or lower(users.name) = lower(").push_bind(search.to_owned()).push("))").push(is);
+        query.push(format!(" order by {NAME}, users.id"));
+        whole.push(&mut query);
+        query.push(")");
+    }
+    query.push(") as found order by place, name, id");
+    part.push(&mut query);
+    fetch_rows(db, &mut query).await
 }
 
 /// How many users there are, up to so many.
-pub async fn count(db: impl PgExecutor<'_>, filter: &UserFilter, most: i64) -> Result<i64> {
+pub async fn count(db: &Db, filter: &UserFilter, most: i64) -> Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from (select from users where true");
     narrow(&mut query, filter);
     query.push(" limit ").push(most).push(") as found");
-    Ok(query.build_query_scalar().fetch_one(db).await?)
+    fetch_count(db, &mut query).await
 }
 
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
@@ -161,15 +182,15 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
         query.push_bind(extern_uid.clone()).push("))");
     }
     if let Some(at) = filter.created_after {
-        query.push(" and users.created_at > ").push_bind(at.naive_utc());
+        query.push(" and coalesce(users.created_at, 'epoch') > ").push_bind(at.naive_utc());
     }
     if let Some(at) = filter.created_before {
-        query.push(" and users.created_at < ").push_bind(at.naive_utc());
+        query.push(" and coalesce(users.created_at, 'epoch') < ").push_bind(at.naive_utc());
     }
     if let Some(enabled) = filter.two_factor {
-        query.push(" and (users.otp_required_for_login or exists (");
-        query.push("select from webauthn_registrations where webauthn_registrations.user_id = users.id)) = ");
-        query.push_bind(enabled);
+        query.push(if enabled { " and users.id in (" } else { " and users.id not in (" });
+        query.push("select id from users where otp_required_for_login union all ");
+        query.push("select user_id from webauthn_registrations)");
     }
     if filter.without_projects {
         query.push(
@@ -181,8 +202,8 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
 /// A part of a name from three letters on, which is what the indexes of substrings are good for; a whole name else, or an
 /// address.
 fn search_for(query: &mut QueryBuilder<Postgres>, search: &str, admin: bool) {
-    let addresses = admin && search.contains('@');
-    // A union, where a second table is asked: its parts have an index each, and conditions of two tables have none.
+    let addresses = search.contains('@');
+    // A union, where addresses are looked at: what is asked of each has an index, and of all together none.
     query.push(if addresses { " and users.id in (select users.id from users where " } else { " and (" });
     if search.chars().count() >= WORDS_FROM {
         let pattern = containing(search);
@@ -192,13 +213,14 @@ fn search_for(query: &mut QueryBuilder<Postgres>, search: &str, admin: bool) {
         query.push("lower(users.name) = lower(").push_bind(search.to_owned());
         query.push(") or lower(users.username) = lower(").push_bind(search.to_owned()).push(")");
     }
-    if search.contains('@') {
-        query.push(" or lower(users.public_email) = lower(").push_bind(search.to_owned()).push(")");
-    }
     if addresses {
-        query.push(" or lower(users.email) = lower(").push_bind(search.to_owned());
-        query.push(") union all select emails.user_id from emails where lower(emails.email) = lower(");
-        query.push_bind(search.to_owned()).push(")");
+        let mut kinds = vec!["id from users where lower(public_email)"];
+        if admin {
+            kinds.extend(["id from users where lower(email)", "user_id from emails where lower(email)"]);
+        }
+        for kind in kinds {
+            query.push(" union all select ").push(kind).push(" = lower(").push_bind(search.to_owned()).push(")");
+        }
     }
     query.push(")");
 }

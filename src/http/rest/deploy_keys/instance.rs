@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::shape::{self, DeployKeyParameters, DeployKeyShape};
 use crate::http::auth::rest::RestAdmin;
+use crate::http::pages::MOST_COUNTED;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::params::RestParams;
@@ -32,7 +33,7 @@ pub async fn list(
     let (public, page) = params.read_list(|reader| reader.optional::<bool>("public").value().unwrap_or(false))?;
     let range = RowRange { limit: page.limit(), offset: page.offset() };
     let (rows, more) = page.cut(deploy_keys::list_all(state.db.pool(), public, range).await?);
-    let total = deploy_keys::count_all(state.db.pool(), public).await?;
+    let total = deploy_keys::count_all(state.db.pool(), public, MOST_COUNTED + 1).await?;
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let uses = deploy_keys::list_using_projects(state.db.pool(), &ids).await?;
     let shapes: Vec<DeployKeyShape> = rows.into_iter().map(|row| DeployKeyShape::of_instance(row, &uses)).collect();
