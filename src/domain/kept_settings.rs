@@ -39,8 +39,14 @@ const ENABLED: KeptKind = KeptKind::Word(2, LEVELS);
 const TEMPLATE: KeptKind = KeptKind::Text(None, 5000);
 const ROLES: &[&str] = &["no_one_allowed", "no one", "developer", "maintainer", "owner"];
 
+const PROCESS_MODES: &[&str] = &["unordered", "oldest_first", "newest_first", "newest_ready_first"];
+
+/// Labels of a project, by which lists can be filtered. They are shown where little else is, too.
+pub const TOPICS: &str = "topics";
+
 /// Those of projects, in the order in which they are shown.
 pub const OF_PROJECTS: &[KeptSetting] = &[
+    kept(TOPICS, KeptKind::Texts(&[])),
     kept("analytics_access_level", ENABLED),
     kept("releases_access_level", ENABLED),
     kept("environments_access_level", ENABLED),
@@ -63,6 +69,8 @@ pub const OF_PROJECTS: &[KeptSetting] = &[
     kept("allow_merge_on_skipped_pipeline", OFF),
     kept("allow_pipeline_trigger_approve_deployment", OFF),
     kept("approvals_before_merge", KeptKind::Number(Some(0))),
+    kept("mr_default_target_self", OFF),
+    kept("prevent_merge_without_jira_issue", OFF),
     kept("merge_pipelines_enabled", OFF),
     kept("merge_trains_enabled", OFF),
     kept("merge_trains_skip_train_allowed", OFF),
@@ -93,6 +101,9 @@ pub const OF_PROJECTS: &[KeptSetting] = &[
     kept("ci_forward_deployment_rollback_allowed", ON),
     kept("ci_allow_fork_pipelines_to_run_in_parent_project", ON),
     kept("ci_separated_caches", ON),
+    kept("ci_push_repository_for_job_token_allowed", OFF),
+    kept("ci_display_pipeline_variables", OFF),
+    kept("resource_group_default_process_mode", KeptKind::Word(0, PROCESS_MODES)),
     kept("ci_id_token_sub_claim_components", KeptKind::Texts(&["project_path", "ref_type", "ref"])),
     kept("ci_restrict_pipeline_cancellation_role", KeptKind::Word(2, ROLES)),
     kept("ci_pipeline_variables_minimum_override_role", KeptKind::Word(2, ROLES)),

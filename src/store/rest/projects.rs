@@ -301,6 +301,8 @@ pub struct ProjectFilter {
     pub include_pending_delete: bool,
     /// Nothing matches.
     pub nothing: bool,
+    /// All of them, whatever their case.
+    pub topics: Vec<String>,
     /// But what is in these root groups.
     pub closed_roots: Vec<i64>,
     pub order: ProjectOrder,
@@ -438,6 +440,16 @@ fn push_values(query: &mut QueryBuilder<Postgres>, filter: &ProjectFilter) {
     }
     if let Some(storage) = &filter.repository_storage {
         query.push(" and projects.repository_storage = ").push_bind(storage.clone());
+    }
+    if !filter.topics.is_empty() {
+        query.push(" and not exists (select from unnest(").push_bind(filter.topics.clone());
+        query.push(
+            "::text[]) as wanted
+             where not exists (
+               select
+               from jsonb_array_elements_text(projects.kept_settings -> 'topics') as topic
+               where lower(topic) = lower(wanted)))",
+        );
     }
     let features = [
         ("issues_access_level", filter.with_issues_enabled),

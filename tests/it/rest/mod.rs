@@ -16,6 +16,7 @@ mod projects;
 mod protected_refs;
 mod push_rules;
 mod races;
+mod round;
 mod same_as_apply;
 mod suites;
 mod tokens;

@@ -508,6 +508,16 @@ async fn kept_settings_of_projects_are_read_back_each_alone(pool: PgPool) {
     let project = world.json("mai", "PUT", "/projects/20", json!({ "issues_enabled": "False" })).await.json();
     assert_eq!((&project["issues_enabled"], &project["issues_access_level"]), (&json!(false), &json!("disabled")));
     assert_eq!(project["wiki_enabled"], false);
+    let topics = json!({ "topics": ["Rust", " git ", "rust", ""] });
+    let put = world.json("mai", "PUT", "/projects/20", topics).await.json();
+    assert_eq!((&put["topics"], &put["tag_list"]), (&json!(["Rust", "git"]), &json!(["Rust", "git"])));
+    let simple = world.call("mai", "GET", "/projects?simple=true&topic=GIT,rust").await;
+    assert_eq!((ids(&simple), &simple.json()[0]["topics"]), (vec![20], &put["topics"]));
+    assert!(ids(&world.call("mai", "GET", "/projects?topic=git,other").await).is_empty());
+    let put = world.json("mai", "PUT", "/projects/20", json!({ "tag_list": "" })).await.json();
+    assert_eq!(put["topics"], json!([]));
+    let long = world.json("mai", "PUT", "/projects/20", json!({ "topics": ["x".repeat(256)] })).await;
+    assert_eq!(long.line(), r#"400 {"error":"topics is too long (maximum is 255 characters)"}"#);
     let unknown = world.json("mai", "PUT", "/projects/20", json!({ "x": 1 })).await;
     assert!(unknown.json()["error"].as_str().unwrap().ends_with("at least one parameter must be provided"));
     let refused = world.json("own", "PUT", "/projects/20", json!({ "name": "app", "mirror": true })).await;

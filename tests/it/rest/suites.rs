@@ -10,15 +10,15 @@ use sqlx::PgPool;
 
 use crate::support::{Installation, Served};
 
-const TOKEN: &str = "glpat-of-the-suites";
+pub const TOKEN: &str = "glpat-of-the-suites";
 
 /// Where `bin/test` puts the suites; it says so in `SUITES`, and then what it could install must be there.
-fn suites() -> PathBuf {
+pub fn suites() -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".gatehouse/suites");
     std::env::var_os("SUITES").map_or_else(usual, PathBuf::from)
 }
 
-fn beside(name: &str) -> PathBuf {
+pub fn beside(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suites").join(name)
 }
 
@@ -28,10 +28,12 @@ fn expected(list: &str) -> BTreeSet<String> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
-/// A server with an administrator and nothing else, whose storage has no address: projects are there without a repository.
-fn serve(pool: &PgPool) -> (Served, u16) {
-    let storage = "repositories: {storages: {}}\n";
-    let (installation, address) = Installation::new(pool, storage).on_tcp();
+/// A storage without an address: projects are there without a repository.
+const NO_STORAGE: &str = "repositories: {storages: {}}\n";
+
+/// A server with an administrator and nothing else, and these settings of storages.
+pub fn serve(pool: &PgPool, storages: &str) -> (Served, u16) {
+    let (installation, address) = Installation::new(pool, storages).on_tcp();
     let settings = installation.folder.join("gitlab.yml");
     let url = format!("gitlab: {{host: 127.0.0.1, port: {}}}\n", address.port());
     fs::write(&settings, fs::read_to_string(&settings).unwrap() + &url).unwrap();
@@ -49,7 +51,7 @@ async fn python_gitlab_passes_its_own_tests(pool: PgPool) {
         println!("skipped: no tests of python-gitlab here; bin/test installs them into .gatehouse/suites");
         return;
     }
-    let (served, port) = serve(&pool);
+    let (served, port) = serve(&pool, NO_STORAGE);
     let wanted = expected("python-gitlab.txt");
     let path = format!("{}:{}:/usr/bin:/bin", beside("").display(), python.parent().unwrap().display());
     let ran = Command::new(&python)
@@ -99,7 +101,7 @@ async fn client_go_passes_its_own_tests(pool: PgPool) {
         println!("skipped: no tests of client-go here; bin/test builds them into .gatehouse/suites where there is Go");
         return;
     }
-    let (served, port) = serve(&pool);
+    let (served, port) = serve(&pool, NO_STORAGE);
     let wanted = expected("client-go.txt");
     let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let ran = Command::new(&tests)

@@ -10,7 +10,7 @@ use super::group::{MOST_PROJECTS, SharedGroupShape, feature_word, statistics_of}
 use super::user::BasicUser;
 use super::{local_moment, visibility_word};
 use crate::domain::ids::NamespaceId;
-use crate::domain::kept_settings::{KeptKind, KeptSetting, OF_PROJECTS};
+use crate::domain::kept_settings::{KeptKind, KeptSetting, OF_PROJECTS, TOPICS};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
 use crate::domain::rest_policy::{RestStanding, may_read_code};
 use crate::http::auth::rest::RestCaller;
@@ -152,6 +152,7 @@ impl SimpleProjectShape {
         let code = may_read_code(standing, VisibilityLevel::from_level(row.visibility_level), repository);
         let url = &urls.url;
         let user = row.owner_id.is_some();
+        let topics = topics_of(row);
         let groups = if user { "" } else { "groups/" };
         Self {
             id: row.id,
@@ -166,8 +167,8 @@ impl SimpleProjectShape {
                 readme_url: None,
                 forks_count: 0,
             }),
-            tag_list: Vec::new(),
-            topics: Vec::new(),
+            tag_list: topics.clone(),
+            topics,
             ssh_url_to_repo: format!("{}{}.git", urls.ssh, row.full_path),
             http_url_to_repo: format!("{}/{}.git", urls.http, row.full_path),
             web_url: format!("{url}/{}", row.full_path),
@@ -190,6 +191,11 @@ impl SimpleProjectShape {
     }
 }
 
+fn topics_of(row: &ProjectShapeRow) -> Vec<String> {
+    let kept = row.kept_settings.get(TOPICS).and_then(Value::as_array);
+    kept.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// The switches that only repeat a level: their names, and the levels' in kept settings.
 const KEPT_SWITCHES: &[(&str, &str)] = &[("requirements_enabled", "requirements_access_level")];
 
@@ -202,7 +208,7 @@ fn settings_of(row: &ProjectShapeRow) -> Map<String, Value> {
     for (name, feature) in ProjectFeature::SWITCHES {
         settings.insert((*name).to_owned(), (feature.level(&row.features) > 0).into());
     }
-    for setting in OF_PROJECTS {
+    for setting in OF_PROJECTS.iter().filter(|setting| setting.name != TOPICS) {
         let kept = row.kept_settings.get(setting.name).cloned();
         settings.insert(setting.name.to_owned(), kept.unwrap_or_else(|| usual(*setting)));
     }

@@ -1,8 +1,10 @@
 //! What clients say of a project (rest.md 8.3).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use crate::domain::kept_settings::{KeptKind, KeptSetting, OF_PROJECTS};
+use crate::domain::kept_settings::{KeptKind, KeptSetting, OF_PROJECTS, TOPICS};
 use crate::http::grape::{OptionalParameter, ParameterReader};
 use crate::http::rest::entities::VISIBILITY_WORDS;
 use crate::http::rest::entities::group::FEATURE_WORDS;
@@ -11,7 +13,7 @@ use crate::services::project_change::{ProjectChange, ProjectFeature};
 const LEVEL_WORDS: &[(&str, i32)] = &[("disabled", 0), ("private", 10), ("enabled", 20)];
 
 /// Names that say the same as others, the other way round or as yes and no.
-const TWINS: &[&str] = &["emails_disabled", "public_builds", "requirements_enabled"];
+const TWINS: &[&str] = &["emails_disabled", "public_builds", "requirements_enabled", "tag_list"];
 
 /// Every name that says something of a project.
 pub fn names() -> Vec<&'static str> {
@@ -80,7 +82,26 @@ fn kept(reader: &mut ParameterReader<'_>) -> Map<String, Value> {
             kept.insert(setting.name.to_owned(), value);
         }
     }
+    for name in ["tag_list", TOPICS] {
+        if let Some(topics) = topics(reader, name) {
+            kept.insert(TOPICS.to_owned(), topics);
+        }
+    }
     kept
+}
+
+/// Each topic once, whatever its case.
+fn topics(reader: &mut ParameterReader<'_>, name: &str) -> Option<Value> {
+    let mut topics = reader.array::<String>(name).stated()?.unwrap_or_default();
+    let mut seen = HashSet::new();
+    topics.retain_mut(|topic| {
+        *topic = topic.trim().to_owned();
+        !topic.is_empty() && seen.insert(topic.to_lowercase())
+    });
+    if topics.iter().any(|topic| topic.chars().count() > 255) {
+        reader.refuse(name, "is too long (maximum is 255 characters)");
+    }
+    Some(topics.into())
 }
 
 /// What is said of a kept setting; null is its default.

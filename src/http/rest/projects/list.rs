@@ -57,10 +57,10 @@ fn wish(reader: &mut ParameterReader<'_>, caller: &RestCaller, scope: ProjectSco
     let member = flag(reader, "membership").then_some(AccessLevel::GUEST);
     let least = least.max(owner).max(member);
     let order = reader.choice("order_by", ORDERS).value();
-    let named = ["topic", "with_programming_language"]
-        .iter()
-        .any(|name| reader.optional::<String>(name).value().is_some_and(|value| !value.is_empty()));
-    let nothing = flag(reader, "starred") || flag(reader, "imported") || named;
+    let language = reader.optional::<String>("with_programming_language").value();
+    let language = language.is_some_and(|language| !language.is_empty());
+    let nothing = flag(reader, "starred") || flag(reader, "imported") || language;
+    let topics = reader.array::<String>("topic").value().unwrap_or_default();
     let storage = reader.optional::<String>("repository_storage").value();
     let pending = flag(reader, "include_pending_delete");
     let search = reader.optional::<String>("search").value().filter(|text| !text.is_empty());
@@ -86,6 +86,7 @@ fn wish(reader: &mut ParameterReader<'_>, caller: &RestCaller, scope: ProjectSco
         repository_storage: storage.filter(|_| caller.is_admin()),
         include_pending_delete: pending && caller.is_admin(),
         nothing,
+        topics: topics.iter().map(|topic| topic.trim().to_owned()).filter(|topic| !topic.is_empty()).collect(),
         closed_roots: Vec::new(),
         order: order.unwrap_or_default(),
         direction: reader.choice("sort", DIRECTIONS).value().unwrap_or(Direction::Descending),
