@@ -124,8 +124,9 @@ class Groups(Moved):
         # Lists leave these out.
         for name in {"ip_restriction_ranges", "allowed_email_domains_list"} & set(values):
             values[name] = sorted(values[name].split(",")) if values[name] else []
-        # How the list of a group's projects goes is another question.
-        return {name: value for name, value in values.items() if name not in ("projects", "shared_projects")}
+        # Others move beside it: the names of a group that it is shared with, and projects, are read elsewhere.
+        aside = ("projects", "shared_projects", "shared_with_groups")
+        return {name: value for name, value in values.items() if name not in aside}
 
     def same(self, name: str, wanted: Any, seen: Any) -> bool:
         if name == "default_branch_protection_defaults":
@@ -138,7 +139,8 @@ class Projects(Moved):
 
     def seen(self, found: Any) -> Values:
         values = super().seen(found)
-        values.pop("permissions", None)
+        for name in ("permissions", "shared_with_groups"):
+            values.pop(name, None)
         return values | {"namespace_id": values["namespace"]["id"]}
 
 
