@@ -1,5 +1,5 @@
 -- What the lists of the public REST API are read by: users by each of their orders, and by what is looked for whole; deploy
--- keys; and tokens by a part of their name.
+-- keys; projects with topics; and tokens by a part of their name.
 
 create index gatehouse_users_by_name on users ((coalesce(name, '')), id);
 create index gatehouse_users_by_exact_username on users ((coalesce(username, '')), id);
@@ -14,6 +14,8 @@ create index gatehouse_users_with_one_time_passwords on users (id)
     where otp_required_for_login;
 create index gatehouse_deploy_keys on keys (id)
     where type = 'DeployKey';
+create index gatehouse_projects_with_topics on projects (id)
+    where kept_settings ? 'topics';
 
 -- As in 0044: without the extension searches find the same and take longer.
 do $$

@@ -15,7 +15,7 @@ use crate::support::{Served, TestGitaly};
 /// Groups, projects and members of the round that every run of the tests makes; `ROUND` has others.
 const SIZE: &str = "5 12 40";
 
-/// rest.md 16.1
+/// rest.md 16: a round as Terraform makes it
 #[sqlx::test]
 async fn a_round_reads_back_what_it_wrote_and_leaves_the_database_as_it_was(pool: PgPool) {
     let python = suites().join("python/bin/python3");
