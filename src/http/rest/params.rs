@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::RestState;
 use super::fault::RestRefusal;
@@ -91,6 +92,17 @@ impl RestParams {
         }
         headers
     }
+}
+
+/// Which page of a list a request asks for.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct PageQuery {
+    /// Which page; 1 where none is named.
+    page: Option<i32>,
+    /// Rows of a page: 20 where it is not said, and up to 100.
+    per_page: Option<i32>,
 }
 
 /// The page of a list that a request asks for.

@@ -1,9 +1,14 @@
 //! `If-Unmodified-Since` of what is to be deleted (rest.md 1.7).
 
+use std::collections::BTreeMap;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::IF_UNMODIFIED_SINCE;
 use axum::http::request::Parts;
 use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Content, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Type};
+use utoipa::{IntoParams, IntoResponses};
 
 use super::RestState;
 use super::fault::RestRefusal;
@@ -37,5 +42,27 @@ impl FromRequestParts<RestState> for UnmodifiedSince {
             parsed.ok().map(|at| at.with_timezone(&Utc))
         };
         Ok(Self(text.and_then(time)))
+    }
+}
+
+impl IntoParams for UnmodifiedSince {
+    fn into_params(_inside: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let since = ParameterBuilder::new()
+            .name("If-Unmodified-Since")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("What changed after this moment stays: a date of HTTP, or RFC 3339"))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        vec![since.build()]
+    }
+}
+
+impl IntoResponses for UnmodifiedSince {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let failure = Content::new(Some(Ref::from_schema_name("FailureResponse")));
+        let changed = ResponseBuilder::new()
+            .description("It changed after the moment that `If-Unmodified-Since` names")
+            .content("application/json", failure);
+        BTreeMap::from([("412".to_owned(), changed.build().into())])
     }
 }

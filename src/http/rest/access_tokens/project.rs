@@ -12,7 +12,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::issue_access_token::TokenPlace;
 
@@ -23,7 +23,7 @@ use crate::services::issue_access_token::TokenPlace;
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
         ("state" = Option<String>, Query, description = "`active` or `inactive`"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<AccessTokenShape>))
 )]
@@ -121,9 +121,10 @@ pub async fn rotate(
     path = "/projects/{id}/access_tokens/{key}",
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
-        ("key" = i64, Path, description = "The token")
+        ("key" = i64, Path, description = "The token"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "The token is revoked"))
+    responses((status = 204, description = "The token is revoked"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -19,17 +19,24 @@ pub struct AccessTokenShape {
     id: i64,
     name: String,
     revoked: bool,
+    #[schema(format = DateTime)]
     created_at: String,
     description: Option<String>,
     scopes: Vec<String>,
     /// The bot.
     user_id: i64,
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    /// Whether it is good for anything today.
     active: bool,
+    /// The day from which on it is dead.
+    #[schema(format = Date)]
     expires_at: Option<String>,
+    /// The level of the bot.
     access_level: i32,
     /// `project` or `group`
     resource_type: &'static str,
+    /// The project or group.
     resource_id: i64,
     /// The token itself, shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +51,7 @@ pub struct AccessTokenParameters {
     name: String,
     scopes: Vec<String>,
     /// The first day on which it is refused.
+    #[schema(format = Date)]
     expires_at: Option<String>,
     description: Option<String>,
     access_level: Option<i32>,
@@ -54,6 +62,7 @@ pub struct AccessTokenParameters {
 #[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
 pub struct RotationParameters {
     /// The first day on which it is refused.
+    #[schema(format = Date)]
     expires_at: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::http::auth::rest::RestAdmin;
 use crate::http::pages::MOST_COUNTED;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::services::use_deploy_key;
 use crate::store::deploy_keys;
 use crate::store::protections::RowRange;
@@ -21,7 +21,7 @@ use crate::store::protections::RowRange;
     path = "/deploy_keys",
     params(
         ("public" = Option<bool>, Query, description = "Those alone that any project may enable"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<DeployKeyShape>))
 )]

@@ -13,7 +13,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::use_deploy_key::{self, DeployKeyChange};
 use crate::store::deploy_keys;
@@ -34,10 +34,7 @@ pub struct DeployKeyChanges {
 #[utoipa::path(
     get,
     path = "/projects/{id}/deploy_keys",
-    params(
-        ("id" = String, Path, description = "The project: its id or its full path"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
-    ),
+    params(("id" = String, Path, description = "The project: its id or its full path"), PageQuery),
     responses((status = 200, body = Vec<DeployKeyShape>))
 )]
 pub async fn list(
@@ -164,9 +161,10 @@ pub async fn enable(
     path = "/projects/{id}/deploy_keys/{key}",
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
-        ("key" = i64, Path, description = "The key")
+        ("key" = i64, Path, description = "The key"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "The project does not use it any more"))
+    responses((status = 204, description = "The project does not use it any more"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -17,8 +17,12 @@ use crate::store::deploy_keys::{DeployKeyRow, UsingProjectRow};
 pub struct DeployKeyShape {
     id: i64,
     title: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// From then on it is refused.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
     /// `auth_and_signing`, `auth` or `signing`
     usage_type: &'static str,
@@ -27,6 +31,7 @@ pub struct DeployKeyShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     fingerprint: Option<String>,
+    /// By SHA-256.
     fingerprint_sha256: Option<String>,
     /// Whether it may push to the project.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +56,7 @@ pub struct UsingProject {
     name_with_namespace: String,
     path: String,
     path_with_namespace: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
 }
 
@@ -58,9 +64,12 @@ pub struct UsingProject {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
 pub struct DeployKeyParameters {
+    /// The line of the file that ends in `.pub`.
     key: String,
     title: String,
+    /// Of a project: whether it may push there.
     can_push: Option<bool>,
+    /// RFC 3339, or a day.
     expires_at: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::deploy_tokens::DeployTokenOwner;
 
@@ -23,7 +23,7 @@ use crate::store::deploy_tokens::DeployTokenOwner;
     params(
         ("id" = String, Path, description = "The group: its id or its full path"),
         ("active" = Option<bool>, Query, description = "Those alone that are good, or those that are not"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<DeployTokenShape>))
 )]
@@ -86,9 +86,10 @@ pub async fn create(
     path = "/groups/{id}/deploy_tokens/{key}",
     params(
         ("id" = String, Path, description = "The group: its id or its full path"),
-        ("key" = i64, Path, description = "The token")
+        ("key" = i64, Path, description = "The token"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "Removed"))
+    responses((status = 204, description = "Removed"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -7,7 +7,7 @@ use super::shape::DeployTokenShape;
 use crate::http::auth::rest::RestAdmin;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::deploy_tokens;
 use crate::store::protections::RowRange;
 
@@ -17,7 +17,7 @@ use crate::store::protections::RowRange;
     path = "/deploy_tokens",
     params(
         ("active" = Option<bool>, Query, description = "Those alone that are good, or those that are not"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<DeployTokenShape>))
 )]

@@ -16,7 +16,10 @@ use crate::store::deploy_tokens::DeployTokenRow;
 pub struct DeployTokenShape {
     id: i64,
     name: String,
+    /// The login that goes with it.
     username: String,
+    /// From then on it is refused.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
     scopes: Vec<&'static str>,
     revoked: bool,
@@ -33,7 +36,9 @@ pub struct DeployTokenShape {
 pub struct DeployTokenParameters {
     name: String,
     scopes: Vec<String>,
+    /// The login that goes with it; made of its id where it is not said.
     username: Option<String>,
+    /// RFC 3339, or a day; for ever where it is not said.
     expires_at: Option<String>,
 }
 

@@ -40,6 +40,8 @@ pub struct EmailParameters {
 pub struct EmailShape {
     id: i64,
     email: String,
+    /// Null where it waits to be confirmed.
+    #[schema(format = DateTime)]
     confirmed_at: Option<String>,
 }
 

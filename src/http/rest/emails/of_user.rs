@@ -11,7 +11,7 @@ use crate::http::auth::rest::RestAdmin;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 
 /// The further addresses of a user.
@@ -21,11 +21,7 @@ use crate::http::rest::precondition::UnmodifiedSince;
 #[utoipa::path(
     get,
     path = "/users/{id}/emails",
-    params(
-        ("id" = i64, Path, description = "The user's id"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
-    ),
+    params(("id" = i64, Path, description = "The user's id"), PageQuery),
     responses((status = 200, body = Vec<EmailShape>))
 )]
 pub async fn list(
@@ -94,9 +90,10 @@ pub async fn create(
     path = "/users/{id}/emails/{key}",
     params(
         ("id" = i64, Path, description = "The user's id"),
-        ("key" = i64, Path, description = "The address's id")
+        ("key" = i64, Path, description = "The address's id"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "The address is gone"))
+    responses((status = 204, description = "The address is gone"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

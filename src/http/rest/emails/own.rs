@@ -10,17 +10,14 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 
 /// One's own further addresses.
 #[utoipa::path(
     get,
     path = "/user/emails",
-    params(
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
-    ),
+    params(PageQuery),
     responses((status = 200, body = Vec<EmailShape>))
 )]
 pub async fn list(
@@ -78,8 +75,8 @@ pub async fn create(
 #[utoipa::path(
     delete,
     path = "/user/emails/{key}",
-    params(("key" = i64, Path, description = "The address's id")),
-    responses((status = 204, description = "The address is gone"))
+    params(("key" = i64, Path, description = "The address's id"), UnmodifiedSince),
+    responses((status = 204, description = "The address is gone"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -27,51 +27,114 @@ pub struct GroupShape {
     id: i64,
     web_url: String,
     name: String,
+    /// The last part of the full path.
     path: String,
     description: String,
+    /// `private`, `internal` or `public`
     visibility: &'static str,
+    /// Whether projects in it may not be shared with other groups.
     share_with_group_lock: bool,
+    /// Whether members need a second factor.
     require_two_factor_authentication: bool,
+    /// Hours that they have to set one up.
     two_factor_grace_period: i32,
+    /// `noone`, `owner`, `maintainer`, `developer` or `administrator`
     project_creation_level: &'static str,
     auto_devops_enabled: Option<bool>,
+    /// `owner` or `maintainer`
     subgroup_creation_level: &'static str,
     emails_disabled: bool,
     emails_enabled: bool,
     show_diff_preview_in_email: bool,
     mentions_disabled: Option<bool>,
+    /// Whether git-lfs may store files in its projects.
     lfs_enabled: bool,
+    /// Whether it or a group around it is archived.
     archived: bool,
     math_rendering_limits_enabled: bool,
     lock_math_rendering_limits_enabled: bool,
+    /// The default branch of new projects.
     default_branch: Option<String>,
+    /// How new default branches are protected, as a number from 0 to 4.
     default_branch_protection: i32,
-    #[schema(value_type = Object)]
+    #[schema(value_type = DefaultProtectionShape)]
     default_branch_protection_defaults: Value,
+    /// Always null: no pictures are kept here.
     avatar_url: Option<String>,
     request_access_enabled: bool,
     full_name: String,
     full_path: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// The group that it is in; null of a root group.
     parent_id: Option<i64>,
+    /// Always 1.
     organization_id: i64,
+    /// `enabled`, `disabled_and_overridable` or `disabled_and_unoverridable`
     shared_runners_setting: &'static str,
     max_artifacts_size: Option<i32>,
+    /// The day on which somebody deleted it, where it waits for its end.
+    #[schema(format = Date)]
     marked_for_deletion_on: Option<String>,
+    /// `disabled`, `private` or `enabled`
     wiki_access_level: &'static str,
     only_allow_merge_if_pipeline_succeeds: bool,
     allow_merge_on_skipped_pipeline: bool,
     only_allow_merge_if_all_discussions_are_resolved: bool,
+    /// Always null, as the next two.
     ldap_cn: Option<String>,
     ldap_access: Option<i32>,
     file_template_project_id: Option<i64>,
     /// For administrators alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     repository_storage: Option<String>,
     /// For administrators, where they ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    statistics: Option<Value>,
+    #[schema(nullable = false)]
+    statistics: Option<StatisticsShape>,
+}
+
+/// How new default branches are protected.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is answered of a value that is kept as it is")]
+pub struct DefaultProtectionShape {
+    allowed_to_push: Vec<AllowedLevelShape>,
+    allow_force_push: bool,
+    allowed_to_merge: Vec<AllowedLevelShape>,
+    /// Whether developers may push to a branch that is not there yet.
+    developer_can_initial_push: bool,
+    code_owner_approval_required: bool,
+}
+
+/// Who may.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is answered of a value that is kept as it is")]
+pub struct AllowedLevelShape {
+    /// 0 nobody, 30 developers, 40 maintainers, 60 administrators.
+    access_level: i32,
+}
+
+/// The room that a group or a project takes, in bytes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StatisticsShape {
+    /// Of a project alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    commit_count: Option<i64>,
+    storage_size: i64,
+    repository_size: i64,
+    wiki_size: i64,
+    lfs_objects_size: i64,
+    job_artifacts_size: i64,
+    pipeline_artifacts_size: i64,
+    packages_size: i64,
+    snippets_size: i64,
+    uploads_size: i64,
+    /// Of a project alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    container_registry_size: Option<i64>,
 }
 
 /// A group that something is shared with.
@@ -80,8 +143,12 @@ pub struct SharedGroupShape {
     group_id: i64,
     group_name: String,
     group_full_path: String,
+    /// The most that its members get.
     group_access_level: i32,
+    /// The day from which on it is over.
+    #[schema(format = Date)]
     expires_at: Option<String>,
+    /// Always null.
     member_role_id: Option<i64>,
 }
 
@@ -90,19 +157,27 @@ pub struct SharedGroupShape {
 pub struct GroupDetailShape {
     #[serde(flatten)]
     group: GroupShape,
+    /// The groups that it is shared with and that the caller sees.
     shared_with_groups: Vec<SharedGroupShape>,
     /// Of root groups alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     prevent_sharing_groups_outside_hierarchy: Option<bool>,
+    /// Whether projects in it keep the members that they have.
     membership_lock: bool,
     shared_runners_minutes_limit: Option<i32>,
     extra_shared_runners_minutes_limit: Option<i32>,
     prevent_forking_outside_group: bool,
     #[serde(flatten)]
+    #[schema(value_type = GroupOwnersShape)]
     for_owners: Option<GroupOwnersShape>,
+    /// The first 100, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     projects: Option<Vec<ProjectShape>>,
+    /// The first 100 that are shared with it, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     shared_projects: Option<Vec<ProjectShape>>,
 }
 
@@ -111,9 +186,13 @@ pub struct GroupDetailShape {
 pub struct GroupOwnersShape {
     /// Of root groups alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     enabled_git_access_protocol: Option<&'static str>,
+    /// Addresses and ranges from which members come in, with commas.
     ip_restriction_ranges: Option<String>,
+    /// Domains of the addresses of members, with commas.
     allowed_email_domains_list: Option<String>,
+    /// Always null: no runner registers here.
     runners_token: Option<String>,
 }
 
@@ -200,23 +279,20 @@ impl GroupShape {
 }
 
 /// The room that a group or a project takes.
-pub(super) fn statistics_of(row: StatisticsRow, project: bool) -> Value {
-    let mut sizes = json!({
-        "storage_size": row.storage_size,
-        "repository_size": row.repository_size,
-        "wiki_size": row.wiki_size,
-        "lfs_objects_size": row.lfs_objects_size,
-        "job_artifacts_size": row.job_artifacts_size,
-        "pipeline_artifacts_size": row.pipeline_artifacts_size,
-        "packages_size": row.packages_size,
-        "snippets_size": row.snippets_size,
-        "uploads_size": row.uploads_size,
-    });
-    if project {
-        sizes["commit_count"] = row.commit_count.into();
-        sizes["container_registry_size"] = row.container_registry_size.into();
+pub(super) fn statistics_of(row: StatisticsRow, project: bool) -> StatisticsShape {
+    StatisticsShape {
+        commit_count: project.then_some(row.commit_count),
+        storage_size: row.storage_size,
+        repository_size: row.repository_size,
+        wiki_size: row.wiki_size,
+        lfs_objects_size: row.lfs_objects_size,
+        job_artifacts_size: row.job_artifacts_size,
+        pipeline_artifacts_size: row.pipeline_artifacts_size,
+        packages_size: row.packages_size,
+        snippets_size: row.snippets_size,
+        uploads_size: row.uploads_size,
+        container_registry_size: project.then_some(row.container_registry_size),
     }
-    sizes
 }
 
 /// What is said of new default branches, spelt out.

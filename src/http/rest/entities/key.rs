@@ -11,10 +11,16 @@ use crate::store::rest::keys::ListedKey;
 pub struct KeyShape {
     id: i64,
     title: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// From then on it is refused.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    /// The line of the file that ends in `.pub`.
     key: String,
+    /// `auth_and_signing`, `auth` or `signing`
     #[schema(example = "auth_and_signing")]
     usage_type: &'static str,
 }

@@ -16,18 +16,28 @@ use crate::store::rest::users::{self, BasicUserRow};
 pub struct MemberShape {
     #[serde(flatten)]
     user: BasicUser,
+    /// 5, 10, 15, 20, 30, 40 or 50
     access_level: i32,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// Who made the membership, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     created_by: Option<BasicUser>,
+    /// The day from which on it is over.
+    #[schema(format = Date)]
     expires_at: Option<String>,
     /// Of the enterprise users of the root group alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
     /// Where it is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     is_using_seat: Option<bool>,
+    /// Always `active`.
     membership_state: &'static str,
+    /// Always null.
     member_role: Option<i64>,
 }
 

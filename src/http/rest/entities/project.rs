@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::group::{MOST_PROJECTS, SharedGroupShape, feature_word, statistics_of};
+use super::group::{MOST_PROJECTS, SharedGroupShape, StatisticsShape, feature_word, statistics_of};
+use super::settings::ProjectSettingsShape;
 use super::user::BasicUser;
-use super::{local_moment, visibility_word};
+use super::{local_moment, shapes_of, visibility_word};
 use crate::domain::ids::NamespaceId;
 use crate::domain::kept_settings::{KeptKind, KeptSetting, OF_PROJECTS, TOPICS};
 use crate::domain::level::{AccessLevel, FeatureLevel, VisibilityLevel};
@@ -29,9 +30,11 @@ pub struct ProjectNamespaceShape {
     id: i64,
     name: String,
     path: String,
+    /// `user` or `group`
     kind: &'static str,
     full_path: String,
     parent_id: Option<i64>,
+    /// Always null.
     avatar_url: Option<String>,
     web_url: String,
 }
@@ -43,45 +46,62 @@ pub struct SimpleProjectShape {
     description: Option<String>,
     name: String,
     name_with_namespace: String,
+    /// The last part of the full path.
     path: String,
     path_with_namespace: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
     #[serde(flatten)]
+    #[schema(value_type = ProjectCodeShape)]
     code: Option<ProjectCodeShape>,
+    /// Always empty, as `topics`.
     tag_list: Vec<String>,
     topics: Vec<String>,
     ssh_url_to_repo: String,
     http_url_to_repo: String,
     web_url: String,
+    /// Always null: no pictures are kept here.
     avatar_url: Option<String>,
+    /// Always 0.
     star_count: i64,
+    #[schema(format = DateTime)]
     last_activity_at: Option<String>,
+    /// `private`, `internal` or `public`
     visibility: &'static str,
     namespace: ProjectNamespaceShape,
     /// For administrators alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     repository_storage: Option<String>,
 }
 
 /// What is for those who may read the code.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ProjectCodeShape {
+    /// Of an empty repository, the one that it will have.
     default_branch: Option<String>,
+    /// Always null.
     readme_url: Option<String>,
+    /// Always 0.
+    #[schema(required = false)]
     forks_count: i64,
 }
 
 /// What somebody has by one way.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AccessShape {
+    /// 5, 10, 15, 20, 30, 40 or 50
     access_level: i32,
+    /// Always 3.
     notification_level: i32,
 }
 
 /// What the caller has.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PermissionsShape {
+    /// By a membership of the project.
     project_access: Option<AccessShape>,
+    /// By one of the groups around it.
     group_access: Option<AccessShape>,
 }
 
@@ -91,45 +111,93 @@ pub struct PermissionsShape {
 pub struct ProjectShape {
     #[serde(flatten)]
     simple: SimpleProjectShape,
+    #[schema(format = DateTime)]
     updated_at: Option<String>,
+    /// Whether nobody has pushed yet.
     empty_repo: bool,
     archived: bool,
     /// Of projects in personal namespaces alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     owner: Option<BasicUser>,
     creator_id: Option<i64>,
     #[serde(rename = "_links")]
-    #[schema(value_type = Object)]
-    links: Value,
+    links: ProjectLinksShape,
+    /// Always null: there is no registry here.
     container_registry_image_prefix: Option<String>,
     /// Who may use which feature, and settings that are kept and have no effect, by their names.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = ProjectSettingsShape)]
     settings: Map<String, Value>,
+    /// Whether git-lfs may store files.
     lfs_enabled: bool,
+    /// Always false.
     can_create_merge_request_in: bool,
+    /// The groups that it is shared with and that the caller sees.
     shared_with_groups: Vec<SharedGroupShape>,
+    /// Whether git is told after a push where to ask for a merge.
     printing_merge_request_link_enabled: bool,
+    /// Always null, as the next two: nothing is imported here.
     import_url: Option<String>,
     import_type: Option<String>,
     import_error: Option<String>,
+    /// Always `none`.
     import_status: &'static str,
+    /// Always 0.
     open_issues_count: i64,
+    /// The day on which somebody deleted it, where it waits for its end.
+    #[schema(format = Date)]
     marked_for_deletion_at: Option<String>,
+    #[schema(format = Date)]
     marked_for_deletion_on: Option<String>,
+    /// Always empty.
     compliance_frameworks: Vec<String>,
+    /// Always false.
     mirror: bool,
+    /// Always null.
     service_desk_address: Option<String>,
     /// For maintainers alone.
     #[serde(flatten)]
-    #[schema(value_type = Option<Object>)]
-    for_maintainers: Option<Map<String, Value>>,
+    #[schema(value_type = ProjectMaintainersShape)]
+    for_maintainers: Option<ProjectMaintainersShape>,
     /// For reporters, where they ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    statistics: Option<Value>,
+    #[schema(nullable = false)]
+    statistics: Option<StatisticsShape>,
+    /// What the caller has.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     permissions: Option<PermissionsShape>,
+}
+
+/// Where the parts of a project are.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProjectLinksShape {
+    #[serde(rename = "self")]
+    own: String,
+    issues: String,
+    merge_requests: String,
+    repo_branches: String,
+    labels: String,
+    events: String,
+    members: String,
+    cluster_agents: String,
+}
+
+/// What maintainers see of their project beside.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProjectMaintainersShape {
+    /// Always null: no runner registers here.
+    runners_token: Option<String>,
+}
+
+/// A project in a list.
+#[derive(Debug)]
+pub struct ListedProject;
+
+shapes_of! {
+    /// All that is shown of a project; with `simple` less of it.
+    ListedProject: ProjectShape, SimpleProjectShape
 }
 
 /// Where an installation has its projects.
@@ -232,19 +300,19 @@ fn usual(setting: KeptSetting) -> Value {
     }
 }
 
-fn links(urls: &ProjectUrls, id: i64) -> Value {
+fn links(urls: &ProjectUrls, id: i64) -> ProjectLinksShape {
     let own = format!("{}/api/v4/projects/{id}", urls.url);
     let below = |name: &str| format!("{own}/{name}");
-    json!({
-        "self": own,
-        "issues": below("issues"),
-        "merge_requests": below("merge_requests"),
-        "repo_branches": below("repository/branches"),
-        "labels": below("labels"),
-        "events": below("events"),
-        "members": below("members"),
-        "cluster_agents": below("cluster_agents"),
-    })
+    ProjectLinksShape {
+        issues: below("issues"),
+        merge_requests: below("merge_requests"),
+        repo_branches: below("repository/branches"),
+        labels: below("labels"),
+        events: below("events"),
+        members: below("members"),
+        cluster_agents: below("cluster_agents"),
+        own,
+    }
 }
 
 /// What is added to a project's shape.
@@ -380,8 +448,7 @@ fn project_shape(
         compliance_frameworks: Vec::new(),
         mirror: false,
         service_desk_address: None,
-        for_maintainers: at_least(AccessLevel::MAINTAINER)
-            .then(|| Map::from_iter([("runners_token".to_owned(), Value::Null)])),
+        for_maintainers: at_least(AccessLevel::MAINTAINER).then_some(ProjectMaintainersShape { runners_token: None }),
         statistics: (extras.statistics && at_least(AccessLevel::REPORTER)).then(|| statistics_of(sizes, true)),
         permissions: extras.permissions.then(|| PermissionsShape {
             project_access: access(row.project_access),

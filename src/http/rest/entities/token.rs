@@ -13,18 +13,25 @@ pub struct TokenShape {
     id: i64,
     name: String,
     revoked: bool,
+    #[schema(format = DateTime)]
     created_at: String,
     description: Option<String>,
     scopes: Vec<String>,
     user_id: i64,
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
+    /// Whether it is good for anything today.
     active: bool,
+    /// The day from which on it is dead.
+    #[schema(format = Date)]
     expires_at: Option<String>,
     /// There where an administrator acts as the user by the token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     impersonation: Option<bool>,
     /// There in the answer that made the token, and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     token: Option<String>,
 }
 

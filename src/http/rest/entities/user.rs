@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{local_moment, moment};
+use super::{local_moment, moment, shapes_of};
 use crate::domain::user_type::UserType;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
@@ -16,11 +16,17 @@ use crate::store::rest::users::{self, BasicUserRow, ProfileRow, UserIdentityRow,
 pub struct BasicUser {
     id: i64,
     username: String,
+    /// The address that everybody may see.
     public_email: Option<String>,
+    /// The name that people read.
     name: String,
+    /// `active`, `blocked`, `deactivated`, `banned`, `ldap_blocked` or `blocked_pending_approval`
     state: String,
+    /// Whether too many wrong passwords locked the account.
     locked: bool,
+    /// Always null: no pictures are kept here.
     avatar_url: Option<String>,
+    /// Where the user would be shown.
     web_url: String,
 }
 
@@ -48,6 +54,7 @@ pub struct UserShape {
     basic: BasicUser,
     /// Of a private profile, for himself and administrators alone; as are the numbers of followers.
     #[serde(flatten)]
+    #[schema(value_type = OpenProfile)]
     open: Option<OpenProfile>,
     bio: String,
     location: String,
@@ -59,17 +66,25 @@ pub struct UserShape {
     organization: String,
     job_title: String,
     pronouns: String,
+    /// Whether it is the account of a bot.
     bot: bool,
+    /// Always null.
     work_information: Option<String>,
+    /// Always null.
     local_time: Option<String>,
 }
 
 /// What a private profile keeps to itself.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OpenProfile {
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// Always 0, as the other numbers.
+    #[schema(required = false)]
     followers: i64,
+    #[schema(required = false)]
     following: i64,
+    #[schema(required = false)]
     is_followed: bool,
 }
 
@@ -110,24 +125,39 @@ impl UserShape {
 pub struct SelfShape {
     #[serde(flatten)]
     user: UserShape,
+    #[schema(format = DateTime)]
     last_sign_in_at: Option<String>,
+    /// When the address was confirmed.
+    #[schema(format = DateTime)]
     confirmed_at: Option<String>,
+    /// The last day on which the user did something.
+    #[schema(format = Date)]
     last_activity_on: Option<String>,
     email: String,
+    /// Always 1, as the next one.
     theme_id: i32,
     color_scheme_id: i32,
+    /// How many projects may be in the personal namespace.
     projects_limit: i32,
+    #[schema(format = DateTime)]
     current_sign_in_at: Option<String>,
+    /// Who the user is at providers.
     identities: Vec<IdentityShape>,
     can_create_group: bool,
     can_create_project: bool,
+    /// Whether a second factor is set up.
     two_factor_enabled: bool,
+    /// Whether only what is shared with the user is seen.
     external: bool,
+    /// Whether others see little of the user.
     private_profile: bool,
+    /// The address that stands in commits.
     commit_email: String,
     preferred_language: String,
+    /// Always null, as the next one.
     shared_runners_minutes_limit: Option<i32>,
     extra_shared_runners_minutes_limit: Option<i32>,
+    /// Who the user is to identity providers that provision.
     scim_identities: Vec<ScimIdentityShape>,
 }
 
@@ -143,7 +173,9 @@ impl SelfShape {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IdentityShape {
     provider: String,
+    /// Who the user is there.
     extern_uid: String,
+    /// Of a provider that a group has of its own.
     saml_provider_id: Option<i64>,
 }
 
@@ -151,6 +183,7 @@ pub struct IdentityShape {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ScimIdentityShape {
     extern_uid: String,
+    /// The group that is provisioned; null for the installation.
     group_id: Option<i64>,
     active: bool,
 }
@@ -161,25 +194,48 @@ pub struct AdminUserShape {
     #[serde(flatten)]
     own: SelfShape,
     is_admin: bool,
+    /// What administrators write down of the user.
     note: Option<String>,
+    /// The personal namespace.
     namespace_id: Option<i64>,
+    /// Who made the account, where somebody did.
     created_by: Option<BasicUser>,
+    /// Always null.
+    #[schema(format = DateTime)]
     email_reset_offered_at: Option<String>,
+    /// Whether the user takes a seat.
     using_license_seat: bool,
     is_auditor: bool,
+    /// The group whose identity provider made the account.
     provisioned_by_group_id: Option<i64>,
+    /// The group whose enterprise user it is.
     enterprise_group_id: Option<i64>,
+    #[schema(format = DateTime)]
     enterprise_group_associated_at: Option<String>,
 }
 
 /// A user as themself, or an administrator, sees them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum OwnUser {
     /// For themself.
     Own(Box<SelfShape>),
     /// For an administrator.
     Admin(Box<AdminUserShape>),
+}
+
+shapes_of! {
+    /// The caller; administrators see more of themselves.
+    OwnUser: SelfShape, AdminUserShape
+}
+
+/// A user in a list.
+#[derive(Debug)]
+pub struct ListedUser;
+
+shapes_of! {
+    /// All of a user for administrators, and for others what everybody may know.
+    ListedUser: AdminUserShape, BasicUser
 }
 
 /// What a [`SelfShape`] is made of beside the profile.

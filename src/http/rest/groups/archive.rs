@@ -16,8 +16,11 @@ use crate::services::move_group;
 #[utoipa::path(
     post,
     path = "/groups/{id}/archive",
-    params(("id" = String, Path)),
-    responses((status = 200, body = GroupDetailShape))
+    params(("id" = String, Path, description = "The group: its id or its full path")),
+    responses(
+        (status = 200, body = GroupDetailShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "It is so already")
+    )
 )]
 pub async fn archive(
     State(state): State<RestState>,
@@ -31,8 +34,11 @@ pub async fn archive(
 #[utoipa::path(
     post,
     path = "/groups/{id}/unarchive",
-    params(("id" = String, Path)),
-    responses((status = 200, body = GroupDetailShape))
+    params(("id" = String, Path, description = "The group: its id or its full path")),
+    responses(
+        (status = 200, body = GroupDetailShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "It is so already")
+    )
 )]
 pub async fn unarchive(
     State(state): State<RestState>,

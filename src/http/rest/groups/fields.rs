@@ -1,10 +1,11 @@
 //! What clients say of a group (rest.md 6.3).
 
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::http::grape::ParameterReader;
 use crate::http::rest::entities::VISIBILITY_WORDS;
-use crate::http::rest::entities::group::CREATION_WORDS;
+use crate::http::rest::entities::group::{CREATION_WORDS, DefaultProtectionShape};
 use crate::services::group_change::{GroupChange, SharedRunners};
 
 const SUBGROUP_WORDS: &[(&str, i32)] = &[("owner", 0), ("maintainer", 1)];
@@ -17,6 +18,83 @@ const RUNNER_WORDS: &[(&str, SharedRunners)] = &[
 ];
 const WIKI_WORDS: &[(&str, i32)] = &[("disabled", 0), ("private", 10), ("enabled", 20)];
 const PROTECTION_WORDS: &[(&str, i16)] = &[("0", 0), ("1", 1), ("2", 2), ("3", 3), ("4", 4)];
+
+/// What is said of a group.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct GroupParameters {
+    /// Required of a new group.
+    name: Option<String>,
+    /// The last part of the full path; required of a new group.
+    path: Option<String>,
+    /// Of a new group: the group that it is made in; none makes a root group.
+    parent_id: Option<i64>,
+    description: Option<String>,
+    /// `private`, `internal` or `public`
+    visibility: Option<String>,
+    /// Whether projects in it may not be shared with other groups.
+    share_with_group_lock: Option<bool>,
+    /// Whether projects in it keep the members that they have.
+    membership_lock: Option<bool>,
+    /// Whether members need a second factor.
+    require_two_factor_authentication: Option<bool>,
+    /// Hours that they have to set one up.
+    two_factor_grace_period: Option<i32>,
+    /// `noone`, `owner`, `maintainer`, `developer` or `administrator`
+    project_creation_level: Option<String>,
+    /// `owner` or `maintainer`
+    subgroup_creation_level: Option<String>,
+    /// Whether git-lfs may store files in its projects.
+    lfs_enabled: Option<bool>,
+    /// Whether users may ask to become members.
+    request_access_enabled: Option<bool>,
+    /// The default branch of new projects.
+    default_branch: Option<String>,
+    /// How new default branches are protected, as a number from 0 to 4.
+    default_branch_protection: Option<i32>,
+    /// The same, spelt out; what is left out stays as it is.
+    default_branch_protection_defaults: Option<DefaultProtectionShape>,
+    /// Of a root group: `all`, `ssh` or `http`
+    enabled_git_access_protocol: Option<String>,
+    /// For administrators: minutes a month.
+    shared_runners_minutes_limit: Option<i32>,
+    /// For administrators: minutes that were bought.
+    extra_shared_runners_minutes_limit: Option<i32>,
+    /// Addresses and ranges from which members come in, with commas; an empty text takes all away.
+    ip_restriction_ranges: Option<String>,
+    /// Domains of the addresses of members, with commas; an empty text takes all away.
+    allowed_email_domains_list: Option<String>,
+    /// Of a root group: whether what is in it is shared with groups in it alone.
+    prevent_sharing_groups_outside_hierarchy: Option<bool>,
+    /// Kept, without effect.
+    auto_devops_enabled: Option<bool>,
+    /// Kept, without effect.
+    mentions_disabled: Option<bool>,
+    /// Kept, without effect: `enabled`, `disabled_and_overridable` or `disabled_and_unoverridable`
+    shared_runners_setting: Option<String>,
+    /// Kept, without effect.
+    max_artifacts_size: Option<i32>,
+    /// Kept, without effect.
+    emails_enabled: Option<bool>,
+    /// The older name of that, the other way round.
+    emails_disabled: Option<bool>,
+    /// Kept, without effect.
+    show_diff_preview_in_email: Option<bool>,
+    /// Kept, without effect.
+    only_allow_merge_if_pipeline_succeeds: Option<bool>,
+    /// Kept, without effect.
+    allow_merge_on_skipped_pipeline: Option<bool>,
+    /// Kept, without effect.
+    only_allow_merge_if_all_discussions_are_resolved: Option<bool>,
+    /// Kept, without effect.
+    math_rendering_limits_enabled: Option<bool>,
+    /// Kept, without effect.
+    lock_math_rendering_limits_enabled: Option<bool>,
+    /// Kept, without effect.
+    prevent_forking_outside_group: Option<bool>,
+    /// Kept, without effect: `disabled`, `private` or `enabled`
+    wiki_access_level: Option<String>,
+}
 
 /// What a request says of a group, but for its name and path. Administrators alone give minutes.
 pub fn read(reader: &mut ParameterReader<'_>, admin: bool) -> GroupChange {

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use utoipa::IntoParams;
 
-use super::{fields, refusal};
+use super::fields::{self, GroupParameters};
+use super::refusal;
 use crate::domain::ids::NamespaceId;
 use crate::domain::level::AccessLevel;
 use crate::http::auth::rest::RestCaller;
@@ -14,7 +16,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::VISIBILITY_WORDS;
 use crate::http::rest::entities::group::{GroupDetailShape, GroupShape};
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::services::write_group;
 use crate::store::rest::groups::{self as rows, GroupFilter, GroupOrder, GroupScope};
 use crate::store::rest::lists::{Direction, ListPart};
@@ -31,6 +33,34 @@ const ORDERS: &[(&str, GroupOrder)] = &[
 
 /// The directions of a list.
 pub const DIRECTIONS: &[(&str, Direction)] = &[("asc", Direction::Ascending), ("desc", Direction::Descending)];
+
+/// Which groups a list shows, and how.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct GroupListQuery {
+    /// Whether those are listed too that are open to the caller; administrators see all where it is not said.
+    all_available: Option<bool>,
+    /// Those alone that the caller owns.
+    owned: Option<bool>,
+    /// Those alone where the caller has this level or more: 5, 10, 15, 20, 30, 40 or 50.
+    min_access_level: Option<i32>,
+    /// A part of the name or path.
+    search: Option<String>,
+    /// `private`, `internal` or `public`
+    visibility: Option<String>,
+    /// Root groups alone.
+    top_level_only: Option<bool>,
+    /// Ids of groups that are left out.
+    #[param(style = Form, explode = false)]
+    skip_groups: Option<Vec<i64>>,
+    /// `name`, `path`, `id` or `similarity`
+    order_by: Option<String>,
+    /// `asc` or `desc`
+    sort: Option<String>,
+    /// Whether sizes are shown, to administrators.
+    statistics: Option<bool>,
+}
 
 /// What a request says of the groups that it wants to see, and whether it wants sizes.
 fn filter(reader: &mut ParameterReader<'_>, caller: &RestCaller, scope: GroupScope) -> (GroupFilter, bool) {
@@ -76,7 +106,12 @@ pub async fn page(
 }
 
 /// The groups that the caller belongs to; with `all_available` those too that are open to them.
-#[utoipa::path(get, path = "/groups", responses((status = 200, body = [GroupShape])))]
+#[utoipa::path(
+    get,
+    path = "/groups",
+    params(GroupListQuery, PageQuery),
+    responses((status = 200, body = [GroupShape]))
+)]
 pub async fn list(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -86,7 +121,12 @@ pub async fn list(
 }
 
 /// A new group, of which the caller becomes the owner.
-#[utoipa::path(post, path = "/groups", responses((status = 201, body = GroupDetailShape)))]
+#[utoipa::path(
+    post,
+    path = "/groups",
+    request_body(content = GroupParameters, example = json!({ "name": "Acme", "path": "acme" })),
+    responses((status = 201, body = GroupDetailShape))
+)]
 pub async fn create(
     State(state): State<RestState>,
     caller: RestCaller,

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::RestState;
 pub use one::wish;
-pub use share::read as read_share;
+pub use share::{ShareParameters, read as read_share};
 
 /// The family's routes.
 pub fn routes() -> OpenApiRouter<RestState> {

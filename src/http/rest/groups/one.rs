@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::fields;
+use super::fields::{self, GroupParameters};
 use crate::domain::level::AccessLevel;
 use crate::domain::rest_policy::RestOperation;
 use crate::http::auth::rest::RestCaller;
@@ -20,7 +20,15 @@ use crate::services::delete_group_or_project::{self, DeletedBy, DeletionWish};
 use crate::services::write_group;
 
 /// A group, with its projects unless the request does without.
-#[utoipa::path(get, path = "/groups/{id}", params(("id" = String, Path)), responses((status = 200, body = GroupDetailShape)))]
+#[utoipa::path(
+    get,
+    path = "/groups/{id}",
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        ("with_projects" = Option<bool>, Query, description = "Whether its projects are shown; so where it is not said")
+    ),
+    responses((status = 200, body = GroupDetailShape))
+)]
 pub async fn show(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -33,7 +41,13 @@ pub async fn show(
 }
 
 /// Changes a group: what is said of it, and no more.
-#[utoipa::path(put, path = "/groups/{id}", params(("id" = String, Path)), responses((status = 200, body = GroupDetailShape)))]
+#[utoipa::path(
+    put,
+    path = "/groups/{id}",
+    params(("id" = String, Path, description = "The group: its id or its full path")),
+    request_body(content = GroupParameters, example = json!({ "description": "All of Acme" })),
+    responses((status = 200, body = GroupDetailShape))
+)]
 pub async fn update(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -52,7 +66,17 @@ pub async fn update(
 }
 
 /// Deletes a group with all that is in it, or marks it where the instance waits.
-#[utoipa::path(delete, path = "/groups/{id}", params(("id" = String, Path)), responses((status = 202)))]
+#[utoipa::path(
+    delete,
+    path = "/groups/{id}",
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        ("permanently_remove" = Option<bool>, Query, description = "Whether what is marked goes now"),
+        ("full_path" = Option<String>, Query, description = "The full path, to be named with `permanently_remove`"),
+        UnmodifiedSince
+    ),
+    responses((status = 202), UnmodifiedSince)
+)]
 pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,

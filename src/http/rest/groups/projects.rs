@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use crate::http::auth::rest::{RestAdmin, RestCaller};
 use crate::http::rest::RestState;
 use crate::http::rest::entities::group::GroupDetailShape;
-use crate::http::rest::entities::project::ProjectShape;
+use crate::http::rest::entities::project::ListedProject;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
-use crate::http::rest::params::RestParams;
-use crate::http::rest::projects::list as project_list;
+use crate::http::rest::params::{PageQuery, RestParams};
+use crate::http::rest::projects::list::{self as project_list, ProjectListQuery};
 use crate::services::update_project;
 use crate::store::rest::projects::ProjectScope;
 
@@ -20,8 +20,15 @@ use crate::store::rest::projects::ProjectScope;
 #[utoipa::path(
     get,
     path = "/groups/{id}/projects",
-    params(("id" = String, Path)),
-    responses((status = 200, body = [ProjectShape]))
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        ("include_subgroups" = Option<bool>, Query, description = "Those too of the groups below"),
+        ("include_ancestor_groups" = Option<bool>, Query, description = "Those too of the groups around"),
+        ("with_shared" = Option<bool>, Query, description = "Those too that are shared with it; true is usual"),
+        ProjectListQuery,
+        PageQuery
+    ),
+    responses((status = 200, body = [ListedProject]))
 )]
 pub async fn list(
     State(state): State<RestState>,
@@ -42,7 +49,10 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/groups/{id}/projects/{key}",
-    params(("id" = String, Path), ("key" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        ("key" = String, Path, description = "The project: its id or its full path")
+    ),
     responses((status = 201, body = GroupDetailShape))
 )]
 pub async fn take(

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
+use utoipa::ToSchema;
 
 use crate::domain::ids::NamespaceId;
 use crate::domain::level::AccessLevel;
@@ -18,6 +19,19 @@ use crate::http::rest::found::{FoundGroup, RowName};
 use crate::http::rest::params::RestParams;
 use crate::services::share_with_group::{self, group_place};
 use crate::store::members::MemberGrant;
+
+/// Whom something is shared with.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ShareParameters {
+    /// The other group.
+    group_id: i64,
+    /// The most that its members get: 5, 10, 15, 20, 30, 40 or 50.
+    group_access: i32,
+    /// The day from which on it is over.
+    #[schema(format = Date)]
+    expires_at: Option<String>,
+}
 
 /// The other group and what it gets.
 pub fn read(reader: &mut ParameterReader<'_>) -> (i64, MemberGrant) {
@@ -34,8 +48,12 @@ pub fn read(reader: &mut ParameterReader<'_>) -> (i64, MemberGrant) {
 #[utoipa::path(
     post,
     path = "/groups/{id}/share",
-    params(("id" = String, Path)),
-    responses((status = 201, body = GroupDetailShape))
+    params(("id" = String, Path, description = "The group: its id or its full path")),
+    request_body(content = ShareParameters, example = json!({ "group_id": 12, "group_access": 30 })),
+    responses(
+        (status = 201, body = GroupDetailShape),
+        (status = 409, body = crate::http::openapi::FailureResponse, description = "It is shared with it already")
+    )
 )]
 pub async fn create(
     State(state): State<RestState>,
@@ -56,7 +74,10 @@ pub async fn create(
 #[utoipa::path(
     delete,
     path = "/groups/{id}/share/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        ("key" = i64, Path, description = "The id of the other group")
+    ),
     responses((status = 204))
 )]
 pub async fn delete(

@@ -3,20 +3,24 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::list::page;
+use super::list::{GroupListQuery, page};
 use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::group::GroupShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundGroup;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::groups::GroupScope;
 
 /// The groups directly in a group.
 #[utoipa::path(
     get,
     path = "/groups/{id}/subgroups",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        GroupListQuery,
+        PageQuery
+    ),
     responses((status = 200, body = [GroupShape]))
 )]
 pub async fn children(
@@ -32,7 +36,11 @@ pub async fn children(
 #[utoipa::path(
     get,
     path = "/groups/{id}/descendant_groups",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The group: its id or its full path"),
+        GroupListQuery,
+        PageQuery
+    ),
     responses((status = 200, body = [GroupShape]))
 )]
 pub async fn descendants(

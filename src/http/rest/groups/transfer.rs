@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
 
 use crate::domain::level::AccessLevel;
 use crate::domain::rest_policy::RestOperation;
@@ -15,11 +16,20 @@ use crate::http::rest::found::FoundGroup;
 use crate::http::rest::params::RestParams;
 use crate::services::move_group;
 
+/// Where a group is to go.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct GroupTransferParameters {
+    /// The group that it goes into; none makes it a root group.
+    group_id: Option<i64>,
+}
+
 /// Moves a group with all that is in it.
 #[utoipa::path(
     post,
     path = "/groups/{id}/transfer",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The group: its id or its full path")),
+    request_body(content = GroupTransferParameters, example = json!({ "group_id": 12 })),
     responses((status = 201, body = GroupDetailShape))
 )]
 pub async fn create(

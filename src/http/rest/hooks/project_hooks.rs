@@ -12,7 +12,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName, Trigger};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::web_hooks::HookOwner;
 
@@ -20,7 +20,7 @@ use crate::store::web_hooks::HookOwner;
 #[utoipa::path(
     get,
     path = "/projects/{id}/hooks",
-    params(("id" = String, Path, description = "The project: its id or its full path"), ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)),
+    params(("id" = String, Path, description = "The project: its id or its full path"), PageQuery),
     responses((status = 200, body = Vec<HookShape>))
 )]
 pub async fn list(
@@ -108,8 +108,12 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/projects/{id}/hooks/{key}",
-    params(("id" = String, Path, description = "The project: its id or its full path"), ("key" = i64, Path, description = "The hook")),
-    responses((status = 204, description = "Removed"))
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The hook"),
+        UnmodifiedSince
+    ),
+    responses((status = 204, description = "Removed"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AllOfBuilder;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::web_hook::{HookReadiness, KEPT_EVENTS};
 use crate::http::grape::ParameterReader;
@@ -23,13 +25,17 @@ pub struct HookShape {
     url: String,
     name: Option<String>,
     description: Option<String>,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// Of a hook of a project.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     project_id: Option<i64>,
+    /// Of a hook of a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     group_id: Option<i64>,
+    /// Of a hook of the installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     organization_id: Option<i64>,
@@ -39,22 +45,45 @@ pub struct HookShape {
     enable_ssl_verification: bool,
     /// `executable`, `temporarily_disabled` or `disabled`
     alert_status: &'static str,
+    /// Until when nothing is sent, after failures.
+    #[schema(format = DateTime)]
     disabled_until: Option<String>,
+    /// The branches whose pushes are told.
     push_events_branch_filter: Option<String>,
     /// `wildcard` or `all_branches`
     branch_filter_strategy: &'static str,
+    /// Always null.
     custom_webhook_template: Option<String>,
+    /// Whether it has a secret token.
     token_present: bool,
+    /// Always false.
     signing_token_present: bool,
+    /// Always empty; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     url_variables: Option<Vec<HookPart>>,
+    /// Always empty; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     custom_headers: Option<Vec<HookPart>>,
     /// `issues_events` and so on: what never happens here.
     #[serde(flatten)]
+    #[schema(value_type = KeptEventsShape)]
     kept_events: BTreeMap<&'static str, bool>,
+}
+
+/// Whether a hook is told of what never happens here; of each kind of hook those that it may be told of.
+#[derive(Debug)]
+pub struct KeptEventsShape;
+
+impl ToSchema for KeptEventsShape {}
+
+impl PartialSchema for KeptEventsShape {
+    fn schema() -> RefOr<Schema> {
+        let flag = || ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Kept, without effect"));
+        let events = KEPT_EVENTS.iter().fold(ObjectBuilder::new(), |events, name| events.property(*name, flag()));
+        events.description(Some("What never happens here, and is kept")).into()
+    }
 }
 
 /// A part of requests that no hook has here.
@@ -63,11 +92,31 @@ pub struct HookPart {
     key: String,
 }
 
-/// What is said of a hook. Events that never happen here are kept: `issues_events` and so on.
+/// What is said of a hook, and of events that never happen here and are kept.
+#[derive(Debug)]
+pub struct HookParameters;
+
+impl ToSchema for HookParameters {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((HookOwnParameters::name().into_owned(), HookOwnParameters::schema()));
+        schemas.push((KeptEventsShape::name().into_owned(), KeptEventsShape::schema()));
+    }
+}
+
+impl PartialSchema for HookParameters {
+    fn schema() -> RefOr<Schema> {
+        let own = Ref::from_schema_name(HookOwnParameters::name());
+        let all = AllOfBuilder::new().item(own).item(Ref::from_schema_name(KeptEventsShape::name()));
+        all.description(Some("What is said of a hook, and of events that never happen here and are kept")).into()
+    }
+}
+
+/// What is said of a hook itself.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
-pub struct HookParameters {
+pub struct HookOwnParameters {
     url: String,
+    /// What each delivery shows as `X-Gitlab-Token`.
     token: Option<String>,
     name: Option<String>,
     description: Option<String>,
@@ -75,7 +124,9 @@ pub struct HookParameters {
     tag_push_events: Option<bool>,
     repository_update_events: Option<bool>,
     enable_ssl_verification: Option<bool>,
+    /// The branches whose pushes are told; a pattern where the strategy is `wildcard`.
     push_events_branch_filter: Option<String>,
+    /// `wildcard` or `all_branches`
     branch_filter_strategy: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::http::auth::rest::RestAdmin;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{RowName, Trigger};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::web_hooks::HookOwner;
 
@@ -19,7 +19,7 @@ use crate::store::web_hooks::HookOwner;
 #[utoipa::path(
     get,
     path = "/hooks",
-    params(("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)),
+    params(PageQuery),
     responses((status = 200, body = Vec<HookShape>))
 )]
 pub async fn list(
@@ -98,8 +98,8 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/hooks/{key}",
-    params(("key" = i64, Path, description = "The hook")),
-    responses((status = 204, description = "Removed"))
+    params(("key" = i64, Path, description = "The hook"), UnmodifiedSince),
+    responses((status = 204, description = "Removed"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -6,7 +6,7 @@ use axum::response::Response;
 use crate::http::auth::rest::{RestAdmin, RestCaller};
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 
 /// Topics of projects, of which there are none.
 ///
@@ -15,8 +15,8 @@ use crate::http::rest::params::RestParams;
 #[utoipa::path(
     get,
     path = "/topics",
-    params(("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)),
-    responses((status = 200, body = Vec<String>, example = json!([])))
+    params(PageQuery),
+    responses((status = 200, body = Vec<Object>, example = json!([])))
 )]
 pub async fn topics(
     State(_state): State<RestState>,
@@ -34,8 +34,8 @@ pub async fn topics(
 #[utoipa::path(
     get,
     path = "/admin/ci/variables",
-    params(("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)),
-    responses((status = 200, body = Vec<String>, example = json!([])))
+    params(PageQuery),
+    responses((status = 200, body = Vec<Object>, example = json!([])))
 )]
 pub async fn variables(
     State(_state): State<RestState>,

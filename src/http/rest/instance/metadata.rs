@@ -12,9 +12,12 @@ use crate::http::rest::RestState;
 /// What the installation is made of.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MetadataResponse {
+    /// The version of GitLab whose API this is.
     version: String,
+    /// The commit that this was built of.
     revision: &'static str,
     kas: KasMetadata,
+    /// Always true.
     enterprise: bool,
 }
 
@@ -22,6 +25,7 @@ pub struct MetadataResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KasMetadata {
+    /// Always false, and the rest null: nobody tells us where it is.
     enabled: bool,
     external_url: Option<String>,
     external_k8s_proxy_url: Option<String>,

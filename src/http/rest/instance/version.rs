@@ -11,7 +11,9 @@ use crate::http::rest::RestState;
 /// A version of three numbers, which clients take apart, and the commit of this program.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionResponse {
+    /// The version of GitLab whose API this is.
     version: String,
+    /// The commit that this was built of.
     revision: &'static str,
 }
 

@@ -22,8 +22,11 @@ use crate::store::rest::keys::{self, KeyQuestion};
 pub struct KeyResponse {
     #[serde(flatten)]
     key: KeyShape,
+    /// Whose it is; null of a key for deployment.
     user: Option<SelfShape>,
+    /// Of a key for deployment: which projects deploy with it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     deploy_keys_projects: Option<Vec<KeyUseShape>>,
 }
 
@@ -33,8 +36,11 @@ pub struct KeyUseShape {
     id: i64,
     deploy_key_id: i64,
     project_id: i64,
+    /// Whether it may push there.
     can_push: bool,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    #[schema(format = DateTime)]
     updated_at: Option<String>,
 }
 

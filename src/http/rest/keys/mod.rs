@@ -48,6 +48,7 @@ pub struct KeyParameters {
     title: String,
     /// The line of the file that ends in `.pub`.
     key: String,
+    /// RFC 3339, or a day.
     expires_at: Option<String>,
     /// `auth_and_signing`, `auth` or `signing`
     usage_type: Option<String>,

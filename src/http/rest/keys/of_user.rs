@@ -11,7 +11,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::key::KeyShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, NamedUser, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 
 /// The keys of a user.
@@ -21,11 +21,7 @@ use crate::http::rest::precondition::UnmodifiedSince;
 #[utoipa::path(
     get,
     path = "/users/{id}/keys",
-    params(
-        ("id" = String, Path, description = "The user's id or username"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
-    ),
+    params(("id" = String, Path, description = "The user's id or username"), PageQuery),
     responses((status = 200, body = Vec<KeyShape>))
 )]
 pub async fn list(
@@ -90,9 +86,10 @@ pub async fn create(
     path = "/users/{id}/keys/{key}",
     params(
         ("id" = i64, Path, description = "The user's id"),
-        ("key" = i64, Path, description = "The key's id")
+        ("key" = i64, Path, description = "The key's id"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "The key is gone"))
+    responses((status = 204, description = "The key is gone"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

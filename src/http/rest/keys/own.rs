@@ -11,17 +11,14 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::key::KeyShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 
 /// One's own keys.
 #[utoipa::path(
     get,
     path = "/user/keys",
-    params(
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
-    ),
+    params(PageQuery),
     responses((status = 200, body = Vec<KeyShape>))
 )]
 pub async fn list(
@@ -82,8 +79,8 @@ pub async fn create(
 #[utoipa::path(
     delete,
     path = "/user/keys/{key}",
-    params(("key" = i64, Path, description = "The key's id")),
-    responses((status = 204, description = "The key is gone"))
+    params(("key" = i64, Path, description = "The key's id"), UnmodifiedSince),
+    responses((status = 204, description = "The key is gone"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

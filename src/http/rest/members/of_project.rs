@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::place::{self, PROJECT_LEVELS, Place};
+use super::place::{self, AddedMembers, MemberChanges, MemberListQuery, MemberParameters, PROJECT_LEVELS, Place};
 use crate::domain::rest_policy::RestOperation;
 use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::member::MemberShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::members::MemberSource;
 
 fn source(project: &FoundProject) -> MemberSource {
@@ -27,7 +27,11 @@ fn place_of(project: &FoundProject) -> Place<'_> {
 #[utoipa::path(
     get,
     path = "/projects/{id}/members",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        MemberListQuery,
+        PageQuery
+    ),
     responses((status = 200, body = [MemberShape]))
 )]
 pub async fn list(
@@ -43,7 +47,11 @@ pub async fn list(
 #[utoipa::path(
     get,
     path = "/projects/{id}/members/all",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        MemberListQuery,
+        PageQuery
+    ),
     responses((status = 200, body = [MemberShape]))
 )]
 pub async fn list_all(
@@ -59,7 +67,10 @@ pub async fn list_all(
 #[utoipa::path(
     get,
     path = "/projects/{id}/members/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The user's id")
+    ),
     responses((status = 200, body = MemberShape))
 )]
 pub async fn show(
@@ -75,7 +86,10 @@ pub async fn show(
 #[utoipa::path(
     get,
     path = "/projects/{id}/members/all/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The user's id")
+    ),
     responses((status = 200, body = MemberShape))
 )]
 pub async fn show_of_all(
@@ -91,8 +105,13 @@ pub async fn show_of_all(
 #[utoipa::path(
     post,
     path = "/projects/{id}/members",
-    params(("id" = String, Path)),
-    responses((status = 201, body = MemberShape))
+    params(("id" = String, Path, description = "The project: its id or its full path")),
+    request_body(content = MemberParameters, example = json!({ "user_id": "7", "access_level": 30 })),
+    responses(
+        (status = 201, body = AddedMembers),
+        (status = 405, body = crate::http::openapi::FailureResponse, description = "A group above locks its members"),
+        (status = 409, body = crate::http::openapi::FailureResponse, description = "The user is a member already")
+    )
 )]
 pub async fn add(
     State(state): State<RestState>,
@@ -108,7 +127,11 @@ pub async fn add(
 #[utoipa::path(
     put,
     path = "/projects/{id}/members/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The user's id")
+    ),
+    request_body(content = MemberChanges, example = json!({ "access_level": 30 })),
     responses((status = 200, body = MemberShape))
 )]
 pub async fn change(
@@ -126,7 +149,11 @@ pub async fn change(
 #[utoipa::path(
     delete,
     path = "/projects/{id}/members/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The user's id"),
+        ("skip_subresources" = Option<bool>, Query, description = "Whether memberships below stay")
+    ),
     responses((status = 204))
 )]
 pub async fn remove(

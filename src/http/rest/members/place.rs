@@ -1,12 +1,13 @@
 //! What is done with members of groups and projects alike.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::refusal::sentence;
 use crate::domain::ids::UserId;
@@ -16,6 +17,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::grape::ParameterReader;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::member::MemberShape;
+use crate::http::rest::entities::shapes_of;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::RowName;
 use crate::http::rest::params::RestParams;
@@ -39,6 +41,69 @@ pub struct Place<'a> {
 /// The levels that members of projects have, and those of groups.
 pub const PROJECT_LEVELS: &[i32] = &[10, 15, 20, 30, 40, 50];
 pub const GROUP_LEVELS: &[i32] = &[5, 10, 15, 20, 30, 40, 50];
+
+/// Which members a list shows, and how.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct MemberListQuery {
+    /// A part of the name or username.
+    query: Option<String>,
+    /// Ids of users: these alone.
+    #[param(style = Form, explode = false)]
+    user_ids: Option<Vec<i64>>,
+    /// Ids of users that are left out.
+    #[param(style = Form, explode = false)]
+    skip_users: Option<Vec<i64>>,
+    /// Whether it is shown who takes a seat.
+    show_seat_info: Option<bool>,
+}
+
+/// Who becomes a member, and as what.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct MemberParameters {
+    /// The user's id; or those of up to 100 users, with commas.
+    user_id: Option<String>,
+    /// In its place, the user's name.
+    username: Option<String>,
+    /// 10, 15, 20, 30, 40 or 50; in a group 5 too.
+    access_level: i32,
+    /// The day from which on it is over.
+    #[schema(format = Date)]
+    expires_at: Option<String>,
+}
+
+/// What becomes of a membership.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct MemberChanges {
+    /// 10, 15, 20, 30, 40 or 50; in a group 5 too.
+    access_level: i32,
+    /// The day from which on it is over; null or an empty text for never.
+    #[schema(format = Date)]
+    expires_at: Option<String>,
+}
+
+/// What becomes of several who are named at once.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is answered")]
+pub struct MembersAddedShape {
+    /// `success` or `error`
+    status: String,
+    /// Why some are none, by their names; the others are members.
+    #[schema(nullable = false)]
+    message: Option<HashMap<String, String>>,
+}
+
+/// What is answered to who makes members.
+#[derive(Debug)]
+pub struct AddedMembers;
+
+shapes_of! {
+    /// The member; or what became of several who were named at once.
+    AddedMembers: MemberShape, MembersAddedShape
+}
 
 /// A page of the members.
 pub async fn page(

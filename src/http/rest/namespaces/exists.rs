@@ -15,7 +15,9 @@ use crate::store::rest::namespaces::list_taken;
 /// Whether there is one, and a path that is free.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExistsResponse {
+    /// Whether the path is taken.
     exists: bool,
+    /// A path like it that is free, where it is taken.
     suggests: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::pages::MOST_COUNTED;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::namespaces::{self, NamespaceFilter};
 
 /// One's own namespace and those of one's groups; administrators see all.
@@ -20,9 +20,9 @@ use crate::store::rest::namespaces::{self, NamespaceFilter};
     path = "/namespaces",
     params(
         ("search" = Option<String>, Query, description = "A part of the name or path"),
-        ("owned_only" = Option<bool>, Query), ("top_level_only" = Option<bool>, Query),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+        ("owned_only" = Option<bool>, Query, description = "Those alone that the caller owns"),
+        ("top_level_only" = Option<bool>, Query, description = "Those alone that are in no other"),
+        PageQuery
     ),
     responses((status = 200, body = Vec<NamespaceShape>))
 )]

@@ -29,21 +29,32 @@ pub struct NamespaceShape {
     kind: &'static str,
     full_path: String,
     parent_id: Option<i64>,
+    /// Always null.
     avatar_url: Option<String>,
     web_url: String,
     #[serde(flatten)]
+    #[schema(value_type = OwnedNamespace)]
     owned: Option<OwnedNamespace>,
 }
 
 /// What its owners see beside that.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnedNamespace {
+    /// Members of it and of what is below.
+    #[schema(required = false)]
     members_count_with_descendants: i64,
+    #[schema(required = false)]
     billable_members_count: i64,
+    #[schema(required = false)]
     plan: String,
+    #[schema(required = false)]
     trial: bool,
+    /// The last day of a trial.
+    #[schema(format = Date)]
     trial_ends_on: Option<String>,
+    #[schema(required = false)]
     seats_in_use: i32,
+    #[schema(required = false)]
     max_seats_used: i32,
 }
 

@@ -24,7 +24,10 @@ use crate::services::personal_tokens::TokenWish;
     path = "/users/{id}/personal_access_tokens",
     params(("id" = i64, Path, description = "The user's id")),
     request_body = TokenParameters,
-    responses((status = 201, body = TokenShape))
+    responses(
+        (status = 201, body = TokenShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "The end is too late")
+    )
 )]
 pub async fn create(
     State(state): State<RestState>,
@@ -44,7 +47,10 @@ pub async fn create(
     post,
     path = "/user/personal_access_tokens",
     request_body = TokenParameters,
-    responses((status = 201, body = TokenShape))
+    responses(
+        (status = 201, body = TokenShape),
+        (status = 422, body = crate::http::openapi::FailureResponse, description = "The end is too late")
+    )
 )]
 pub async fn create_own(
     State(state): State<RestState>,

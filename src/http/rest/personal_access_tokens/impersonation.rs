@@ -13,7 +13,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::token::TokenShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundUser, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::personal_tokens;
 use crate::store::rest::tokens::{self, ListedToken, TokenFilter};
@@ -28,8 +28,7 @@ use crate::store::rest::tokens::{self, ListedToken, TokenFilter};
     params(
         ("id" = i64, Path, description = "The user's id"),
         ("state" = Option<String>, Query, description = "`all`, `active` or `inactive`"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+        PageQuery
     ),
     responses((status = 200, body = Vec<TokenShape>))
 )]
@@ -114,9 +113,10 @@ pub async fn show(
     path = "/users/{id}/impersonation_tokens/{key}",
     params(
         ("id" = i64, Path, description = "The user's id"),
-        ("key" = i64, Path, description = "The token's id")
+        ("key" = i64, Path, description = "The token's id"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "The token is revoked"))
+    responses((status = 204, description = "The token is revoked"), UnmodifiedSince)
 )]
 pub async fn revoke(
     State(state): State<RestState>,

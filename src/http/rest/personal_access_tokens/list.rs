@@ -11,7 +11,7 @@ use crate::http::pages::MOST_COUNTED;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::token::TokenShape;
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::tokens::{self, TOKEN_ORDERS, TokenFilter};
 
 /// Tokens: one's own, and to administrators everybody's.
@@ -24,13 +24,16 @@ use crate::store::rest::tokens::{self, TOKEN_ORDERS, TokenFilter};
     params(
         ("user_id" = Option<i64>, Query, description = "Whose; for others than administrators only one's own"),
         ("state" = Option<String>, Query, description = "`active` or `inactive`"),
-        ("revoked" = Option<bool>, Query), ("search" = Option<String>, Query, description = "A part of the name"),
-        ("created_after" = Option<String>, Query), ("created_before" = Option<String>, Query),
-        ("last_used_after" = Option<String>, Query), ("last_used_before" = Option<String>, Query),
-        ("expires_after" = Option<String>, Query), ("expires_before" = Option<String>, Query),
+        ("revoked" = Option<bool>, Query, description = "Those alone that are revoked, or that are not"),
+        ("search" = Option<String>, Query, description = "A part of the name"),
+        ("created_after" = Option<String>, Query, description = "Made later: RFC 3339, or a day"),
+        ("created_before" = Option<String>, Query, description = "Made earlier: RFC 3339, or a day"),
+        ("last_used_after" = Option<String>, Query, description = "Used later: RFC 3339, or a day"),
+        ("last_used_before" = Option<String>, Query, description = "Used earlier: RFC 3339, or a day"),
+        ("expires_after" = Option<String>, Query, description = "Those that end after this day"),
+        ("expires_before" = Option<String>, Query, description = "Those that end before this day"),
         ("sort" = Option<String>, Query, description = "`created_asc`, `name_desc` and the like"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+        PageQuery
     ),
     responses((status = 200, body = Vec<TokenShape>))
 )]

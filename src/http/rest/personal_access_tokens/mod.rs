@@ -47,6 +47,7 @@ pub struct TokenParameters {
     /// A list, or one text with commas.
     scopes: Vec<String>,
     /// The day from which on it is dead; as late as it may be, where none is named.
+    #[schema(format = Date)]
     expires_at: Option<String>,
 }
 

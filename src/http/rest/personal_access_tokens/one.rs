@@ -58,8 +58,8 @@ pub async fn show(
 #[utoipa::path(
     delete,
     path = "/personal_access_tokens/{id}",
-    params(("id" = i64, Path, description = "The token's id")),
-    responses((status = 204, description = "The token is revoked"))
+    params(("id" = i64, Path, description = "The token's id"), UnmodifiedSince),
+    responses((status = 204, description = "The token is revoked"), UnmodifiedSince)
 )]
 pub async fn revoke(
     State(state): State<RestState>,

@@ -17,7 +17,7 @@ use crate::services::update_project;
 #[utoipa::path(
     post,
     path = "/projects/{id}/archive",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The project: its id or its full path")),
     responses((status = 201, body = ProjectShape))
 )]
 pub async fn archive(
@@ -32,7 +32,7 @@ pub async fn archive(
 #[utoipa::path(
     post,
     path = "/projects/{id}/unarchive",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The project: its id or its full path")),
     responses((status = 201, body = ProjectShape))
 )]
 pub async fn unarchive(

@@ -8,7 +8,7 @@ use crate::http::rest::RestState;
 use crate::http::rest::entities::group::PublicGroupShape;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundProject;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::groups as rows;
 use crate::store::rest::projects::list_groups_around;
 
@@ -16,7 +16,13 @@ use crate::store::rest::projects::list_groups_around;
 #[utoipa::path(
     get,
     path = "/projects/{id}/groups",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("search" = Option<String>, Query, description = "A part of the name or path"),
+        ("skip_groups" = Option<Vec<i64>>, Query, style = Form, explode = false, description = "Groups to leave out"),
+        ("with_shared" = Option<bool>, Query, description = "Those too that it is shared with"),
+        PageQuery
+    ),
     responses((status = 200, body = [PublicGroupShape]))
 )]
 pub async fn list(

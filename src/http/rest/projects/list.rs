@@ -5,6 +5,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
 
 use super::{fields, refuse_unsupported};
 use crate::domain::ids::{NamespaceId, UserId};
@@ -15,10 +16,11 @@ use crate::http::grape::ParameterReader;
 use crate::http::layers::CorrelationId;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::VISIBILITY_WORDS;
-use crate::http::rest::entities::project::{ProjectExtras, ProjectShape};
+use crate::http::rest::entities::project::{ListedProject, ProjectExtras, ProjectShape};
+use crate::http::rest::entities::settings::ProjectParameters;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::groups::list::DIRECTIONS;
-use crate::http::rest::params::{RestPage, RestParams};
+use crate::http::rest::params::{PageQuery, RestPage, RestParams};
 use crate::services::create_project::{self, WantedProject};
 use crate::store::rest::lists::{Direction, ListPart};
 use crate::store::rest::projects::{self as rows, ProjectFilter, ProjectOrder, ProjectScope};
@@ -38,6 +40,64 @@ const ORDERS: &[(&str, ProjectOrder)] = &[
     ("wiki_size", ProjectOrder::Id),
     ("packages_size", ProjectOrder::Id),
 ];
+
+/// Which projects a list shows, and how.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ProjectListQuery {
+    /// Those alone that the caller owns.
+    owned: Option<bool>,
+    /// Those alone that the caller is a member of.
+    membership: Option<bool>,
+    /// Those alone where the caller has this level or more: 5, 10, 15, 20, 30, 40 or 50.
+    min_access_level: Option<i32>,
+    /// `private`, `internal` or `public`
+    visibility: Option<String>,
+    /// Archived ones alone, or the others alone.
+    archived: Option<bool>,
+    /// A part of the name, the path or the description.
+    search: Option<String>,
+    /// Whether `search` looks at the full path too.
+    search_namespaces: Option<bool>,
+    /// Those of higher ids.
+    id_after: Option<i64>,
+    /// Those of lower ids.
+    id_before: Option<i64>,
+    /// Those that something was done with later: RFC 3339, or a day.
+    last_activity_after: Option<String>,
+    /// Those that something was done with earlier: RFC 3339, or a day.
+    last_activity_before: Option<String>,
+    /// Those that changed later: RFC 3339, or a day; `order_by` must be `updated_at`.
+    updated_after: Option<String>,
+    /// Those that changed earlier: RFC 3339, or a day; `order_by` must be `updated_at`.
+    updated_before: Option<String>,
+    /// Those where issues are switched on, or off.
+    with_issues_enabled: Option<bool>,
+    /// Those where merge requests are switched on, or off.
+    with_merge_requests_enabled: Option<bool>,
+    /// Nothing is starred here: true lists none.
+    starred: Option<bool>,
+    /// Nothing is imported here: true lists none.
+    imported: Option<bool>,
+    /// No project has topics here: any topic lists none.
+    topic: Option<String>,
+    /// Nobody looks for languages here: any language lists none.
+    with_programming_language: Option<String>,
+    /// For administrators: those on this storage alone.
+    repository_storage: Option<String>,
+    /// For administrators: those too that wait for their end.
+    include_pending_delete: Option<bool>,
+    /// Whether less is shown of each.
+    simple: Option<bool>,
+    /// Whether sizes are shown, to those who may see them.
+    statistics: Option<bool>,
+    /// `created_at` where it is not said, `id`, `name`, `path`, `updated_at`, `last_activity_at`, `similarity`,
+    /// `star_count`, or one of `storage_size`, `repository_size`, `wiki_size` and `packages_size`
+    order_by: Option<String>,
+    /// `asc`, or `desc`, which it is where it is not said
+    sort: Option<String>,
+}
 
 /// What a request says of the projects that it wants to see.
 #[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
@@ -155,7 +215,19 @@ async fn page_by_key(
 }
 
 /// The projects that the caller sees.
-#[utoipa::path(get, path = "/projects", responses((status = 200, body = [ProjectShape])))]
+#[utoipa::path(
+    get,
+    path = "/projects",
+    params(
+        ("pagination" = Option<String>, Query, description = "`keyset` for pages by id"),
+        ProjectListQuery,
+        PageQuery
+    ),
+    responses(
+        (status = 200, body = [ListedProject]),
+        (status = 405, body = crate::http::openapi::FailureResponse, description = "Pages by another key than the id")
+    )
+)]
 pub async fn list(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -165,7 +237,15 @@ pub async fn list(
 }
 
 /// A new project with its repository, in the caller's own namespace or in a group.
-#[utoipa::path(post, path = "/projects", responses((status = 201, body = ProjectShape)))]
+#[utoipa::path(
+    post,
+    path = "/projects",
+    request_body(content = ProjectParameters, example = json!({ "name": "App", "path": "app", "namespace_id": 10 })),
+    responses(
+        (status = 201, body = ProjectShape),
+        (status = 409, body = crate::http::openapi::FailureResponse, description = "Its repository is somebody else's")
+    )
+)]
 pub async fn create(
     State(state): State<RestState>,
     caller: RestCaller,

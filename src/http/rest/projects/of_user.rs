@@ -3,15 +3,16 @@
 use axum::extract::{Extension, State};
 use axum::response::Response;
 
-use super::list::{make, maker_of, page};
+use super::list::{ProjectListQuery, make, maker_of, page};
 use crate::domain::ids::UserId;
 use crate::http::auth::rest::{RestAdmin, RestCaller};
 use crate::http::layers::CorrelationId;
 use crate::http::rest::RestState;
-use crate::http::rest::entities::project::ProjectShape;
+use crate::http::rest::entities::project::{ListedProject, ProjectShape};
+use crate::http::rest::entities::settings::ProjectParameters;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{NamedUser, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::projects::ProjectScope;
 use crate::store::rest::users;
 
@@ -19,8 +20,8 @@ use crate::store::rest::users;
 #[utoipa::path(
     get,
     path = "/users/{id}/projects",
-    params(("id" = String, Path)),
-    responses((status = 200, body = [ProjectShape]))
+    params(("id" = String, Path, description = "The user: an id or a name"), ProjectListQuery, PageQuery),
+    responses((status = 200, body = [ListedProject]))
 )]
 pub async fn list(
     State(state): State<RestState>,
@@ -35,8 +36,12 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/projects/user/{key}",
-    params(("key" = i64, Path)),
-    responses((status = 201, body = ProjectShape))
+    params(("key" = i64, Path, description = "The user's id")),
+    request_body(content = ProjectParameters, example = json!({ "name": "App", "path": "app", "namespace_id": 10 })),
+    responses(
+        (status = 201, body = ProjectShape),
+        (status = 409, body = crate::http::openapi::FailureResponse, description = "Its repository is somebody else's")
+    )
 )]
 pub async fn create(
     State(state): State<RestState>,

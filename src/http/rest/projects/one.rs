@@ -13,6 +13,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::layers::CorrelationId;
 use crate::http::rest::RestState;
 use crate::http::rest::entities::project::{ProjectExtras, ProjectShape};
+use crate::http::rest::entities::settings::ProjectParameters;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundProject;
 use crate::http::rest::groups::wish;
@@ -22,7 +23,15 @@ use crate::services::delete_group_or_project::{self, DeletedBy, DeletionRefusal}
 use crate::services::{ServiceError, update_project};
 
 /// A project, and what the caller is to it.
-#[utoipa::path(get, path = "/projects/{id}", params(("id" = String, Path)), responses((status = 200, body = ProjectShape)))]
+#[utoipa::path(
+    get,
+    path = "/projects/{id}",
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("statistics" = Option<bool>, Query, description = "Whether sizes are shown, to those who may see them")
+    ),
+    responses((status = 200, body = ProjectShape))
+)]
 pub async fn show(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -35,7 +44,13 @@ pub async fn show(
 }
 
 /// Changes a project: what is said of it, and no more.
-#[utoipa::path(put, path = "/projects/{id}", params(("id" = String, Path)), responses((status = 200, body = ProjectShape)))]
+#[utoipa::path(
+    put,
+    path = "/projects/{id}",
+    params(("id" = String, Path, description = "The project: its id or its full path")),
+    request_body(content = ProjectParameters, example = json!({ "description": "What Acme builds" })),
+    responses((status = 200, body = ProjectShape))
+)]
 pub async fn update(
     State(state): State<RestState>,
     caller: RestCaller,
@@ -59,7 +74,17 @@ pub async fn update(
 }
 
 /// Deletes a project, or marks it where the instance waits.
-#[utoipa::path(delete, path = "/projects/{id}", params(("id" = String, Path)), responses((status = 202)))]
+#[utoipa::path(
+    delete,
+    path = "/projects/{id}",
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("permanently_remove" = Option<bool>, Query, description = "Whether what is marked goes now"),
+        ("full_path" = Option<String>, Query, description = "The full path, to be named with `permanently_remove`"),
+        UnmodifiedSince
+    ),
+    responses((status = 202), UnmodifiedSince)
+)]
 pub async fn delete(
     State(state): State<RestState>,
     caller: RestCaller,

@@ -13,7 +13,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::groups::read_share;
+use crate::http::rest::groups::{ShareParameters, read_share};
 use crate::http::rest::params::RestParams;
 use crate::services::ServiceError;
 use crate::services::share_with_group::{self, ShareRefusal, project_place};
@@ -24,7 +24,10 @@ pub struct ProjectShareResponse {
     id: i64,
     project_id: i64,
     group_id: i64,
+    /// The most that its members get.
     group_access: i32,
+    /// The day from which on it is over.
+    #[schema(format = Date)]
     expires_at: Option<String>,
 }
 
@@ -32,8 +35,12 @@ pub struct ProjectShareResponse {
 #[utoipa::path(
     post,
     path = "/projects/{id}/share",
-    params(("id" = String, Path)),
-    responses((status = 201, body = ProjectShareResponse))
+    params(("id" = String, Path, description = "The project: its id or its full path")),
+    request_body(content = ShareParameters, example = json!({ "group_id": 12, "group_access": 30 })),
+    responses(
+        (status = 201, body = ProjectShareResponse),
+        (status = 409, body = crate::http::openapi::FailureResponse, description = "It is shared with it already")
+    )
 )]
 pub async fn create(
     State(state): State<RestState>,
@@ -73,7 +80,10 @@ pub async fn create(
 #[utoipa::path(
     delete,
     path = "/projects/{id}/share/{key}",
-    params(("id" = String, Path), ("key" = i64, Path)),
+    params(
+        ("id" = String, Path, description = "The project: its id or its full path"),
+        ("key" = i64, Path, description = "The id of the other group")
+    ),
     responses((status = 204))
 )]
 pub async fn delete(

@@ -17,8 +17,11 @@ use crate::store::rest::projects as rows;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StorageResponse {
     project_id: i64,
+    /// The place in the storage, without `.git`.
     disk_path: String,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
+    /// The storage's name.
     repository_storage: String,
 }
 
@@ -26,7 +29,7 @@ pub struct StorageResponse {
 #[utoipa::path(
     get,
     path = "/projects/{id}/storage",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The project: its id or its full path")),
     responses((status = 200, body = StorageResponse))
 )]
 pub async fn show(

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use utoipa::ToSchema;
 
 use crate::domain::ids::NamespaceId;
 use crate::domain::rest_policy::RestOperation;
@@ -15,11 +16,20 @@ use crate::services::update_project;
 use crate::store::rest::RestName;
 use crate::store::rest::projects as rows;
 
+/// Where a project is to go.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct ProjectTransferParameters {
+    /// The namespace: its id or its full path.
+    namespace: String,
+}
+
 /// Moves a project to a namespace in which the caller may make projects.
 #[utoipa::path(
     put,
     path = "/projects/{id}/transfer",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The project: its id or its full path")),
+    request_body(content = ProjectTransferParameters, example = json!({ "namespace": "acme/sub" })),
     responses((status = 200, body = ProjectShape))
 )]
 pub async fn update(

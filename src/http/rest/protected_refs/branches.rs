@@ -15,7 +15,7 @@ use crate::http::grape::{OptionalParameter, ParameterReader};
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::ServiceError;
 use crate::services::audited_change::AuditedChange;
@@ -29,11 +29,13 @@ const RIGHTS: [RefRight; 3] = [RefRight::Push, RefRight::Merge, RefRight::Unprot
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProtectedBranchShape {
     id: i64,
+    /// The name, or a pattern.
     name: String,
     push_access_levels: Vec<AccessLevelShape>,
     merge_access_levels: Vec<AccessLevelShape>,
     unprotect_access_levels: Vec<AccessLevelShape>,
     allow_force_push: bool,
+    /// Always false.
     code_owner_approval_required: bool,
     /// Of a project's: whether a group above it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,9 +47,13 @@ pub struct ProtectedBranchShape {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
 pub struct ProtectedBranchParameters {
+    /// The name, or a pattern.
     name: String,
+    /// 0 nobody, 30 developers, 40 maintainers, 60 administrators.
     push_access_level: Option<i32>,
+    /// The same.
     merge_access_level: Option<i32>,
+    /// The same, but for 0.
     unprotect_access_level: Option<i32>,
     allowed_to_push: Option<Vec<AllowedParameters>>,
     allowed_to_merge: Option<Vec<AllowedParameters>>,
@@ -72,7 +78,7 @@ pub struct ProtectedBranchChanges {
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
         ("search" = Option<String>, Query, description = "What the name has in it"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<ProtectedBranchShape>))
 )]
@@ -168,9 +174,10 @@ pub async fn update(
     path = "/projects/{id}/protected_branches/{key}",
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
-        ("key" = String, Path, description = "The name of the branch, or the pattern as it is")
+        ("key" = String, Path, description = "The name of the branch, or the pattern as it is"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "No longer protected"))
+    responses((status = 204, description = "No longer protected"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

@@ -11,7 +11,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundGroup, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::store::protections::ProtectionOwner;
 
@@ -22,7 +22,7 @@ use crate::store::protections::ProtectionOwner;
     params(
         ("id" = String, Path, description = "The group: its id or its full path"),
         ("search" = Option<String>, Query, description = "What the name has in it"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
+        PageQuery
     ),
     responses((status = 200, body = Vec<ProtectedBranchShape>))
 )]
@@ -117,9 +117,10 @@ pub async fn update(
     path = "/groups/{id}/protected_branches/{key}",
     params(
         ("id" = String, Path, description = "The group: its id or its full path"),
-        ("key" = String, Path, description = "The name of the branch, or the pattern as it is")
+        ("key" = String, Path, description = "The name of the branch, or the pattern as it is"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "No longer protected"))
+    responses((status = 204, description = "No longer protected"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

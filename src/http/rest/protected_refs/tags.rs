@@ -15,7 +15,7 @@ use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::{FoundProject, RowName};
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::http::rest::precondition::UnmodifiedSince;
 use crate::services::ServiceError;
 use crate::services::protect_ref;
@@ -24,6 +24,7 @@ use crate::store::protections::{self, RowRange, TagProtectionRow};
 /// A protected tag, or a pattern of several.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProtectedTagShape {
+    /// The name, or a pattern.
     name: String,
     create_access_levels: Vec<AccessLevelShape>,
 }
@@ -32,7 +33,9 @@ pub struct ProtectedTagShape {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
 pub struct ProtectedTagParameters {
+    /// The name, or a pattern.
     name: String,
+    /// 0 nobody, 30 developers, 40 maintainers, 60 administrators.
     create_access_level: Option<i32>,
     allowed_to_create: Option<Vec<AllowedParameters>>,
 }
@@ -41,10 +44,7 @@ pub struct ProtectedTagParameters {
 #[utoipa::path(
     get,
     path = "/projects/{id}/protected_tags",
-    params(
-        ("id" = String, Path, description = "The project: its id or its full path"),
-        ("page" = Option<i32>, Query), ("per_page" = Option<i32>, Query)
-    ),
+    params(("id" = String, Path, description = "The project: its id or its full path"), PageQuery),
     responses((status = 200, body = Vec<ProtectedTagShape>))
 )]
 pub async fn list(
@@ -124,9 +124,10 @@ pub async fn create(
     path = "/projects/{id}/protected_tags/{key}",
     params(
         ("id" = String, Path, description = "The project: its id or its full path"),
-        ("key" = String, Path, description = "The name of the tag, or the pattern as it is")
+        ("key" = String, Path, description = "The name of the tag, or the pattern as it is"),
+        UnmodifiedSince
     ),
-    responses((status = 204, description = "No longer protected"))
+    responses((status = 204, description = "No longer protected"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

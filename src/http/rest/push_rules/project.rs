@@ -89,8 +89,8 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/projects/{id}/push_rule",
-    params(("id" = String, Path, description = "The project: its id or its full path")),
-    responses((status = 204, description = "Removed"))
+    params(("id" = String, Path, description = "The project: its id or its full path"), UnmodifiedSince),
+    responses((status = 204, description = "Removed"), UnmodifiedSince)
 )]
 pub async fn delete(
     State(state): State<RestState>,

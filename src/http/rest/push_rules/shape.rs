@@ -37,15 +37,20 @@ pub struct PushRuleShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     project_id: Option<i64>,
+    #[schema(format = DateTime)]
     created_at: Option<String>,
     commit_message_regex: Option<String>,
     commit_message_negative_regex: Option<String>,
     branch_name_regex: Option<String>,
+    /// Whether tags may not be removed.
     deny_delete_tag: bool,
+    /// Whether authors must be users.
     member_check: bool,
+    /// Whether files are refused that look like secrets.
     prevent_secrets: bool,
     author_email_regex: Option<String>,
     file_name_regex: Option<String>,
+    /// In megabytes; 0 for no limit.
     max_file_size: i32,
     commit_committer_check: bool,
     commit_committer_name_check: bool,

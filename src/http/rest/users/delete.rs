@@ -43,11 +43,13 @@ impl From<UserDeletionRefusal> for RestRefusal {
     path = "/users/{id}",
     params(
         ("id" = i64, Path, description = "The user's id"),
-        ("hard_delete" = Option<bool>, Query, description = "Whether groups go too that nobody else owns")
+        ("hard_delete" = Option<bool>, Query, description = "Whether groups go too that nobody else owns"),
+        UnmodifiedSince
     ),
     responses(
         (status = 204, description = "The account is gone"),
-        (status = 409, description = "The user is the only owner of a group", body = inline(crate::http::openapi::FailureResponse))
+        (status = 409, description = "The user is the only owner of a group", body = inline(crate::http::openapi::FailureResponse)),
+        UnmodifiedSince
     )
 )]
 pub async fn delete(

@@ -13,45 +13,52 @@ use crate::http::error::ApiError;
 use crate::http::grape::ParameterReader;
 use crate::http::pages::MOST_COUNTED;
 use crate::http::rest::RestState;
-use crate::http::rest::entities::user::{AdminUserShape, BasicUser};
+use crate::http::rest::entities::user::{BasicUser, ListedUser};
 use crate::http::rest::fault::RestRefusal;
-use crate::http::rest::params::{RestPage, RestParams};
+use crate::http::rest::params::{PageQuery, RestPage, RestParams};
 use crate::store::rest::user_list::{self, UserFilter, UserOrder, UserStretch};
 use crate::store::rest::users;
 
 /// Users: administrators see all of all, others the rest of those who are not blocked.
 ///
 /// # Errors
-/// 400 for a filter that is none, 405 for an order that has no pages by key.
+/// 400 for a filter or an order that is none.
 #[utoipa::path(
     get,
     path = "/users",
     params(
         ("username" = Option<String>, Query, description = "The user of this name"),
         ("search" = Option<String>, Query, description = "A part of a name, or an address"),
-        ("active" = Option<bool>, Query), ("blocked" = Option<bool>, Query), ("humans" = Option<bool>, Query),
-        ("external" = Option<bool>, Query), ("admins" = Option<bool>, Query),
-        ("without_project_bots" = Option<bool>, Query), ("exclude_active" = Option<bool>, Query),
-        ("exclude_external" = Option<bool>, Query), ("exclude_humans" = Option<bool>, Query),
-        ("exclude_internal" = Option<bool>, Query),
+        ("active" = Option<bool>, Query, description = "Those alone who are active"),
+        ("blocked" = Option<bool>, Query, description = "Those alone who are blocked"),
+        ("humans" = Option<bool>, Query, description = "People alone: no bots, no accounts of services"),
+        ("external" = Option<bool>, Query, description = "External users alone"),
+        ("admins" = Option<bool>, Query, description = "Administrators alone"),
+        ("without_project_bots" = Option<bool>, Query, description = "All but the bots of projects and groups"),
+        ("exclude_active" = Option<bool>, Query, description = "All but those who are active"),
+        ("exclude_external" = Option<bool>, Query, description = "All but external users"),
+        ("exclude_humans" = Option<bool>, Query, description = "All but people"),
+        ("exclude_internal" = Option<bool>, Query, description = "All but the accounts of the installation itself"),
         ("provider" = Option<String>, Query, description = "With `extern_uid`, for administrators"),
-        ("extern_uid" = Option<String>, Query), ("created_after" = Option<String>, Query),
-        ("created_before" = Option<String>, Query),
+        ("extern_uid" = Option<String>, Query, description = "With `provider`: who the user is there"),
+        ("created_after" = Option<String>, Query, description = "For administrators: those made later; RFC 3339, or a day"),
+        ("created_before" = Option<String>, Query, description = "For administrators: those made earlier; RFC 3339, or a day"),
         ("two_factor" = Option<String>, Query, description = "`enabled` or `disabled`, for administrators"),
-        ("without_projects" = Option<bool>, Query),
+        ("without_projects" = Option<bool>, Query, description = "For administrators: those alone who have no projects"),
         ("order_by" = Option<String>, Query, description = "`id`, `name`, `username`, `created_at`, `updated_at`"),
         ("sort" = Option<String>, Query, description = "`asc` or `desc`"),
         ("pagination" = Option<String>, Query, description = "`keyset` for pages by key"),
         ("cursor" = Option<String>, Query, description = "From the link to the next page by key"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+        PageQuery
     ),
-    responses((
+    responses(
+        (
         status = 200,
-        body = Vec<AdminUserShape>,
+        body = Vec<ListedUser>,
         description = "The users; those who are no administrators see the basic fields alone",
         headers(("Link" = String, description = "The other pages"), ("X-Total" = String), ("X-Next-Page" = String))
-    ))
+    )
+    )
 )]
 pub async fn list(
     State(state): State<RestState>,

@@ -10,16 +10,19 @@ use crate::http::auth::rest::RestAdmin;
 use crate::http::rest::RestState;
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundUser;
-use crate::http::rest::params::RestParams;
+use crate::http::rest::params::{PageQuery, RestParams};
 use crate::store::rest::user_places;
 
 /// A membership.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MembershipResponse {
+    /// The group or project.
     source_id: i64,
     source_name: String,
+    /// `Namespace` or `Project`
     #[schema(example = "Namespace")]
     source_type: String,
+    /// 5, 10, 15, 20, 30, 40 or 50
     access_level: i32,
 }
 
@@ -33,8 +36,7 @@ pub struct MembershipResponse {
     params(
         ("id" = i64, Path, description = "The user's id"),
         ("type" = Option<String>, Query, description = "`Project` or `Namespace` alone"),
-        ("page" = Option<i32>, Query, description = "Which page; 1 where none is named"),
-        ("per_page" = Option<i32>, Query, description = "Rows of a page: 20, or up to 100")
+        PageQuery
     ),
     responses((status = 200, body = Vec<MembershipResponse>))
 )]

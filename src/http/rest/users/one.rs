@@ -8,13 +8,14 @@ use utoipa::ToSchema;
 use crate::domain::ids::UserId;
 use crate::http::auth::rest::RestCaller;
 use crate::http::rest::RestState;
+use crate::http::rest::entities::shapes_of;
 use crate::http::rest::entities::user::{AdminUserShape, UserShape};
 use crate::http::rest::fault::RestRefusal;
 use crate::http::rest::found::FoundUser;
 use crate::store::rest::{user_places, users};
 
 /// A user as the one who asks may see them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum UserResponse {
     /// For administrators.
@@ -23,16 +24,25 @@ pub enum UserResponse {
     User(Box<UserShape>),
 }
 
+shapes_of! {
+    /// All of the user for administrators, and for others what users may know of each other.
+    UserResponse: DetailShape, UserShape
+}
+
 /// What administrators see of one user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DetailShape {
     #[serde(flatten)]
     admin: AdminUserShape,
+    /// The plan of the personal namespace.
     plan: Option<String>,
+    /// Whether that is a trial.
     trial: Option<bool>,
     sign_in_count: i32,
+    /// Always null, as the next one.
     current_sign_in_ip: Option<String>,
     last_sign_in_ip: Option<String>,
+    /// The highest level of all memberships.
     highest_role: i32,
 }
 
