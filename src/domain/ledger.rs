@@ -39,6 +39,8 @@ pub enum LedgerRecord {
     Reconciliation,
     /// `namespaces_storage_limit_exclusions`
     StorageExclusion,
+    /// Compute minutes and storage, in `namespaces` and `namespace_limits`
+    NamespaceLimits,
 }
 
 impl LedgerRecord {
@@ -51,6 +53,7 @@ impl LedgerRecord {
             Self::MinutesPack => "minutes_pack",
             Self::Reconciliation => "reconciliation",
             Self::StorageExclusion => "storage_exclusion",
+            Self::NamespaceLimits => "namespace_limits",
         }
     }
 }

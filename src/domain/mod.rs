@@ -27,6 +27,7 @@ pub mod level;
 pub mod member_change;
 pub mod membership;
 pub mod minutes;
+pub mod namespace_limits;
 pub mod personal_access_token;
 pub mod place_names;
 pub mod presented_token;

@@ -1,6 +1,7 @@
 //! Why a namespace is not provisioned with what was asked for (provisioning.md).
 
 use super::add_on::{AddOn, PurchaseComplaints};
+use super::namespace_limits::NamespaceComplaints;
 use super::subscription::BlankFields;
 
 /// Why provisioning is refused.
@@ -34,8 +35,12 @@ pub enum ProvisioningRefusal {
     NotBought(String, AddOn),
     /// Another request buys the add-on at this moment.
     BoughtMeanwhile,
+    /// The orders of add-ons leave everything as it is.
+    NothingToBuy,
     /// What a purchase cannot say.
     PurchaseTerms(PurchaseComplaints),
+    /// What a namespace cannot have.
+    NamespaceTerms(NamespaceComplaints),
     /// It has no upcoming reconciliation.
     NoReconciliation,
 }

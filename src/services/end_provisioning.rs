@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 use crate::domain::add_on::AddOn;
 use crate::domain::ids::NamespaceId;
 use crate::domain::ledger::LedgerAuthor;
-use crate::store::{Result, add_on_purchases, minutes_packs, reconciliations, storage_exclusions, subscriptions};
+use crate::domain::namespace_limits::{LimitsChange, NamespaceLimits};
+use crate::store::{
+    Result, add_on_purchases, minutes_packs, namespace_limits, reconciliations, storage_exclusions, subscriptions,
+};
 
 /// The namespace whose provisioning ends, and by whom.
 #[derive(Debug)]
@@ -37,8 +40,20 @@ pub async fn end_all(conn: &mut PgConnection, of: &EndingNamespace<'_>) -> Resul
     }
     ended.extend(end_reconciliation(conn, of).await?);
     ended.extend(end_exclusion(conn, of).await?);
+    ended.extend(end_limits(conn, of).await?);
     ended.extend(end_subscription(conn, of).await?);
     Ok(ended)
+}
+
+/// Ends what the namespace has of compute minutes and storage, where it has any.
+async fn end_limits(conn: &mut PgConnection, of: &EndingNamespace<'_>) -> Result<Option<String>> {
+    let before = namespace_limits::find(&mut *conn, of.id).await?.unwrap_or_default();
+    if before == NamespaceLimits::default() {
+        return Ok(None);
+    }
+    let change = LimitsChange { namespace: of.id, before, after: NamespaceLimits::default() };
+    namespace_limits::change(conn, &change, of.author, of.now).await?;
+    Ok(Some(format!("minutes and storage of {}", of.path)))
 }
 
 /// Removes the namespace's reconciliation, where it has one.

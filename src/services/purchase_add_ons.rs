@@ -73,7 +73,7 @@ pub async fn update(
     .await
 }
 
-/// Carries out all orders, or none: the purchases that were made, changed or ended.
+/// Carries out all orders, or none: the purchases that were made, changed or ended, one at least.
 pub async fn carry_out_all(
     db: &Db,
     namespace: &ProvisionedNamespace,
@@ -114,6 +114,9 @@ pub async fn carry_out_all(
                 made
             };
             purchases.push(purchase);
+        }
+        if purchases.is_empty() {
+            return refused(ProvisioningRefusal::NothingToBuy);
         }
         transaction.commit().await?;
         Ok(purchases)

@@ -37,24 +37,36 @@ pub async fn create(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
-    let refused = |refusal| Err(ServiceError::Refused(refusal));
     retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
-        let stated = with_plan(&mut transaction, stated, plan).await?;
-        let terms = match SubscriptionTerms::new(stated) {
-            Ok(terms) => terms,
-            Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
-        };
-        if !provisioned_namespaces::lock_for_key_share(&mut *transaction, namespace.id).await? {
-            return refused(ProvisioningRefusal::NamespaceGone);
-        }
-        let made = subscriptions::create(&mut transaction, namespace.id, &terms, author, now).await?;
-        let Some(subscription) = made else { return refused(ProvisioningRefusal::AlreadySubscribed) };
-        let usage = usage(&mut transaction, namespace, &subscription, now).await?;
+        let made = create_within(&mut transaction, namespace, stated, plan, author, now).await?;
         transaction.commit().await?;
-        Ok((subscription, usage))
+        ServiceResult::Ok(made)
     })
     .await
+}
+
+async fn create_within(
+    conn: &mut PgConnection,
+    namespace: &ProvisionedNamespace,
+    stated: &StatedTerms,
+    plan: &StatedPlan,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> ServiceResult<(Subscription, SubscriptionUsage), ProvisioningRefusal> {
+    let refused = |refusal| Err(ServiceError::Refused(refusal));
+    let stated = with_plan(&mut *conn, stated, plan).await?;
+    let terms = match SubscriptionTerms::new(stated) {
+        Ok(terms) => terms,
+        Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
+    };
+    if !provisioned_namespaces::lock_for_key_share(&mut *conn, namespace.id).await? {
+        return refused(ProvisioningRefusal::NamespaceGone);
+    }
+    let made = subscriptions::create(&mut *conn, namespace.id, &terms, author, now).await?;
+    let Some(subscription) = made else { return refused(ProvisioningRefusal::AlreadySubscribed) };
+    let usage = usage(conn, namespace, &subscription, now).await?;
+    Ok((subscription, usage))
 }
 
 /// A subscription that was changed.
@@ -77,26 +89,60 @@ pub async fn update(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
-    let refused = |refusal| Err(ServiceError::Refused(refusal));
     retried(db, RetryAfter::Undone, || async {
         let mut transaction = db.begin().await?;
-        let found = subscriptions::find_for_update(&mut transaction, namespace.id).await?;
-        let Some(subscription) = found else { return refused(ProvisioningRefusal::NotSubscribed) };
-        let stated = with_plan(&mut transaction, stated, plan).await?;
-        let mut change = match subscription.change(stated, now) {
-            Ok(change) => change,
-            Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
-        };
-        if change.counts_anew {
-            let counted = count_seats(&mut transaction, namespace, &change.after, now).await?;
-            change = change.counted(counted.seats_in_use, now);
-        }
-        subscriptions::change(&mut transaction, &change, author, now).await?;
-        let usage = usage(&mut transaction, namespace, &change.after, now).await?;
+        let changed = update_within(&mut transaction, namespace, stated, plan, author, now).await?;
         transaction.commit().await?;
-        Ok(ChangedSubscription { seats_before: change.before.terms.seats, subscription: change.after, usage })
+        ServiceResult::Ok(changed)
     })
     .await
+}
+
+async fn update_within(
+    conn: &mut PgConnection,
+    namespace: &ProvisionedNamespace,
+    stated: &StatedTerms,
+    plan: &StatedPlan,
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> ServiceResult<ChangedSubscription, ProvisioningRefusal> {
+    let refused = |refusal| Err(ServiceError::Refused(refusal));
+    let found = subscriptions::find_for_update(&mut *conn, namespace.id).await?;
+    let Some(subscription) = found else { return refused(ProvisioningRefusal::NotSubscribed) };
+    let stated = with_plan(&mut *conn, stated, plan).await?;
+    let mut change = match subscription.change(stated, now) {
+        Ok(change) => change,
+        Err(blank) => return refused(ProvisioningRefusal::BlankTerms(blank)),
+    };
+    if change.counts_anew {
+        let counted = count_seats(&mut *conn, namespace, &change.after, now).await?;
+        change = change.counted(counted.seats_in_use, now);
+    }
+    subscriptions::change(&mut *conn, &change, author, now).await?;
+    let usage = usage(conn, namespace, &change.after, now).await?;
+    Ok(ChangedSubscription { seats_before: change.before.terms.seats, subscription: change.after, usage })
+}
+
+/// Changes the subscription, or makes one where there is none; one that does not say when it starts, starts today.
+pub(super) async fn upsert_within(
+    conn: &mut PgConnection,
+    namespace: &ProvisionedNamespace,
+    (stated, plan): (&StatedTerms, &StatedPlan),
+    author: &LedgerAuthor,
+    now: DateTime<Utc>,
+) -> ServiceResult<(), ProvisioningRefusal> {
+    let changed = update_within(&mut *conn, namespace, stated, plan, author, now).await;
+    if !matches!(changed, Err(ServiceError::Refused(ProvisioningRefusal::NotSubscribed))) {
+        return changed.map(drop);
+    }
+    let start_date = stated.start_date.or(Some(Some(now.date_naive())));
+    let new = StatedTerms { start_date, ..stated.clone() };
+    let made = create_within(&mut *conn, namespace, &new, plan, author, now).await;
+    if !matches!(made, Err(ServiceError::Refused(ProvisioningRefusal::AlreadySubscribed))) {
+        return made.map(drop);
+    }
+    // Another request made one in between; it is there by now.
+    update_within(conn, namespace, stated, plan, author, now).await.map(drop)
 }
 
 async fn with_plan(conn: &mut PgConnection, stated: &StatedTerms, plan: &StatedPlan) -> store::Result<StatedTerms> {

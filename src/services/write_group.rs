@@ -10,14 +10,16 @@ use super::{ServiceError, ServiceResult, audit_log, place_groups};
 use crate::domain::audit::{AuditEntity, AuditEvent, EventName};
 use crate::domain::full_path::PathPosition;
 use crate::domain::ids::NamespaceId;
+use crate::domain::ledger::{LedgerActor, LedgerAuthor};
 use crate::domain::level::{AccessLevel, VisibilityLevel};
+use crate::domain::namespace_limits::{LimitsChange, NamespaceLimits};
 use crate::domain::place_names::{DEEPEST, LONGEST_PATH};
 use crate::domain::record_faults::{RecordFaults, TAKEN};
 use crate::store::locks::{WantedName, take_names};
 use crate::store::members::{self, MemberGrant, MemberSource};
 use crate::store::namespaces::{self, GroupRow, GroupSettingsRow};
 use crate::store::sets::groups::{self as group_sets, GroupRecord};
-use crate::store::{self, Db, audit_events, derived, group_features, ids};
+use crate::store::{self, Db, audit_events, derived, group_features, ids, namespace_limits};
 
 /// Why a group is not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,9 +88,10 @@ async fn create_within(
     faults.into_result().map_err(|faults| ServiceError::Refused(GroupRefusal::Faults(faults)))?;
 
     let id = NamespaceId(ids::take(&mut *conn, "namespaces", 1).await?.into_iter().next().unwrap_or_default());
-    place_groups::insert(conn, &[(id.0, row)]).await?;
+    place_groups::insert(conn, &[(id.0, row.clone())]).await?;
     group_sets::upsert_settings(&mut *conn, &[(id.0, settings)]).await?;
     write_lists(conn, id, stated).await?;
+    note_minutes(conn, id, (&GroupRow::default(), &row), by, now).await?;
     let grant = MemberGrant { level: AccessLevel::OWNER.0, expires_at: None };
     members::upsert(&mut *conn, &[(MemberSource::Group(id), by.id(), grant)], Some(by.id())).await?;
     let event = by.event(EventName::GroupCreated, AuditEntity::Group(id, path), "Created the group");
@@ -155,6 +158,7 @@ async fn update_within(
         group_sets::upsert_settings(&mut *conn, &[(group.0, settings)]).await?;
     }
     write_lists(conn, group, stated).await?;
+    note_minutes(conn, group, (&before, &row), by, now).await?;
     if row.share_with_group_lock != before.share_with_group_lock {
         let projects = namespaces::list_project_namespaces(&mut *conn, group).await?;
         let users = derived::users_reaching(&mut *conn, &projects).await?;
@@ -235,6 +239,29 @@ async fn check_inside(
 
 fn visibility(level: i32) -> VisibilityLevel {
     VisibilityLevel::from_level(level)
+}
+
+/// Writes down in the ledger of provisioning how many compute minutes the group had, and has.
+async fn note_minutes(
+    conn: &mut PgConnection,
+    group: NamespaceId,
+    (before, after): (&GroupRow, &GroupRow),
+    by: &ActingUser,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    let minutes = |row: &GroupRow| (row.shared_runners_minutes_limit, row.extra_shared_runners_minutes_limit);
+    if minutes(before) == minutes(after) {
+        return Ok(());
+    }
+    let known = namespace_limits::find(&mut *conn, group).await?.unwrap_or_default();
+    let with = |row: &GroupRow| NamespaceLimits {
+        shared_runners_minutes_limit: row.shared_runners_minutes_limit,
+        extra_shared_runners_minutes_limit: row.extra_shared_runners_minutes_limit,
+        ..known.clone()
+    };
+    let change = LimitsChange { namespace: group, before: with(before), after: with(after) };
+    let actor = LedgerActor::Administrator(by.author.id, by.author.username.clone());
+    namespace_limits::note(conn, &change, &LedgerAuthor { actor, request_id: None }, now).await
 }
 
 async fn write_lists(conn: &mut PgConnection, group: NamespaceId, stated: &GroupChange) -> store::Result<()> {

@@ -30,6 +30,8 @@ pub async fn list_groups(db: impl PgExecutor<'_>, group: NamespaceId) -> Result<
             or exists (select from ci_minutes_additional_packs where namespace_id = namespaces.id)
             or exists (select from upcoming_reconciliations where namespace_id = namespaces.id)
             or exists (select from namespaces_storage_limit_exclusions where namespace_id = namespaces.id)
+            or exists (select from namespace_limits where namespace_id = namespaces.id)
+            or num_nonnulls(namespaces.shared_runners_minutes_limit, namespaces.extra_shared_runners_minutes_limit) > 0
             as "provisioned!"
         from namespaces
         left join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id

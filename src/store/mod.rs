@@ -55,6 +55,8 @@ pub mod members;
 pub mod merge_requests;
 pub mod migrate;
 pub mod minutes_packs;
+pub mod namespace_facts;
+pub mod namespace_limits;
 pub mod namespaces;
 pub mod oauth_tokens;
 pub mod otp_sessions;

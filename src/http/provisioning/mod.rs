@@ -7,6 +7,7 @@ pub mod limit_exclusions;
 pub mod minutes;
 pub mod minutes_move;
 pub mod namespace;
+pub mod namespaces;
 mod refusal;
 pub mod subscription;
 pub mod subscription_add_on_purchase;
@@ -57,6 +58,7 @@ struct ProvisioningRoutes {
 
 fn routes() -> ProvisioningRoutes {
     let purchases = OpenApiRouter::new()
+        .routes(routes!(namespaces::update))
         .routes(routes!(minutes::create))
         .routes(routes!(minutes_move::update))
         .routes(routes!(

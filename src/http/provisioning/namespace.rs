@@ -1,6 +1,7 @@
 //! The namespace that a path names, by its id or its full path (provisioning.md 1.6).
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use crate::domain::provisioning::ProvisioningRefusal;
@@ -19,6 +20,15 @@ impl NamespaceName {
     /// 404 where there is none.
     pub async fn find(&self, db: &Db) -> Result<ProvisionedNamespace, ApiError> {
         find(db, &self.0).await?.ok_or_else(no_such_namespace)
+    }
+
+    /// The group of that name.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub async fn find_group(&self, db: &Db) -> Result<ProvisionedNamespace, ApiError> {
+        let group = find(db, &self.0).await?.filter(|namespace| !namespace.is_personal());
+        group.ok_or_else(|| ApiError::Refused(StatusCode::NOT_FOUND, "404 Group Namespace Not Found".to_owned()))
     }
 }
 

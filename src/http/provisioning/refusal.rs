@@ -44,7 +44,10 @@ impl From<ProvisioningRefusal> for ApiError {
                 add_on.title()
             )),
             ProvisioningRefusal::BoughtMeanwhile => bad("The add-on is bought by another request"),
-            ProvisioningRefusal::PurchaseTerms(complaints) => Self::InvalidRecord(complaints),
+            ProvisioningRefusal::NothingToBuy => bad("No add-on purchases to save"),
+            ProvisioningRefusal::PurchaseTerms(complaints) | ProvisioningRefusal::NamespaceTerms(complaints) => {
+                Self::InvalidRecord(complaints)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::subscription::{StatedPlan, StatedTerms, Subscription, Subscri
 use crate::http::auth::provisioning::{Provisioner, Viewer};
 use crate::http::error::ApiError;
 use crate::http::grape::{GrapeParameters, OptionalParameter, ParameterReader};
+use crate::services::provision_namespace::SubscriptionOrder;
 use crate::services::subscribe;
 use crate::store::provisioned_namespaces::{self, NamespaceStanding};
 
@@ -150,7 +151,7 @@ pub async fn create(
     parameters: GrapeParameters,
 ) -> Result<(StatusCode, Json<SubscriptionResponse>), ApiError> {
     let now = state.clock.now();
-    let request = parameters.read(|reader| SubscriptionRequest::declare(reader, true))?;
+    let request = parameters.read(|reader| declare(reader, true))?;
     let namespace = name.find(&state.db).await?;
     let (stated, plan, author) = (&request.stated, &request.plan, provisioner.author());
     let (subscription, usage) = subscribe::create(&state.db, &namespace, stated, plan, author, now).await?;
@@ -177,7 +178,7 @@ pub async fn update(
     parameters: GrapeParameters,
 ) -> Result<Json<SubscriptionResponse>, ApiError> {
     let now = state.clock.now();
-    let request = parameters.read(|reader| SubscriptionRequest::declare(reader, false))?;
+    let request = parameters.read(|reader| declare(reader, false))?;
     let namespace = name.find(&state.db).await?;
     let (stated, plan, author) = (&request.stated, &request.plan, provisioner.author());
     let changed = subscribe::update(&state.db, &namespace, stated, plan, author, now).await?;
@@ -186,38 +187,32 @@ pub async fn update(
     Ok(Json(answer(changed.subscription, changed.usage, now)))
 }
 
-struct SubscriptionRequest {
-    plan: StatedPlan,
-    stated: StatedTerms,
-}
-
-impl SubscriptionRequest {
-    fn declare(reader: &mut ParameterReader<'_>, new: bool) -> Self {
-        let start_date = if new { reader.required("start_date") } else { reader.optional("start_date") };
-        let end_date = reader.optional("end_date").stated();
-        let plan_code = reader.optional("plan_code");
-        let plan = reader.optional("plan");
-        // `plan` is the name of `plan_code` in the documentation's examples.
-        let named = if plan_code == OptionalParameter::Absent { plan } else { plan_code };
-        Self {
-            plan: match named {
-                OptionalParameter::Absent => StatedPlan::Unstated,
-                OptionalParameter::Null => StatedPlan::Null,
-                OptionalParameter::Is(name) => StatedPlan::Named(name),
-            },
-            stated: StatedTerms {
-                plan: None,
-                start_date: start_date.stated(),
-                end_date,
-                seats: reader.optional("seats").stated(),
-                max_seats_used: reader.optional("max_seats_used").stated(),
-                auto_renew: reader.optional("auto_renew").stated(),
-                trial: reader.optional("trial").stated(),
-                trial_starts_on: reader.optional("trial_starts_on").stated(),
-                trial_ends_on: reader.optional("trial_ends_on").stated(),
-                trial_extension_type: extension_type(reader).stated(),
-            },
-        }
+/// The terms that a request states; a new subscription must name its start.
+pub fn declare(reader: &mut ParameterReader<'_>, new: bool) -> SubscriptionOrder {
+    let start_date = if new { reader.required("start_date") } else { reader.optional("start_date") };
+    let end_date = reader.optional("end_date").stated();
+    let plan_code = reader.optional("plan_code");
+    let plan = reader.optional("plan");
+    // `plan` is the name of `plan_code` in the documentation's examples.
+    let named = if plan_code == OptionalParameter::Absent { plan } else { plan_code };
+    SubscriptionOrder {
+        plan: match named {
+            OptionalParameter::Absent => StatedPlan::Unstated,
+            OptionalParameter::Null => StatedPlan::Null,
+            OptionalParameter::Is(name) => StatedPlan::Named(name),
+        },
+        stated: StatedTerms {
+            plan: None,
+            start_date: start_date.stated(),
+            end_date,
+            seats: reader.optional("seats").stated(),
+            max_seats_used: reader.optional("max_seats_used").stated(),
+            auto_renew: reader.optional("auto_renew").stated(),
+            trial: reader.optional("trial").stated(),
+            trial_starts_on: reader.optional("trial_starts_on").stated(),
+            trial_ends_on: reader.optional("trial_ends_on").stated(),
+            trial_extension_type: extension_type(reader).stated(),
+        },
     }
 }
 

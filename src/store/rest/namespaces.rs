@@ -37,6 +37,14 @@ pub struct ListedNamespace {
     pub seats_in_use: Option<i32>,
     /// Seats that were taken at most.
     pub max_seats_used: Option<i32>,
+    /// Compute minutes a month.
+    pub shared_runners_minutes_limit: Option<i32>,
+    /// Compute minutes beyond those.
+    pub extra_shared_runners_minutes_limit: Option<i32>,
+    /// Megabytes of storage that were bought.
+    pub additional_purchased_storage_size: i64,
+    /// The last day of them.
+    pub additional_purchased_storage_ends_on: Option<NaiveDate>,
 }
 
 /// Which namespaces are looked for.
@@ -159,12 +167,17 @@ fn select(query: &mut QueryBuilder<Postgres>, viewer: UserId, today: NaiveDate) 
            gitlab_subscriptions.trial,
            gitlab_subscriptions.trial_ends_on,
            gitlab_subscriptions.seats_in_use,
-           gitlab_subscriptions.max_seats_used
+           gitlab_subscriptions.max_seats_used,
+           namespaces.shared_runners_minutes_limit,
+           namespaces.extra_shared_runners_minutes_limit,
+           coalesce(namespace_limits.additional_purchased_storage_size, 0) as additional_purchased_storage_size,
+           namespace_limits.additional_purchased_storage_ends_on
          from found
          join namespaces on namespaces.id = found.id
          join routes on routes.source_type = 'Namespace' and routes.source_id = namespaces.id
          left join gitlab_subscriptions on gitlab_subscriptions.namespace_id = namespaces.id
-         left join plans on plans.id = gitlab_subscriptions.hosted_plan_id",
+         left join plans on plans.id = gitlab_subscriptions.hosted_plan_id
+         left join namespace_limits on namespace_limits.namespace_id = namespaces.id",
     );
 }
 

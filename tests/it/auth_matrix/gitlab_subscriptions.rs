@@ -8,6 +8,12 @@ pub const AREA: Area = Area {
     folder: "src/http/provisioning/gitlab_subscriptions",
     root: "/api/v4/internal/gitlab_subscriptions",
     routes: &[
+        ("GET", "/namespaces/{id}", UNAUTHORIZED),
+        ("PUT", "/namespaces/{id}", UNAUTHORIZED),
+        ("GET", "/namespaces/{id}/owners", UNAUTHORIZED),
+        ("POST", "/namespaces/{id}/provision", UNAUTHORIZED),
+        ("GET", "/namespaces/{id}/user_permissions/{user_id}", UNAUTHORIZED),
+        ("GET", "/users/{user_id}", UNAUTHORIZED),
         ("GET", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),
         ("POST", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),
         ("PUT", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),

@@ -8,6 +8,7 @@ pub const AREA: Area = Area {
     folder: "src/http/provisioning",
     root: "/api/v4",
     routes: &[
+        ("PUT", "/namespaces/{id}", UNAUTHORIZED),
         ("GET", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),
         ("POST", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),
         ("PUT", "/namespaces/{id}/gitlab_subscription", UNAUTHORIZED),

@@ -10,18 +10,21 @@ use crate::support::{Reply, customers_dot};
 
 const PURCHASES: &str = "/namespaces/1234/subscription_add_on_purchases";
 
-async fn world(pool: PgPool) -> World {
+/// The world of an installation that knows CustomersDot.
+pub async fn world(pool: PgPool) -> World {
     World::with(pool, &customers_dot::settings()).await
 }
 
-async fn call(world: &World, method: &str, path: &str, body: Value) -> Reply {
+/// A request of CustomersDot's below the newer mounts.
+pub async fn call(world: &World, method: &str, path: &str, body: Value) -> Reply {
     let request = World::bare(method, &format!("/internal/gitlab_subscriptions{path}"));
     let request = request.header("X-Customers-Dot-Internal-Token", customers_dot::token(&world.app));
     let request = request.header("content-type", "application/json");
     world.app.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-fn item(quantity: i32, xid: &str) -> Value {
+/// A purchase for a year.
+pub fn item(quantity: i32, xid: &str) -> Value {
     json!({ "quantity": quantity, "started_on": "2021-01-01", "expires_on": "2022-01-01", "purchase_xid": xid })
 }
 

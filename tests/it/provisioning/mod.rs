@@ -7,6 +7,8 @@ mod fuzz;
 mod gitlab_subscriptions;
 mod limit_exclusion;
 mod minutes;
+mod namespaces;
+mod provision;
 mod races;
 mod seats;
 mod subscription;

@@ -68,7 +68,8 @@ pub async fn ledger_agrees(world: &World) {
           from ci_minutes_additional_packs
           union all
           select 'add_on_purchase', purchase.id, purchase.namespace_id,
-                 jsonb_build_object('add_on', case add_on.name when 1 then 'code_suggestions' when 3 then 'duo_enterprise' end,
+                 jsonb_build_object('add_on', case add_on.name when 1 then 'code_suggestions' when 2 then 'product_analytics'
+                                              when 3 then 'duo_enterprise' when 5 then 'duo_core' end,
                                     'quantity', quantity, 'started_at', started_at, 'expires_on', expires_on,
                                     'purchase_xid', purchase_xid, 'trial', trial)
           from subscription_add_on_purchases as purchase
@@ -81,6 +82,18 @@ pub async fn ledger_agrees(world: &World) {
           union all
           select 'storage_exclusion', id, namespace_id, jsonb_build_object('reason', reason)
           from namespaces_storage_limit_exclusions
+          union all
+          select 'namespace_limits', namespaces.id, namespaces.id,
+                 jsonb_build_object(
+                   'shared_runners_minutes_limit', shared_runners_minutes_limit,
+                   'extra_shared_runners_minutes_limit', extra_shared_runners_minutes_limit,
+                   'additional_purchased_storage_size', coalesce(additional_purchased_storage_size, 0),
+                   'additional_purchased_storage_ends_on', additional_purchased_storage_ends_on
+                 )
+          from namespaces
+          left join namespace_limits on namespace_limits.namespace_id = namespaces.id
+          where num_nonnulls(shared_runners_minutes_limit, extra_shared_runners_minutes_limit,
+                             nullif(additional_purchased_storage_size, 0), additional_purchased_storage_ends_on) > 0
         )
         select coalesce(string_agg(concat_ws(' ', side, difference.record_type, record_id, namespace_id, state_after), '; '), '')
         from (

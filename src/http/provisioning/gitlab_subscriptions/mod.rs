@@ -1,8 +1,12 @@
 //! The newer mounts of provisioning, below `/api/v4/internal/gitlab_subscriptions`: the same endpoints for
 //! CustomersDot alone (provisioning.md 7).
 
+mod owners;
+mod provision;
 mod subscription_add_on_purchases;
 mod upcoming_reconciliations;
+mod user_permissions;
+mod users;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -10,13 +14,18 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ProvisioningState, minutes, minutes_move, subscription, with_layers};
+use super::{ProvisioningState, minutes, minutes_move, namespaces, subscription, with_layers};
 use crate::http::auth::customers_dot::CustomersDotAuth;
 use crate::http::auth::provisioning::require_customers_dot;
 use crate::http::openapi::{self, RouteGroup};
 
 fn routes() -> OpenApiRouter<ProvisioningState> {
     OpenApiRouter::new()
+        .routes(routes!(namespaces::show, namespaces::update))
+        .routes(routes!(owners::list))
+        .routes(routes!(user_permissions::show))
+        .routes(routes!(users::show))
+        .routes(routes!(provision::create))
         .routes(routes!(subscription::show, subscription::create, subscription::update))
         .routes(routes!(minutes::create))
         .routes(routes!(minutes_move::update))

@@ -145,9 +145,6 @@ pub async fn create(
         ServiceError::Refused(ProvisioningRefusal::PurchaseTerms(complaints)) => unable(&complaints),
         error => error.into(),
     })?;
-    if purchases.is_empty() {
-        return Err(ApiError::BadRequest("No add-on purchases to save".to_owned()));
-    }
     for purchase in &purchases {
         tracing::info!(
             namespace.id = namespace.id.0,
@@ -168,17 +165,19 @@ fn unable(complaints: &PurchaseComplaints) -> ApiError {
 
 /// The first item of each list. One purchase stands for the two editions of Duo, and the larger one wins.
 fn declare(reader: &mut ParameterReader<'_>) -> Vec<PurchaseOrder> {
-    let lists = reader.required_object("add_on_purchases", |lists| {
-        let read = |(name, add_on): (&str, AddOn)| {
-            if matches!(lists.value(name), None | Some(serde_json::Value::Null)) {
-                return None;
-            }
-            let wanted = lists.required_objects(name, MOST, item).into_iter().next()?;
-            Some(PurchaseOrder { add_on, wanted, in_place_of: None })
-        };
-        LISTS.into_iter().filter_map(read).collect::<Vec<_>>()
-    });
-    let mut orders = lists.unwrap_or_default();
+    reader.required_object("add_on_purchases", declare_lists).unwrap_or_default()
+}
+
+/// The orders in an object of lists.
+pub fn declare_lists(lists: &mut ParameterReader<'_>) -> Vec<PurchaseOrder> {
+    let read = |(name, add_on): (&str, AddOn)| {
+        if matches!(lists.value(name), None | Some(serde_json::Value::Null)) {
+            return None;
+        }
+        let wanted = lists.required_objects(name, MOST, item).into_iter().next()?;
+        Some(PurchaseOrder { add_on, wanted, in_place_of: None })
+    };
+    let mut orders: Vec<PurchaseOrder> = LISTS.into_iter().filter_map(read).collect();
     let enterprise = orders.iter().any(|order| order.add_on == AddOn::DuoEnterprise && order.buys());
     orders.retain(|order| !(enterprise && order.add_on == AddOn::CodeSuggestions));
     for order in &mut orders {

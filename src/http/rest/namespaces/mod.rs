@@ -35,6 +35,8 @@ pub struct NamespaceShape {
     #[serde(flatten)]
     #[schema(value_type = OwnedNamespace)]
     owned: Option<OwnedNamespace>,
+    #[serde(flatten)]
+    limited: Option<LimitedNamespace>,
 }
 
 /// What its owners see beside that.
@@ -58,6 +60,16 @@ pub struct OwnedNamespace {
     max_seats_used: i32,
 }
 
+/// What administrators see beside that.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitedNamespace {
+    shared_runners_minutes_limit: Option<i32>,
+    extra_shared_runners_minutes_limit: Option<i32>,
+    /// Megabytes.
+    additional_purchased_storage_size: i64,
+    additional_purchased_storage_ends_on: Option<String>,
+}
+
 impl NamespaceShape {
     fn of(row: ListedNamespace, caller: &RestCaller, url: &str) -> Self {
         let owns = caller.is_admin() || AccessLevel(row.level) >= AccessLevel::OWNER;
@@ -70,6 +82,12 @@ impl NamespaceShape {
             seats_in_use: row.seats_in_use.unwrap_or_default(),
             max_seats_used: row.max_seats_used.unwrap_or_default(),
         });
+        let limited = caller.is_admin().then(|| LimitedNamespace {
+            shared_runners_minutes_limit: row.shared_runners_minutes_limit,
+            extra_shared_runners_minutes_limit: row.extra_shared_runners_minutes_limit,
+            additional_purchased_storage_size: row.additional_purchased_storage_size,
+            additional_purchased_storage_ends_on: row.additional_purchased_storage_ends_on.map(|day| day.to_string()),
+        });
         let group = row.owner_id.is_none();
         Self {
             id: row.id,
@@ -81,6 +99,7 @@ impl NamespaceShape {
             parent_id: row.parent_id,
             avatar_url: None,
             owned,
+            limited,
         }
     }
 }
