@@ -91,7 +91,12 @@ pub fn document(url: &str, areas: impl IntoIterator<Item = (String, OpenApi)>) -
         .components(Some(components.build()))
         .build();
     for (mount, area) in areas {
+        // Of a path that two areas have, each with methods of its own, only the latter's would be left.
+        let before = document.paths.paths.clone();
         document = document.nest(mount, area);
+        for (path, item) in before {
+            document.paths.paths.entry(path).or_default().merge_operations(item);
+        }
     }
     for (name, scheme) in security_schemes() {
         document.components.get_or_insert_default().add_security_scheme(name, scheme);
