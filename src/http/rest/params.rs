@@ -140,6 +140,23 @@ impl RestPage {
         (rows, more)
     }
 
+    /// How many rows the list has, where so many are on this page and others follow it or do not: the last page shows it,
+    /// and only for others the count is asked.
+    ///
+    /// # Errors
+    /// What the count fails with.
+    pub async fn total<E>(
+        &self,
+        rows: usize,
+        more: bool,
+        count: impl Future<Output = Result<i64, E>>,
+    ) -> Result<i64, E> {
+        if more || (rows == 0 && self.offset() > 0) {
+            return count.await;
+        }
+        Ok(self.offset().saturating_add(i64::try_from(rows).unwrap_or(i64::MAX)))
+    }
+
     /// The answer with these rows of [`RestPage::cut`], of a list of so many in all. A list of more than
     /// [`crate::http::pages::MOST_COUNTED`] need not be counted further than that.
     pub fn answer<T: Serialize>(&self, rows: &[T], more: bool, total: i64) -> Response {

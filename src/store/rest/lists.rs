@@ -88,6 +88,11 @@ where
     Ok(rows)
 }
 
+/// The ids of a list.
+pub(super) async fn fetch_ids(db: &Db, query: &mut QueryBuilder<Postgres>) -> Result<Vec<i64>> {
+    Ok(fetch_rows::<(i64,)>(db, query).await?.into_iter().map(|row| row.0).collect())
+}
+
 /// How many rows a list has.
 pub(super) async fn fetch_count(db: &Db, query: &mut QueryBuilder<Postgres>) -> Result<i64> {
     Ok(fetch_rows::<(i64,)>(db, query).await?.first().map_or(0, |row| row.0))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::RestName;
-use super::lists::{Direction, ListPart, Listed, MOST_COUNTED, fetch_rows, push_search};
+use super::lists::{Direction, ListPart, Listed, MOST_COUNTED, fetch_count, fetch_ids, push_search};
 use crate::domain::ids::{NamespaceId, ProjectId, UserId};
 use crate::store::projects::FeaturesRow;
 use crate::store::{Db, Result};
@@ -311,17 +311,15 @@ pub struct ProjectFilter {
 
 /// The ids of the projects on a part of the list.
 pub async fn list(db: &Db, filter: &ProjectFilter, part: ListPart) -> Result<Listed> {
-    let mut query = QueryBuilder::new("select page.id, counted.total from (select count(*) as total from (select ");
+    let mut query = QueryBuilder::new("select count(*) from (select ");
     push_source(&mut query, filter, SightForm::ForAll);
-    query.push(" limit ").push(MOST_COUNTED + 1);
-    query.push(") as counted) as counted left join lateral (select projects.id, row_number() over (");
-    push_order(&mut query, filter);
-    query.push(") as place ");
-    push_source(&mut query, filter, SightForm::ForSome);
+    query.push(" limit ").push(MOST_COUNTED + 1).push(") as counted");
+    let total = fetch_count(db, &mut query).await?;
+    let mut query = QueryBuilder::new("select projects.id ");
+    push_source(&mut query, filter, if total > MOST_COUNTED { SightForm::ForSome } else { SightForm::ForAll });
     push_order(&mut query, filter);
     part.push(&mut query);
-    query.push(") as page on true order by page.place");
-    Listed::fetch(db, query).await
+    Ok(Listed { ids: fetch_ids(db, &mut query).await?, total })
 }
 
 /// The same without counting the others, for pages by key.
@@ -330,15 +328,15 @@ pub async fn list_by_key(db: &Db, filter: &ProjectFilter, limit: i64) -> Result<
     push_source(&mut query, filter, SightForm::ForSome);
     push_order(&mut query, filter);
     query.push(" limit ").push(limit);
-    Ok(fetch_rows::<(i64,)>(db, &mut query).await?.into_iter().map(|row| row.0).collect())
+    fetch_ids(db, &mut query).await
 }
 
 /// How the projects are named that somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SightForm {
-    /// Looked at one by one in the order of the list, until the page is full.
+    /// Looked at one by one in the order of the list, until the page is full: for those who see so many that it soon is.
     ForSome,
-    /// Gathered from indexes, which is faster where all are looked at.
+    /// Gathered from indexes.
     ForAll,
 }
 

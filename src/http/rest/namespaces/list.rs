@@ -43,9 +43,9 @@ pub async fn list(
     })?;
     filter.closed_roots = state.closed_roots(&caller).await?;
     let (pool, today) = (state.db.pool(), state.clock.now().date_naive());
-    let total = namespaces::count(pool, &filter, today, MOST_COUNTED + 1).await?;
     let rows = namespaces::list(pool, &filter, caller.id(), today, (page.limit(), page.offset())).await?;
     let (rows, more) = page.cut(rows);
+    let total = page.total(rows.len(), more, namespaces::count(pool, &filter, today, MOST_COUNTED + 1)).await?;
     let rows: Vec<NamespaceShape> = rows.into_iter().map(|row| NamespaceShape::of(row, &caller, &state.url)).collect();
     Ok(page.answer(&rows, more, total))
 }

@@ -47,9 +47,9 @@ pub async fn list(
         ..TokenFilter::default()
     };
     let (pool, today) = (state.db.pool(), state.clock.now().date_naive());
-    let total = tokens::count(pool, &filter, today, MOST_COUNTED + 1).await?;
     let rows = tokens::list(pool, &filter, None, today, (page.limit(), page.offset())).await?;
     let (rows, more) = page.cut(rows);
+    let total = page.total(rows.len(), more, tokens::count(pool, &filter, today, MOST_COUNTED + 1)).await?;
     let rows: Vec<TokenShape> = rows.into_iter().map(|row| TokenShape::of(row, today)).collect();
     Ok(page.answer(&rows, more, total))
 }

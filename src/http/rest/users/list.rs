@@ -78,8 +78,8 @@ async fn by_number(state: &RestState, asked: AskedUsers, page: &RestPage) -> Res
         limit: page.limit(),
         offset: page.offset(),
     };
-    let total = user_list::count(pool, &asked.filter, MOST_COUNTED + 1).await?;
     let (rows, more) = page.cut(user_list::list(pool, &asked.filter, &stretch).await?);
+    let total = page.total(rows.len(), more, user_list::count(pool, &asked.filter, MOST_COUNTED + 1)).await?;
     let ids: Vec<i64> = rows.into_iter().map(|(id, _)| id).collect();
     Ok(page.answer(&shapes(state, &ids, asked.filter.admin).await?, more, total))
 }
