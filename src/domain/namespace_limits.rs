@@ -23,7 +23,7 @@ pub struct NamespaceLimits {
 }
 
 /// What a request states of them: nothing, null, or a value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "GitLab's own names")]
 pub struct StatedLimits {
     pub shared_runners_minutes_limit: Option<Option<i32>>,

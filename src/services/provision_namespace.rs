@@ -140,17 +140,17 @@ pub async fn provision(
     author: &LedgerAuthor,
     now: DateTime<Utc>,
 ) -> ServiceResult<ProvisionedParts, ProvisioningRefusal> {
-    let set = async |limits: &Option<StatedLimits>, subscription: &Option<SubscriptionOrder>| {
+    let set = async |limits: Option<StatedLimits>, subscription: &Option<SubscriptionOrder>| {
         if limits.is_none() && subscription.is_none() {
             return Ok(None);
         }
-        let order = NamespaceOrder { limits: limits.clone().unwrap_or_default(), subscription: subscription.clone() };
+        let order = NamespaceOrder { limits: limits.unwrap_or_default(), subscription: subscription.clone() };
         part(update(db, namespace, &order, author, now).await)
     };
     Ok(ProvisionedParts {
-        base_product: set(&None, &order.base_product).await?,
-        storage: set(&order.storage, &None).await?,
-        compute_minutes: set(&order.compute_minutes, &None).await?,
+        base_product: set(None, &order.base_product).await?,
+        storage: set(order.storage, &None).await?,
+        compute_minutes: set(order.compute_minutes, &None).await?,
         add_on_purchases: match &order.add_on_purchases {
             None => None,
             Some(orders) => {
