@@ -1,5 +1,5 @@
 -- What the pages of the Admin area list, beside what benches/seed.sql has: tokens, audit events, hooks, agents with findings,
--- and a ledger.
+-- a ledger, and memberships.
 
 begin;
 set local synchronous_commit = off;
@@ -40,6 +40,15 @@ insert into provisioning_ledger_entries
 select timestamptz '2026-01-01' + n * interval '1 minute', (n - 1) % 500 + 1, 'subscription', n, '{"seats": 5}', '{"seats": 6}',
   'operator', 'gatehouse apply'
 from generate_series(1, 200000) as n;
+
+-- 400 members of each root, and 4,000 more of the first one.
+insert into members (type, source_type, source_id, member_namespace_id, user_id, access_level)
+select 'GroupMember', 'Namespace', n % 500 + 1, n % 500 + 1, n, 30
+from generate_series(1, 200000) as n
+union all
+select 'GroupMember', 'Namespace', 1, 1, n, 30
+from generate_series(50, 200000, 50) as n
+where n % 500 <> 0;
 
 commit;
 analyze;
