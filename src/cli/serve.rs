@@ -62,7 +62,8 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     let asked_to_stop = asked_to_stop()?;
     let gatehouse = &settings.gatehouse;
     // Bound before clients are answered: an address that cannot be had ends the start, and whoever finds the server up
-    // finds the area up too.
+    // finds all of it up.
+    let for_operators = listeners(inherited.operators()?, gatehouse.metrics_listen, tcp).await?;
     let on_admin = listeners(Vec::new(), gatehouse.admin.listen, tcp).await?;
     let on_tcp = listeners(inherited.clients_tcp()?, gatehouse.listen, tcp).await?;
     let on_unix = listeners(inherited.clients_unix()?, gatehouse.socket.as_deref(), unix).await?;
@@ -86,7 +87,7 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
         metrics,
         openapi: serde_json::to_vec(&app::openapi(&settings.gitlab.url()))?.into(),
     });
-    for listener in listeners(inherited.operators()?, gatehouse.metrics_listen, tcp).await? {
+    for listener in for_operators {
         tracing::info!(address = %listener, "listening for operators");
         monitoring.spawn(server::serve(listener, operators.clone(), limits.clone(), to_the_end.clone()));
     }

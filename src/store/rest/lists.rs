@@ -82,7 +82,7 @@ pub(super) async fn fetch_rows<T>(db: &Db, query: &mut QueryBuilder<Postgres>) -
 where
     T: Send + Unpin + for<'r> FromRow<'r, PgRow>,
 {
-    let mut transaction = db.begin_with(PLANNED).await?;
+    let mut transaction = Box::pin(db.begin_with(PLANNED)).await?;
     let rows = query.build_query_as().persistent(false).fetch_all(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(rows)
