@@ -37,7 +37,8 @@ pub struct MemberShape {
     is_using_seat: Option<bool>,
     /// Always `active`.
     membership_state: &'static str,
-    /// Always null.
+    /// Always null: there are no roles but the levels.
+    #[schema(value_type = Option<Object>)]
     member_role: Option<i64>,
 }
 

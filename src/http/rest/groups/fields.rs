@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::http::grape::ParameterReader;
 use crate::http::rest::entities::VISIBILITY_WORDS;
-use crate::http::rest::entities::group::{CREATION_WORDS, DefaultProtectionShape};
+use crate::http::rest::entities::group::{AllowedLevelShape, CREATION_WORDS};
 use crate::services::group_change::{GroupChange, SharedRunners};
 
 const SUBGROUP_WORDS: &[(&str, i32)] = &[("owner", 0), ("maintainer", 1)];
@@ -53,7 +53,7 @@ pub struct GroupParameters {
     /// How new default branches are protected, as a number from 0 to 4.
     default_branch_protection: Option<i32>,
     /// The same, spelt out; what is left out stays as it is.
-    default_branch_protection_defaults: Option<DefaultProtectionShape>,
+    default_branch_protection_defaults: Option<DefaultProtectionParameters>,
     /// Of a root group: `all`, `ssh` or `http`
     enabled_git_access_protocol: Option<String>,
     /// For administrators: minutes a month.
@@ -94,6 +94,19 @@ pub struct GroupParameters {
     prevent_forking_outside_group: Option<bool>,
     /// Kept, without effect: `disabled`, `private` or `enabled`
     wiki_access_level: Option<String>,
+}
+
+/// How new default branches are to be protected.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says in OpenAPI what is read of the parameters")]
+pub struct DefaultProtectionParameters {
+    allow_force_push: Option<bool>,
+    /// Whether developers may push to a branch that is not there yet.
+    developer_can_initial_push: Option<bool>,
+    /// Kept, without effect.
+    code_owner_approval_required: Option<bool>,
+    allowed_to_push: Option<Vec<AllowedLevelShape>>,
+    allowed_to_merge: Option<Vec<AllowedLevelShape>>,
 }
 
 /// What a request says of a group, but for its name and path. Administrators alone give minutes.
