@@ -160,15 +160,15 @@ fn describe(trace: &TraceSpan, method: &Method, route: &str, status: StatusCode,
     trace.set("http.request.method", || label(method));
     trace.set("http.route", || route.to_owned());
     trace.set("http.response.status_code", || i64::from(status.as_u16()));
-    trace.set("gatehouse.area", || area(route));
+    trace.set("gatehouse.area", || area(method, route));
     trace.set("correlation_id", || id.to_str().unwrap_or_default().to_owned());
     if status.is_server_error() {
         trace.fail(|| status.to_string());
     }
 }
 
-/// The area that answers a route, as the document of the API calls it.
-fn area(route: &str) -> &'static str {
+/// The area that answers a method of a route, as the document of the API calls it.
+fn area(method: &Method, route: &str) -> &'static str {
     let within = |mount: &str| route.contains(mount);
     match route {
         "none" => "none",
@@ -184,6 +184,7 @@ fn area(route: &str) -> &'static str {
             "provisioning"
         }
         _ if within("/storage/limit_exclusion") => "provisioning",
+        _ if *method == Method::PUT && route.ends_with("/api/v4/namespaces/{id}") => "provisioning",
         _ => "rest",
     }
 }
@@ -222,6 +223,7 @@ fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Method;
     use serde_json::Value;
 
     use super::area;
@@ -231,13 +233,15 @@ mod tests {
         let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
         let mut seen = 0;
         for (path, methods) in document["paths"].as_object().unwrap() {
-            let tags = methods.as_object().unwrap().values().filter_map(|method| method["tags"][0].as_str());
-            for tag in tags {
-                assert_eq!((area(path), area(&format!("/gitlab{path}"))), (tag, tag), "{path}");
+            for (method, operation) in methods.as_object().unwrap() {
+                let Some(tag) = operation["tags"][0].as_str() else { continue };
+                let method = method.to_uppercase().parse().unwrap();
+                let found = (area(&method, path), area(&method, &format!("/gitlab{path}")));
+                assert_eq!(found, (tag, tag), "{method} {path}");
                 seen += 1;
             }
         }
         assert!(seen > 80, "{seen}");
-        assert_eq!(area("none"), "none");
+        assert_eq!(area(&Method::GET, "none"), "none");
     }
 }
