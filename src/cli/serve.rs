@@ -63,10 +63,10 @@ pub async fn run(settings: Settings, mut inherited: InheritedListeners) -> anyho
     let gatehouse = &settings.gatehouse;
     // Bound before clients are answered: an address that cannot be had ends the start, and whoever finds the server up
     // finds all of it up.
-    let for_operators = listeners(inherited.operators()?, gatehouse.metrics_listen, tcp).await?;
     let on_admin = listeners(Vec::new(), gatehouse.admin.listen, tcp).await?;
     let on_tcp = listeners(inherited.clients_tcp()?, gatehouse.listen, tcp).await?;
     let on_unix = listeners(inherited.clients_unix()?, gatehouse.socket.as_deref(), unix).await?;
+    let for_operators = listeners(inherited.operators()?, gatehouse.metrics_listen, tcp).await?;
     let mut servers = JoinSet::new();
     for listener in on_tcp.into_iter().chain(on_unix) {
         tracing::info!(address = %listener, "listening");
