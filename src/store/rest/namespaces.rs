@@ -155,9 +155,11 @@ fn select(query: &mut QueryBuilder<Postgres>, viewer: UserId, today: NaiveDate) 
            ) as level,
            (
              select count(distinct members.user_id)
-             from namespaces as below
-             join members on members.member_namespace_id = below.id
-             where below.traversal_ids @> array[namespaces.id]
+             from members
+             -- An array, for each of its ids has an index, and how many there are is not known beforehand.
+             where members.member_namespace_id = any (
+                 array(select below.id from namespaces as below where below.traversal_ids @> array[namespaces.id])
+               )
                and gatehouse_is_active_member(members, ",
     );
     query.push_bind(today).push(
