@@ -35,8 +35,8 @@ pub async fn list_owned(db: impl PgExecutor<'_>, user: UserId, today: NaiveDate)
     Ok(ids.fetch_all(db).await?.into_iter().map(NamespaceId).collect())
 }
 
-/// The groups that nobody else owns for good, be it through a group around them; those around others first. Blocked owners are
-/// owners, bots are none.
+/// The groups that nobody else owns for good, be it through a group around them; those around others first. Blocked
+/// owners are owners, bots are none.
 pub async fn list_sole_owned(db: impl PgExecutor<'_>, user: UserId, today: NaiveDate) -> Result<Vec<SoleOwnedGroup>> {
     let rows = sqlx::query!(
         r#"

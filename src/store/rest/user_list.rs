@@ -115,8 +115,8 @@ pub async fn list(db: &Db, filter: &UserFilter, stretch: &UserStretch) -> Result
     fetch_rows(db, &mut query).await
 }
 
-/// The same, whoever is called just as is searched for first, then by name. Those first ones are looked for by themselves,
-/// so that the others can be read in the order of an index.
+/// The same, whoever is called just as is searched for first, then by name. Those first ones are looked for by
+/// themselves, so that the others can be read in the order of an index.
 async fn list_matches(db: &Db, filter: &UserFilter, search: &str, stretch: &UserStretch) -> Result<Vec<(i64, String)>> {
     let part = ListPart { limit: stretch.limit, offset: stretch.offset };
     let whole = ListPart { limit: stretch.limit + stretch.offset, offset: 0 };
@@ -185,7 +185,8 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &UserFilter) {
         query.push(" and coalesce(users.created_at, 'epoch') > ").push_bind(at.naive_utc());
     }
     if let Some(at) = filter.created_before {
-        query.push(" and coalesce(users.created_at, 'epoch') < ").push_bind(at.naive_utc());
+        query.push(" and users.created_at is not null and coalesce(users.created_at, 'epoch') < ");
+        query.push_bind(at.naive_utc());
     }
     if let Some(enabled) = filter.two_factor {
         query.push(if enabled { " and users.id in (" } else { " and users.id not in (" });

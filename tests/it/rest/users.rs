@@ -125,6 +125,10 @@ async fn users_see_little_of_each_other(pool: PgPool) {
     assert!(mai.get("email").is_none() && mai.get("is_admin").is_none() && mai["created_at"].is_string(), "{mai}");
     assert_eq!(ids(&world.call("dev", "GET", "/users?created_after=2099-01-01").await).len(), 7);
     assert_eq!(ids(&world.call("root", "GET", "/users?created_after=2099-01-01").await).len(), 0);
+    // Of whom nobody knows when they came, nobody knows whether it was before.
+    world.given().sql("update users set created_at = null where id = 6").await;
+    let before = ids(&world.call("root", "GET", "/users?created_before=2099-01-01").await);
+    assert_eq!(before, [8, 7, 5, 4, 3, 2, 1]);
     assert_eq!(world.call("dev", "GET", "/users?search=blk").await.line(), "200 []");
     assert_eq!(ids(&world.call("root", "GET", "/users?search=blk").await), [8]);
     let detail = world.call("root", "GET", "/users/3").await.json();
